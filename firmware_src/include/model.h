@@ -1,0 +1,39 @@
+// The network as the application sees it: rows of an image go in, boxes come out.
+// Implemented by the generated model.c on top of kernels/.
+#ifndef MODEL_H
+#define MODEL_H
+
+#include <stdint.h>
+
+#include "model_config.h"
+
+// A box in pixels of the image as sent, and its score in 0..1.
+typedef struct {
+    float x0, y0, x1, y1, score;
+} detection_t;
+
+// Forgets the previous image.
+void model_begin(void);
+
+// Takes the next row of the image, MODEL_WIDTH x MODEL_CHANNELS bytes (HWC), and runs every layer as far as it goes.
+void model_push_row(const uint8_t *row);
+
+// Decodes the boxes once MODEL_HEIGHT rows are in. Returns how many; they stay valid until model_begin.
+uint32_t model_finish(const detection_t **detections);
+
+// Cycles of this image, layer by layer (each without the others), and of decoding.
+extern uint32_t model_layer_cycles[MODEL_LAYERS];
+extern uint32_t model_decode_cycles;
+
+extern const char *const model_layer_names[MODEL_LAYERS];
+
+// Bytes of the planned arena that were really written since start-up.
+uint32_t model_arena_used(void);
+
+// The layer whose rows are handed to model_on_tap, or -1. Set before the first row.
+extern int16_t model_tap_layer;
+
+// Called with each output row of the tapped layer; time spent in it counts for no layer. The application implements it.
+void model_on_tap(uint16_t layer, uint16_t row, const uint8_t *data, uint32_t bytes);
+
+#endif

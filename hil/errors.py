@@ -1,0 +1,8 @@
+"""Errors that are for the person who reads them."""
+
+
+class HilError(Exception):
+    """Something a user can mend: the message says what was wrong, where, what was expected and what to do next.
+
+    The command line prints the message alone and exits with code 2; a traceback of any other exception is a bug.
+    """
