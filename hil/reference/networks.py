@@ -1,0 +1,290 @@
+"""The detection networks as tables, and the one builder that makes modules of them.
+
+A network is a row a layer; a `Source` row sends the map above it to a pair of heads. Adding a network is adding a
+table. The tables follow the published code where it and the paper's appendix differ (microsoft/EdgeML,
+examples/pytorch/vision/Face_Detection; Saha et al., NeurIPS 2020, appendix F).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from hil.errors import HilError
+from hil.reference.blocks import ConvBnRelu6, L2Norm, MbConv
+from hil.reference.rnnpool import RnnPool
+
+
+@dataclass(frozen=True)
+class Conv:
+    """ConvBnRelu6 to `out` channels."""
+
+    out: int
+    kernel: int = 3
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """RnnPool to 4 * hidden2 channels."""
+
+    hidden1: int
+    hidden2: int
+    patch: int = 8
+    stride: int = 4
+
+
+@dataclass(frozen=True)
+class Mb:
+    """`repeat` MbConv blocks to `out` channels; the first takes the stride, the others have stride 1."""
+
+    out: int
+    t: int
+    repeat: int = 1
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Source:
+    """The map above goes to a pair of heads, through L2Norm(gamma) where a gamma is given.
+
+    background: how many background scores a cell has, of which the largest counts (max-out). reduce: channels and
+    stride-2 convolution in front of both heads, for a map finer than its anchors.
+    """
+
+    step: int
+    size: int
+    gamma: float | None = None
+    kernel: int = 3
+    background: int = 1
+    reduce: int | None = None
+
+
+Row = Conv | Pool | Mb | Source
+
+
+@dataclass(frozen=True)
+class DetectorSpec:
+    """What is fixed about a detector: its layers, its input and the rules that turn its maps into boxes.
+
+    input_shape: (C, H, W). Network input = (uint8 - input_mean) * input_scale, a value a channel (RGB order).
+    score_threshold, nms_iou, candidates (best boxes that enter NMS), detections (most boxes an image): the detection
+    rules; variances: of the box offsets from the priors' centres and sizes.
+    """
+
+    name: str
+    rows: tuple[Row, ...]
+    input_shape: tuple[int, int, int]
+    input_mean: tuple[float, ...]
+    input_scale: tuple[float, ...]
+    score_threshold: float
+    nms_iou: float = 0.3
+    candidates: int = 5000
+    detections: int = 750
+    variances: tuple[float, float] = (0.1, 0.2)
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return tuple(row for row in self.rows if isinstance(row, Source))
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """Distance between priors in input pixels, a source each."""
+        return tuple(source.step for source in self.sources)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Edge of the square priors in input pixels, a source each."""
+        return tuple(source.size for source in self.sources)
+
+    @property
+    def background(self) -> tuple[int, ...]:
+        """Number of background scores before max-out, a source each."""
+        return tuple(source.background for source in self.sources)
+
+    @property
+    def map_sizes(self) -> tuple[tuple[int, int], ...]:
+        """(rows, columns) of each source's head outputs."""
+        _, height, width = self.input_shape
+        return tuple((math.ceil(height / step), math.ceil(width / step)) for step in self.steps)
+
+
+class Detector(nn.Module):
+    """A single-shot detector built from a table.
+
+    layers: the backbone by name (conv0, rnnpool, mob0, ...). norms: L2Norm or Identity, loc and conf: the heads, one
+    each a source. `maps` is plain enough for torch.fx with RnnPool and L2Norm as leaves.
+    """
+
+    def __init__(self, spec: DetectorSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.layers = nn.ModuleDict()
+        self.norms, self.loc, self.conf = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        self.taps: list[str] = []  # the backbone layer each source reads
+        channels = spec.input_shape[0]
+        for row in spec.rows:
+            if isinstance(row, Source):
+                self._add_source(row, channels)
+            else:
+                channels = self._add_layers(row, channels)
+
+    def _add_layers(self, row: Conv | Pool | Mb, channels: int) -> int:
+        """Adds the row's modules to the backbone and returns the channels it has then."""
+        if isinstance(row, Conv):
+            self._append("conv", ConvBnRelu6(channels, row.out, row.kernel, row.stride))
+            return row.out
+        if isinstance(row, Pool):
+            self._append("rnnpool", RnnPool(channels, row.hidden1, row.hidden2, row.patch, row.stride))
+            return 4 * row.hidden2
+        for i in range(row.repeat):
+            self._append("mob", MbConv(channels, row.out, row.t, row.stride if i == 0 else 1))
+            channels = row.out
+        return channels
+
+    def _append(self, kind: str, module: nn.Module) -> None:
+        count = sum(name.startswith(kind) for name in self.layers)
+        self.layers[kind if kind == "rnnpool" else f"{kind}{count}"] = module
+
+    def _add_source(self, source: Source, channels: int) -> None:
+        self.taps.append(list(self.layers)[-1])
+        self.norms.append(nn.Identity() if source.gamma is None else L2Norm(channels, source.gamma))
+        self.loc.append(_head(source, channels, 4))
+        self.conf.append(_head(source, channels, source.background + 1))
+
+    def maps(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The heads' raw outputs a source: loc (N, 4, h, w) and conf (N, background + 1, h, w), before max-out."""
+        found: list[tuple[Tensor, Tensor]] = []
+        for name, layer in self.layers.items():
+            x = layer(x)
+            for i, tap in enumerate(self.taps):
+                if tap == name:
+                    y = self.norms[i](x)
+                    found.append((self.loc[i](y), self.conf[i](y)))
+        return found
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Offsets (N, A, 4) and (background, face) scores (N, A, 2) of all anchors, sources one after another.
+
+        x: (N, C, H, W), normalised. Anchors of a source are in row-major order.
+        """
+        locs, confs = [], []
+        for loc, conf in self.maps(x):
+            conf = torch.cat([conf[:, :-1].amax(1, keepdim=True), conf[:, -1:]], 1)
+            locs.append(loc.flatten(2).transpose(1, 2))
+            confs.append(conf.flatten(2).transpose(1, 2))
+        return torch.cat(locs, 1), torch.cat(confs, 1)
+
+    def normalise(self, image: Tensor) -> Tensor:
+        """uint8 (N, C, H, W) to the network's float32 input."""
+        mean = torch.tensor(self.spec.input_mean).view(1, -1, 1, 1)
+        scale = torch.tensor(self.spec.input_scale).view(1, -1, 1, 1)
+        return (image.float() - mean.to(image.device)) * scale.to(image.device)
+
+
+def _head(source: Source, channels: int, out: int) -> nn.Module:
+    padding = source.kernel // 2
+    if source.reduce is None:
+        return nn.Conv2d(channels, out, source.kernel, padding=padding)
+    reduced = ConvBnRelu6(channels, source.reduce, 3, 2)
+    return nn.Sequential(reduced, nn.Conv2d(source.reduce, out, source.kernel, padding=padding))
+
+
+_MONO_MEAN = (117.312,)  # the luma of the mean colour below
+_RGB_MEAN = (123.0, 117.0, 104.0)
+
+_TABLES = (
+    DetectorSpec(
+        name="rnnpool_face_m4",
+        rows=(
+            Conv(4, stride=2),
+            Pool(16, 16),
+            Mb(32, 2),
+            Source(8, 8, gamma=10, background=3),
+            Mb(32, 2),
+            Source(8, 16, gamma=8),
+            Mb(64, 2, stride=2),
+            Source(16, 32, gamma=5),
+            Mb(64, 2),
+            Source(16, 48),
+        ),
+        input_shape=(1, 240, 320),
+        input_mean=_MONO_MEAN,
+        input_scale=(1 / 64,),
+        score_threshold=0.05,
+    ),
+    DetectorSpec(
+        name="rnnpool_face_qvga_mono",
+        rows=(
+            Conv(4, stride=2),
+            Pool(16, 16),
+            Mb(32, 2, repeat=4),
+            Source(8, 8, gamma=10, background=3),
+            Mb(32, 2, repeat=4),
+            Source(8, 16, gamma=8),
+            Mb(96, 2, repeat=3, stride=2),
+            Source(16, 32, gamma=5),
+            Mb(128, 2, repeat=3),
+            Source(16, 48),
+        ),
+        input_shape=(1, 240, 320),
+        input_mean=_MONO_MEAN,
+        input_scale=(1.0,),
+        score_threshold=0.05,
+    ),
+    DetectorSpec(
+        name="rnnpool_face_quant",
+        rows=(
+            Conv(4, stride=2),
+            Conv(4),
+            Source(4, 16, gamma=10, background=3, reduce=8),
+            Pool(8, 8),
+            Mb(16, 2, repeat=4),
+            Source(8, 32, gamma=8),
+            Mb(24, 2, repeat=4, stride=2),
+            Source(16, 64, gamma=5),
+            Mb(32, 2, repeat=2, stride=2),
+            Source(32, 128),
+            Mb(64, 2, stride=2),
+            Source(64, 256),
+            Mb(96, 2, stride=2),
+            Source(128, 512),
+        ),
+        input_shape=(3, 480, 640),
+        input_mean=_RGB_MEAN,
+        input_scale=(1.0, 1.0, 1.0),
+        score_threshold=0.01,
+    ),
+    DetectorSpec(
+        name="rnnpool_face_c",
+        rows=(
+            Pool(16, 16),
+            Mb(24, 1),
+            Mb(24, 6),
+            Source(4, 16, gamma=10, kernel=5, background=3),
+            Mb(32, 6, repeat=3, stride=2),
+            Source(8, 32, gamma=8, kernel=5),
+            Mb(64, 6, repeat=4, stride=2),
+            Source(16, 64, gamma=5, kernel=5),
+            Mb(96, 6, repeat=3, stride=2),
+            Source(32, 128, kernel=1),
+            Mb(160, 6, repeat=2, stride=2),
+            Source(64, 256, kernel=1),
+            Mb(320, 6, stride=2),
+            Source(128, 512),
+        ),
+        input_shape=(3, 480, 640),
+        input_mean=_RGB_MEAN,
+        input_scale=(1.0, 1.0, 1.0),
+        score_threshold=0.01,
+    ),
+)
+SPECS = {spec.name: spec for spec in _TABLES}
+
+
+def build(name: str) -> Detector:
+    """A freshly initialised network by name. Raises HilError for an unknown name, listing the known ones."""
+    if name not in SPECS:
+        raise HilError(f"unknown network {name!r}: known are {', '.join(SPECS)}")
+    return Detector(SPECS[name])

@@ -1,0 +1,80 @@
+"""The RNNPool layer (Saha et al., NeurIPS 2020, Algorithm 1), computed without its redundancy.
+
+Neighbouring windows overlap, so most of what Algorithm 1 computes a window is shared: W x is the same for every sweep
+that visits a pixel, a row's summary is the same for both windows that hold the row, and W applied to a summary serves
+both directions. Everything here works on "lanes": tensors (hidden, T, L), where a recurrence runs along T and L are
+independent sequences. None of it changes a result.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hil.reference.fastgrnn import FastGrnn
+from hil.reference.sweep import sweep
+
+
+class RnnPool(nn.Module):
+    """Pools each patch x patch window to 4 * hidden2 numbers with two sweeps of two RNNs.
+
+    cell1 runs along every row and every column of a window; cell2 runs over those summaries in both directions. The
+    output channels are cell2 over rows downwards, rows upwards, columns rightwards, columns leftwards. Shape
+    (N, in_channels, H, W) to (N, 4 * hidden2, Ho, Wo) with Ho = (H - patch) // stride + 1, and one more row and column,
+    copies of the last, where pad is set. Pixels beyond the last whole window are not read.
+    Raises ValueError for a wrong number of channels or a map smaller than a window.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        hidden1: int,
+        hidden2: int,
+        patch: int = 8,
+        stride: int = 4,
+        pad: bool = True,
+        nonlinearity: str = "sigmoid_tanh",
+    ) -> None:
+        super().__init__()
+        self.in_channels = in_channels
+        self.hidden1 = hidden1
+        self.hidden2 = hidden2
+        self.patch = patch
+        self.stride = stride
+        self.pad = pad
+        self.cell1 = FastGrnn(in_channels, hidden1, nonlinearity)
+        self.cell2 = FastGrnn(hidden1, hidden2, nonlinearity)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self._whole_windows(x)
+        rows = self._summaries(x.permute(1, 3, 0, 2))  # (hidden1, Wo, N, H): each row, once a horizontal window
+        columns = self._summaries(x.permute(1, 2, 0, 3))  # (hidden1, Ho, N, W)
+        down, up = self._both_ways(rows.permute(0, 3, 2, 1))  # (hidden2, Ho, N, Wo) each
+        right, left = self._both_ways(columns.permute(0, 3, 2, 1))  # (hidden2, Wo, N, Ho) each
+        vertical = torch.cat([down, up]).permute(2, 0, 1, 3)
+        horizontal = torch.cat([right, left]).permute(2, 0, 3, 1)
+        pooled = torch.cat([vertical, horizontal], 1)
+        return F.pad(pooled, (0, 1, 0, 1), "replicate") if self.pad else pooled
+
+    def _whole_windows(self, x: Tensor) -> Tensor:
+        _, channels, height, width = x.shape
+        if channels != self.in_channels:
+            raise ValueError(f"the map has {channels} channels, this RnnPool takes {self.in_channels}")
+        if min(height, width) < self.patch:
+            raise ValueError(f"the map is {width}x{height}, smaller than a window of {self.patch}x{self.patch}")
+        used = [(size - self.patch) // self.stride * self.stride + self.patch for size in (height, width)]
+        return x[:, :, : used[0], : used[1]]
+
+    def _summaries(self, x: Tensor) -> Tensor:
+        """cell1 along T of (C, T, N, K), a summary each window: (hidden1, windows, N, K)."""
+        return sweep(_project(x, self.cell1), self.cell1, self.patch, self.stride)
+
+    def _both_ways(self, summaries: Tensor) -> tuple[Tensor, Tensor]:
+        """cell2 along T of (hidden1, T, N, K), forwards and backwards: (hidden2, windows, N, K) each."""
+        projected = _project(summaries, self.cell2)
+        forwards = sweep(projected, self.cell2, self.patch, self.stride)
+        return forwards, sweep(projected, self.cell2, self.patch, self.stride, reverse=True)
+
+
+def _project(x: Tensor, cell: FastGrnn) -> Tensor:
+    """x W for lanes: (input_size, ...) to (hidden_size, ...)."""
+    return (cell.W.t() @ x.flatten(1)).view(cell.hidden_size, *x.shape[1:])

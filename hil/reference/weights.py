@@ -1,0 +1,111 @@
+"""Checkpoints: a network's tensors in a safetensors file, with its name and the format's version as metadata."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from hil.errors import HilError
+from hil.reference.networks import SPECS, Detector, build
+
+FORMAT = "1"
+
+
+def save(network: Detector, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the network's tensors, its name, the format version and any other metadata (strings), all or nothing."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    described = {**(metadata or {}), "network": network.spec.name, "format": FORMAT}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    safetensors.torch.save_file(tensors, partial, described)
+    os.replace(partial, path)
+
+
+def load(path: Path) -> Detector:
+    """The network of a checkpoint, in evaluation mode.
+
+    A .pt file (a state dict under our names, or {"network": ..., "tensors": ...}) loads too, with weights_only=True; a
+    bare state dict is taken for the network whose tensors it holds. Raises HilError for a file that cannot be read, an
+    unknown network, NaN or infinite values, and tensors that are missing, extra or misshapen (all are listed).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise HilError(f"{path} does not exist or is no file: name a checkpoint (.safetensors)")
+    name, tensors = _read_torch(path) if path.suffix in (".pt", ".pth") else _read_safetensors(path)
+    network = build(name)
+    problems = _problems(network.state_dict(), tensors)
+    if problems:
+        raise HilError(f"{path} does not fit {name}: " + "; ".join(problems))
+    network.load_state_dict(dict(tensors))
+    return network.eval()
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors checkpoint. Raises HilError where the file is none."""
+    try:
+        with safe_open(path, "pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise HilError(f"{path} is not a safetensors file ({error}): it may be truncated, copy it again") from error
+
+
+def set_metadata(path: Path, **entries: str) -> None:
+    """Add metadata to a checkpoint (such as calibrated ranges), leaving its tensors as they are."""
+    network = load(path)
+    save(network, path, {**metadata(path), **entries})
+
+
+def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
+    described = metadata(path)
+    if "network" not in described:
+        raise HilError(f"{path} does not say which network it is for: its metadata lacks 'network'")
+    if described.get("format") != FORMAT:
+        raise HilError(f"{path} has format {described.get('format')!r}, this version reads {FORMAT!r}: update rnnpool-hil")
+    return described["network"], safetensors.torch.load_file(path)
+
+
+def _read_torch(path: Path) -> tuple[str, dict[str, Tensor]]:
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises half a dozen types for a file it cannot read
+        reason = str(error).splitlines()[0]
+        raise HilError(f"{path} is not a PyTorch file that loads with weights_only=True: {reason}") from error
+    if isinstance(content, dict) and isinstance(content.get("network"), str) and isinstance(content.get("tensors"), dict):
+        name, content = content["network"], content["tensors"]
+    else:
+        name = _recognise(content) if isinstance(content, dict) else None
+    if name is None or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+        raise HilError(f"{path} holds no state dict of a known network ({', '.join(SPECS)})")
+    return name, content
+
+
+def _recognise(tensors: Mapping[str, Any]) -> str | None:
+    """The network that shares the most tensor names with a state dict; None if fewer than half are known."""
+    shared = {name: len(tensors.keys() & build(name).state_dict().keys()) for name in SPECS}
+    best = max(shared, key=lambda name: shared[name] / len(build(name).state_dict()))
+    return best if shared[best] * 2 > len(tensors) else None
+
+
+def _problems(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+    """What is wrong with the found tensors, a line a kind."""
+    missing = [name for name in expected if name not in found]
+    extra = [name for name in found if name not in expected]
+    both = [name for name in expected if name in found]
+    misshapen = [
+        f"{name} is {_shape(found[name])}, expected {_shape(expected[name])}"
+        for name in both
+        if found[name].shape != expected[name].shape
+    ]
+    broken = [name for name in both if found[name].is_floating_point() and not found[name].isfinite().all()]
+    lists = {"missing": missing, "not known": extra, "of another shape": misshapen, "NaN or infinite": broken}
+    return [f"{len(names)} tensors {kind}: {', '.join(names)}" for kind, names in lists.items() if names]
+
+
+def _shape(tensor: Tensor) -> str:
+    return json.dumps(list(tensor.shape))
