@@ -1,0 +1,88 @@
+"""What an ELF puts into which memory of a board, and whether it is for that board at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+
+from hil.board import Board, Memory
+from hil.errors import HilError
+
+RESERVED = (".stack", ".heap")  # sections that only set memory aside: what is used of them is measured, not counted
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes that an ELF takes: of flash, and of each memory it keeps variables in (.data + .bss)."""
+
+    flash_bytes: int
+    static_by_memory: dict[str, int]
+
+    @property
+    def static_bytes(self) -> int:
+        return sum(self.static_by_memory.values())
+
+
+@contextmanager
+def open_elf(path: Path) -> Iterator[ELFFile]:
+    """The parsed file. Raises HilError where there is none or it is not an ELF."""
+    try:
+        with path.open("rb") as file:
+            yield ELFFile(file)
+    except OSError as error:
+        raise HilError(f"cannot read the firmware {path}: {error.strerror}") from error
+    except ELFError as error:
+        raise HilError(f"{path} is not an ELF file ({error}): name a firmware.elf made by `hil build`") from error
+
+
+def check_elf(path: Path, board: Board) -> None:
+    """Raise HilError unless the ELF is a Thumb image whose every byte lies in a memory of the board."""
+    with open_elf(path) as elf:
+        if elf["e_machine"] != "EM_ARM" or elf.elfclass != 32 or not elf.little_endian:
+            machine = f"{elf.get_machine_arch()}, {elf.elfclass} bit"
+            raise HilError(f"{path} is for another chip ({machine}): {board.title} takes 32-bit little-endian ARM")
+        for segment in elf.iter_segments("PT_LOAD"):
+            for address, size in ((segment["p_paddr"], segment["p_filesz"]), (segment["p_vaddr"], segment["p_memsz"])):
+                if size and _memory_of(board, address, size) is None:
+                    raise HilError(
+                        f"{path} is for another chip: it wants {size} bytes at {address:#010x}, where "
+                        f"{board.title} ({_memories(board)}) has no such memory; build it with --board {board.name}"
+                    )
+
+
+def sizes(path: Path, board: Board) -> Sizes:
+    """Flash and static RAM of an ELF. Raises HilError if it does not lie in the board's memories."""
+    check_elf(path, board)
+    static: dict[str, int] = {}
+    with open_elf(path) as elf:
+        flash = sum(
+            segment["p_filesz"]
+            for segment in elf.iter_segments("PT_LOAD")
+            if segment["p_filesz"] and _memory_of(board, segment["p_paddr"], segment["p_filesz"]) == board.flash
+        )
+        for section in elf.iter_sections():
+            is_variable = section["sh_flags"] & SH_FLAGS.SHF_ALLOC and section["sh_flags"] & SH_FLAGS.SHF_WRITE
+            if not is_variable or not section["sh_size"] or section.name in RESERVED:
+                continue
+            memory = _memory_of(board, section["sh_addr"], section["sh_size"])
+            if memory is not None and memory != board.flash:
+                static[memory.name] = static.get(memory.name, 0) + section["sh_size"]
+    return Sizes(flash, static)
+
+
+def _memory_of(board: Board, address: int, size: int) -> Memory | None:
+    """The memory that holds a stretch of addresses as a whole; the SRAM banks are one."""
+    for memory in (board.flash, board.sram, board.ccm):
+        if memory.origin <= address and address + size <= memory.end:
+            return memory
+    return None
+
+
+def _memories(board: Board) -> str:
+    return ", ".join(f"{m.bytes // 1024} KB at {m.origin:#010x}" for m in (board.flash, board.sram, board.ccm))

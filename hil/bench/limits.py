@@ -1,0 +1,65 @@
+"""Measurements and what they may be: named, with a unit, and with a limit that is declared in one place.
+
+Limits are tables in TOML, a section a model ("default" for all), a measurement's name and its largest value a line.
+platforms/<board>/limits.toml holds a board's; a file given by the user is laid over it:
+
+    [rnnpool_face_m4]
+    "cycles.total" = 300_000_000
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.board import Board
+from hil.errors import HilError
+
+Limits = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number that a run found. `limit`: the largest value that passes; value None: the target can't know it."""
+
+    name: str
+    value: float | None
+    unit: str
+    limit: float | None = None
+
+    @property
+    def ok(self) -> bool | None:
+        """Whether the value keeps its limit; None if the value is unknown (an unknown value fails nothing)."""
+        if self.value is None:
+            return None
+        return self.limit is None or self.value <= self.limit
+
+
+def load_limits(board: Board, model: str, override: Path | None = None) -> Limits:
+    """The limits of a model on a board, by measurement name. Raises HilError where a file is no table of numbers."""
+    limits = _read(board.folder / "limits.toml", model) if (board.folder / "limits.toml").exists() else {}
+    if override is not None:
+        limits |= _read(override, model)
+    return limits
+
+
+def _read(path: Path, model: str) -> Limits:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise HilError(f"cannot read the limits {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HilError(f"{path} is not TOML ({error}): write [{model}] and lines like \"cycles.total\" = 1e8") from error
+    limits: Limits = {}
+    for section in ("default", model):
+        for name, limit in table.get(section, {}).items():
+            if isinstance(limit, bool) or not isinstance(limit, int | float):
+                raise HilError(f"{path}, [{section}] {name}: the limit is {limit!r}, expected a number")
+            limits[name] = limit
+    return limits
+
+
+def unknown_names(limits: Limits, measurements: list[Measurement]) -> list[str]:
+    """Limits that no measurement carries: a misspelt name must not pass for a limit that is kept."""
+    return sorted(limits.keys() - {measurement.name for measurement in measurements})

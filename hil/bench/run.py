@@ -1,0 +1,137 @@
+"""What one run found, as a value and as run.json (schema 1: other tools read it, so its fields stay)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hil.bench.compare import Boxes, Divergence
+from hil.bench.limits import Measurement
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class FirmwareFacts:
+    """Which firmware ran. flash_bytes is null where the ELF is not one for flash."""
+
+    build_id: str
+    flash_bytes: int | None
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What was streamed. sha256: of the file at `path`, or of the pixels where there is no file; sizes as sent."""
+
+    path: str | None
+    sha256: str
+    width: int
+    height: int
+    fitted: bool = False
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Where the time went. total = the layers + decode + overhead (scheduling between the layers)."""
+
+    source: str | None
+    clock_hz: int
+    total: int | None
+    layers: dict[str, int] | None
+    decode: int | None
+
+
+@dataclass(frozen=True)
+class Ram:
+    """Bytes of RAM. total_bytes = static_bytes (.data + .bss) + stack_used + heap_used."""
+
+    static_bytes: int | None
+    arena_planned: int
+    arena_used: int
+    stack_used: int | None
+    stack_bound: int | None
+    heap_used: int | None
+    total_bytes: int | None
+    static_by_memory: dict[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class LinkCounts:
+    """Bytes as the host saw them, and frames that had to be sent again."""
+
+    bytes_in: int
+    bytes_out: int
+    retries: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One image through one firmware on one target, with what the references say and the verdict."""
+
+    target: str
+    board: str
+    model: str
+    firmware: FirmwareFacts
+    image: ImageFacts
+    detections: Boxes
+    reference_detections: Boxes
+    float_detections: Boxes
+    bit_exact: bool
+    divergence: Divergence | None
+    cycles: Cycles
+    ram: Ram
+    link: LinkCounts
+    measurements: tuple[Measurement, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Bit-exact, and no measurement past its limit."""
+        return self.bit_exact and all(measurement.ok is not False for measurement in self.measurements)
+
+    def to_json(self) -> dict[str, Any]:
+        """The run as run.json's object."""
+        return {
+            "schema": SCHEMA,
+            "target": self.target,
+            "board": self.board,
+            "model": self.model,
+            "firmware": asdict(self.firmware),
+            "image": asdict(self.image),
+            "detections": _boxes(self.detections),
+            "reference_detections": _boxes(self.reference_detections),
+            "float_detections": _boxes(self.float_detections),
+            "bit_exact": self.bit_exact,
+            "first_divergent_layer": self.divergence.layer if self.divergence else None,
+            "divergence": asdict(self.divergence) if self.divergence else None,
+            "cycles": asdict(self.cycles),
+            "ram": asdict(self.ram),
+            "link": asdict(self.link),
+            "measurements": [asdict(m) | {"ok": m.ok} for m in self.measurements],
+            "passed": self.passed,
+        }
+
+
+def _boxes(boxes: Boxes) -> list[dict[str, float]]:
+    """float32 boxes as JSON objects; the digits bring back the same float32."""
+    return [dict(zip(("x0", "y0", "x1", "y1", "score"), map(float, box), strict=True)) for box in boxes]
+
+
+def write_json(runs: Sequence[Run], path: Path) -> None:
+    """Write one run as an object, several as a list; the file is there as a whole or not at all."""
+    content = runs[0].to_json() if len(runs) == 1 else [run.to_json() for run in runs]
+    write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file by renaming a finished one over it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
