@@ -1,0 +1,156 @@
+"""From a model's name to a firmware: find, load, compile, plan, emit, build, and see that it fits."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hil import board as boards
+from hil.bench.cmake import compile_preset
+from hil.bench.elf import Sizes, check_elf, sizes
+from hil.bench.photo import InputShape
+from hil.bench.stack import StackBound, stack_bound
+from hil.board import Board
+from hil.errors import HilError
+from hil.paths import BUILD
+
+if TYPE_CHECKING:
+    from hil.compiler import QuantisedGraph
+    from hil.reference.networks import Detector
+
+NATIVE = "native"
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A built firmware with everything the host compares it with.
+
+    directory: the generated one; elf: what runs; plan: plan.json; graph: the integer reference; network: the float model.
+    """
+
+    model: str
+    board: Board
+    directory: Path
+    elf: Path
+    plan: dict[str, Any]
+    graph: QuantisedGraph
+    network: Detector
+
+    @property
+    def build_id(self) -> str:
+        return str(self.plan["build_id"])
+
+    @property
+    def is_native(self) -> bool:
+        return self.elf.name == "firmware"
+
+    @property
+    def input_shape(self) -> InputShape:
+        shape = self.plan["input"]
+        return InputShape(self.model, shape["width"], shape["height"], shape["channels"])
+
+    @property
+    def layer_names(self) -> list[str]:
+        return [layer["name"] for layer in self.plan["layers"]]
+
+    @cached_property
+    def sizes(self) -> Sizes | None:
+        """Bytes in the board's memories; None where the firmware runs on the host."""
+        return None if self.is_native else sizes(self.elf, self.board)
+
+    @cached_property
+    def stack_bound(self) -> StackBound | None:
+        """The static bound on the stack; None on the host, and for an ELF whose .su files are not beside it."""
+        usage = self.elf.parent / "stack_usage"
+        return stack_bound(self.elf, usage) if not self.is_native and usage.is_dir() else None
+
+
+def build(model: str, board_name: str, out: Path | None = None, preset: str | None = None) -> Firmware:
+    """Make the firmware of a model for a board; what is there already and unchanged is not made again.
+
+    model: a shipped model's name or a checkpoint's path. out: the generated directory, build/<model>/<board> without.
+    preset: the CMake preset, the board's own without, "native" for the host. Raises HilError, and leaves what was there
+    before as it was, for an unknown model or board, a bad checkpoint, an unknown operator, a network that does not fit,
+    and a missing compiler.
+    """
+    board = boards.load(board_name)
+    preset = preset or board.name
+    graph, network, name = load_model(model)
+    directory = out or BUILD / name / board.name
+    with _locked(directory), tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
+        plan = _generate(graph, board, directory, preset, Path(scratch))
+    elf = directory / "out" / preset / ("firmware" if preset == NATIVE else "firmware.elf")
+    if preset != NATIVE:
+        check_elf(elf, board)
+    return Firmware(name, board, directory, elf, plan, graph, network)
+
+
+def load_model(model: str) -> tuple[QuantisedGraph, Detector, str]:
+    """A model by name or checkpoint: its quantised graph, its float network and its name (a file's is its stem)."""
+    from hil import zoo
+    from hil.compiler import compile_network
+    from hil.reference import weights
+
+    path = zoo.find(model)
+    network = weights.load(path)
+    ranges = weights.metadata(path).get("ranges")
+    if ranges is None:
+        raise HilError(f"{path} has no calibrated ranges: run hil calibrate {path} --data DIR first")
+    return compile_network(network, json.loads(ranges)), network, path.stem
+
+
+def _generate(graph: QuantisedGraph, board: Board, directory: Path, preset: str, scratch: Path) -> dict[str, Any]:
+    """Bring `directory` and its firmware up to date and return its plan; everything is made in `scratch` first."""
+    from hil.compiler import emit, make_plan
+
+    fresh = scratch / "generated"
+    emit(graph, make_plan(graph, board), board, fresh)
+    plan = _read_plan(fresh)
+    is_unchanged = (directory / "model" / "plan.json").exists() and _read_plan(directory)["build_id"] == plan["build_id"]
+    if is_unchanged and (directory / "out" / preset).is_dir():
+        return plan
+    compile_preset(directory if is_unchanged else fresh, preset, plan, _subfolder(scratch, "work"))
+    if not is_unchanged:
+        _replace(directory, fresh, scratch / "old")
+    return plan
+
+
+def _subfolder(folder: Path, name: str) -> Path:
+    (folder / name).mkdir()
+    return folder / name
+
+
+def _replace(directory: Path, fresh: Path, old: Path) -> None:
+    """Put a finished directory in the place of another one; a folder that the bench did not make is left alone."""
+    if directory.exists():
+        if any(directory.iterdir()) and not (directory / "model" / "plan.json").exists():
+            raise HilError(f"{directory} is in use: it holds files that hil build did not make; name another --out")
+        directory.rename(old)
+    fresh.rename(directory)
+
+
+def _read_plan(directory: Path) -> dict[str, Any]:
+    plan: dict[str, Any] = json.loads((directory / "model" / "plan.json").read_text(encoding="utf-8"))
+    return plan
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock, so that two processes do not build into the same one at once."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with (directory.parent / f".{directory.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def remove(directory: Path) -> None:
+    """Delete a generated directory."""
+    shutil.rmtree(directory)
