@@ -1,0 +1,242 @@
+"""The native block hook's shared state, and the part of the hook that every cost model begins with.
+
+Unicorn calls the hook before each basic block. It is a numba `cfunc`, so it runs without Python: 430 million instructions a
+second against 30 with a Python hook. Everything it needs lies in one flat uint64 array, the state: a header (the words named
+here), the block table (one word for each halfword of flash and of SRAM), the simulated board's own tables, the model's words.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+from unicorn import arm_const
+
+HOOK_SIGNATURE = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
+LENGTH = 1 << 26  # of the view a hook takes on the state: only a bound for numba, the array is as long as the board needs
+
+# -- header: what a cost model reads and writes
+CYCLES = 0  # virtual time in CPU cycles; a block's whole cost is added when it is entered
+DEADLINE = 1  # the hook looks up from its work when CYCLES reaches this
+BLOCK = 2  # address of the block now running
+BLOCK_SIZE = 3  # its bytes
+BLOCK_START = 4  # CYCLES when it was entered, before its cost was added
+PREV_END = 5  # the address after the previous block: a block elsewhere was branched to
+INSTRUCTIONS = 6
+BLOCKS = 7
+WAIT_STATES = 8  # FLASH_ACR.LATENCY
+ART = 9  # FLASH_ACR: 1 prefetch, 2 instruction cache, 4 data cache
+MODEL = 10  # sixteen words for the model
+
+# -- header: the simulated board's
+STOP = 32  # why the hook stopped the emulation, one of STOP_*
+NEXT_EVENT = 33  # cycle of the next peripheral event
+PENDING = 34  # an exception waits that could pre-empt what runs, if no mask register holds it back
+PENDING_LEVEL = 35  # its group priority + LEVEL_BIAS
+FPU_OFF = 36  # CPACR bars the FPU
+DIVIDE_TRAP = 37  # CCR.DIV_0_TRP
+STACK_LOW = 38  # lowest stack pointer seen
+STACK_TOP = 39
+STACK_LIMIT = 40  # the stack may not reach below this; 0: not known
+SKIP_CHECKS = 41  # address of a block whose checks have been dealt with
+EXACT_PC = 42  # set by a code hook on an instruction that reads the clock
+EXACT_BLOCK = 43  # BLOCKS + 1 when it was set
+SUSPECT = 44  # the check that failed: its word
+FN_STOP = 48  # addresses of native functions and of the callback for blocks never seen
+FN_REG_READ = 49
+FN_FIRST_SIGHT = 50
+FLASH_ORIGIN = 52
+FLASH_BYTES = 53
+SRAM_ORIGIN = 54
+SRAM_BYTES = 55
+SRAM_TABLE = 56  # index of the block table's word for the first halfword of SRAM
+CHECK_TABLE = 57  # distance from a block's word to the word with the index of its checks
+TABLE = 64  # index of the block table's word for the first halfword of flash
+
+# -- a block's word: static cost | instructions << 20 | bytes << 32 | flags << 44 (sim) | flags << 52 (model); 0: never seen
+COST_MASK = (1 << 20) - 1
+INSTRUCTIONS_SHIFT, INSTRUCTIONS_MASK = 20, (1 << 12) - 1
+SIZE_SHIFT, SIZE_MASK = 32, (1 << 12) - 1
+FLAG_CHECKS = 1 << 44  # has words in the check table
+FLAG_FPU = 1 << 45  # uses the FPU
+FLAG_SPIN = 1 << 46  # branches to itself and does nothing else
+SIM_FLAGS = FLAG_CHECKS | FLAG_FPU | FLAG_SPIN
+MODEL_FLAGS_SHIFT = 52
+
+# -- reasons in STOP
+STOP_NONE, STOP_EVENT, STOP_EXCEPTION, STOP_FPU, STOP_CHECK, STOP_SPIN, STOP_STACK, STOP_HOST = range(8)
+
+# -- a check: kind | Unicorn's register id << 8 | signed offset << 32; the value tested is the register's at the block's entry
+CHECK_ALIGNED, CHECK_DIVISOR, CHECK_STACK = 1, 2, 3
+_PRIMASK, _BASEPRI, _FAULTMASK = arm_const.UC_ARM_REG_PRIMASK, arm_const.UC_ARM_REG_BASEPRI, arm_const.UC_ARM_REG_FAULTMASK
+LEVEL_BIAS = 256  # keeps the levels of NMI (-2) and HardFault (-1) positive
+
+
+
+@intrinsic
+def _as_integer(typingctx: Any, pointer: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(args[0], ir.IntType(64))
+
+    return types.uint64(types.voidptr), codegen
+
+
+@intrinsic
+def _call_stop(typingctx: Any, function: Any, uc: Any) -> Any:
+    """uc_emu_stop(uc), by address: a ctypes function would keep the hook from being cached on disk."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function_type = ir.FunctionType(ir.IntType(32), [ir.IntType(64)])
+        return builder.call(builder.inttoptr(args[0], function_type.as_pointer()), [args[1]])
+
+    return types.int32(types.uint64, types.uint64), codegen
+
+
+@intrinsic
+def _call_reg_read(typingctx: Any, function: Any, uc: Any, register: Any) -> Any:
+    """The uint32 that uc_reg_read(uc, register, &value) gives."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        i32, i64 = ir.IntType(32), ir.IntType(64)
+        function_type = ir.FunctionType(i32, [i64, i32, i64.as_pointer()])
+        with builder.goto_entry_block():
+            value = builder.alloca(i64)
+        builder.store(ir.Constant(i64, 0), value)
+        builder.call(builder.inttoptr(args[0], function_type.as_pointer()), [args[1], args[2], value])
+        return builder.trunc(builder.load(value), i32)
+
+    return types.uint32(types.uint64, types.uint64, types.int32), codegen
+
+
+@intrinsic
+def _call_first_sight(typingctx: Any, function: Any, address: Any, size: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        function_type = ir.FunctionType(ir.VoidType(), [ir.IntType(64), ir.IntType(64)])
+        builder.call(builder.inttoptr(args[0], function_type.as_pointer()), [args[1], args[2]])
+        return context.get_dummy_value()
+
+    return types.none(types.uint64, types.uint64, types.uint64), codegen
+
+
+@njit(cache=True)
+def stop(uc, s, reason):  # type: ignore[no-untyped-def]
+    """End emu_start before the block whose hook this is."""
+    s[STOP] = np.uint64(reason)
+    _call_stop(s[FN_STOP], _as_integer(uc))
+
+
+@njit(cache=True)
+def read_register(uc, s, register):  # type: ignore[no-untyped-def]
+    """A core register as uint32, by Unicorn's id."""
+    return _call_reg_read(s[FN_REG_READ], _as_integer(uc), np.int32(register))
+
+
+@njit(cache=True)
+def table_index(s, address):  # type: ignore[no-untyped-def]
+    """Where the block table keeps the word for an address; 0 for one outside flash, its alias at 0 and SRAM."""
+    offset = np.uint64(address) - s[FLASH_ORIGIN]
+    if offset < s[FLASH_BYTES]:
+        return np.uint64(TABLE) + (offset >> np.uint64(1))
+    offset = np.uint64(address) - s[SRAM_ORIGIN]
+    if offset < s[SRAM_BYTES]:
+        return s[SRAM_TABLE] + (offset >> np.uint64(1))
+    if np.uint64(address) < s[FLASH_BYTES]:
+        return np.uint64(TABLE) + (np.uint64(address) >> np.uint64(1))
+    return np.uint64(0)
+
+
+@njit(cache=True)
+def _is_masked(uc, s):  # type: ignore[no-untyped-def]
+    level = np.int64(s[PENDING_LEVEL]) - LEVEL_BIAS
+    if level == -2:
+        return False
+    if read_register(uc, s, _FAULTMASK) & 1:
+        return True
+    if level < 0:
+        return False
+    if read_register(uc, s, _PRIMASK) & 1:
+        return True
+    base = np.int64(read_register(uc, s, _BASEPRI))
+    return base != 0 and level >= base
+
+
+@njit(cache=True)
+def _needs_attention(uc, s):  # type: ignore[no-untyped-def]
+    if s[STOP] == STOP_HOST:
+        stop(uc, s, STOP_HOST)
+        return True
+    if s[CYCLES] >= s[NEXT_EVENT]:
+        stop(uc, s, STOP_EVENT)
+        return True
+    if s[PENDING] != 0 and not _is_masked(uc, s):
+        stop(uc, s, STOP_EXCEPTION)
+        return True
+    return False
+
+
+@njit(cache=True)
+def _fails(uc, s, check):  # type: ignore[no-untyped-def]
+    kind = check & np.uint64(0xFF)
+    register = read_register(uc, s, (check >> np.uint64(8)) & np.uint64(0xFFFF))
+    value = np.uint32(register + np.uint32(check >> np.uint64(32)))
+    if kind == CHECK_ALIGNED:
+        return (value & np.uint32(3)) != 0
+    if kind == CHECK_DIVISOR:
+        return s[DIVIDE_TRAP] != 0 and register == 0
+    inside = np.uint64(register) <= s[STACK_TOP] and np.uint64(register) >= s[STACK_LIMIT]
+    if inside and np.int64(np.int32(value)) < np.int64(s[STACK_LOW]):
+        s[STACK_LOW] = np.uint64(value)
+    return inside and s[STACK_LIMIT] != 0 and value < s[STACK_LIMIT]
+
+
+@njit(cache=True)
+def _objects(uc, s, entry, index, address):  # type: ignore[no-untyped-def]
+    """Whether something that Unicorn does not check itself keeps the block from running; then it has been stopped."""
+    if s[SKIP_CHECKS] == address:
+        s[SKIP_CHECKS] = np.uint64(1)
+        return False
+    if entry & np.uint64(FLAG_FPU) and s[FPU_OFF] != 0:
+        stop(uc, s, STOP_FPU)
+        return True
+    if entry & np.uint64(FLAG_SPIN):
+        stop(uc, s, STOP_SPIN)
+        return True
+    if entry & np.uint64(FLAG_CHECKS):
+        first = s[index + s[CHECK_TABLE]]
+        for k in range(s[first]):
+            check = s[first + np.uint64(1) + np.uint64(k)]
+            if _fails(uc, s, check):
+                s[SUSPECT] = np.uint64(k)
+                stop(uc, s, STOP_STACK if check & np.uint64(0xFF) == CHECK_STACK else STOP_CHECK)
+                return True
+    return False
+
+
+@njit(cache=True)
+def enter(uc, s, address, size):  # type: ignore[no-untyped-def]
+    """The first half of every block hook: deadline, exceptions, first sight, checks, book-keeping.
+
+    Returns the block's word, or 0 where the emulation has been stopped before the block and nothing may be charged.
+    The hook then adds its cost to s[CYCLES] and sets s[PREV_END] = address + size.
+    """
+    if s[CYCLES] >= s[DEADLINE] and _needs_attention(uc, s):
+        return np.uint64(0)
+    index = table_index(s, address)
+    entry = s[index]
+    if ((entry >> np.uint64(SIZE_SHIFT)) & np.uint64(SIZE_MASK)) != size:
+        _call_first_sight(s[FN_FIRST_SIGHT], np.uint64(address), np.uint64(size))
+        if s[STOP] != STOP_NONE:
+            stop(uc, s, s[STOP])
+            return np.uint64(0)
+        entry = s[index]
+    if entry & np.uint64(SIM_FLAGS) and _objects(uc, s, entry, index, np.uint64(address)):
+        return np.uint64(0)
+    s[BLOCK] = np.uint64(address)
+    s[BLOCK_SIZE] = np.uint64(size)
+    s[BLOCK_START] = s[CYCLES]
+    s[INSTRUCTIONS] += (entry >> np.uint64(INSTRUCTIONS_SHIFT)) & np.uint64(INSTRUCTIONS_MASK)
+    s[BLOCKS] += np.uint64(1)
+    return entry
