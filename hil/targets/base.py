@@ -1,0 +1,115 @@
+"""What every target is: something that runs the firmware and has a serial line to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from hil.board import Board
+from hil.errors import HilError
+
+
+class Transport(Protocol):
+    """A serial line."""
+
+    def write(self, data: bytes) -> None:
+        """Put bytes on the line to the device."""
+        ...
+
+    def read(self, timeout_s: float) -> bytes:
+        """Bytes from the device: at least one as soon as any is there, b"" once timeout_s of the target's time has passed.
+
+        The target's time is virtual on an emulator and wall-clock time elsewhere.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a target can do. A test asks this, never which target it runs on."""
+
+    cycles: Literal["timing-model", "instructions", "dwt"] | None  # what the device's cycle counter counts; None: nothing
+    reads_memory: bool = False
+    virtual_time: bool = False
+    injects_faults: bool = False  # provoked crashes are caught and explained
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a target knows of the firmware without asking it. None: not knowable here."""
+
+    cycles: int | None = None
+    instructions: int | None = None
+    stack_used: int | None = None  # bytes from the top of the main stack to the lowest stack pointer
+    stack_low: int | None = None  # that stack pointer
+    seconds: float | None = None  # of the target's time, since boot
+
+
+class Target(Transport, Protocol):
+    """A board, emulated or real, or the firmware on the host."""
+
+    name: str
+    board: Board
+    capabilities: Capabilities
+
+    def boot(self, elf: Path) -> None:
+        """Load the firmware and reset. Raises HilError where the ELF is not for this target."""
+        ...
+
+    def reset(self) -> None:
+        """As the reset button."""
+        ...
+
+    def close(self) -> None: ...
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Bytes of the device's memory; TargetError where it cannot be read."""
+        ...
+
+    def observed(self) -> Observed | None:
+        """What is known from outside; None where nothing is."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class TargetError(HilError):
+    """The target cannot go on, or not do what was asked of it."""
+
+
+class TargetFault(TargetError):
+    """The firmware crashed: what happened, where, and in which state.
+
+    kind: "stack overflow", "bus fault", "divide by zero", "endless loop", "lock-up", ... symbol and line are those of pc, or of the
+    caller where pc is in no function (a call through a bad pointer). address: of the failed access, where there was one.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        detail: str,
+        *,
+        pc: int,
+        lr: int,
+        sp: int,
+        cfsr: int = 0,
+        hfsr: int = 0,
+        address: int | None = None,
+        symbol: str | None = None,
+        line: str | None = None,
+        cycle: int | None = None,
+    ) -> None:
+        self.kind, self.detail = kind, detail
+        self.pc, self.lr, self.sp, self.cfsr, self.hfsr, self.address = pc, lr, sp, cfsr, hfsr, address
+        self.symbol, self.line, self.cycle = symbol, line, cycle
+        place = f"in {symbol}" if symbol else "outside every function"
+        place += f" ({line})" if line else ""
+        registers = f"PC {pc:#010x}, LR {lr:#010x}, SP {sp:#010x}"
+        status = f", CFSR {cfsr:#010x}" if cfsr else ""
+        super().__init__(f"firmware: {kind} {place}: {detail} [{registers}{status}]")
