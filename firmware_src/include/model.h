@@ -30,7 +30,8 @@ extern const char *const model_layer_names[MODEL_LAYERS];
 // Bytes of the planned arena that were really written since start-up.
 uint32_t model_arena_used(void);
 
-// The layer whose rows are handed to model_on_tap, or -1. Set before the first row.
+// The layer whose rows are handed to model_on_tap, or one of these. Set before the first row.
+enum { MODEL_TAP_NONE = -1, MODEL_TAP_ALL = -2 };
 extern int16_t model_tap_layer;
 
 // Called with each output row of the tapped layer; time spent in it counts for no layer. The application implements it.

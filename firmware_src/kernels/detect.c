@@ -1,0 +1,134 @@
+#include "detect.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#if MODEL_CANDIDATES > 0
+
+static uint32_t candidate_count;
+
+void detect_begin(void)
+{
+    candidate_count = 0;
+}
+
+// Whether a candidate goes before another: by score, then by anchor, so the order never depends on arrival.
+static bool is_better(int32_t difference, uint32_t anchor, const candidate_t *other)
+{
+    return difference != other->difference ? difference > other->difference : anchor < other->anchor;
+}
+
+static void insert(const detector_t *detector, int32_t difference, uint32_t anchor, const int16_t *loc)
+{
+    candidate_t *list = detector->candidates;
+    if (candidate_count == MODEL_CANDIDATES) {
+        if (!is_better(difference, anchor, &list[MODEL_CANDIDATES - 1])) {
+            return;
+        }
+        candidate_count--;
+    }
+    uint32_t place = candidate_count;
+    while (place > 0 && is_better(difference, anchor, &list[place - 1])) {
+        place--;
+    }
+    memmove(&list[place + 1], &list[place], (candidate_count - place) * sizeof list[0]);
+    list[place].difference = difference;
+    list[place].anchor = (uint16_t)anchor;
+    memcpy(list[place].loc, loc, sizeof list[place].loc);
+    candidate_count++;
+}
+
+void detect_collect_row(const detector_t *detector, const source_t *source, uint32_t row, const int16_t *loc,
+                        const int16_t *conf)
+{
+    for (uint32_t column = 0; column < source->width; column++) {
+        const int16_t *scores = conf + column * source->conf_channels + source->conf_channel;
+        int32_t background = scores[0];
+        for (uint32_t i = 1; i < source->background; i++) {
+            background = scores[i] > background ? scores[i] : background;
+        }
+        const int32_t difference = scores[source->background] - background;
+        if (difference > detector->threshold) {
+            insert(detector, difference, source->first_anchor + row * source->width + column,
+                   loc + column * source->loc_channels + source->loc_channel);
+        }
+    }
+}
+
+// e^x within 2 units in the last place, x clamped to -87..88 (the reduction of Cephes' expf).
+static float exponential(float x)
+{
+    x = x < -87.0f ? -87.0f : x;
+    x = x > 88.0f ? 88.0f : x;
+    const float scaled = x * 1.44269504f + 0.5f;
+    int32_t n = (int32_t)scaled;
+    n -= (float)n > scaled;
+    float r = x - (float)n * 0.693359375f;
+    r = r - (float)n * -2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    const float y = p * (r * r) + r + 1.0f;
+    const uint32_t bits = (uint32_t)(n + 127) << 23;
+    float power;
+    memcpy(&power, &bits, sizeof power);
+    return y * power;
+}
+
+static detection_t decode(const detector_t *detector, const candidate_t *candidate)
+{
+    const source_t *source = detector->sources;
+    while ((uint32_t)(candidate->anchor - source->first_anchor) >= (uint32_t)source->height * source->width) {
+        source++;
+    }
+    const uint32_t cell = (uint32_t)(candidate->anchor - source->first_anchor);
+    float d[4];
+    for (int i = 0; i < 4; i++) {
+        d[i] = (float)candidate->loc[i] * 0x1p-10f;
+    }
+    const float column = (float)(cell % source->width), row = (float)(cell / source->width);
+    const float cx = (column + 0.5f) * source->step + d[0] * detector->centre_variance * source->size;
+    const float cy = (row + 0.5f) * source->step + d[1] * detector->centre_variance * source->size;
+    const float half_w = source->size * exponential(d[2] * detector->size_variance) * 0.5f;
+    const float half_h = source->size * exponential(d[3] * detector->size_variance) * 0.5f;
+    const float score = 1.0f / (1.0f + exponential((float)-candidate->difference * 0x1p-8f));
+    return (detection_t){cx - half_w, cy - half_h, cx + half_w, cy + half_h, score};
+}
+
+static float area(const detection_t *box)
+{
+    return (box->x1 - box->x0) * (box->y1 - box->y0);
+}
+
+// Whether two boxes overlap by more than the threshold; `kept` is the one with the higher score.
+static bool is_suppressed(const detection_t *kept, const detection_t *box, float threshold)
+{
+    const float width = (kept->x1 < box->x1 ? kept->x1 : box->x1) - (kept->x0 > box->x0 ? kept->x0 : box->x0);
+    const float height = (kept->y1 < box->y1 ? kept->y1 : box->y1) - (kept->y0 > box->y0 ? kept->y0 : box->y0);
+    if (!(width > 0.0f && height > 0.0f)) {
+        return false;
+    }
+    const float shared = width * height;
+    return shared > threshold * (area(kept) + area(box) - shared);
+}
+
+uint32_t detect_finish(const detector_t *detector)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < candidate_count && count < MODEL_MAX_DETECTIONS; i++) {
+        const detection_t box = decode(detector, &detector->candidates[i]);
+        uint32_t k = 0;
+        while (k < count && !is_suppressed(&detector->detections[k], &box, detector->nms_iou)) {
+            k++;
+        }
+        if (k == count) {
+            detector->detections[count++] = box;
+        }
+    }
+    return count;
+}
+
+#endif

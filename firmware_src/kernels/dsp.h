@@ -1,0 +1,73 @@
+// The instructions the kernels lean on, and their portable twins. Both give the same bits.
+// HIL_DSP is 1 where the Cortex-M4's DSP extension is used; the kernels choose their inner loops by it.
+#ifndef DSP_H
+#define DSP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__ARM_FEATURE_DSP) && !defined(HIL_PORTABLE_KERNELS)
+#define HIL_DSP 1
+#include <arm_acle.h>
+#else
+#define HIL_DSP 0
+#endif
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+// round(a * b / 2^32), half up.
+ALWAYS_INLINE int32_t multiply_high_rounded(int32_t a, int32_t b)
+{
+#if HIL_DSP
+    int32_t result;
+    __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return (int32_t)(((int64_t)a * b + 0x80000000LL) >> 32);
+#endif
+}
+
+ALWAYS_INLINE int32_t clamp(int32_t x, int32_t low, int32_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+ALWAYS_INLINE uint8_t saturate_u8(int32_t x)
+{
+#if HIL_DSP
+    return (uint8_t)__usat(x, 8);
+#else
+    return (uint8_t)clamp(x, 0, 255);
+#endif
+}
+
+ALWAYS_INLINE int8_t saturate_s8(int32_t x)
+{
+#if HIL_DSP
+    return (int8_t)__ssat(x, 8);
+#else
+    return (int8_t)clamp(x, -128, 127);
+#endif
+}
+
+ALWAYS_INLINE int16_t saturate_s16(int32_t x)
+{
+#if HIL_DSP
+    return (int16_t)__ssat(x, 16);
+#else
+    return (int16_t)clamp(x, -32768, 32767);
+#endif
+}
+
+#if HIL_DSP
+// Four bytes, or two halfwords, from any address in one LDR.
+ALWAYS_INLINE uint32_t load_word(const void *address)
+{
+    uint32_t word;
+    memcpy(&word, address, sizeof word);
+    return word;
+}
+#endif
+
+#endif

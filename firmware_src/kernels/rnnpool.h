@@ -1,0 +1,135 @@
+// RNNPool (Saha et al., NeurIPS 2020, Algorithm 1), a row of input at a time and without its redundancy:
+// W x once a pixel; a row's summary once for all windows that hold it; columns carried down as states, not pixels.
+#ifndef RNNPOOL_H
+#define RNNPOOL_H
+
+#include "fastgrnn.h"
+
+typedef struct {
+    cell_t cell1;
+    cell_t cell2;
+    uint16_t rows;  // of windows
+    uint16_t across;
+    uint16_t channels_in;
+    uint8_t patch;
+    uint8_t stride;
+    type_t input;
+    bool is_padded;     // a copy of the last column (and row) is added
+    int16_t *columns;   // [phases][width][hidden1]: a column sweep a pixel column and open window row
+    int16_t *row_ring;  // [patch][across][hidden2]: W2 times the summaries of the last rows
+    int16_t *scratch;   // [width][max(hidden1, hidden2)]
+} rnnpool_t;
+
+// Columns that some window covers.
+ALWAYS_INLINE uint32_t rnnpool_width(const rnnpool_t *p)
+{
+    return (uint32_t)(p->across - 1) * p->stride + p->patch;
+}
+
+// Window rows that are open at once.
+ALWAYS_INLINE uint32_t rnnpool_phases(const rnnpool_t *p)
+{
+    return (uint32_t)(p->patch + p->stride - 1) / p->stride;
+}
+
+// Continues the column sweeps of every window row that holds this row; wx: [width][hidden1].
+ALWAYS_INLINE void rnnpool_sweep_columns(const rnnpool_t *p, uint32_t row, const int16_t *wx)
+{
+    const uint32_t width = rnnpool_width(p), hidden = p->cell1.hidden, newest = row / p->stride;
+    const uint32_t oldest = row < p->patch ? 0 : (row - p->patch) / p->stride + 1;
+    for (uint32_t window = oldest; window <= newest && window < p->rows; window++) {
+        int16_t *states = p->columns + (window % rnnpool_phases(p)) * width * hidden;
+        const bool is_first = row == window * p->stride;
+        for (uint32_t x = 0; x < width; x++) {
+            if (is_first) {
+                cell_first_step(&p->cell1, wx + x * hidden, states + x * hidden);
+            } else {
+                cell_step(&p->cell1, wx + x * hidden, states + x * hidden);
+            }
+        }
+    }
+}
+
+// Sweeps this row once for every window across and keeps W2 times the summary; wx: [width][hidden1].
+ALWAYS_INLINE void rnnpool_sweep_row(const rnnpool_t *p, uint32_t row, const int16_t *wx)
+{
+    const uint32_t hidden1 = p->cell1.hidden, hidden2 = p->cell2.hidden;
+    int16_t *projected = p->row_ring + (row % p->patch) * p->across * hidden2;
+    int16_t summary[CELL_MAX_HIDDEN];
+    for (uint32_t i = 0; i < p->across; i++) {
+        cell_sweep(&p->cell1, wx + i * p->stride * hidden1, (int32_t)hidden1, p->patch, summary);
+        cell_project_state(&p->cell2, summary, projected + i * hidden2);
+    }
+}
+
+ALWAYS_INLINE void rnnpool_store(const int16_t *state, uint32_t hidden, int8_t *out)
+{
+    for (uint32_t j = 0; j < hidden; j++) {
+        out[j] = saturate_s8((state[j] + 128) >> 8);
+    }
+}
+
+// The second RNN along the rows of the window row that ends with `row`: output channels 0 to 2 * hidden2.
+ALWAYS_INLINE void rnnpool_finish_rows(const rnnpool_t *p, uint32_t row, int8_t *out)
+{
+    const uint32_t hidden = p->cell2.hidden, pitch = p->across * hidden;
+    int16_t state[CELL_MAX_HIDDEN];
+    for (uint32_t i = 0; i < p->across; i++, out += 4 * hidden) {
+        for (uint32_t backwards = 0; backwards < 2; backwards++) {
+            for (uint32_t t = 0; t < p->patch; t++) {
+                const uint32_t source = backwards ? row - t : row - p->patch + 1 + t;
+                const int16_t *wx = p->row_ring + (source % p->patch) * pitch + i * hidden;
+                if (t == 0) {
+                    cell_first_step(&p->cell2, wx, state);
+                } else {
+                    cell_step(&p->cell2, wx, state);
+                }
+            }
+            rnnpool_store(state, hidden, out + backwards * hidden);
+        }
+    }
+}
+
+// The second RNN along the column summaries: output channels 2 * hidden2 to 4 * hidden2.
+ALWAYS_INLINE void rnnpool_finish_columns(const rnnpool_t *p, uint32_t window, int8_t *out)
+{
+    const uint32_t width = rnnpool_width(p), hidden1 = p->cell1.hidden, hidden2 = p->cell2.hidden;
+    const int16_t *summaries = p->columns + (window % rnnpool_phases(p)) * width * hidden1;
+    int16_t *projected = p->scratch;
+    int16_t state[CELL_MAX_HIDDEN];
+    for (uint32_t x = 0; x < width; x++) {
+        cell_project_state(&p->cell2, summaries + x * hidden1, projected + x * hidden2);
+    }
+    for (uint32_t i = 0; i < p->across; i++, out += 4 * hidden2) {
+        const int16_t *first = projected + i * p->stride * hidden2, *last = first + (p->patch - 1) * hidden2;
+        cell_sweep(&p->cell2, first, (int32_t)hidden2, p->patch, state);
+        rnnpool_store(state, hidden2, out + 2 * hidden2);
+        cell_sweep(&p->cell2, last, -(int32_t)hidden2, p->patch, state);
+        rnnpool_store(state, hidden2, out + 3 * hidden2);
+    }
+}
+
+// Takes one row of input. Returns true when it completes a row of output, which is then in `out`.
+ALWAYS_INLINE bool rnnpool_push_row(const rnnpool_t *p, uint32_t row, const uint8_t *in, int8_t *out)
+{
+    const uint32_t width = rnnpool_width(p), hidden1 = p->cell1.hidden, channels_out = 4u * p->cell2.hidden;
+    if (row >= (uint32_t)(p->rows - 1) * p->stride + p->patch) {
+        return false;  // below the last whole window
+    }
+    for (uint32_t x = 0; x < width; x++) {
+        cell_project_8bit(&p->cell1, in + x * p->channels_in, p->input, p->scratch + x * hidden1);
+    }
+    rnnpool_sweep_row(p, row, p->scratch);
+    rnnpool_sweep_columns(p, row, p->scratch);
+    if (row + 1 < p->patch || (row + 1 - p->patch) % p->stride != 0) {
+        return false;
+    }
+    rnnpool_finish_rows(p, row, out);
+    rnnpool_finish_columns(p, (row + 1 - p->patch) / p->stride, out);
+    if (p->is_padded) {
+        memcpy(out + p->across * channels_out, out + (p->across - 1u) * channels_out, channels_out);
+    }
+    return true;
+}
+
+#endif

@@ -1,0 +1,94 @@
+"""From head outputs to boxes exactly as the firmware does it (kernels/detect.c).
+
+Every float operation is one IEEE single-precision operation in the firmware's order, and exp is a polynomial of our own
+rather than the C library's, so boxes and scores agree bit for bit on every target.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hil.compiler.graph import CONF_BITS, LOC_BITS, Detector, QuantisedGraph, Source
+from hil.compiler.integer import Trace
+
+F = np.float32
+_POLYNOMIAL = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
+
+
+def detect(graph: QuantisedGraph, trace: Trace) -> np.ndarray:
+    """Boxes of one image, best first: float32 (n, 5) rows x0, y0, x1, y1 in input pixels, and score in 0..1.
+
+    trace: of `hil.compiler.integer.run`. A classifier has none: (0, 5).
+    """
+    if graph.detector is None:
+        return np.zeros((0, 5), F)
+    return boxes(graph.detector, trace)
+
+
+def boxes(detector: Detector, trace: Trace) -> np.ndarray:
+    """Collects candidates above the threshold, keeps the best, decodes and suppresses."""
+    found = []
+    first_anchor = 0
+    for source in detector.sources:
+        found.append(_collect(source, trace, detector.threshold, first_anchor))
+        first_anchor += trace[source.loc].shape[0] * trace[source.loc].shape[1]
+    candidates = np.concatenate(found)
+    order = np.lexsort((candidates[:, 1], -candidates[:, 0]))[: detector.candidates]
+    decoded = np.array([_decode(detector, trace, *map(int, row)) for row in candidates[order]], F).reshape(-1, 5)
+    return suppress(decoded, detector.nms_iou)[: detector.detections]
+
+
+def _collect(source: Source, trace: Trace, threshold: int, first_anchor: int) -> np.ndarray:
+    """(n, 2) int64: score difference (CONF_BITS) and anchor number of the anchors above the threshold."""
+    scores = trace[source.conf][..., source.conf_channel :].astype(np.int64)
+    face, background = scores[..., source.background], scores[..., : source.background].max(-1)
+    difference = (face - background).ravel()
+    anchors = np.flatnonzero(difference > threshold)
+    return np.stack([difference[anchors], anchors + first_anchor], 1)
+
+
+def _decode(detector: Detector, trace: Trace, difference: int, anchor: int) -> tuple[np.float32, ...]:
+    """One candidate's corners and score."""
+    for source in detector.sources:
+        height, width = trace[source.loc].shape[:2]
+        if anchor < height * width:
+            break
+        anchor -= height * width
+    row, column = divmod(anchor, width)
+    loc = trace[source.loc][row, column, source.loc_channel : source.loc_channel + 4]
+    dx, dy, dw, dh = (F(v) * F(2.0**-LOC_BITS) for v in loc)
+    centre, scale = (F(v) for v in detector.variances)
+    size = F(source.size)
+    cx = (F(column) + F(0.5)) * F(source.step) + dx * centre * size
+    cy = (F(row) + F(0.5)) * F(source.step) + dy * centre * size
+    half_w, half_h = (size * exponential(d * scale) * F(0.5) for d in (dw, dh))
+    score = F(1) / (F(1) + exponential(F(-difference) * F(2.0**-CONF_BITS)))
+    return cx - half_w, cy - half_h, cx + half_w, cy + half_h, score
+
+
+def exponential(x: np.float32) -> np.float32:
+    """e^x in single precision, within 2 units in the last place; x is clamped to -87..88 (Cephes' reduction)."""
+    x = min(max(x, F(-87)), F(88))
+    n = np.floor(x * F(1.44269504) + F(0.5))
+    r = x - n * F(0.693359375)
+    r = r - n * F(-2.12194440e-4)
+    p = F(_POLYNOMIAL[0])
+    for coefficient in _POLYNOMIAL[1:]:
+        p = p * r + F(coefficient)
+    y = p * (r * r) + r + F(1)
+    return y * np.int32((int(n) + 127) << 23).view(F)
+
+
+def suppress(decoded: np.ndarray, threshold: float) -> np.ndarray:
+    """Greedy non-maximum suppression of boxes in falling order of score; keeps those with IoU <= threshold to all kept."""
+    x0, y0, x1, y1 = decoded[:, :4].T
+    areas = (x1 - x0) * (y1 - y0)
+    kept: list[int] = []
+    for i in range(len(decoded)):
+        width = np.minimum(x1[kept], x1[i]) - np.maximum(x0[kept], x0[i])
+        height = np.minimum(y1[kept], y1[i]) - np.maximum(y0[kept], y0[i])
+        shared = width * height
+        union = areas[kept] + areas[i] - shared
+        if not np.any((width > 0) & (height > 0) & (shared > F(threshold) * union)):
+            kept.append(i)
+    return decoded[kept]

@@ -1,0 +1,292 @@
+"""The quantised graph: what the firmware computes, integer by integer.
+
+Tensors are maps of uint8 (after ReLU6), int8 (everything else between layers) or int16 (what leaves the network). A real
+value is `scale * q`; only the image has an offset. Layers come in the order in which taps are numbered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+Dtype = Literal["uint8", "int8", "int16"]
+LIMITS: dict[Dtype, tuple[int, int]] = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
+
+# Fixed-point formats that are part of the arithmetic (docs/decisions.md):
+STATE_BITS = 15  # hidden states, gates and candidates: Q15
+PRE_BITS = 11  # pre-activations of a cell: int16 with 11 fractional bits, -16 to 16
+TABLE_SIZE = 1024  # entries of the sigmoid and tanh tables
+SIGMOID_SHIFT = PRE_BITS - 6  # an entry a 64th: -8 to 8
+TANH_SHIFT = PRE_BITS - 7  # an entry a 128th: -4 to 4
+LOC_BITS = 10  # box offsets: int16 with 10 fractional bits
+CONF_BITS = 8  # scores before softmax, and a classifier's logits: int16 with 8 fractional bits
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A map (height, width, channels); scale: one for all channels, or one each.
+
+    zero: the values that stand for 0 around the map (padding), one a channel; only the image's differ from 0.
+    """
+
+    name: str
+    height: int
+    width: int
+    channels: int
+    dtype: Dtype
+    scale: tuple[float, ...]
+    zero: tuple[int, ...] = (0,)
+
+    @property
+    def itemsize(self) -> int:
+        return np.dtype(self.dtype).itemsize
+
+    @property
+    def row_bytes(self) -> int:
+        return self.width * self.channels * self.itemsize
+
+
+@dataclass(frozen=True)
+class QConv:
+    """Convolution: saturate(round(((sum w x + bias) << shift) * multiplier / 2^32)), round half up.
+
+    weight: int8 (out, k, k, in), or (channels, k, k) where is_depthwise; bias, multiplier: int32 (out,).
+    """
+
+    input: Tensor
+    output: Tensor
+    weight: np.ndarray
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: int
+    stride: int
+    padding: int
+    is_depthwise: bool
+
+    @property
+    def name(self) -> str:
+        return self.output.name
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input,)
+
+    @property
+    def kernel(self) -> int:
+        return int(self.weight.shape[1])
+
+    @property
+    def macs(self) -> int:
+        return self.output.height * self.output.width * int(self.weight.size)
+
+
+@dataclass(frozen=True)
+class QCell:
+    """A FastGRNN cell in integers.
+
+    wx = sat16((sum w x + offset) >> w_shift), PRE_BITS fractional bits; pre = wx + ((sum u h + half) >> u_shift).
+    w: int16 (in, hidden); offset: int32 (hidden,), the rounding half included; u: int16 (hidden, hidden);
+    gate_bias, update_bias: int16 (hidden,), PRE_BITS. zeta, nu: Q15 after their sigmoid; is_convex: they are 1 and 0.
+    """
+
+    w: np.ndarray
+    offset: np.ndarray
+    w_shift: int
+    u: np.ndarray
+    u_shift: int
+    gate_bias: np.ndarray
+    update_bias: np.ndarray
+    zeta: int
+    nu: int
+
+    @property
+    def hidden(self) -> int:
+        return int(self.u.shape[0])
+
+    @property
+    def is_convex(self) -> bool:
+        return self.zeta == 1 << STATE_BITS and self.nu == 0
+
+
+@dataclass(frozen=True)
+class QPool:
+    """RNNPool: two sweeps of cell1, four of cell2, out = sat8((state + 128) >> 8).
+
+    sigmoid, tanh: int16 (TABLE_SIZE,), Q15, entry i for the middle of its bin.
+    """
+
+    input: Tensor
+    output: Tensor
+    cell1: QCell
+    cell2: QCell
+    sigmoid: np.ndarray
+    tanh: np.ndarray
+    patch: int
+    stride: int
+    is_padded: bool
+
+    @property
+    def name(self) -> str:
+        return self.output.name
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input,)
+
+    @property
+    def windows(self) -> tuple[int, int]:
+        """Windows down and across."""
+        down, across = ((n - self.patch) // self.stride + 1 for n in (self.input.height, self.input.width))
+        return down, across
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of the shared sweeps as the firmware does them (first steps have no U h)."""
+        down, across = self.windows
+        rows = (down - 1) * self.stride + self.patch
+        columns = (across - 1) * self.stride + self.patch
+        h1, h2 = self.cell1.hidden, self.cell2.hidden
+        project = rows * columns * self.input.channels * h1
+        sweeps = (rows * across + columns * down) * ((self.patch - 1) * h1 * h1 + h1 * h2)
+        return project + sweeps + down * across * 4 * (self.patch - 1) * h2 * h2
+
+
+@dataclass(frozen=True)
+class QNorm:
+    """L2Norm: round(x * gain * m / 2^32), m = 2^26 / sqrt(sum x^2) as kernels/l2norm.h computes it; gain: int32 (C,)."""
+
+    input: Tensor
+    output: Tensor
+    gain: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return self.output.name
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input,)
+
+    @property
+    def macs(self) -> int:
+        return 2 * self.input.height * self.input.width * self.input.channels
+
+
+@dataclass(frozen=True)
+class QAdd:
+    """Sum of two maps: sat8((a * multiplier_a + b * multiplier_b + half) >> shift); multipliers fit int16."""
+
+    input: Tensor
+    other: Tensor
+    output: Tensor
+    multiplier_a: int
+    multiplier_b: int
+    shift: int
+
+    @property
+    def name(self) -> str:
+        return self.output.name
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input, self.other)
+
+    @property
+    def macs(self) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class QMean:
+    """Mean over all pixels: saturate(round(sum * multiplier / 2^32)) of the same kind as the input."""
+
+    input: Tensor
+    output: Tensor
+    multiplier: int
+
+    @property
+    def name(self) -> str:
+        return self.output.name
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input,)
+
+    @property
+    def macs(self) -> int:
+        return 0
+
+
+Layer = QConv | QPool | QNorm | QAdd | QMean
+
+
+@dataclass(frozen=True)
+class Source:
+    """One map of anchors. loc, conf: names of tensors; *_channel: where in them the 4 offsets and the scores begin.
+
+    background: how many background scores precede the face's (max-out); step, size: of the square priors, pixels.
+    """
+
+    loc: str
+    loc_channel: int
+    conf: str
+    conf_channel: int
+    background: int
+    step: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Detector:
+    """The rules that make boxes of the heads' outputs; threshold: on face minus background, CONF_BITS."""
+
+    sources: tuple[Source, ...]
+    threshold: int
+    nms_iou: float
+    candidates: int
+    detections: int
+    variances: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class QuantisedGraph:
+    """A whole network in integers, and how its outputs are read. `hil.compiler.integer` runs it."""
+
+    model: str
+    input: Tensor
+    layers: tuple[Layer, ...]
+    detector: Detector | None
+
+    def layer(self, name: str) -> Layer:
+        return next(layer for layer in self.layers if layer.name == name)
+
+    def users(self, tensor: str) -> list[Layer]:
+        """The layers that read a tensor."""
+        return [layer for layer in self.layers if any(t.name == tensor for t in layer.inputs)]
+
+    @property
+    def hash(self) -> str:
+        """16 hex digits over everything that decides an output."""
+        digest = hashlib.sha256()
+        _update(digest, self)
+        return digest.hexdigest()[:16]
+
+
+def _update(digest: "hashlib._Hash", value: object) -> None:
+    """Feeds a dataclass, tuple, array or plain value to a digest, unambiguously."""
+    if isinstance(value, np.ndarray):
+        digest.update(f"{value.dtype}{value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    elif isinstance(value, tuple):
+        digest.update(f"({len(value)}".encode())
+        for item in value:
+            _update(digest, item)
+    elif hasattr(value, "__dataclass_fields__"):
+        digest.update(type(value).__name__.encode())
+        for name in value.__dataclass_fields__:
+            _update(digest, getattr(value, name))
+    else:
+        digest.update(repr(value).encode() + b";")

@@ -1,0 +1,121 @@
+"""The float operator graph: what a torch network consists of once batch norms are folded away.
+
+An operator reads named tensors and writes one tensor that bears its own name. Maps are (H, W, C) with the batch left
+out; a vector is a 1 x 1 map, so a fully connected layer is a 1 x 1 convolution.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hil.reference.rnnpool import RnnPool
+
+FloatArray = np.ndarray
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Convolution with bias, zero padding and, where is_relu6, a clamp to 0..6.
+
+    weight: (out, in / groups, k, k); bias: (out,); groups is 1 or the number of channels (depthwise).
+    """
+
+    name: str
+    input: str
+    weight: FloatArray
+    bias: FloatArray
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    is_relu6: bool = False
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
+class Pool:
+    """An RNNPool layer; the module keeps its cells and geometry."""
+
+    name: str
+    input: str
+    module: RnnPool
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
+class Norm:
+    """L2Norm over the channels of a pixel, times weight (C,)."""
+
+    name: str
+    input: str
+    weight: FloatArray
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,)
+
+
+@dataclass(frozen=True)
+class Add:
+    """Sum of two maps of one shape (a residual)."""
+
+    name: str
+    input: str
+    other: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input, self.other)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean over all pixels: (H, W, C) to (1, 1, C)."""
+
+    name: str
+    input: str
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.input,)
+
+
+Operator = Conv | Pool | Norm | Add | Mean
+
+
+@dataclass(frozen=True)
+class Head:
+    """The pair of tensors that one detection source ends in."""
+
+    loc: str
+    conf: str
+
+
+@dataclass
+class FloatGraph:
+    """Operators in an order in which each comes after what it reads.
+
+    input_shape: (H, W, C) of the image; network input = (uint8 - input_mean) * input_scale, a value a channel.
+    heads: a detector's sources in order, empty for a classifier; output: a classifier's logits, else None.
+    """
+
+    input_shape: tuple[int, int, int]
+    input_mean: tuple[float, ...]
+    input_scale: tuple[float, ...]
+    operators: list[Operator] = field(default_factory=list)
+    heads: list[Head] = field(default_factory=list)
+    output: str | None = None
+
+    def users(self, tensor: str) -> list[Operator]:
+        """The operators that read a tensor."""
+        return [op for op in self.operators if tensor in op.inputs]
+
+
+INPUT = "image"

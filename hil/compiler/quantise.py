@@ -1,0 +1,215 @@
+"""From float operators and activation ranges to the quantised graph."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from hil.compiler import graph as q
+from hil.compiler import operators as f
+from hil.compiler.calibrate import Ranges
+from hil.compiler.trace import trace
+from hil.errors import HilError
+from hil.reference.fastgrnn import FastGrnn
+
+# How many boxes the device keeps: candidates that enter NMS, and boxes it reports. Bounds its memory.
+CANDIDATES = 400
+DETECTIONS = 200
+_ACCUMULATOR = 2**31 - 1
+
+
+def compile_network(network: nn.Module, ranges: Ranges) -> q.QuantisedGraph:
+    """The quantised graph of a network whose tensors were calibrated (`calibrate`).
+
+    Raises HilError for an operator the compiler does not know and for a tensor without a range.
+    """
+    floats = trace(network)
+    return _Quantiser(floats, ranges).run(network)
+
+
+class _Quantiser:
+    def __init__(self, floats: f.FloatGraph, ranges: Ranges) -> None:
+        self.floats = floats
+        self.ranges = ranges
+        height, width, channels = floats.input_shape
+        zero = tuple(round(mean) for mean in floats.input_mean)
+        image = q.Tensor(f.INPUT, height, width, channels, "uint8", tuple(floats.input_scale), zero)
+        self.tensors = {f.INPUT: image}
+
+    def run(self, network: nn.Module) -> q.QuantisedGraph:
+        layers = []
+        for op in self.floats.operators:
+            layer = self._layer(op)
+            self.tensors[op.name] = layer.output
+            layers.append(layer)
+        detector = self._detector(network) if self.floats.heads else None
+        return q.QuantisedGraph(network.spec.name, self.tensors[f.INPUT], tuple(layers), detector)
+
+    def _layer(self, op: f.Operator) -> q.Layer:
+        source = self.tensors[op.inputs[0]]
+        match op:
+            case f.Conv():
+                return self._conv(op, source)
+            case f.Pool():
+                return self._pool(op, source)
+            case f.Norm():
+                return self._norm(op, source)
+            case f.Add():
+                return self._add(op, source, self.tensors[op.other])
+            case f.Mean():
+                scale = (source.scale[0],)
+                output = q.Tensor(op.name, 1, 1, source.channels, source.dtype, scale)
+                return q.QMean(source, output, round(2**32 / (source.height * source.width)))
+
+    def _range(self, name: str) -> float:
+        if name not in self.ranges:
+            raise HilError(f"no activation range for tensor {name!r}: calibrate the checkpoint again (hil build --calibrate)")
+        return max(self.ranges[name], 1e-6)
+
+    def _conv(self, op: f.Conv, source: q.Tensor) -> q.QConv:
+        is_depthwise = op.groups > 1
+        kernel = op.weight.shape[2]
+        height, width = ((n + 2 * op.padding - kernel) // op.stride + 1 for n in (source.height, source.width))
+        # The image's scale differs from channel to channel, so it goes into the weights.
+        input_scale = np.broadcast_to(np.asarray(source.scale), (source.channels,))
+        common = 1.0 if len(source.scale) > 1 or source.name == f.INPUT else source.scale[0]
+        per_input = (input_scale / common)[:, None, None]
+        real = op.weight * (per_input[:, None] if is_depthwise else per_input)
+        weight_scale = np.maximum(np.abs(real).reshape(len(real), -1).max(1) / 127, np.abs(op.bias) / common / 2**27)
+        weight_scale = np.maximum(weight_scale, 1e-12)
+        weight = np.clip(np.rint(real / weight_scale[:, None, None, None]), -127, 127).astype(np.int8)
+        bias = np.rint(op.bias / (weight_scale * common))
+        if source.name == f.INPUT:
+            mean = np.asarray(self.floats.input_mean)[:, None, None]
+            bias = np.rint(bias - (weight * (mean[:, None] if is_depthwise else mean)).reshape(len(weight), -1).sum(1))
+        output, output_scale = self._conv_output(op, height, width, weight_scale * common)
+        multiplier, shift = _multiplier(weight_scale * common / output_scale)
+        _check_accumulator(op.name, weight, bias, source.dtype, shift)
+        layout = weight[:, 0] if is_depthwise else weight.transpose(0, 2, 3, 1)
+        return q.QConv(source, output, np.ascontiguousarray(layout), bias.astype(np.int32), multiplier, shift,
+                       op.stride, op.padding, is_depthwise)  # fmt: skip
+
+    def _conv_output(self, op: f.Conv, height: int, width: int, unit: np.ndarray) -> tuple[q.Tensor, np.ndarray]:
+        """The output tensor of a convolution and its scale a channel; unit: the accumulator's scale a channel."""
+        channels = len(op.weight)
+        fixed = self._fixed_point(op.name, channels)
+        if fixed is not None:
+            return q.Tensor(op.name, height, width, channels, "int16", tuple(fixed)), fixed
+        scale = min(self._range(op.name), 6.0) / 255 if op.is_relu6 else self._range(op.name) / 127
+        dtype: q.Dtype = "uint8" if op.is_relu6 else "int8"
+        return q.Tensor(op.name, height, width, channels, dtype, (scale,)), np.full(channels, scale)
+
+    def _fixed_point(self, name: str, channels: int) -> np.ndarray | None:
+        """Scales of a tensor that leaves the network, which are the same in every network; None for any other."""
+        loc, conf = 2.0**-q.LOC_BITS, 2.0**-q.CONF_BITS
+        for head in self.floats.heads:
+            if name == head.loc == head.conf:
+                return np.array([loc] * 4 + [conf] * (channels - 4))
+            if name in (head.loc, head.conf):
+                return np.full(channels, loc if name == head.loc else conf)
+        return np.full(channels, conf) if name == self.floats.output else None
+
+    def _pool(self, op: f.Pool, source: q.Tensor) -> q.QPool:
+        module = op.module
+        down, across = ((n - module.patch) // module.stride + 1 for n in (source.height, source.width))
+        pad = int(module.pad)
+        output = q.Tensor(op.name, down + pad, across + pad, 4 * module.hidden2, "int8", (2.0**-7,))
+        mean = self.floats.input_mean if source.name == f.INPUT else (0.0,)
+        scale = np.broadcast_to(source.scale, (source.channels,))
+        cell1 = _cell(module.cell1, scale, np.broadcast_to(mean, (source.channels,)), q.LIMITS[source.dtype])
+        state = np.full(module.hidden1, 2.0**-q.STATE_BITS)
+        cell2 = _cell(module.cell2, state, np.zeros(module.hidden1), q.LIMITS["int16"])
+        sigmoid, tanh = _tables(module.cell1.nonlinearity)
+        return q.QPool(source, output, cell1, cell2, sigmoid, tanh, module.patch, module.stride, module.pad)
+
+    def _norm(self, op: f.Norm, source: q.Tensor) -> q.QNorm:
+        scale = self._range(op.name) / 127
+        output = replace(source, name=op.name, dtype="int8", scale=(scale,))
+        gain = np.rint(64 * op.weight / scale)
+        if np.abs(gain).max() >= 2**23:
+            raise HilError(f"{op.name}: its weights are too large for its calibrated range: calibrate again")
+        return q.QNorm(source, output, gain.astype(np.int32))
+
+    def _add(self, op: f.Add, a: q.Tensor, b: q.Tensor) -> q.QAdd:
+        if (a.height, a.width, a.channels) != (b.height, b.width, b.channels):
+            raise HilError(f"{op.name} adds {a.name} and {b.name}, whose shapes differ")
+        scale = self._range(op.name) / 127
+        ratios = (a.scale[0] / scale, b.scale[0] / scale)
+        shift = min(20, 14 - math.floor(math.log2(max(ratios))))
+        output = replace(a, name=op.name, dtype="int8", scale=(scale,))
+        return q.QAdd(a, b, output, round(ratios[0] * 2**shift), round(ratios[1] * 2**shift), shift)
+
+    def _detector(self, network: nn.Module) -> q.Detector:
+        spec = network.spec
+        sources = tuple(
+            q.Source(head.loc, 0, head.conf, 4 if head.loc == head.conf else 0, background, step, size)
+            for head, background, step, size in zip(
+                self.floats.heads, spec.background, spec.steps, spec.sizes, strict=True
+            )
+        )
+        threshold = math.floor(math.log(spec.score_threshold / (1 - spec.score_threshold)) * 2**q.CONF_BITS)
+        return q.Detector(sources, threshold, spec.nms_iou, min(spec.candidates, CANDIDATES),
+                          min(spec.detections, DETECTIONS), spec.variances)  # fmt: skip
+
+
+def _multiplier(ratio: np.ndarray) -> tuple[np.ndarray, int]:
+    """multiplier (int32) and shift such that (x << shift) * multiplier / 2^32 is x * ratio."""
+    shift = max(0, math.floor(math.log2(ratio.max())) + 2)
+    multiplier = np.minimum(np.rint(ratio * 2.0 ** (32 - shift)), 2**31 - 1)
+    return multiplier.astype(np.int32), shift
+
+
+def _check_accumulator(name: str, weight: np.ndarray, bias: np.ndarray, dtype: q.Dtype, shift: int) -> None:
+    largest = max(abs(limit) for limit in q.LIMITS[dtype])
+    bound = np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(1) * largest + np.abs(bias)
+    if bound.max() * 2**shift > _ACCUMULATOR:
+        raise HilError(f"{name}: its sums can leave 32 bits (2^{math.log2(bound.max()) + shift:.1f}): "
+                       "its output range is far too small for its weights; calibrate with typical photos")  # fmt: skip
+
+
+def _cell(cell: FastGrnn, scale: np.ndarray, mean: np.ndarray, limits: tuple[int, int]) -> q.QCell:
+    """scale, mean: of the cell's input, a value a channel: x = (q - mean) * scale, q within limits."""
+    w, u = (m.detach().double().numpy() for m in (cell.W, cell.U))
+    largest = max(abs(limit) for limit in limits)
+    w_real = w * scale[:, None] * 2.0**q.PRE_BITS
+    w_shift = _finest(w_real, largest)
+    w_int = np.rint(w_real * 2.0**w_shift)
+    half = 2 ** (w_shift - 1) if w_shift > 0 else 0
+    offset = np.rint(half - (w_int * mean[:, None]).sum(0))
+    u_real = u * 2.0 ** (q.PRE_BITS - q.STATE_BITS)
+    u_shift = _finest(u_real, 2**q.STATE_BITS)
+    biases = [_pre(b.detach().double().numpy()) for b in (cell.bias_gate, cell.bias_update)]
+    zeta, nu = (round(float(torch.sigmoid(v.detach().double())) * 2**q.STATE_BITS) for v in (cell.zeta, cell.nu))
+    return q.QCell(
+        w_int.astype(np.int16), offset.astype(np.int32), w_shift, np.rint(u_real * 2.0**u_shift).astype(np.int16),
+        u_shift, biases[0], biases[1], zeta, nu,
+    )  # fmt: skip
+
+
+def _finest(real: np.ndarray, largest: int) -> int:
+    """The largest shift, at most 16, at which real * 2^shift fits int16 and sums over inputs up to `largest` fit 31 bits."""
+    for shift in range(16, 0, -1):
+        scaled = np.abs(np.rint(real * 2.0**shift))
+        if scaled.max(initial=0) <= 32767 and scaled.sum(0).max(initial=0) * largest < 2**30:
+            return shift
+    raise HilError("a recurrent cell's weights are too large for 16 bits: is the checkpoint trained with normalised input?")
+
+
+def _pre(bias: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(bias * 2**q.PRE_BITS), -32768, 32767).astype(np.int16)
+
+
+def _tables(nonlinearity: str) -> tuple[np.ndarray, np.ndarray]:
+    """The gate's and the candidate's function, int16 Q15, sampled in the middle of each bin."""
+    index = np.arange(q.TABLE_SIZE) - q.TABLE_SIZE // 2 + 0.5
+    x_gate, x_update = index * 2.0 ** (q.SIGMOID_SHIFT - q.PRE_BITS), index * 2.0 ** (q.TANH_SHIFT - q.PRE_BITS)
+    if nonlinearity == "quant":
+        gate, update = np.clip((x_gate + 1) / 2, 0, 1), np.clip(x_update, -1, 1)
+    else:
+        gate, update = 1 / (1 + np.exp(-x_gate)), np.tanh(x_update)
+    gate, update = (np.clip(np.rint(y * 2**q.STATE_BITS), -32767, 32767).astype(np.int16) for y in (gate, update))
+    return gate, update
