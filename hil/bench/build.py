@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hil import board as boards
+from hil import zoo
 from hil.bench.cmake import compile_preset
 from hil.bench.elf import Sizes, check_elf, sizes
 from hil.bench.photo import InputShape
@@ -33,7 +33,7 @@ NATIVE = "native"
 class Firmware:
     """A built firmware with everything the host compares it with.
 
-    directory: the generated one; elf: what runs; plan: plan.json; graph: the integer reference; network: the float model.
+    directory: the generated one; elf: what runs; plan: plan.json; graph: integer reference; network: float model.
     """
 
     model: str
@@ -95,16 +95,24 @@ def build(model: str, board_name: str, out: Path | None = None, preset: str | No
 
 def load_model(model: str) -> tuple[QuantisedGraph, Detector, str]:
     """A model by name or checkpoint: its quantised graph, its float network and its name (a file's is its stem)."""
-    from hil import zoo
     from hil.compiler import compile_network
     from hil.reference import weights
 
     path = zoo.find(model)
     network = weights.load(path)
-    ranges = weights.metadata(path).get("ranges")
+    ranges = weights.metadata(path).get("ranges") if path.suffix == zoo.SUFFIX else None
     if ranges is None:
-        raise HilError(f"{path} has no calibrated ranges: run hil calibrate {path} --data DIR first")
+        raise HilError(f"{path} has no calibrated ranges yet: hil quantise {path} --images DIR --out NEW.safetensors")
     return compile_network(network, json.loads(ranges)), network, path.stem
+
+
+def input_shape(model: str) -> InputShape:
+    """What a model takes, from its checkpoint alone."""
+    from hil.reference import weights
+
+    path = zoo.find(model)
+    channels, height, width = weights.load(path).spec.input_shape
+    return InputShape(path.stem, width, height, channels)
 
 
 def _generate(graph: QuantisedGraph, board: Board, directory: Path, preset: str, scratch: Path) -> dict[str, Any]:
@@ -114,7 +122,7 @@ def _generate(graph: QuantisedGraph, board: Board, directory: Path, preset: str,
     fresh = scratch / "generated"
     emit(graph, make_plan(graph, board), board, fresh)
     plan = _read_plan(fresh)
-    is_unchanged = (directory / "model" / "plan.json").exists() and _read_plan(directory)["build_id"] == plan["build_id"]
+    is_unchanged = _is_generated(directory) and _read_plan(directory)["build_id"] == plan["build_id"]
     if is_unchanged and (directory / "out" / preset).is_dir():
         return plan
     compile_preset(directory if is_unchanged else fresh, preset, plan, _subfolder(scratch, "work"))
@@ -131,10 +139,14 @@ def _subfolder(folder: Path, name: str) -> Path:
 def _replace(directory: Path, fresh: Path, old: Path) -> None:
     """Put a finished directory in the place of another one; a folder that the bench did not make is left alone."""
     if directory.exists():
-        if any(directory.iterdir()) and not (directory / "model" / "plan.json").exists():
+        if any(directory.iterdir()) and not _is_generated(directory):
             raise HilError(f"{directory} is in use: it holds files that hil build did not make; name another --out")
         directory.rename(old)
     fresh.rename(directory)
+
+
+def _is_generated(directory: Path) -> bool:
+    return (directory / "model" / "plan.json").exists()
 
 
 def _read_plan(directory: Path) -> dict[str, Any]:
@@ -149,8 +161,3 @@ def _locked(directory: Path) -> Iterator[None]:
     with (directory.parent / f".{directory.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def remove(directory: Path) -> None:
-    """Delete a generated directory."""
-    shutil.rmtree(directory)

@@ -51,7 +51,7 @@ def compile_preset(source: Path, preset: str, plan: dict[str, Any], scratch: Pat
     """
     for tool in tools(preset):
         if not tool.is_installed:
-            raise HilError(f"building for {preset} needs {tool.program}, which is not installed: {tool.install_command}")
+            raise HilError(f"building for {preset} needs {tool.program}, which is missing: {tool.install_command}")
     binary = scratch / "cmake"
     _run(["cmake", "-S", str(source), "--preset", preset, "-B", str(binary)], source, preset, plan)
     _run(["cmake", "--build", str(binary)], source, preset, plan)
@@ -90,7 +90,7 @@ def explain(log: str, preset: str, plan: dict[str, Any]) -> str:
         return f"the C library for {preset} is missing: {APT} {tools(preset)[0].packages}"
     errors = [line.strip() for line in log.splitlines() if re.search(r"\berror:|CMake Error|FAILED:|undefined", line)]
     first = errors[0] if errors else (log.strip().splitlines() or ["cmake said nothing"])[-1]
-    return f"the firmware does not build for {preset}: {first}\nsee it all: cmake --preset {preset} && cmake --build --preset {preset}"
+    return f"the firmware does not build for {preset}: {first}"
 
 
 def _overflow_message(overflows: list[tuple[str, str]], preset: str, plan: dict[str, Any]) -> str:
@@ -103,4 +103,4 @@ def _overflow_message(overflows: list[tuple[str, str]], preset: str, plan: dict[
     buffers = [buffer for buffer in plan.get("buffers", []) if buffer["place"] in places]
     largest = sorted(buffers, key=lambda buffer: -buffer["bytes"])[:3]
     listed = ", ".join(f"{buffer['name']} ({buffer['bytes']} bytes)" for buffer in largest)
-    return f"{model} does not fit {preset}: {memories}; the largest buffers are {listed}: shrink the input or take a larger board"
+    return f"{model} does not fit {preset}: {memories}; its largest buffers are {listed}: take a larger board"

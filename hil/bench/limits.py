@@ -50,7 +50,7 @@ def _read(path: Path, model: str) -> Limits:
     except OSError as error:
         raise HilError(f"cannot read the limits {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HilError(f"{path} is not TOML ({error}): write [{model}] and lines like \"cycles.total\" = 1e8") from error
+        raise HilError(f'{path} is not TOML ({error}): write [{model}], then "cycles.total" = 1e8') from error
     limits: Limits = {}
     for section in ("default", model):
         for name, limit in table.get(section, {}).items():
@@ -60,6 +60,10 @@ def _read(path: Path, model: str) -> Limits:
     return limits
 
 
-def unknown_names(limits: Limits, measurements: list[Measurement]) -> list[str]:
-    """Limits that no measurement carries: a misspelt name must not pass for a limit that is kept."""
-    return sorted(limits.keys() - {measurement.name for measurement in measurements})
+def apply_limits(measurements: list[Measurement], limits: Limits) -> tuple[Measurement, ...]:
+    """The measurements, declared limits in place of their own. Raises HilError for a limit of no measurement."""
+    unknown = sorted(limits.keys() - {m.name for m in measurements})
+    if unknown:
+        known = ", ".join(m.name for m in measurements)
+        raise HilError(f"no measurement is called {', '.join(map(repr, unknown))}: limits can be set for {known}")
+    return tuple(Measurement(m.name, m.value, m.unit, limits.get(m.name, m.limit)) for m in measurements)

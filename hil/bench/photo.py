@@ -53,8 +53,8 @@ def from_array(pixels: NDArray[np.uint8]) -> Photo:
 def load_photo(path: Path, shape: InputShape, fit: bool = False) -> Photo:
     """Read an image file for a network, upright as its EXIF data says.
 
-    fit: letterbox and convert whatever it is. Raises HilError if the file is missing, no image or truncated, and, without
-    fit, if its size or mode is not the network's.
+    fit: letterbox and convert whatever it is. Raises HilError if the file is missing, no image or truncated, and,
+    without fit, if its size or mode is not the network's.
     """
     image, sha256 = _read(path)
     if fit:

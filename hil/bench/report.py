@@ -107,8 +107,12 @@ def _memories(subject: Subject) -> list[dict[str, Any]]:
         arena = arena_bytes(subject.plan, memory.name)
         parts = [("line buffers", arena), ("other variables", max(0, static.get(memory.name, 0) - arena))]
         if memory.name == "sram":
-            parts += [("stack", run.ram.stack_used or 0), ("stack in reserve", board.stack_bytes - (run.ram.stack_used or 0))]
-            parts += [("heap", run.ram.heap_used or 0)]
+            stack = run.ram.stack_used or 0
+            parts += [
+                ("stack", stack),
+                ("stack in reserve", board.stack_bytes - stack),
+                ("heap", run.ram.heap_used or 0),
+            ]
         bars.append(_stack(memory, parts))
     weights = subject.plan["weights_bytes"]
     bars.append(_stack(board.flash, [("weights", weights), ("code and tables", run.firmware.flash_bytes - weights)]))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hil.bench.build import Firmware
 from hil.bench.compare import Boxes, Divergence, differing_boxes, first_difference, largest_distance, unmatched
-from hil.bench.limits import Limits, Measurement, load_limits
+from hil.bench.limits import Limits, Measurement, apply_limits, load_limits
 from hil.bench.photo import Photo
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
 from hil.errors import HilError
@@ -44,7 +44,9 @@ class Bench:
         self.boot()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.target.close()
 
     def boot(self) -> Hello:
@@ -173,15 +175,6 @@ class Bench:
         ]
 
 
-def apply_limits(measurements: list[Measurement], limits: Limits) -> tuple[Measurement, ...]:
-    """The measurements with declared limits in the place of their own. Raises HilError for a limit of no measurement."""
-    unknown = sorted(limits.keys() - {m.name for m in measurements})
-    if unknown:
-        known = ", ".join(m.name for m in measurements)
-        raise HilError(f"no measurement is called {', '.join(map(repr, unknown))}: limits can be set for {known}")
-    return tuple(Measurement(m.name, m.value, m.unit, limits.get(m.name, m.limit)) for m in measurements)
-
-
 def check_hello(hello: Hello, firmware: Firmware) -> None:
     """Raise HilError unless the device that answered runs this firmware, on this board."""
     wanted = firmware.plan
@@ -189,8 +182,8 @@ def check_hello(hello: Hello, firmware: Firmware) -> None:
         "protocol": (hello.protocol, PROTOCOL_VERSION, "rebuild and flash the firmware with this version of hil"),
         "board": (hello.board, firmware.board.name, f"pass --board {hello.board} or connect the other board"),
         "model": (hello.model_name, wanted["model"], "flash the firmware of the model that you name"),
-        "model hash": (hello.model_hash, wanted["model_hash"], "the checkpoint changed since: build and flash it again"),
-        "build id": (hello.build_id, firmware.build_id, "the sources changed since: build and flash it again"),
+        "model hash": (hello.model_hash, wanted["model_hash"], "the checkpoint has changed: build and flash it again"),
+        "build id": (hello.build_id, firmware.build_id, "the sources have changed: build and flash it again"),
     }
     for what, (found, wanted_value, remedy) in expected.items():
         if found != wanted_value:

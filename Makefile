@@ -1,0 +1,52 @@
+# The two commands: `make demo` and `make test`. Both install what is missing first; a second call installs nothing.
+# The cross compiler, cmake and ninja come from apt, everything else from PyPI into .venv.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+JOBS   ?= 2
+PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet
+TORCH  := torch==2.13.0
+
+PROGRAMS := arm-none-eabi-gcc cmake ninja cc
+PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build gcc libc6-dev
+
+.PHONY: demo test lint install tools clean
+.DEFAULT_GOAL := demo
+
+demo: install
+	$(BIN)/hil demo
+
+test: install
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests hil --target sim --target native
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: tools $(VENV)/.installed
+
+# Root or sudo installs the packages; without either, the command to run is shown.
+tools:
+	@missing=""; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	 $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	 [ -z "$$missing" ] && exit 0; \
+	 packages="$(PACKAGES)"; case "$$missing" in *python3-venv*) packages="$$packages python3-venv";; esac; \
+	 echo "installing (missing:$$missing) with apt-get: $$packages"; \
+	 if [ "$$(id -u)" = 0 ]; then sudo=""; elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo="sudo"; else \
+	   echo "error: this needs root once, run: sudo apt-get update && sudo apt-get install -y $$packages"; exit 2; fi; \
+	 $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$packages
+
+# torch first and exactly: a plain `torch` would pull gigabytes of CUDA.
+$(VENV)/.installed: pyproject.toml
+	@[ -x $(BIN)/python ] || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing $(TORCH) (the largest part: some minutes at first)"
+	@$(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit(not m.version("torch").startswith("2.13.0"))' 2>/dev/null \
+	 || $(PIP) $(TORCH)
+	@echo "installing rnnpool-hil and its libraries"
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf build

@@ -1,0 +1,99 @@
+"""Image files through one firmware on one target: what `hil run` and `hil demo` do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hil import board as boards
+from hil import targets
+from hil.bench.build import NATIVE, Firmware, build, input_shape
+from hil.bench.elf import check_elf
+from hil.bench.limits import load_limits
+from hil.bench.photo import Photo, fit_image, load_photo
+from hil.bench.report import Subject
+from hil.bench.session import Bench
+from hil.errors import HilError
+
+Step = Callable[[str, float], None]  # what is being done, and how much of it is done (0..1)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to run where. elf: a firmware to run instead of the built one; limits: a file laid over the board's."""
+
+    model: str
+    images: tuple[Path, ...]
+    target: str = "sim"
+    board: str = "stm32f407_disco"
+    fit: bool = False
+    elf: Path | None = None
+    limits: Path | None = None
+    out: Path | None = None
+
+
+def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
+    """Run every image and compare it with the references; one subject an image, in the order given.
+
+    All that can be checked before the build is checked before it. Raises HilError for bad input, TargetError and
+    LinkError where target or link fail.
+    """
+    board = boards.load(job.board)
+    check_target(job.target)
+    step("reading the model and the images", 0)
+    shape = input_shape(job.model)
+    limits = load_limits(board, shape.model, job.limits)
+    photos = [load_photo(path, shape, job.fit) for path in job.images]
+    step(f"building {shape.model} for {board.name if job.target != NATIVE else 'the host'}", 0)
+    firmware = firmware_for(job)
+    step(f"booting {job.target}", 0)
+    with Bench(firmware, targets.create(job.target, board), limits) as bench:
+        return [_run_photo(bench, photo, i, len(photos), step) for i, photo in enumerate(photos)]
+
+
+def _run_photo(bench: Bench, photo: Photo, index: int, count: int, step: Step) -> Subject:
+    def progress(done: float) -> None:
+        step(f"running {photo.name}", (index + done) / count)
+
+    run = bench.run(photo, progress)
+    progress(1)
+    return Subject(run, photo.pixels, bench.firmware.plan, bench.firmware.board)
+
+
+def firmware_for(job: Job) -> Firmware:
+    """The firmware a job runs: built, or the ELF it names in the place of the built one."""
+    firmware = build(job.model, job.board, job.out, preset=NATIVE if job.target == NATIVE else None)
+    if job.elf is None:
+        return firmware
+    if job.target != NATIVE:
+        check_elf(job.elf, firmware.board)
+    return replace(firmware, elf=job.elf)
+
+
+def check_target(name: str) -> None:
+    """Raise HilError, with the known names, where no target is called so."""
+    if name not in targets.NAMES:
+        raise HilError(f"no target is called {name!r}: choose one of {', '.join(targets.NAMES)}")
+
+
+def demo_photo(path: Path, model: str) -> Path:
+    """Write the demo's photo, fitted to a model: an astronaut's portrait (Eileen Collins, NASA, public domain)."""
+    from PIL import Image
+    from skimage import data
+
+    pixels = fit_image(Image.fromarray(data.astronaut()), input_shape(model))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(path)
+    return path
+
+
+def write_results(subjects: Sequence[Subject], json_path: Path | None, report_path: Path | None) -> None:
+    """Write run.json and report.html, those that are asked for."""
+    from hil.bench.report import write_report
+    from hil.bench.run import write_json
+
+    if json_path is not None:
+        write_json([subject.run for subject in subjects], json_path)
+    if report_path is not None:
+        write_report(subjects, report_path)

@@ -1,0 +1,86 @@
+"""What this machine can do: tools, libraries and targets, and the command that mends each gap."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from hil.bench.cmake import APT, CMAKE, CROSS_COMPILER, HOST_COMPILER, NINJA, Tool
+
+UNICORN = "2.1.4"  # the block hook uses private names of its Python binding: no other version is known to work
+LIBRARIES = ("torch", "numpy", "numba", "unicorn", "capstone", "pyelftools", "cobs", "pyserial", "safetensors")
+PROBES = (("pyocd", "pip install pyocd"), ("openocd", f"{APT} openocd"), ("st-flash", f"{APT} stlink-tools"))
+RENODE_HINT = "install Renode 1.16.1 (https://renode.io) and put renode on the PATH"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is here or not. is_needed: `make demo` does not work without it."""
+
+    name: str
+    is_ok: bool
+    found: str
+    remedy: str
+    is_needed: bool = True
+
+
+def examine() -> list[Finding]:
+    """Everything worth knowing about this machine, targets last."""
+    tools = [_tool(tool) for tool in (CROSS_COMPILER, HOST_COMPILER, CMAKE, NINJA)]
+    libraries = [_library(name) for name in LIBRARIES]
+    return [_python(), *tools, *libraries, *map(_probe, PROBES), _renode(), *_targets(tools, libraries)]
+
+
+def _python() -> Finding:
+    return Finding("python", sys.version_info >= (3, 11), platform.python_version(), f"{APT} python3.11-venv")
+
+
+def _tool(tool: Tool) -> Finding:
+    path = shutil.which(tool.program)
+    if path is None:
+        return Finding(tool.program, False, "not found", tool.install_command)
+    lines = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.splitlines()
+    return Finding(tool.program, True, lines[0] if lines else path, tool.install_command)
+
+
+def _library(name: str) -> Finding:
+    remedy = f"{sys.executable} -m pip install {f'unicorn=={UNICORN}' if name == 'unicorn' else name}"
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, False, "not installed", remedy)
+    is_right = name != "unicorn" or version == UNICORN
+    return Finding(name, is_right, version if is_right else f"{version}, needs {UNICORN}", remedy)
+
+
+def _probe(probe: tuple[str, str]) -> Finding:
+    program, command = probe
+    path = shutil.which(program)
+    return Finding(f"{program} (flashes boards)", path is not None, path or "not found", command, is_needed=False)
+
+
+def _renode() -> Finding:
+    path = os.environ.get("PYRENODE_BIN") or os.environ.get("PYRENODE_BUILD_DIR") or shutil.which("renode")
+    return Finding("renode (emulates boards)", path is not None, path or "not found", RENODE_HINT, is_needed=False)
+
+
+def _targets(tools: list[Finding], libraries: list[Finding]) -> list[Finding]:
+    """Which targets work here: those whose needs are all met."""
+    found = {finding.name: finding for finding in (*tools, *libraries)}
+    builds = [CMAKE.program, NINJA.program]
+    needs = {
+        "target sim": [CROSS_COMPILER.program, *builds, "unicorn", "numba", "capstone", "pyelftools"],
+        "target native": [HOST_COMPILER.program, *builds],
+    }
+    return [_target(name, [found[need] for need in wanted]) for name, wanted in needs.items()]
+
+
+def _target(name: str, needs: list[Finding]) -> Finding:
+    gaps = [need for need in needs if not need.is_ok]
+    state = "works" if not gaps else f"lacks {', '.join(gap.name for gap in gaps)}"
+    return Finding(name, not gaps, state, " && ".join(gap.remedy for gap in gaps))

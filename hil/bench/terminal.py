@@ -1,0 +1,173 @@
+"""What a run, a plan and a look at this machine show in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hil.bench.build import Firmware
+from hil.bench.doctor import Finding
+from hil.bench.limits import Measurement
+from hil.bench.report import arena_bytes, strongest
+from hil.bench.run import Run
+from hil.board import Board
+
+PASSED, FAILED = Text("passed", style="bold green"), Text("FAILED", style="bold red")
+
+
+def verdict(run: Run) -> Group:
+    """Everything about one run: the verdict, the boxes, the cycles a layer, the measurements."""
+    outcome = PASSED if run.passed else FAILED
+    title = Text.assemble((run.model, "bold"), f" on {run.board}, target {run.target}: ", outcome)
+    parts: list[RenderableType] = [title, *_differences(run), _boxes(run)]
+    if run.cycles.layers is not None:
+        parts.append(_cycles(run))
+    return Group(*parts, _measurements(run.measurements))
+
+
+def verdicts(runs: Sequence[Run]) -> Table:
+    """A line an image."""
+    table = Table("image", "verdict", "bit-exact", title=f"{runs[0].model} on {runs[0].board}, target {runs[0].target}")
+    for name in ("boxes", "best score", "cycles", "RAM", "repeated"):
+        table.add_column(name, justify="right")
+    for run in runs:
+        score = strongest(run.detections)
+        table.add_row(
+            Path(run.image.path).name if run.image.path else run.image.sha256[:8],
+            PASSED if run.passed else FAILED,
+            "yes" if run.bit_exact else f"no: {run.divergence.layer if run.divergence else 'boxes'}",
+            str(len(run.detections)),
+            "-" if score is None else f"{score:.3f}",
+            figure(run.cycles.total),
+            figure(run.ram.total_bytes),
+            str(run.link.retries),
+        )
+    return table
+
+
+def _differences(run: Run) -> list[Text]:
+    if run.bit_exact:
+        return [Text("bit-exact: every layer and every box is the integer reference's")]
+    return [Text(str(run.divergence) if run.divergence else "all layers agree, the boxes do not", style="red")]
+
+
+def _boxes(run: Run) -> Table:
+    table = Table("box", title="Detections (pixels of the image as sent)", title_justify="left")
+    for name in ("x0", "y0", "x1", "y1", "score"):
+        table.add_column(name, justify="right")
+    order = run.detections[:, 4].argsort()[::-1][:5]
+    for i in order:
+        x0, y0, x1, y1, score = run.detections[i]
+        table.add_row(str(i), f"{x0:.1f}", f"{y0:.1f}", f"{x1:.1f}", f"{y1:.1f}", f"{score:.3f}")
+    if len(run.detections) > len(order):
+        table.caption = f"the best 5 of {len(run.detections)}"
+    return table
+
+
+def _cycles(run: Run) -> Table:
+    total, layers = run.cycles.total or 1, run.cycles.layers or {}
+    table = Table("layer", title=f"Cycles ({run.cycles.source})", title_justify="left")
+    table.add_column("cycles", justify="right")
+    table.add_column("share", justify="right")
+    for name, cycles in layers.items():
+        table.add_row(name, figure(cycles), f"{100 * cycles / total:.1f} %")
+    if run.cycles.decode is not None:
+        table.add_row("decode", figure(run.cycles.decode), f"{100 * run.cycles.decode / total:.1f} %")
+    table.add_section()
+    milliseconds = 1e3 * total / run.cycles.clock_hz
+    table.add_row("total", figure(run.cycles.total), f"{milliseconds:.0f} ms")
+    return table
+
+
+def _measurements(measurements: Sequence[Measurement]) -> Table:
+    table = Table("measurement", title="Measurements", title_justify="left")
+    for name in ("value", "unit", "limit", "verdict"):
+        table.add_column(name, justify="left" if name in ("unit", "verdict") else "right")
+    for m in measurements:
+        if m.ok is None:
+            word = Text("unknown here", style="dim")
+        elif m.limit is None:
+            word = Text("no limit", style="dim")
+        else:
+            word = PASSED if m.ok else FAILED
+        table.add_row(m.name, figure(m.value), m.unit, figure(m.limit), word)
+    return table
+
+
+def plan_tables(plan: dict[str, Any], board: Board) -> Group:
+    """The layers of a plan, its buffers, and its RAM against the board's."""
+    layers = Table("layer", "operator", "output", title=f"{plan['model']} on {board.title}", title_justify="left")
+    for name in ("MACs", "rows kept", "bytes", "in"):
+        layers.add_column(name, justify="left" if name == "in" else "right")
+    for layer in plan["layers"]:
+        out, buffer = layer["output"], layer.get("buffer") or {}
+        shape = f"{out['height']}x{out['width']}x{out['channels']} {out['dtype']}"
+        kept = (figure(buffer.get("rows")), figure(buffer.get("bytes")), buffer.get("place", "-"))
+        layers.add_row(layer["name"], layer["op"], shape, figure(layer["macs"]), *kept)
+    layers.add_section()
+    layers.add_row("total", "", "", figure(sum(layer["macs"] for layer in plan["layers"])), "", "", "")
+    return Group(layers, _buffers(plan), _memory(plan, board))
+
+
+def _buffers(plan: dict[str, Any]) -> Table:
+    table = Table("buffer", "in", title="Buffers", title_justify="left")
+    for name in ("offset", "bytes", "live from layer", "to layer"):
+        table.add_column(name, justify="right")
+    for buffer in sorted(plan["buffers"], key=lambda b: (b["place"], b["offset"])):
+        place = (buffer["place"], figure(buffer["offset"]), figure(buffer["bytes"]))
+        table.add_row(buffer["name"], *place, str(buffer["first"]), str(buffer["last"]))
+    return table
+
+
+def _memory(plan: dict[str, Any], board: Board) -> Table:
+    table = Table("memory", title="Planned", title_justify="left")
+    for name in ("arena", "of", "share"):
+        table.add_column(name, justify="right")
+    for memory in (board.sram, board.ccm):
+        used = arena_bytes(plan, memory.name)
+        table.add_row(memory.name, figure(used), figure(memory.bytes), f"{100 * used / memory.bytes:.0f} %")
+    weights, flash = plan["weights_bytes"], board.flash.bytes
+    table.add_row("flash (weights)", figure(weights), figure(flash), f"{100 * weights / flash:.0f} %")
+    return table
+
+
+def build_table(firmware: Firmware) -> Table:
+    """What was built and what it takes."""
+    table = Table(show_header=False, title=f"{firmware.model} for {firmware.board.title}", title_justify="left")
+    table.add_row("firmware", str(firmware.elf))
+    table.add_row("build id", firmware.build_id)
+    if firmware.sizes is not None:
+        table.add_row("flash", f"{figure(firmware.sizes.flash_bytes)} of {figure(firmware.board.flash.bytes)} bytes")
+        for name, size in sorted(firmware.sizes.static_by_memory.items()):
+            memory = firmware.board.sram if name == "sram" else firmware.board.memory[name]
+            table.add_row(f"variables in {name}", f"{figure(size)} of {figure(memory.bytes)} bytes")
+    bound = firmware.stack_bound
+    if bound is not None:
+        known = f"{figure(bound.bytes)} of {figure(firmware.board.stack_bytes)} bytes"
+        table.add_row("stack, at most", known if bound.bytes is not None else f"no bound: {', '.join(bound.unbounded)}")
+    return table
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """What `hil doctor` found, with the command that mends each gap."""
+    table = Table("", "what", "found", "to mend it", box=box.SIMPLE_HEAD)
+    for finding in findings:
+        lack = Text("missing", style="red") if finding.is_needed else Text("optional", style="yellow")
+        mark = Text("ok", style="green") if finding.is_ok else lack
+        table.add_row(mark, finding.name, finding.found, "" if finding.is_ok else finding.remedy)
+    return table
+
+
+def figure(value: float | None) -> str:
+    """A number with spaces between thousands; a dash where it is unknown."""
+    if value is None:
+        return "-"
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:.3f}"
+    return f"{int(value):,}".replace(",", " ")

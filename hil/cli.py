@@ -1,0 +1,202 @@
+"""The command `hil`. Every command says in one line what is wrong with its input and leaves with code 2.
+
+Exit codes: 0 all is well, 1 a run or a check failed, 2 bad input or a missing tool.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from hil.errors import HilError
+from hil.paths import BUILD
+
+app = typer.Typer(
+    help="Tests RNNPool networks as firmware on an emulated or a real STM32F4: same numbers, cycles, memory.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+errors = Console(stderr=True)
+
+DEMO_MODEL = "rnnpool_face_m4"
+
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A shipped model's name, or the path of a checkpoint.", show_default=False),
+]
+BoardName = Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")]
+TargetName = Annotated[str, typer.Option("--target", "-t", help="sim (simulated board) or native (on this machine).")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write run.json here.")]
+ReportFile = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write report.html here.")]
+LimitsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML laid over platforms/BOARD/limits.toml.")]
+
+
+@app.command()
+def demo(
+    target: TargetName = "sim",
+    board: BoardName = "stm32f407_disco",
+    out: Annotated[Path, typer.Option(help="Folder for run.json, report.html and image.png.")] = BUILD / "demo",
+) -> None:
+    """Find the face in a photo, on a simulated board, and compare it with the references."""
+    from hil.bench.batch import Job, demo_photo, run_job, write_results
+
+    for stale in ("run.json", "report.html"):
+        (out / stale).unlink(missing_ok=True)
+    with progress() as step:
+        step("writing the photo", 0)
+        photo = demo_photo(out / "image.png", DEMO_MODEL)
+        subjects = run_job(Job(DEMO_MODEL, (_shortest(photo),), target, board), step)
+    write_results(subjects, out / "run.json", out / "report.html")
+    _show([subject.run for subject in subjects])
+    console.print(
+        f"\n[bold]{_shortest(out / 'report.html')}[/] shows it, [bold]{_shortest(out / 'run.json')}[/] has it all"
+    )
+    _leave(subject.run.passed for subject in subjects)
+
+
+@app.command()
+def build(
+    model: Model,
+    board: BoardName = "stm32f407_disco",
+    out: Annotated[Path | None, typer.Option(help="The generated directory; default build/MODEL/BOARD.")] = None,
+    native: Annotated[bool, typer.Option("--native", help="Build for this machine instead of the board.")] = False,
+) -> None:
+    """Compile a network to C and build the firmware for a board."""
+    from hil.bench.build import NATIVE, build
+    from hil.bench.terminal import build_table
+
+    with progress() as step:
+        step(f"building {model} for {NATIVE if native else board}", 0)
+        firmware = build(model, board, out, preset=NATIVE if native else None)
+        table = build_table(firmware)
+    console.print(table)
+
+
+@app.command()
+def run(
+    model: Model,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos.", show_default=False)],
+    target: TargetName = "sim",
+    board: BoardName = "stm32f407_disco",
+    json: JsonFile = None,
+    report: ReportFile = None,
+    fit: Annotated[bool, typer.Option("--fit", help="Letterbox and convert any photo to the network's input.")] = False,
+    elf: Annotated[Path | None, typer.Option(metavar="FILE", help="Run this firmware instead of building one.")] = None,
+    limits: LimitsFile = None,
+    out: Annotated[Path | None, typer.Option(help="The generated directory; default build/MODEL/BOARD.")] = None,
+) -> None:
+    """Run photos through the firmware and compare with the references."""
+    from hil.bench.batch import Job, run_job, write_results
+
+    job = Job(model, tuple(images), target, board, fit, elf, limits, out)
+    with progress() as step:
+        subjects = run_job(job, step)
+    write_results(subjects, json, report)
+    _show([subject.run for subject in subjects])
+    _leave(subject.run.passed for subject in subjects)
+
+
+@app.command()
+def plan(model: Model, board: BoardName = "stm32f407_disco") -> None:
+    """Show a network's layers, buffers and RAM on a board, before anything is built."""
+    from hil import board as boards
+    from hil.bench.build import plan_of
+    from hil.bench.terminal import plan_tables
+
+    chosen = boards.load(board)
+    console.print(plan_tables(plan_of(model, chosen), chosen))
+
+
+@app.command()
+def quantise(
+    model: Model,
+    images: Annotated[Path, typer.Option(help="Folder with a few hundred typical photos.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False)],
+    count: Annotated[int, typer.Option(min=1, help="At most so many photos, spread over the folder.")] = 256,
+) -> None:
+    """Calibrate a checkpoint's activation ranges on photos, so that it can be built."""
+    from hil.bench.calibration import calibrate_checkpoint
+
+    with progress() as step:
+        used = calibrate_checkpoint(model, images, out, count, step)
+    console.print(f"{out}: ranges from {used} photos; next: hil build {out}")
+
+
+@app.command()
+def doctor() -> None:
+    """Look what is installed, which targets work here, and which command mends each gap."""
+    from hil.bench.doctor import examine
+    from hil.bench.terminal import findings_table
+
+    findings = examine()
+    console.print(findings_table(findings))
+    _leave(finding.is_ok or not finding.is_needed for finding in findings)
+
+
+Step = Callable[[str, float], None]
+
+
+@contextmanager
+def progress() -> Iterator[Step]:
+    """A bar on a terminal, a line a step elsewhere."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("starting", total=1.0)
+        shown = ""
+
+        def step(what: str, done: float) -> None:
+            nonlocal shown
+            bar.update(task, description=what, completed=done)
+            if what != shown and not errors.is_terminal:
+                errors.print(f"{what} ...", highlight=False)
+            shown = what
+
+        yield step
+
+
+def _show(runs: list) -> None:  # type: ignore[type-arg]
+    from hil.bench.terminal import verdict, verdicts
+
+    console.print(verdict(runs[0]) if len(runs) == 1 else verdicts(runs))
+
+
+def _leave(passed: Iterator[bool]) -> None:
+    """End with code 1 unless everything passed."""
+    if not all(passed):
+        raise typer.Exit(1)
+
+
+def _shortest(path: Path) -> Path:
+    """The path as seen from here, where that is shorter."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def main() -> None:
+    """Entry point of the command `hil`."""
+    try:
+        app()
+    except HilError as error:
+        from hil.targets.base import TargetFault
+
+        errors.print(f"[bold red]error:[/] {_escape(str(error))}", soft_wrap=True, highlight=False)
+        sys.exit(1 if isinstance(error, TargetFault) else 2)
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        sys.exit(130)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
