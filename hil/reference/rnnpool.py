@@ -2,7 +2,7 @@
 
 Neighbouring windows overlap, so most of what Algorithm 1 computes a window is shared: W x is the same for every sweep
 that visits a pixel, a row's summary is the same for both windows that hold the row, and W applied to a summary serves
-both directions. Everything here works on "lanes": tensors (hidden, T, L), where a recurrence runs along T and L are
+both directions. Everything here works on "lanes": tensors (T, channels, L), where a recurrence runs along T and L are
 independent sequences. None of it changes a result.
 """
 
@@ -46,13 +46,11 @@ class RnnPool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self._whole_windows(x)
-        rows = self._summaries(x.permute(1, 3, 0, 2))  # (hidden1, Wo, N, H): each row, once a horizontal window
-        columns = self._summaries(x.permute(1, 2, 0, 3))  # (hidden1, Ho, N, W)
-        down, up = self._both_ways(rows.permute(0, 3, 2, 1))  # (hidden2, Ho, N, Wo) each
-        right, left = self._both_ways(columns.permute(0, 3, 2, 1))  # (hidden2, Wo, N, Ho) each
-        vertical = torch.cat([down, up]).permute(2, 0, 1, 3)
-        horizontal = torch.cat([right, left]).permute(2, 0, 3, 1)
-        pooled = torch.cat([vertical, horizontal], 1)
+        rows = self._summaries(x.permute(3, 1, 0, 2))  # (Wo, hidden1, N, H): each row, once a horizontal window
+        columns = self._summaries(x.permute(2, 1, 0, 3))  # (Ho, hidden1, N, W)
+        vertical = self._both_ways(rows.permute(3, 1, 2, 0))  # (Ho, 2 * hidden2, N, Wo)
+        horizontal = self._both_ways(columns.permute(3, 1, 2, 0))  # (Wo, 2 * hidden2, N, Ho)
+        pooled = torch.cat([vertical.permute(2, 1, 0, 3), horizontal.permute(2, 1, 3, 0)], 1)
         return F.pad(pooled, (0, 1, 0, 1), "replicate") if self.pad else pooled
 
     def _whole_windows(self, x: Tensor) -> Tensor:
@@ -65,16 +63,12 @@ class RnnPool(nn.Module):
         return x[:, :, : used[0], : used[1]]
 
     def _summaries(self, x: Tensor) -> Tensor:
-        """cell1 along T of (C, T, N, K), a summary each window: (hidden1, windows, N, K)."""
-        return sweep(_project(x, self.cell1), self.cell1, self.patch, self.stride)
+        """cell1 along T of (T, C, N, K), a summary each window: (windows, hidden1, N, K)."""
+        lanes = self.cell1.W.t() @ x.flatten(2)
+        return sweep(lanes, self.cell1, self.patch, self.stride).unflatten(2, x.shape[2:])
 
-    def _both_ways(self, summaries: Tensor) -> tuple[Tensor, Tensor]:
-        """cell2 along T of (hidden1, T, N, K), forwards and backwards: (hidden2, windows, N, K) each."""
-        projected = _project(summaries, self.cell2)
-        forwards = sweep(projected, self.cell2, self.patch, self.stride)
-        return forwards, sweep(projected, self.cell2, self.patch, self.stride, reverse=True)
-
-
-def _project(x: Tensor, cell: FastGrnn) -> Tensor:
-    """x W for lanes: (input_size, ...) to (hidden_size, ...)."""
-    return (cell.W.t() @ x.flatten(1)).view(cell.hidden_size, *x.shape[1:])
+    def _both_ways(self, summaries: Tensor) -> Tensor:
+        """cell2 along T of (T, hidden1, N, K), forwards then backwards: (windows, 2 * hidden2, N, K)."""
+        lanes = self.cell2.W.t() @ summaries.flatten(2)
+        ways = [sweep(lanes, self.cell2, self.patch, self.stride, reverse) for reverse in (False, True)]
+        return torch.cat(ways, 1).unflatten(2, summaries.shape[2:])

@@ -1,12 +1,11 @@
 """Windowed recurrences over lanes: the loop in which RNNPool spends its time, plain and fast.
 
-Lanes are (hidden, T, ...): a recurrence runs along T, everything behind it is independent. `sweep` takes the numba
+Lanes are (T, hidden, L): a recurrence runs along T, and L are independent sequences. `sweep` takes the numba
 kernel for float32 on the CPU (6 times the speed of the plain loop in training) and the plain PyTorch loop otherwise.
 """
 
-from torch import Tensor
-
 import torch
+from torch import Tensor
 
 from hil.reference.fastgrnn import FastGrnn
 from hil.reference.sweep_kernel import FastSweep
@@ -15,8 +14,8 @@ from hil.reference.sweep_kernel import FastSweep
 def sweep(projected: Tensor, cell: FastGrnn, length: int, stride: int, reverse: bool = False) -> Tensor:
     """The cell's last state over each window of `length` steps, a window every `stride` steps.
 
-    projected: x W, (hidden, T, ...). Returns (hidden, (T - length) // stride + 1, ...). With reverse each window is
-    read from its end to its start; the windows keep their order.
+    projected: x W, (T, hidden, L). Returns ((T - length) // stride + 1, hidden, L). With reverse each window is read
+    from its end to its start; the windows keep their order.
     """
     is_fast = projected.device.type == "cpu" and projected.dtype == torch.float32 and cell.nonlinearity != "quant"
     if is_fast:
@@ -28,8 +27,8 @@ def sweep(projected: Tensor, cell: FastGrnn, length: int, stride: int, reverse: 
 
 def plain_sweep(projected: Tensor, cell: FastGrnn, length: int, stride: int, reverse: bool = False) -> Tensor:
     """`sweep` as a PyTorch loop: any device, any type, either nonlinearity."""
-    windows = projected.unfold(1, length, stride).movedim(0, -2)  # (windows, ..., hidden, length)
+    windows = projected.unfold(0, length, stride).transpose(1, 2)  # (windows, L, hidden, length)
     state = windows.new_zeros(windows.shape[:-1])
     for t in reversed(range(length)) if reverse else range(length):
         state = cell.step(windows[..., t], state)
-    return state.movedim(-1, 0)
+    return state.transpose(1, 2)

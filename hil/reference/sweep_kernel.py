@@ -15,7 +15,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-LANES = 64  # lanes in flight a thread: a state then has 4 KB at 16 hidden units and stays in the L1 cache
+LANES = 64  # sequences in flight a thread: the state of 16 hidden units then has 4 KB and stays in the L1 cache
 _FAST = {"reassoc", "contract", "nsz", "arcp"}  # no nnan: a diverged training must still show its NaN
 
 
@@ -44,94 +44,122 @@ def sweep_kernels(hidden: int) -> tuple[Callable[..., None], Callable[..., None]
 
     @njit(nogil=True, fastmath=_FAST, cache=True, error_model="numpy")
     def forward(p, U, bias_gate, bias_update, zeta, nu, length, stride, reverse, out, first, last):
-        state = np.empty((hidden, LANES), np.float32)
-        following = np.empty((hidden, LANES), np.float32)
+        """out[window, :, lane] for the lanes first to last; p: (T, hidden, lanes)."""
+        u = np.empty((hidden, hidden), np.float32)
+        u[:] = U
+        x = np.zeros((hidden, LANES), np.float32)
+        pre = np.zeros((hidden, LANES), np.float32)
+        state = np.zeros((hidden, LANES), np.float32)
         for lane in range(first, last, LANES):
             n = min(LANES, last - lane)
-            for window in range(out.shape[1]):
+            for window in range(out.shape[0]):
                 state[:] = 0
                 for t in range(length):
-                    y = window * stride + (length - 1 - t if reverse else t)
+                    source = p[window * stride + (length - 1 - t if reverse else t), :, lane : lane + n]
+                    for j in range(hidden):
+                        for s in range(n):
+                            x[j, s] = source[j, s]
+                    for j in range(hidden):
+                        for s in range(LANES):
+                            a = x[j, s]
+                            for k in range(hidden):
+                                a += u[k, j] * state[k, s]
+                            pre[j, s] = a
                     for j in range(hidden):
                         gate, update = bias_gate[j], bias_update[j]
-                        for s in range(n):
-                            pre = p[j, y, lane + s]
-                            for k in range(hidden):
-                                pre += U[k, j] * state[k, s]
-                            z = _sigmoid(pre + gate)
-                            c = _tanh(pre + update)
-                            following[j, s] = z * state[j, s] + (zeta * (np.float32(1) - z) + nu) * c
-                    state, following = following, state
+                        for s in range(LANES):
+                            z = _sigmoid(pre[j, s] + gate)
+                            c = _tanh(pre[j, s] + update)
+                            state[j, s] = z * state[j, s] + (zeta * (np.float32(1) - z) + nu) * c
+                result = out[window, :, lane : lane + n]
                 for j in range(hidden):
                     for s in range(n):
-                        out[j, window, lane + s] = state[j, s]
+                        result[j, s] = state[j, s]
 
     @njit(nogil=True, fastmath=_FAST, cache=True, error_model="numpy")
     def backward(
-        p, U, bias_gate, bias_update, zeta, nu, length, stride, reverse, grad, dp, dU, dbias, dscalars, first, last
+        p, U, bias_gate, bias_update, zeta, nu, length, stride, reverse, grad, dp, dU, dbias, dmixes, first, last
     ):
-        states = np.zeros((hidden, length + 1, LANES), np.float32)
-        zs = np.zeros((hidden, length, LANES), np.float32)
-        cs = np.zeros((hidden, length, LANES), np.float32)
-        dpre = np.zeros((hidden, length, LANES), np.float32)
+        """Adds to dp (shape of p), dU, dbias (2, hidden) and dmixes (of zeta and nu) what these lanes contribute."""
+        u = np.empty((hidden, hidden), np.float32)
+        u[:] = U
+        ut = np.empty((hidden, hidden), np.float32)
+        ut[:] = U.T
+        x = np.zeros((hidden, LANES), np.float32)
+        pre = np.zeros((hidden, LANES), np.float32)
         dstate = np.zeros((hidden, LANES), np.float32)
+        states = np.zeros((length + 1, hidden, LANES), np.float32)
+        gates = np.zeros((length, hidden, LANES), np.float32)
+        candidates = np.zeros((length, hidden, LANES), np.float32)
+        dpre = np.zeros((hidden, LANES), np.float32)
         for lane in range(first, last, LANES):
             n = min(LANES, last - lane)
-            if n < LANES:
-                dpre[:] = 0  # so that the sums over all lanes below need not know n
-            for window in range(grad.shape[1]):
+            dstate[:] = 0  # lanes past n then contribute nothing, and no loop below needs to know n
+            for window in range(grad.shape[0]):
                 for t in range(length):
-                    y = window * stride + (length - 1 - t if reverse else t)
+                    source = p[window * stride + (length - 1 - t if reverse else t), :, lane : lane + n]
+                    state, following, zs, cs = states[t], states[t + 1], gates[t], candidates[t]
+                    for j in range(hidden):
+                        for s in range(n):
+                            x[j, s] = source[j, s]
+                    for j in range(hidden):
+                        for s in range(LANES):
+                            a = x[j, s]
+                            for k in range(hidden):
+                                a += u[k, j] * state[k, s]
+                            pre[j, s] = a
                     for j in range(hidden):
                         gate, update = bias_gate[j], bias_update[j]
-                        for s in range(n):
-                            pre = p[j, y, lane + s]
-                            for k in range(hidden):
-                                pre += U[k, j] * states[k, t, s]
-                            z = _sigmoid(pre + gate)
-                            c = _tanh(pre + update)
-                            zs[j, t, s] = z
-                            cs[j, t, s] = c
-                            states[j, t + 1, s] = z * states[j, t, s] + (zeta * (np.float32(1) - z) + nu) * c
+                        for s in range(LANES):
+                            z = _sigmoid(pre[j, s] + gate)
+                            c = _tanh(pre[j, s] + update)
+                            zs[j, s] = z
+                            cs[j, s] = c
+                            following[j, s] = z * state[j, s] + (zeta * (np.float32(1) - z) + nu) * c
+                wanted = grad[window, :, lane : lane + n]
                 for j in range(hidden):
                     for s in range(n):
-                        dstate[j, s] = grad[j, window, lane + s]
+                        dstate[j, s] = wanted[j, s]
                 for t in range(length - 1, -1, -1):
-                    y = window * stride + (length - 1 - t if reverse else t)
+                    state, zs, cs = states[t], gates[t], candidates[t]
                     for j in range(hidden):
                         dgate = np.float32(0)
                         dupdate = np.float32(0)
                         dzeta = np.float32(0)
                         dnu = np.float32(0)
-                        for s in range(n):
-                            d, z, c = dstate[j, s], zs[j, t, s], cs[j, t, s]
+                        for s in range(LANES):
+                            d, z, c = dstate[j, s], zs[j, s], cs[j, s]
                             rest = np.float32(1) - z
-                            dg = d * (states[j, t, s] - zeta * c) * z * rest
+                            dg = d * (state[j, s] - zeta * c) * z * rest
                             du = d * (zeta * rest + nu) * (np.float32(1) - c * c)
                             dgate += dg
                             dupdate += du
                             dzeta += d * c * rest
                             dnu += d * c
-                            dpre[j, t, s] = dg + du
-                            dp[j, y, lane + s] += dg + du
-                            dstate[j, s] = d * z
+                            dpre[j, s] = dg + du
+                            pre[j, s] = d * z
                         dbias[0, j] += dgate
                         dbias[1, j] += dupdate
-                        dscalars[0] += dzeta
-                        dscalars[1] += dnu
-                    for k in range(hidden):
-                        for s in range(n):
-                            d = dstate[k, s]
-                            for j in range(hidden):
-                                d += U[k, j] * dpre[j, t, s]
-                            dstate[k, s] = d
-                for k in range(hidden):
+                        dmixes[0] += dzeta
+                        dmixes[1] += dnu
+                    target = dp[window * stride + (length - 1 - t if reverse else t), :, lane : lane + n]
                     for j in range(hidden):
-                        total = np.float32(0)
-                        for t in range(1, length):
+                        for s in range(n):
+                            target[j, s] += dpre[j, s]
+                    if t == 0:
+                        break  # the first state is zero: it adds nothing to dU and nobody wants its gradient
+                    for k in range(hidden):
+                        for s in range(LANES):
+                            d = pre[k, s]
+                            for j in range(hidden):
+                                d += ut[j, k] * dpre[j, s]
+                            dstate[k, s] = d
+                    for k in range(hidden):
+                        for j in range(hidden):
+                            total = np.float32(0)
                             for s in range(LANES):
-                                total += states[k, t, s] * dpre[j, t, s]
-                        dU[k, j] += total
+                                total += state[k, s] * dpre[j, s]
+                            dU[k, j] += total
 
     return forward, backward
 
@@ -157,30 +185,29 @@ class FastSweep(torch.autograd.Function):
     @staticmethod
     def forward(ctx, projected: Tensor, U: Tensor, bias_gate: Tensor, bias_update: Tensor, zeta: Tensor, nu: Tensor,
                 length: int, stride: int, reverse: bool) -> Tensor:  # fmt: skip
-        hidden, steps = projected.shape[:2]
-        lanes = projected.flatten(2).contiguous()
+        steps, hidden, lanes = projected.shape
         mixes = torch.sigmoid(zeta), torch.sigmoid(nu)
-        arrays = [t.detach().contiguous().numpy() for t in (lanes, U, bias_gate, bias_update)]
-        arguments = (*arrays, np.float32(mixes[0]), np.float32(mixes[1]), length, stride, reverse)
-        out = torch.empty(hidden, (steps - length) // stride + 1, lanes.shape[2])
-        kernel = sweep_kernels(hidden)[0]
-        _in_parts(lambda first, last: kernel(*arguments, out.numpy(), first, last), lanes.shape[2])
-        ctx.arguments, ctx.shape, ctx.mixes = arguments, projected.shape, mixes
-        return out.view(hidden, -1, *projected.shape[2:])
+        arrays = [t.detach().contiguous().numpy() for t in (projected, U, bias_gate, bias_update)]
+        arguments = (*arrays, np.float32(mixes[0].item()), np.float32(mixes[1].item()), length, stride, reverse)
+        out = torch.empty((steps - length) // stride + 1, hidden, lanes)
+        kernel, result = sweep_kernels(hidden)[0], out.numpy()
+        _in_parts(lambda first, last: kernel(*arguments, result, first, last), lanes)
+        ctx.arguments, ctx.mixes = arguments, mixes
+        return out
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple:
-        hidden = ctx.shape[0]
-        lanes = grad.flatten(2).contiguous()
-        dp = torch.zeros(hidden, ctx.shape[1], lanes.shape[2])
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        steps, hidden, lanes = ctx.arguments[0].shape
+        wanted = grad.contiguous().numpy()
+        dp = np.zeros((steps, hidden, lanes), np.float32)
         kernel = sweep_kernels(hidden)[1]
 
         def job(first: int, last: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             sums = np.zeros((hidden, hidden), np.float32), np.zeros((2, hidden), np.float32), np.zeros(2, np.float32)
-            kernel(*ctx.arguments, lanes.numpy(), dp.numpy(), *sums, first, last)
+            kernel(*ctx.arguments, wanted, dp, *sums, first, last)
             return sums
 
-        parts = _in_parts(job, lanes.shape[2])
+        parts = _in_parts(job, lanes)
         dU, dbias, dmixes = (torch.from_numpy(np.sum(part, 0)) for part in zip(*parts, strict=True))
         dzeta, dnu = (d * m * (1 - m) for d, m in zip(dmixes, ctx.mixes, strict=True))
-        return dp.view(ctx.shape), dU, dbias[0], dbias[1], dzeta, dnu, None, None, None
+        return torch.from_numpy(dp), dU, dbias[0], dbias[1], dzeta, dnu, None, None, None
