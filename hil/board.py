@@ -73,6 +73,8 @@ class Board:
     hse_hz: int
     flash_wait_states: int
     stack_bytes: int
+    sram_reserved: int
+    ccm_reserved: int
     memory: dict[str, Memory]
     uart: Uart
     probe: Probe
