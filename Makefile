@@ -30,13 +30,14 @@ install: tools $(VENV)/.installed
 # Root or sudo installs the packages; without either, the command to run is shown.
 tools:
 	@missing=""; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	 case "$$(arm-none-eabi-gcc -print-file-name=libc.a 2>/dev/null)" in */*) ;; *) missing="$$missing newlib";; esac; \
 	 $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	 [ -z "$$missing" ] && exit 0; \
 	 packages="$(PACKAGES)"; case "$$missing" in *python3-venv*) packages="$$packages python3-venv";; esac; \
 	 echo "installing (missing:$$missing) with apt-get: $$packages"; \
 	 if [ "$$(id -u)" = 0 ]; then sudo=""; elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo="sudo"; else \
 	   echo "error: this needs root once, run: sudo apt-get update && sudo apt-get install -y $$packages"; exit 2; fi; \
-	 $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$packages
+	 $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$packages
 
 # torch first and exactly: a plain `torch` would pull gigabytes of CUDA.
 $(VENV)/.installed: pyproject.toml

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,6 +17,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from hil.errors import HilError
 from hil.paths import BUILD
+
+if TYPE_CHECKING:
+    from hil.bench.run import Run
 
 app = typer.Typer(
     help="Tests RNNPool networks as firmware on an emulated or a real STM32F4: same numbers, cycles, memory.",
@@ -164,7 +167,7 @@ def progress() -> Iterator[Step]:
         yield step
 
 
-def _show(runs: list) -> None:  # type: ignore[type-arg]
+def _show(runs: list[Run]) -> None:
     from hil.bench.terminal import verdict, verdicts
 
     console.print(verdict(runs[0]) if len(runs) == 1 else verdicts(runs))

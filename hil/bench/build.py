@@ -12,6 +12,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hil import board as boards
 from hil import zoo
 from hil.bench.cmake import compile_preset
@@ -106,6 +109,18 @@ def load_model(model: str) -> tuple[QuantisedGraph, Detector, str]:
     return compile_network(network, json.loads(ranges)), network, path.stem
 
 
+def float_boxes(network: Detector, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the float model sees in an image, (H, W, C) uint8: (n, 5) boxes x0 y0 x1 y1 score, best first."""
+    import torch
+
+    from hil.reference.boxes import detections
+
+    with torch.no_grad():
+        image = network.normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None])
+        offsets, confidence = network(image)
+    return detections(offsets[0].numpy(), confidence[0].numpy(), network.spec)
+
+
 def input_shape(model: str) -> InputShape:
     """What a model takes, from its checkpoint alone."""
     from hil.reference import weights
@@ -113,6 +128,15 @@ def input_shape(model: str) -> InputShape:
     path = zoo.find(model)
     channels, height, width = weights.load(path).spec.input_shape
     return InputShape(path.stem, width, height, channels)
+
+
+def plan_of(model: str, board: Board) -> dict[str, Any]:
+    """The plan of a model on a board as plan.json has it, without building anything."""
+    from hil.compiler import make_plan
+    from hil.compiler.emit import description
+
+    graph, _, _ = load_model(model)
+    return description(graph, make_plan(graph, board), build_id="")
 
 
 def _generate(graph: QuantisedGraph, board: Board, directory: Path, preset: str, scratch: Path) -> dict[str, Any]:

@@ -37,6 +37,10 @@ CMAKE = Tool("cmake", "cmake")
 NINJA = Tool("ninja", "ninja-build")
 
 
+class MissingToolError(HilError):
+    """A program that a build needs is not installed; the message has the command that installs it."""
+
+
 def tools(preset: str) -> tuple[Tool, ...]:
     """What building a preset needs."""
     return (HOST_COMPILER if preset == "native" else CROSS_COMPILER, CMAKE, NINJA)
@@ -51,7 +55,9 @@ def compile_preset(source: Path, preset: str, plan: dict[str, Any], scratch: Pat
     """
     for tool in tools(preset):
         if not tool.is_installed:
-            raise HilError(f"building for {preset} needs {tool.program}, which is missing: {tool.install_command}")
+            raise MissingToolError(
+                f"building for {preset} needs {tool.program}, which is missing: {tool.install_command}"
+            )
     binary = scratch / "cmake"
     _run(["cmake", "-S", str(source), "--preset", preset, "-B", str(binary)], source, preset, plan)
     _run(["cmake", "--build", str(binary)], source, preset, plan)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,19 +11,19 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.bench.build import Firmware
+from hil.bench.build import Firmware, float_boxes
 from hil.bench.compare import Boxes, Divergence, differing_boxes, first_difference, largest_distance, unmatched
 from hil.bench.limits import Limits, Measurement, apply_limits, load_limits
 from hil.bench.photo import Photo
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
+from hil.compiler import decode, integer
+from hil.compiler.integer import Trace
 from hil.errors import HilError
 from hil.link.client import Client, Result
 from hil.link.messages import PROTOCOL_VERSION, Hello
-from hil.reference.boxes import detect
 from hil.targets.base import Target
 
 Progress = Callable[[float], None]
-Trace = Mapping[str, NDArray[np.integer]]
 
 
 class Bench:
@@ -83,11 +83,11 @@ class Bench:
         before = self._link_counts()
         result = self.infer(photo.pixels, progress)
         counts = self._link_counts()
-        trace = self.firmware.graph.run(photo.pixels)
+        trace = integer.run(self.firmware.graph, photo.pixels)
         differing = self.differing_layers(result.layer_digests, trace)
         divergence = self._locate(photo, differing, trace) if differing else None
         link = LinkCounts(*(after - start for after, start in zip(counts, before, strict=True)))
-        return self._judge(photo, result, differing, divergence, self.firmware.graph.detect(trace), link)
+        return self._judge(photo, result, differing, divergence, decode.detect(self.firmware.graph, trace), link)
 
     def _locate(self, photo: Photo, differing: list[str], trace: Trace) -> Divergence:
         """The first value that differs, by tapping the first layer whose digest does."""
@@ -110,7 +110,7 @@ class Bench:
     ) -> Run:  # fmt: skip
         firmware, sizes = self.firmware, self.firmware.sizes
         device = np.asarray(result.detections, np.float32).reshape(-1, 5)
-        floating = detect(firmware.network, photo.pixels)
+        floating = float_boxes(firmware.network, photo.pixels)
         cycles, ram = self._cycles(result), self._ram(result)
         flash_bytes = sizes.flash_bytes if sizes else None
         wrong_boxes = differing_boxes(device, reference)
