@@ -1,0 +1,266 @@
+#include "image.h"
+
+#include <string.h>
+
+#include "model.h"
+#include "port.h"
+
+#define ROW_BYTES ((uint32_t)MODEL_WIDTH * MODEL_CHANNELS)
+#define IMAGE_BYTES (ROW_BYTES * MODEL_HEIGHT)
+#define TILE_BYTES (ROW_BYTES * MODEL_TILE_ROWS)
+#define TAP_PATIENCE_MS 10000  // a host that takes longer to read a row has gone
+
+static uint8_t tile[TILE_BYTES];
+static uint16_t session;
+static uint8_t state = LINK_IDLE;
+static uint32_t taken;     // image bytes so far, in this tile and those before
+static frame_span_t rest;  // of a frame that reaches into the next tile
+static bool is_full;       // the tile waits to be run, or is being run
+static bool is_running;    // rows are being pushed
+static bool is_given_up;   // nobody wants the image that is running any more
+static bool has_next;      // its successor waits for the row to end
+static link_begin_t next;
+
+static struct {
+    uint16_t row;
+    frame_span_t data;
+    bool waits;
+    uint32_t cycles;  // spent in model_on_tap while a row was pushed: not the network's
+} tap;
+
+static uint32_t layer_digests[MODEL_LAYERS];
+static const detection_t *detections;
+static link_result_t result;
+static link_fault_t fault;
+
+static link_info_t info = {
+    .clock_hz = BOARD_CLOCK_HZ,
+    .baud = BOARD_BAUD,
+    .width = MODEL_WIDTH,
+    .height = MODEL_HEIGHT,
+    .channels = MODEL_CHANNELS,
+    .tile_rows = MODEL_TILE_ROWS,
+    .layers = MODEL_LAYERS,
+    .max_detections = MODEL_MAX_DETECTIONS,
+    .arena_bytes = MODEL_ARENA_BYTES,
+    .stack_bytes = BOARD_STACK_BYTES,
+    .board = BOARD_NAME,
+    .build_id = BUILD_ID,
+    .model = MODEL_NAME,
+    .model_hash = MODEL_HASH,
+};
+
+static void start(const link_begin_t *begin)
+{
+    session = begin->session;
+    model_tap_layer = begin->tap;
+    memset(layer_digests, 0, sizeof layer_digests);
+    memset(&result, 0, sizeof result);
+    taken = 0;
+    rest = (frame_span_t){0};
+    is_full = false;
+    is_given_up = false;
+    has_next = false;
+    port_forget_fault();
+    model_begin();
+    state = LINK_RECEIVING;
+}
+
+uint8_t image_begin(const link_begin_t *begin)
+{
+    if (begin->image_bytes != IMAGE_BYTES)
+        return LINK_BAD_IMAGE_SIZE;
+    if (begin->tap < LINK_TAP_DIGESTS || begin->tap >= MODEL_LAYERS)
+        return LINK_BAD_TAP;
+    if (begin->session != (uint16_t)(session + 1))
+        return 0;  // a doubled or late frame: the status says which session is on
+    if (is_running) {
+        next = *begin;
+        has_next = true;
+        is_given_up = true;
+        tap.waits = false;
+    } else {
+        start(begin);
+    }
+    return 0;
+}
+
+static void push_row(const uint8_t *row)
+{
+    tap.cycles = 0;
+    uint32_t begun = port_cycles();
+    model_push_row(row);
+    result.cycles += port_cycles() - begun - tap.cycles;
+    port_alive();
+}
+
+static void finish(void)
+{
+    uint32_t begun = port_cycles();
+    result.detections = model_finish(&detections);
+    result.cycles += port_cycles() - begun;
+    result.decode_cycles = model_decode_cycles;
+    result.stack_used = port_stack_used();
+    result.heap_used = port_heap_used();
+    result.arena_used = model_arena_used();
+    result.has_cycle_counter = PORT_HAS_CYCLE_COUNTER;
+    state = LINK_DONE;
+}
+
+// Bytes that the tile has room for now.
+static uint32_t tile_room(void)
+{
+    uint32_t room = is_full ? 0 : TILE_BYTES - taken % TILE_BYTES;
+    return room < IMAGE_BYTES - taken ? room : IMAGE_BYTES - taken;
+}
+
+static void fill_tile(void)
+{
+    uint32_t count = rest.bytes < tile_room() ? (uint32_t)rest.bytes : tile_room();
+    if (count == 0)
+        return;
+    memcpy(tile + taken % TILE_BYTES, rest.data, count);
+    rest = (frame_span_t){(const uint8_t *)rest.data + count, rest.bytes - count};
+    taken += count;
+    is_full = taken % TILE_BYTES == 0 || taken == IMAGE_BYTES;
+}
+
+bool image_take(const link_tile_t *where, const uint8_t *bytes, uint32_t count)
+{
+    if (where->session != session || state != LINK_RECEIVING || is_full || where->offset > taken)
+        return false;
+    uint32_t known = taken - where->offset;  // of a repetition
+    if (known >= count)
+        return true;
+    count -= known;
+    // While a tapped row is being read, other frames come into the buffer that these bytes are in.
+    if (count > (model_tap_layer >= 0 ? tile_room() : IMAGE_BYTES - taken))
+        return false;
+    rest = (frame_span_t){bytes + known, count};
+    fill_tile();
+    return true;
+}
+
+bool image_has_tile(void)
+{
+    return is_full && !is_running;
+}
+
+static void run_tile(void)
+{
+    uint32_t rows = (taken - 1) % TILE_BYTES / ROW_BYTES + 1;
+    is_running = true;
+    port_quiet(true);
+    for (uint32_t row = 0; row < rows && !is_given_up; row++)
+        push_row(tile + row * ROW_BYTES);
+    if (taken == IMAGE_BYTES && !is_given_up)
+        finish();
+    port_quiet(false);
+    is_running = false;
+    is_full = false;
+}
+
+void image_run_tiles(void)
+{
+    while (is_full) {
+        run_tile();
+        fill_tile();
+    }
+    if (has_next)
+        start(&next);
+    if (model_tap_layer >= 0 || state == LINK_DONE)
+        link_send_status();  // the host waits for it: the limit has moved, or the results are there
+}
+
+static void wait_for_release(void)
+{
+    uint32_t since = port_milliseconds();
+    port_quiet(false);
+    state = LINK_TAP_WAITS;
+    link_send_status();
+    while (tap.waits) {
+        port_sleep();
+        port_alive();
+        link_serve();
+        if (port_milliseconds() - since > TAP_PATIENCE_MS) {
+            is_given_up = true;
+            tap.waits = false;
+        }
+    }
+    state = is_given_up ? LINK_IDLE : LINK_RECEIVING;
+    port_quiet(true);
+}
+
+void model_on_tap(uint16_t layer, uint16_t row, const uint8_t *data, uint32_t bytes)
+{
+    uint32_t begun = port_cycles();
+    if (model_tap_layer == LINK_TAP_DIGESTS) {
+        layer_digests[layer] = crc32_update(layer_digests[layer], data, bytes);
+    } else if (!is_given_up) {
+        tap.row = row;
+        tap.data = (frame_span_t){data, bytes};
+        tap.waits = true;
+        wait_for_release();
+    }
+    tap.cycles += port_cycles() - begun;
+}
+
+void image_release(const link_release_t *release)
+{
+    if (tap.waits && release->session == session && release->row == tap.row)
+        tap.waits = false;
+}
+
+void image_status(link_status_t *status)
+{
+    *status = (link_status_t){
+        .session = session,
+        .state = (uint8_t)(state | (port_kept_fault(&fault) ? LINK_FAULT_KEPT : 0)),
+        .taken = taken + (uint32_t)rest.bytes,
+        .limit = model_tap_layer >= 0 ? taken + tile_room() : IMAGE_BYTES,
+        .row = tap.row,
+    };
+}
+
+static frame_span_t describe_board(void)
+{
+    info.chip_id = port_chip_id();
+    port_unique_id(info.unique_id);
+    return (frame_span_t){&info, sizeof info};
+}
+
+static frame_span_t count_result(void)
+{
+    link_count(&result);
+    return (frame_span_t){&result, sizeof result};
+}
+
+bool image_object(uint8_t object, uint16_t index, frame_span_t *span)
+{
+    bool is_done = state == LINK_DONE;
+    switch (object) {
+    case LINK_OBJECT_INFO:
+        *span = describe_board();
+        return true;
+    case LINK_OBJECT_RESULT:
+        *span = count_result();
+        return is_done;
+    case LINK_OBJECT_DETECTIONS:
+        *span = (frame_span_t){detections, result.detections * sizeof *detections};
+        return is_done;
+    case LINK_OBJECT_LAYER_CYCLES:
+        *span = (frame_span_t){model_layer_cycles, sizeof model_layer_cycles};
+        return is_done;
+    case LINK_OBJECT_TAP_ROW:
+        *span = tap.data;
+        return tap.waits && tap.row == index;
+    case LINK_OBJECT_LAYER_DIGESTS:
+        *span = (frame_span_t){layer_digests, sizeof layer_digests};
+        return is_done;
+    case LINK_OBJECT_FAULT:
+        *span = (frame_span_t){&fault, sizeof fault};
+        return port_kept_fault(&fault);
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,76 @@
+// What the firmware needs from the machine it runs on: port/stm32f4 or port/native.
+#ifndef PORT_H
+#define PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "link.h"
+
+// Where the plan's buffers live. Memory named by HIL_CCM or HIL_SRAM is zero at start-up; HIL_CCM_DATA is copied there
+// from flash. The DMA cannot reach the CCM, and no code runs from it; HIL_RAM_CODE runs from SRAM without wait states.
+#if defined(HIL_NATIVE)
+#define HIL_CCM
+#define HIL_CCM_DATA
+#define HIL_SRAM
+#define HIL_SRAM_DATA
+#define HIL_RAM_CODE
+#else
+#define HIL_CCM __attribute__((section(".ccm")))
+#define HIL_CCM_DATA __attribute__((section(".ccm_data")))
+#define HIL_SRAM __attribute__((section(".bss.sram")))
+#define HIL_SRAM_DATA __attribute__((section(".data.sram")))
+#define HIL_RAM_CODE __attribute__((section(".ram_code"), noinline, long_call))
+#endif
+
+// Whether port_cycles counts the core's cycles; elsewhere it is only a clock.
+#if defined(HIL_NATIVE)
+#define PORT_HAS_CYCLE_COUNTER 0
+#else
+#define PORT_HAS_CYCLE_COUNTER 1
+#endif
+
+uint32_t port_cycles(void);
+uint32_t port_milliseconds(void);
+
+// Brings up the UART and the clock that port_milliseconds and the watchdog run on.
+void port_start(void);
+
+// Bytes that have arrived and lie in one piece (*bytes says where), until port_consume gives their room back.
+size_t port_received(const uint8_t **bytes);
+void port_consume(size_t bytes);
+// How often the ring was overrun, which means that the host sent more than it had credit for.
+uint32_t port_overruns(void);
+uint32_t port_receive_bytes(void);
+
+// Starts to send; the bytes must stay until port_send_wait returns.
+void port_send(const uint8_t *bytes, size_t count);
+void port_send_wait(void);
+
+// Sleeps until something may have arrived, or for a tick.
+void port_sleep(void);
+
+// While the network runs, the link's interrupts wait: cycles must not depend on when a byte arrives.
+void port_quiet(bool is_quiet);
+
+// Tells the watchdog that the main loop is alive; after PORT_WATCHDOG_MS without it the board reports where it hangs.
+#define PORT_WATCHDOG_MS 2000
+void port_alive(void);
+
+// High-water marks in bytes since start-up; LINK_UNKNOWN where the port cannot tell.
+uint32_t port_stack_used(void);
+uint32_t port_heap_used(void);
+
+uint32_t port_chip_id(void);
+void port_unique_id(uint8_t id[12]);
+uint8_t port_reset_cause(void);
+uint16_t port_boots(void);
+
+// The fault that the previous run ended with. Returns false where there is none.
+bool port_kept_fault(link_fault_t *fault);
+void port_forget_fault(void);
+
+_Noreturn void port_reset(void);
+
+#endif

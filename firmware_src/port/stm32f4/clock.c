@@ -1,0 +1,81 @@
+// 168 MHz from the 8 MHz crystal, and the two counters: cycles (DWT) and milliseconds (SysTick).
+#include "board.h"
+#include "internal.h"
+#include "port.h"
+#include "stm32f4.h"
+
+#define PLL_MHZ 1  // what enters the PLL's multiplier: less jitter at 2, but HSI and HSE both divide to 1
+#define PLL_N (2 * BOARD_CLOCK_HZ / 1000000 / PLL_MHZ)
+#define PLL_Q (PLL_N / 48)
+#define HSI_MHZ 16
+#define CRYSTAL_PATIENCE 100000  // turns of a loop of about 5 cycles at 16 MHz: 30 ms, the data sheet says 2 ms
+#define TICK_HZ 100
+
+static volatile uint32_t milliseconds, silent_ms;
+
+static void wait_for(reg_t *reg, uint32_t mask, uint32_t value)
+{
+    while ((*reg & mask) != value)
+        ;
+}
+
+static bool start_crystal(void)
+{
+    RCC->CR |= RCC_CR_HSEON;
+    for (uint32_t i = 0; i < CRYSTAL_PATIENCE; i++)
+        if (RCC->CR & RCC_CR_HSERDY)
+            return true;
+    return false;
+}
+
+void clock_start(void)
+{
+    RCC->APB1ENR |= RCC_APB1_PWR;
+    PWR->CR |= PWR_CR_VOS_SCALE1;
+    FLASH->ACR = FLASH_ACR_PREFETCH | FLASH_ACR_ICACHE | FLASH_ACR_DCACHE | BOARD_FLASH_WAIT_STATES;
+    bool is_crystal = start_crystal();
+    uint32_t pll_m = (is_crystal ? BOARD_HSE_HZ / 1000000 : HSI_MHZ) / PLL_MHZ;
+    RCC->PLLCFGR = pll_m | PLL_N << 6 | PLL_Q << 24 | (is_crystal ? RCC_PLLCFGR_HSE : 0);  // P = 2
+    RCC->CR |= RCC_CR_PLLON;
+    wait_for(&RCC->CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY);
+    wait_for(&PWR->CSR, PWR_CSR_VOSRDY, PWR_CSR_VOSRDY);
+    RCC->CFGR = RCC_CFGR_PPRE1_DIV4 | RCC_CFGR_PPRE2_DIV2 | RCC_CFGR_SW_PLL;
+    wait_for(&RCC->CFGR, RCC_CFGR_SWS_MASK, RCC_CFGR_SWS_PLL);
+
+    DEMCR |= DEMCR_TRCENA;
+    DWT_CYCCNT = 0;
+    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
+    // 100 Hz: fine enough for time-outs, and rare enough to be nothing beside a layer's cycles.
+    SYSTICK->LOAD = BOARD_CLOCK_HZ / TICK_HZ - 1;
+    SYSTICK->VAL = 0;
+    SYSTICK->CTRL = SYSTICK_ENABLE_INTERRUPT_CORE_CLOCK;
+}
+
+uint32_t port_cycles(void)
+{
+    return DWT_CYCCNT;
+}
+
+uint32_t port_milliseconds(void)
+{
+    return milliseconds;
+}
+
+void port_alive(void)
+{
+    silent_ms = 0;
+}
+
+__attribute__((used)) static void tick(const exception_frame_t *interrupted, uint32_t exc_return)
+{
+    milliseconds += 1000 / TICK_HZ;
+    silent_ms += 1000 / TICK_HZ;
+    if (silent_ms > PORT_WATCHDOG_MS)
+        fault_report(interrupted, exc_return, LINK_FAULT_WATCHDOG);
+}
+
+// Naked, so that sp still points at what the exception pushed: where the main loop hangs, if it does.
+__attribute__((naked)) void systick_handler(void)
+{
+    __asm volatile("mov r0, sp\n mov r1, lr\n b tick");
+}

@@ -1,0 +1,55 @@
+# What a board's folder says, as compiler definitions and linker options.
+
+# Reads `key = number` or `key = "text"` of board.toml: every key we ask for stands there once.
+function(hil_board_value key result)
+    file(STRINGS "${CMAKE_SOURCE_DIR}/platforms/${HIL_BOARD}/board.toml" lines REGEX "^${key} = ")
+    list(LENGTH lines count)
+    if(NOT count EQUAL 1)
+        message(FATAL_ERROR "platforms/${HIL_BOARD}/board.toml has ${count} lines `${key} = ...`, expected one")
+    endif()
+    string(REGEX REPLACE "^${key} = \"?([^\" #]*).*$" "\\1" value "${lines}")
+    string(REPLACE "_" "" number "${value}")
+    if(number MATCHES "^[0-9]+$")
+        set(value "${number}")
+    endif()
+    set(${result} "${value}" PARENT_SCOPE)
+endfunction()
+
+function(hil_board_definitions target)
+    if(HIL_BOARD STREQUAL "native")
+        target_compile_definitions(${target} PRIVATE BOARD_NAME="native" BOARD_CLOCK_HZ=0 BOARD_BAUD=0 BOARD_STACK_BYTES=0)
+        return()
+    endif()
+    if(NOT EXISTS "${CMAKE_SOURCE_DIR}/platforms/${HIL_BOARD}/board.toml")
+        message(FATAL_ERROR "no board is called ${HIL_BOARD}: platforms/${HIL_BOARD}/board.toml is not there")
+    endif()
+    foreach(key clock_hz hse_hz flash_wait_states stack_bytes)
+        hil_board_value(${key} value)
+        string(TOUPPER "BOARD_${key}" name)
+        target_compile_definitions(${target} PRIVATE ${name}=${value})
+    endforeach()
+    if(HIL_BAUD)
+        set(baud ${HIL_BAUD})
+    else()
+        hil_board_value(baud baud)
+    endif()
+    target_compile_definitions(${target} PRIVATE
+        BOARD_NAME="${HIL_BOARD}" BOARD_BAUD=${baud} BOARD_RX_RING_BYTES=${HIL_RX_RING_BYTES})
+    target_include_directories(${target} PRIVATE platforms/${HIL_BOARD})
+endfunction()
+
+function(hil_link_for_board target)
+    hil_board_value(stack_bytes stack_bytes)
+    set(script "${CMAKE_SOURCE_DIR}/platforms/${HIL_BOARD}/memory.ld")
+    set_target_properties(${target} PROPERTIES SUFFIX .elf LINK_DEPENDS "${script};${CMAKE_SOURCE_DIR}/platforms/sections.ld")
+    target_link_options(${target} PRIVATE
+        -nostartfiles --specs=nano.specs
+        "-T${script}" "-L${CMAKE_SOURCE_DIR}/platforms"
+        -Wl,--defsym=STACK_BYTES=${stack_bytes}
+        -Wl,-Map=firmware.map -Wl,--print-memory-usage)
+    target_link_libraries(${target} PRIVATE m)
+    find_program(HIL_ARM_SIZE arm-none-eabi-size)
+    if(HIL_ARM_SIZE)
+        add_custom_command(TARGET ${target} POST_BUILD COMMAND "${HIL_ARM_SIZE}" "$<TARGET_FILE:${target}>")
+    endif()
+endfunction()

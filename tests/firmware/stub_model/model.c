@@ -1,0 +1,82 @@
+// Three layers: the image inverted; running sums of rows in pairs, as uint16; the last row once, at the end of the image.
+// Boxes: one for each sixth of the rows, made of a checksum of them, so that no byte of the image can change unnoticed.
+#include "model.h"
+
+#include <string.h>
+
+#include "port.h"
+
+enum { ROW_BYTES = MODEL_WIDTH * MODEL_CHANNELS, BANDS = 6, BAND_ROWS = MODEL_HEIGHT / BANDS };
+
+uint32_t model_layer_cycles[MODEL_LAYERS];
+uint32_t model_decode_cycles;
+const char *const model_layer_names[MODEL_LAYERS] = {"invert", "sums", "last"};
+int16_t model_tap_layer = -1;
+
+static uint8_t inverted[ROW_BYTES];
+HIL_CCM static uint16_t sums[ROW_BYTES];
+static uint32_t rows;
+static uint32_t checksums[BANDS];
+static detection_t boxes[MODEL_MAX_DETECTIONS];
+
+void model_begin(void)
+{
+    rows = 0;
+    memset(sums, 0, sizeof sums);
+    memset(checksums, 0, sizeof checksums);
+    memset(model_layer_cycles, 0, sizeof model_layer_cycles);
+}
+
+static void offer(uint16_t layer, uint32_t row, const void *data, uint32_t bytes)
+{
+    if (model_tap_layer == layer || model_tap_layer == MODEL_TAP_ALL)
+        model_on_tap(layer, (uint16_t)row, data, bytes);
+}
+
+static void invert(const uint8_t *row)
+{
+    uint32_t begun = port_cycles();
+    for (uint32_t i = 0; i < ROW_BYTES; i++)
+        inverted[i] = (uint8_t)~row[i];
+    model_layer_cycles[0] += port_cycles() - begun;
+}
+
+static void add(const uint8_t *row)
+{
+    uint32_t begun = port_cycles();
+    for (uint32_t i = 0; i < ROW_BYTES; i++)
+        sums[i] = (uint16_t)(sums[i] + row[i]);
+    for (uint32_t i = 0; i < ROW_BYTES; i++)
+        checksums[rows / BAND_ROWS] = checksums[rows / BAND_ROWS] * 31 + row[i];
+    model_layer_cycles[1] += port_cycles() - begun;
+}
+
+void model_push_row(const uint8_t *row)
+{
+    invert(row);
+    offer(0, rows, inverted, sizeof inverted);
+    add(row);
+    if (rows % 2 == 1)
+        offer(1, rows / 2, sums, sizeof sums);
+    rows++;
+    if (rows == MODEL_HEIGHT)
+        offer(2, 0, inverted, sizeof inverted);
+}
+
+uint32_t model_finish(const detection_t **detections)
+{
+    uint32_t begun = port_cycles();
+    for (uint32_t band = 0; band < BANDS; band++) {
+        uint32_t sum = checksums[band];
+        boxes[band] = (detection_t){(float)(sum & 0xff), (float)(sum >> 8 & 0xff), (float)(sum >> 16 & 0xff),
+                                    (float)(sum >> 24), (float)band / BANDS};
+    }
+    *detections = boxes;
+    model_decode_cycles = port_cycles() - begun;
+    return BANDS;
+}
+
+uint32_t model_arena_used(void)
+{
+    return rows > 0 ? sizeof sums : 0;
+}
