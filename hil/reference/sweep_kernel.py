@@ -7,7 +7,7 @@ computes the forward states again: storing them all would cost more memory traff
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ def _sigmoid(x):
     return np.float32(0.5) * _tanh(np.float32(0.5) * x) + np.float32(0.5)
 
 
-@lru_cache(maxsize=None)
+@cache
 def sweep_kernels(hidden: int) -> tuple[Callable[..., None], Callable[..., None]]:
     """The forward and backward kernels for one number of hidden units, compiled at their first call."""
 

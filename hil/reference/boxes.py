@@ -1,0 +1,74 @@
+"""From head outputs to boxes in floating point: priors, decoding, scores, non-maximum suppression.
+
+The rules are those of the published code (EdgeML face detection, after S3FD). The device decodes in float32 by its own
+exact rules in hil.compiler; this is what it is compared with box by box.
+"""
+
+import numpy as np
+from numba import njit
+
+from hil.reference.networks import DetectorSpec
+
+
+def priors(spec: DetectorSpec) -> np.ndarray:
+    """All anchors, (A, 4) float32 cx cy w h in input pixels: sources in order, cells in row-major order."""
+    parts = []
+    for (rows, columns), step, size in zip(spec.map_sizes, spec.steps, spec.sizes, strict=True):
+        y, x = np.mgrid[:rows, :columns]
+        edges = np.full(x.shape, size)
+        parts.append(np.stack([(x + 0.5) * step, (y + 0.5) * step, edges, edges], -1).reshape(-1, 4))
+    return np.concatenate(parts).astype(np.float32)
+
+
+def decode(offsets: np.ndarray, anchors: np.ndarray, variances: tuple[float, float]) -> np.ndarray:
+    """Offsets (..., A, 4) to corners (..., A, 4) x0 y0 x1 y1 in input pixels, unclipped."""
+    centres = anchors[:, :2] + variances[0] * offsets[..., :2] * anchors[:, 2:]
+    sizes = anchors[:, 2:] * np.exp(variances[1] * offsets[..., 2:])
+    return np.concatenate([centres - sizes / 2, centres + sizes / 2], -1)
+
+
+def face_scores(confidence: np.ndarray) -> np.ndarray:
+    """Softmax probability of "face" from (..., 2) scores (background, face)."""
+    margin = (confidence[..., 0] - confidence[..., 1]).clip(-80, 80)
+    return 1 / (1 + np.exp(margin))
+
+
+def detections(
+    offsets: np.ndarray,
+    confidence: np.ndarray,
+    spec: DetectorSpec,
+    score_threshold: float | None = None,
+    nms_iou: float | None = None,
+) -> np.ndarray:
+    """One image's boxes: (n, 5) float32 x0 y0 x1 y1 score, best first, in input pixels.
+
+    offsets: (A, 4), confidence: (A, 2). Keeps scores strictly above the threshold (the spec's where none is given), the
+    spec's number of candidates, those that NMS keeps, and the spec's number of detections.
+    """
+    scores = face_scores(confidence)
+    chosen = np.flatnonzero(scores > (spec.score_threshold if score_threshold is None else score_threshold))
+    chosen = chosen[np.argsort(-scores[chosen], kind="stable")][: spec.candidates]
+    boxes = decode(offsets[chosen], priors(spec)[chosen], spec.variances)
+    kept = nms(np.ascontiguousarray(boxes, np.float32), spec.nms_iou if nms_iou is None else nms_iou)
+    return np.concatenate([boxes, scores[chosen, None]], 1)[kept][: spec.detections].astype(np.float32)
+
+
+@njit(nogil=True, cache=True)
+def nms(boxes, iou):
+    """Greedy non-maximum suppression of (n, 4) boxes, best first: (n,) bool, false where a kept box overlaps more."""
+    kept = np.ones(len(boxes), np.bool_)
+    for i in range(len(boxes)):
+        if not kept[i]:
+            continue
+        x0, y0, x1, y1 = boxes[i]
+        area = (x1 - x0) * (y1 - y0)
+        for j in range(i + 1, len(boxes)):
+            if not kept[j]:
+                continue
+            w = min(x1, boxes[j, 2]) - max(x0, boxes[j, 0])
+            h = min(y1, boxes[j, 3]) - max(y0, boxes[j, 1])
+            if w > 0 and h > 0:
+                other = (boxes[j, 2] - boxes[j, 0]) * (boxes[j, 3] - boxes[j, 1])
+                if w * h > iou * (area + other - w * h):
+                    kept[j] = False
+    return kept

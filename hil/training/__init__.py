@@ -1,0 +1,8 @@
+"""Training and evaluation of the face detectors on WIDER FACE.
+
+wider.py    photos and boxes, official layout     augment.py   crops that keep small faces learnable
+matching.py anchors to faces                      losses.py    focal and localisation loss
+recipe.py   every constant of a training          loop.py      the resumable training loop
+ap.py       the official average precision        evaluate.py  a detector against the validation set
+command.py  what the command line calls
+"""

@@ -1,0 +1,38 @@
+"""`python -m hil.training train|evaluate`: the commands without the rest of the bench."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from hil.errors import HilError
+from hil.training import command
+
+
+def main() -> int:
+    """Run a command; 2 and one line for the user's errors."""
+    parser = argparse.ArgumentParser(prog="python -m hil.training")
+    commands = parser.add_subparsers(dest="command", required=True)
+    train = commands.add_parser("train", help="train a network on WIDER_train")
+    train.add_argument("model")
+    train.add_argument("--data", type=Path, required=True, help="folder in WIDER FACE's official layout")
+    train.add_argument("--out", type=Path, default=Path("build/training"))
+    train.add_argument("--images", type=int, help="images seen at the schedule's end")
+    train.add_argument("--minutes", type=float, help="bring the end forward to take no longer")
+    train.add_argument("--threads", type=int, default=2)
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--resume", action="store_true", dest="is_resumed")
+    train.add_argument("--cache", type=Path, help="folder for decoded photos")
+    options = vars(parser.parse_args())
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    run = {"train": command.train_command}[options.pop("command")]
+    try:
+        sys.stdout.write(f"{run(**options)}\n")
+    except HilError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

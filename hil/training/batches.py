@@ -1,0 +1,52 @@
+"""Training batches, each a function of the seed and its number: a resumed training sees what it would have seen."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from hil.reference.boxes import priors
+from hil.reference.networks import DetectorSpec
+from hil.training.augment import augmented
+from hil.training.matching import match
+from hil.training.recipe import Recipe
+from hil.training.wider import PhotoSet
+
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # input (N, 1, H, W), labels (N, A) int8, offsets (N, A, 4)
+
+
+@dataclass(frozen=True)
+class Batches(Dataset[Batch]):
+    """Batch number i of an endless sequence of shuffled epochs over the chosen photos."""
+
+    photos: PhotoSet
+    chosen: np.ndarray  # indices of photos with at least one valid face
+    spec: DetectorSpec
+    recipe: Recipe
+    seed: int
+
+    def __getitem__(self, number: int) -> Batch:
+        first = number * self.recipe.batch
+        examples = [self._example(position) for position in range(first, first + self.recipe.batch)]
+        views, labels, offsets = (np.stack(part) for part in zip(*examples, strict=True))
+        return torch.from_numpy(views[:, None]), torch.from_numpy(labels), torch.from_numpy(offsets)
+
+    def _example(self, position: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        epoch, place = divmod(position, len(self.chosen))
+        order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.chosen))
+        index = self.chosen[order[place]]
+        rng = np.random.default_rng((self.seed, 1, position))
+        annotation = self.photos.annotations[index]
+        size, mean = self.spec.input_shape[1:], self.spec.input_mean[0]
+        view, boxes, is_cut = augmented(self.photos.luma(index), annotation.boxes, size, mean, self.recipe, rng)
+        edges = boxes[:, 2:] - boxes[:, :2]
+        is_tiny = (np.sqrt(edges.prod(1)) < self.recipe.smallest_face) | (edges.min(1) < self.recipe.smallest_edge)
+        is_ignored = is_cut | is_tiny | ~annotation.is_valid
+        labels, offsets = match(priors(self.spec), boxes, is_ignored, self.recipe, self.spec.variances)
+        return view * np.float32(self.spec.input_scale[0]), labels, offsets
+
+
+def loader(batches: Batches, first: int, last: int) -> DataLoader:
+    """The batches from first to last, made ahead by one process beside the training."""
+    return DataLoader(batches, batch_size=None, sampler=range(first, last), num_workers=1, prefetch_factor=8)

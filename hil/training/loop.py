@@ -1,0 +1,228 @@
+"""The training loop: resumable to the batch, with a moving average of the weights and a choice by held-out photos."""
+
+import copy
+import json
+import logging
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+
+from hil.errors import HilError
+from hil.reference import weights
+from hil.reference.networks import Detector, build
+from hil.training.ap import average_precision
+from hil.training.batches import Batches, loader
+from hil.training.detect import float_detector
+from hil.training.losses import box_loss, focal_loss
+from hil.training.memory import keep_freed_memory
+from hil.training.plot import plot_history
+from hil.training.recipe import Recipe, Schedule
+from hil.training.wider import PhotoSet, load_photos
+
+log = logging.getLogger(__name__)
+
+HOLDOUT_SIZES = (16, 8, 4)  # AP of faces of at least so many input pixels; roughly easy, medium, hard
+
+
+@dataclass
+class Training:
+    """Everything that a resumed training needs."""
+
+    network: Detector
+    average: Detector  # exponential moving average of the network, batch-norm statistics too
+    optimiser: torch.optim.Optimizer
+    recipe: Recipe
+    schedule: Schedule
+    seed: int
+    seen: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Write the state, all or nothing."""
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "plain": json.dumps([asdict(self.recipe), asdict(self.schedule), self.seed, self.seen, self.seconds,
+                                 self.best, self.history]),
+        }  # fmt: skip
+        partial = path.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, path)
+
+    def restore(self, path: Path) -> None:
+        """Take up a state written by save. Raises HilError for another recipe or seed, or a damaged file."""
+        try:
+            state: dict[str, Any] = torch.load(path, weights_only=True)
+            recipe, schedule, seed, *rest = json.loads(state["plain"])
+            self.network.load_state_dict(state["network"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+        except Exception as error:  # torch raises half a dozen types for a file it cannot read
+            raise HilError(f"cannot resume from {path} ({error}): train without --resume to start again") from error
+        if json.loads(json.dumps(asdict(self.recipe))) | {"images": 0} != recipe | {"images": 0} or seed != self.seed:
+            raise HilError(f"{path} was trained with another recipe or seed: train without --resume to start again")
+        self.schedule = Schedule(**schedule)
+        self.seen, self.seconds, self.best, self.history = rest
+
+
+def begin(name: str, recipe: Recipe, seed: int) -> Training:
+    """A training that has seen nothing yet."""
+    torch.manual_seed(seed)
+    network = build(name).to(memory_format=torch.channels_last)
+    if network.spec.input_shape[0] != 1:
+        raise HilError(f"{name} takes colour: only the monochrome networks can be trained so far")
+    decayed = [p for p in network.parameters() if p.dim() > 1]
+    others = [p for p in network.parameters() if p.dim() <= 1]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, recipe.peak_rate, recipe.betas, fused=True)
+    return Training(network, copy.deepcopy(network), optimiser, recipe, Schedule(recipe.images), seed)
+
+
+def train(
+    name: str,
+    data: Path,
+    out: Path,
+    *,
+    images: int | None = None,
+    minutes: float | None = None,
+    threads: int = 2,
+    seed: int = 0,
+    is_resumed: bool = False,
+    cache: Path | None = None,
+    report_every: int = 8000,
+    recipe: Recipe | None = None,
+) -> Path:
+    """Train a network on DIR/WIDER_train and return the chosen checkpoint, out/<name>.safetensors.
+
+    images: where the schedule ends (the recipe's if None); a resumed training may move it. minutes: bring the end
+    forward so that the training takes no longer. out also gets state.pt (for is_resumed), history.json and curve.png.
+    Raises HilError for unusable data, an unknown network, or a state of another recipe.
+    """
+    keep_freed_memory()
+    torch.set_num_threads(threads)
+    recipe = recipe or Recipe()
+    training = begin(name, recipe, seed)
+    state = out / "state.pt"
+    if is_resumed and state.is_file():
+        training.restore(state)
+    if images is not None and images != training.schedule.end:
+        training.schedule = training.schedule.retargeted(training.seen, images)
+    out.mkdir(parents=True, exist_ok=True)
+    photos = load_photos(data, "train", cache)
+    held_out = np.arange(0, len(photos), recipe.holdout_every)
+    chosen = np.array([i for i in np.setdiff1d(np.arange(len(photos)), held_out) if len(photos.annotations[i].boxes)])
+    batches = Batches(photos, chosen, training.network.spec, recipe, seed)
+    _run(training, batches, held_out, out, minutes, report_every)
+    return out / f"{name}.safetensors"
+
+
+def _run(
+    training: Training, batches: Batches, held_out: np.ndarray, out: Path, minutes: float | None, report_every: int
+) -> None:
+    """Train to the schedule's end, reporting and saving every report_every images."""
+    started, lap = time.monotonic(), time.monotonic()
+    seconds_before, lap_seen, losses = training.seconds, training.seen, []
+    batch = training.recipe.batch
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, refresh_per_second=1) as progress:
+        task = progress.add_task("training", total=training.schedule.end, completed=training.seen)
+        for inputs, labels, offsets in loader(batches, training.seen // batch, 1 << 40):
+            if training.seen >= training.schedule.end:
+                break
+            losses.append(step(training, inputs, labels, offsets))
+            progress.update(task, completed=training.seen, total=training.schedule.end)
+            is_last = training.seen >= training.schedule.end
+            if training.seen - lap_seen < report_every and not is_last:
+                continue
+            speed = (training.seen - lap_seen) / (time.monotonic() - lap)
+            training.seconds = seconds_before + time.monotonic() - started
+            report(training, batches.photos, held_out, np.mean(losses, 0), speed, out)
+            if minutes is not None and not is_last:
+                left = max(0.0, minutes * 60 - (time.monotonic() - started))
+                reachable = training.seen + int(0.97 * speed * left)  # the rest of the time goes into reports
+                end = min(training.recipe.images, reachable) if minutes else reachable
+                training.schedule = training.schedule.retargeted(training.seen, end)
+            training.save(out / "state.pt")
+            lap, lap_seen, losses = time.monotonic(), training.seen, []
+
+
+def step(training: Training, inputs: Tensor, labels: Tensor, offsets: Tensor) -> tuple[float, float]:
+    """One optimiser step and the moving average's. Returns the confidence and box losses; raises HilError for NaN."""
+    recipe, network = training.recipe, training.network
+    for group in training.optimiser.param_groups:
+        group["lr"] = training.schedule.rate(training.seen, recipe)
+    network.train()
+    boxes, confidence = network(inputs.contiguous(memory_format=torch.channels_last))
+    confidence_loss = focal_loss(confidence, labels, recipe)
+    localisation_loss = box_loss(boxes, labels, offsets)
+    training.optimiser.zero_grad(set_to_none=True)
+    (confidence_loss + localisation_loss).backward()
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
+    if not norm.isfinite():
+        raise HilError(f"the loss diverged after {training.seen} images: resume from the last state or lower the rate")
+    training.optimiser.step()
+    training.seen += len(inputs)
+    update_average(training)
+    return confidence_loss.item(), localisation_loss.item()
+
+
+@torch.no_grad()
+def update_average(training: Training) -> None:
+    """Move the average towards the network; faster in the first steps, when the network is still far from anything."""
+    steps = training.seen // training.recipe.batch
+    decay = min(training.recipe.ema_decay, (1 + steps) / (10 + steps))
+    for mean, value in zip(training.average.state_dict().values(), training.network.state_dict().values(), strict=True):
+        if mean.is_floating_point():
+            mean.lerp_(value, 1 - decay)
+        else:
+            mean.copy_(value)
+
+
+def holdout_ap(network: Detector, photos: PhotoSet, held_out: np.ndarray) -> list[float]:
+    """AP on the held-out photos for faces of at least each of HOLDOUT_SIZES input pixels."""
+    detect = float_detector(network)
+    _, height, width = network.spec.input_shape
+    predictions, faces, sizes = [], [], []
+    for index in held_out:
+        luma, boxes = photos.luma(index), photos.annotations[index].boxes
+        predictions.append(detect(luma[None]))
+        faces.append(boxes)
+        scale = min(width / luma.shape[1], height / luma.shape[0])
+        sizes.append(np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1)) * scale)
+    return [average_precision(predictions, faces, [s >= least for s in sizes]) for least in HOLDOUT_SIZES]
+
+
+def report(
+    training: Training, photos: PhotoSet, held_out: np.ndarray, losses: np.ndarray, speed: float, out: Path
+) -> None:
+    """Measure the average on the held-out photos, keep it if it is the best so far, and write the history."""
+    precisions = holdout_ap(training.average, photos, held_out)
+    entry = {
+        "images": training.seen,
+        "seconds": round(training.seconds, 1),
+        "images_per_second": round(speed, 2),
+        "rate": training.schedule.rate(training.seen, training.recipe),
+        "confidence_loss": float(losses[0]),
+        "box_loss": float(losses[1]),
+        **{f"ap_{size}px": value for size, value in zip(HOLDOUT_SIZES, precisions, strict=True)},
+    }
+    training.history.append(entry)
+    log.info("%s", " ".join(f"{key} {value:.4g}" for key, value in entry.items()) + f" end {training.schedule.end}")
+    quality = float(np.mean(precisions))
+    if quality > training.best:
+        training.best = quality
+        name = training.network.spec.name
+        trained = {"images": str(training.seen), "seed": str(training.seed), "data": "WIDER_train"}
+        weights.save(training.average, out / f"{name}.safetensors", {"training": json.dumps(trained)})
+    (out / "history.json").write_text(json.dumps(training.history, indent=1))
+    plot_history(training.history, out / "curve.png")

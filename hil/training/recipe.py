@@ -1,0 +1,65 @@
+"""Every constant of a training, in one place. notes on why: the model card beside the shipped checkpoint."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a detector is trained. Rates are per image or step as named; sizes are pixels of the network's input."""
+
+    images: int = 240_000  # images seen until the schedule ends, about 65 times the 3,600 there are
+    batch: int = 16
+
+    peak_rate: float = 4e-3
+    warm_up: float = 0.03  # part of the schedule
+    betas: tuple[float, float] = (0.9, 0.99)
+    weight_decay: float = 1e-3  # of matrices and convolutions only
+    clip_norm: float = 5.0
+    ema_decay: float = 0.998
+
+    focal_gamma: float = 2.0
+    positive_weight: float = 1.0
+    negative_weight: float = 2.0
+
+    zoom: tuple[float, float] = (0.6, 1.8)  # of half the crops, relative to the letterbox scale
+    face_size: tuple[float, float] = (8.0, 60.0)  # a random face's size in the other half
+    most_upscaling: float = 2.0
+    aspect: float = 0.12  # largest log-aspect change
+    gain: tuple[float, float] = (0.6, 1.4)
+    offset: float = 30.0  # grey levels
+
+    match_iou: float = 0.35
+    ignore_iou: float = 0.30
+    least_anchors: int = 3  # a face gets at least so many, as long as their IoU is above
+    least_iou: float = 0.1
+    smallest_face: float = 5.0  # geometric mean of the edges; smaller faces are ignored
+    smallest_edge: float = 3.0
+
+    holdout_every: int = 20  # every 20th image of WIDER_train chooses the checkpoint and is never trained on
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A warm-up and a cosine over the images seen, whose end may be moved without a jump of the rate."""
+
+    end: int
+    seen_then: int = 0  # when the end was set last
+    progress_then: float = 0.0
+
+    def progress(self, seen: int) -> float:
+        """0 at the start, 1 at the end."""
+        rest = max(self.end - self.seen_then, 1)
+        return min(1.0, self.progress_then + (1 - self.progress_then) * (seen - self.seen_then) / rest)
+
+    def retargeted(self, seen: int, end: int) -> "Schedule":
+        """The schedule that goes on from here and ends at another image count."""
+        return Schedule(max(end, seen), seen, self.progress(seen))
+
+    def rate(self, seen: int, recipe: Recipe) -> float:
+        """The learning rate after so many images."""
+        progress = self.progress(seen)
+        if progress < recipe.warm_up:
+            return recipe.peak_rate * progress / recipe.warm_up + 1e-6
+        along = (progress - recipe.warm_up) / (1 - recipe.warm_up)
+        return recipe.peak_rate * (1 + math.cos(math.pi * along)) / 2 + 1e-6

@@ -1,0 +1,100 @@
+"""WIDER FACE in its official layout: photos as luma planes in memory, faces as boxes.
+
+    DIR/WIDER_<split>/images/<event>/*.jpg
+    DIR/wider_face_split/wider_face_<split>_bbx_gt.txt
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+from rich.progress import track
+
+from hil.errors import HilError
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One photo's faces. boxes: (n, 4) float32 x0 y0 x1 y1 in pixels; is_valid: (n,) false where marked invalid."""
+
+    name: str  # "<event>/<file>.jpg"
+    boxes: np.ndarray
+    is_valid: np.ndarray
+
+
+def read_annotations(data: Path, split: str) -> list[Annotation]:
+    """The annotations of a split ("train" or "val"). Raises HilError for a missing or malformed file, with the line."""
+    path = data / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise HilError(f"no WIDER FACE annotations at {path}: give --data the folder with wider_face_split/") from error
+    return list(_parse(path, lines))
+
+
+def _parse(path: Path, lines: list[str]) -> Iterator[Annotation]:
+    i = 0
+    while i < len(lines) and lines[i].strip():
+        name = lines[i].strip()
+        try:
+            count = int(lines[i + 1])
+            rows = [[float(v) for v in line.split()] for line in lines[i + 2 : i + 2 + max(count, 1)]]
+            table = np.array(rows, np.float32).reshape(max(count, 1), -1)[:count]
+            boxes = np.concatenate([table[:, :2], table[:, :2] + table[:, 2:4]], 1)
+        except (IndexError, ValueError) as error:
+            raise HilError(f"{path}:{i + 1}: expected a count and as many rows 'x y w h ...' after {name}") from error
+        has_area = (boxes[:, 2:] > boxes[:, :2]).all(1)
+        invalid = table[:, 7] > 0 if table.shape[1] > 7 else np.zeros(count, bool)
+        yield Annotation(name, boxes[has_area], ~invalid[has_area])
+        i += 2 + max(count, 1)  # a photo without a face has one row of zeros
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """A split in memory: one flat array of luma, so that a loader process shares it instead of copying."""
+
+    annotations: list[Annotation]
+    pixels: np.ndarray  # uint8, all photos one after another
+    starts: np.ndarray  # (n + 1,)
+    shapes: np.ndarray  # (n, 2) height, width
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def luma(self, index: int) -> np.ndarray:
+        """A photo's luma, (H, W) uint8."""
+        return self.pixels[self.starts[index] : self.starts[index + 1]].reshape(self.shapes[index])
+
+
+def load_photos(data: Path, split: str, cache: Path | None = None) -> PhotoSet:
+    """Decode a split's photos to luma, or read them from the cache folder, where they are written the first time.
+
+    Raises HilError for missing annotations and for a photo that is missing or damaged.
+    """
+    annotations = read_annotations(data, split)
+    stored = cache / f"wider_{split}_luma.npz" if cache else None
+    if stored and stored.is_file():
+        with np.load(stored) as file:
+            if list(file["names"]) == [a.name for a in annotations]:
+                return PhotoSet(annotations, file["pixels"], file["starts"], file["shapes"])
+    paths = [data / f"WIDER_{split}" / "images" / annotation.name for annotation in annotations]
+    with ThreadPoolExecutor(2) as pool:
+        planes = list(track(pool.map(_read_luma, paths), f"Decoding WIDER_{split}", len(paths), transient=True))
+    shapes = np.array([plane.shape for plane in planes])
+    starts = np.concatenate([[0], np.cumsum(shapes.prod(1))])
+    photos = PhotoSet(annotations, np.concatenate([plane.ravel() for plane in planes]), starts, shapes)
+    if stored:
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(stored, names=[a.name for a in annotations], pixels=photos.pixels, starts=starts, shapes=shapes)
+    return photos
+
+
+def _read_luma(path: Path) -> np.ndarray:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise HilError(f"cannot read {path}: {error}") from error
