@@ -36,7 +36,7 @@ NATIVE = "native"
 class Firmware:
     """A built firmware with everything the host compares it with.
 
-    directory: the generated one; elf: what runs; plan: plan.json; graph: integer reference; network: float model.
+    model: as it was asked for; directory: the generated one; elf: what runs; plan: plan.json; graph: integer reference; network: float model.
     """
 
     model: str
@@ -52,13 +52,18 @@ class Firmware:
         return str(self.plan["build_id"])
 
     @property
+    def network_name(self) -> str:
+        """Which network it is, whatever its checkpoint is called; limits go by it."""
+        return str(self.plan["model"])
+
+    @property
     def is_native(self) -> bool:
         return self.elf.name == "firmware"
 
     @property
     def input_shape(self) -> InputShape:
         shape = self.plan["input"]
-        return InputShape(self.model, shape["width"], shape["height"], shape["channels"])
+        return InputShape(self.network_name, shape["width"], shape["height"], shape["channels"])
 
     @property
     def layer_names(self) -> list[str]:
@@ -86,18 +91,18 @@ def build(model: str, board_name: str, out: Path | None = None, preset: str | No
     """
     board = boards.load(board_name)
     preset = preset or board.name
-    graph, network, name = load_model(model)
-    directory = out or BUILD / name / board.name
+    graph, network = load_model(model)
+    directory = out or BUILD / Path(model).stem / board.name
     with _locked(directory), tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
         plan = _generate(graph, board, directory, preset, Path(scratch))
     elf = directory / "out" / preset / ("firmware" if preset == NATIVE else "firmware.elf")
     if preset != NATIVE:
         check_elf(elf, board)
-    return Firmware(name, board, directory, elf, plan, graph, network)
+    return Firmware(model, board, directory, elf, plan, graph, network)
 
 
-def load_model(model: str) -> tuple[QuantisedGraph, Detector, str]:
-    """A model by name or checkpoint: its quantised graph, its float network and its name (a file's is its stem)."""
+def load_model(model: str) -> tuple[QuantisedGraph, Detector]:
+    """The quantised graph and the float network of a shipped model's name or a checkpoint's path."""
     from hil.compiler import compile_network
     from hil.reference import weights
 
@@ -106,7 +111,7 @@ def load_model(model: str) -> tuple[QuantisedGraph, Detector, str]:
     ranges = weights.metadata(path).get("ranges") if path.suffix == zoo.SUFFIX else None
     if ranges is None:
         raise HilError(f"{path} has no calibrated ranges yet: hil quantise {path} --images DIR --out NEW.safetensors")
-    return compile_network(network, json.loads(ranges)), network, path.stem
+    return compile_network(network, json.loads(ranges)), network
 
 
 def float_boxes(network: Detector, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -125,9 +130,9 @@ def input_shape(model: str) -> InputShape:
     """What a model takes, from its checkpoint alone."""
     from hil.reference import weights
 
-    path = zoo.find(model)
-    channels, height, width = weights.load(path).spec.input_shape
-    return InputShape(path.stem, width, height, channels)
+    spec = weights.load(zoo.find(model)).spec
+    channels, height, width = spec.input_shape
+    return InputShape(spec.name, width, height, channels)
 
 
 def plan_of(model: str, board: Board) -> dict[str, Any]:
@@ -135,7 +140,7 @@ def plan_of(model: str, board: Board) -> dict[str, Any]:
     from hil.compiler import make_plan
     from hil.compiler.emit import description
 
-    graph, _, _ = load_model(model)
+    graph, _ = load_model(model)
     return description(graph, make_plan(graph, board), build_id="")
 
 

@@ -36,7 +36,7 @@ class Bench:
     def __init__(self, firmware: Firmware, target: Target, limits: Limits | None = None) -> None:
         self.firmware = firmware
         self.target = target
-        self.limits = load_limits(firmware.board, firmware.model) if limits is None else limits
+        self.limits = load_limits(firmware.board, firmware.network_name) if limits is None else limits
         self.client = Client(target)
         self.hello: Hello | None = None
 

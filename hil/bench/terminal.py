@@ -116,8 +116,8 @@ def plan_tables(plan: dict[str, Any], board: Board) -> Group:
 
 
 def _buffers(plan: dict[str, Any]) -> Table:
-    table = Table("buffer", "in", title="Buffers", title_justify="left")
-    for name in ("offset", "bytes", "live from layer", "to layer"):
+    table = Table("buffer", "in", title="Buffers (alive: in steps of the schedule)", title_justify="left")
+    for name in ("offset", "bytes", "alive from", "to"):
         table.add_column(name, justify="right")
     for buffer in sorted(plan["buffers"], key=lambda b: (b["place"], b["offset"])):
         place = (buffer["place"], figure(buffer["offset"]), figure(buffer["bytes"]))

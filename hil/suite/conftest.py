@@ -1,0 +1,27 @@
+"""Fixtures of the suite: its photos, and one run of the demo's photo that many tests read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hil.bench.build import Firmware
+from hil.bench.photo import Photo
+from hil.bench.run import Run
+from hil.bench.session import Bench
+from hil.pytest_plugin import Place, create_target
+from hil.suite.photos import photo
+
+
+@pytest.fixture
+def load(firmware: Firmware) -> Callable[[str], Photo]:
+    """A photo of hil.suite.photos by name, as the firmware takes it."""
+    return lambda name: photo(name, firmware.input_shape)
+
+
+@pytest.fixture(scope="session")
+def portrait_run(firmware: Firmware, place: Place) -> Run:
+    """The demo's photo, run once a place."""
+    with Bench(firmware, create_target(place)) as bench:
+        return bench.run(photo("astronaut", firmware.input_shape))

@@ -1,0 +1,33 @@
+"""The firmware starts and says who it is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from hil.bench.build import Firmware
+from hil.bench.session import Bench
+from hil.errors import HilError
+from hil.targets.base import Target
+
+
+def test_hello_names_firmware_model_and_input(bench: Bench, firmware: Firmware) -> None:
+    hello, shape = bench.hello, firmware.input_shape
+    assert hello is not None
+    assert (hello.board, hello.build_id) == (firmware.board.name, firmware.build_id)
+    assert (hello.model_name, hello.model_hash) == (firmware.plan["model"], firmware.plan["model_hash"])
+    assert (hello.width, hello.height, hello.channels) == (shape.width, shape.height, shape.channels)
+
+
+def test_hello_comes_again_after_a_reset(bench: Bench) -> None:
+    first = bench.hello
+    bench.target.reset()
+    assert bench.client.hello() == first
+
+
+@pytest.mark.parametrize("field", ["build_id", "model_hash", "model"])
+def test_another_firmware_than_the_one_expected_is_refused(firmware: Firmware, target: Target, field: str) -> None:
+    stranger = dataclasses.replace(firmware, plan=firmware.plan | {field: "feedfacefeedface"})
+    with pytest.raises(HilError, match="expected feedfacefeedface"):
+        Bench(stranger, target).boot()

@@ -1,0 +1,46 @@
+"""Cycles are counted, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hil.bench.build import Firmware
+from hil.bench.photo import Photo
+from hil.bench.run import Cycles, Run
+from hil.bench.session import Bench
+
+
+@pytest.fixture
+def cycles(portrait_run: Run) -> Cycles:
+    if portrait_run.cycles.source is None:
+        pytest.skip(f"target {portrait_run.target} counts no cycles: use --target sim")
+    return portrait_run.cycles
+
+
+def test_every_layer_has_cycles(cycles: Cycles, firmware: Firmware) -> None:
+    assert cycles.layers is not None
+    assert list(cycles.layers) == firmware.layer_names
+    assert all(spent > 0 for spent in cycles.layers.values())
+
+
+def test_layers_and_decoding_add_up_to_the_total(cycles: Cycles) -> None:
+    assert cycles.layers is not None and cycles.total is not None and cycles.decode is not None
+    parts = sum(cycles.layers.values()) + cycles.decode
+    assert 0.98 * cycles.total <= parts <= cycles.total
+
+
+def test_the_same_image_costs_the_same_again(bench: Bench, load: Callable[[str], Photo]) -> None:
+    if bench.target.capabilities.cycles is None or not bench.target.capabilities.virtual_time:
+        pytest.skip(f"target {bench.target.name} is not deterministic in time: use --target sim")
+    first, second = (bench.run(load("camera")).cycles for _ in range(2))
+    assert first == second
+
+
+def test_looking_into_layers_costs_the_network_nothing(bench: Bench, load: Callable[[str], Photo]) -> None:
+    if bench.target.capabilities.cycles is None:
+        pytest.skip(f"target {bench.target.name} counts no cycles: use --target sim")
+    pixels = load("camera").pixels
+    plain = bench.client.infer(pixels).total_cycles
+    assert abs(bench.infer(pixels).total_cycles - plain) <= 0.01 * plain

@@ -1,0 +1,93 @@
+"""Image files: what is taken, what is fitted, what is refused and how."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hil.bench.photo import BORDER, InputShape, fit_image, from_array, load_photo
+from hil.errors import HilError
+
+GREY = InputShape("rnnpool_face_m4", 320, 240, 1)
+COLOUR = InputShape("rnnpool_face_quant", 640, 480, 3)
+
+
+def saved(path: Path, mode: str = "L", size: tuple[int, int] = (320, 240), **options) -> Path:
+    values = np.random.default_rng(1).integers(0, 256, (size[1], size[0], len(Image.new(mode, (1, 1)).getbands())))
+    pixels = values.astype(np.uint8)
+    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels, mode).save(path, **options)
+    return path
+
+
+def test_an_image_of_the_right_size_and_mode_is_sent_as_it_is(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png")
+    photo = load_photo(path, GREY)
+    assert np.array_equal(photo.pixels[:, :, 0], np.asarray(Image.open(path)))
+    assert photo.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert not photo.fitted
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "shape", "message"),
+    [
+        ("L", (640, 480), GREY, r"is 640x480, rnnpool_face_m4 takes 320x240: resize it or pass --fit"),
+        ("RGB", (320, 240), GREY, r"has mode RGB, rnnpool_face_m4 takes L \(8-bit grey\): convert it or pass --fit"),
+        ("L", (640, 480), COLOUR, r"has mode L, rnnpool_face_quant takes RGB"),
+    ],
+)
+def test_wrong_size_and_mode_are_refused_and_fitted_on_request(tmp_path, mode, size, shape, message) -> None:
+    path = saved(tmp_path / "a.png", mode, size)
+    with pytest.raises(HilError, match=message):
+        load_photo(path, shape)
+    assert load_photo(path, shape, fit=True).pixels.shape == (shape.height, shape.width, shape.channels)
+
+
+def test_a_missing_file_a_text_and_a_truncated_image_are_told_apart(tmp_path: Path) -> None:
+    text = tmp_path / "notes.jpg"
+    text.write_text("no image")
+    cut = saved(tmp_path / "cut.jpg", quality=90)
+    cut.write_bytes(cut.read_bytes()[:3000])
+    for path, message in (
+        (tmp_path / "none.png", "cannot read the image .*No such file"),
+        (tmp_path, "cannot read the image .*directory"),
+        (text, "is no image"),
+        (cut, "is damaged or truncated"),
+    ):
+        with pytest.raises(HilError, match=message):
+            load_photo(path, GREY, fit=True)
+
+
+@pytest.mark.parametrize("size", [(512, 512), (100, 700), (1, 1), (3000, 2)])
+def test_fitting_keeps_proportions_and_centres(size: tuple[int, int]) -> None:
+    fitted = fit_image(Image.new("L", size, 255), GREY)[:, :, 0]
+    rows, columns = np.where(fitted == 255)
+    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    assert (height == 240 or width == 320) and set(np.unique(fitted)) <= {255, BORDER}
+    assert abs(width * size[1] - height * size[0]) <= max(size)  # half a pixel of rounding
+    assert abs(rows.min() - (239 - rows.max())) <= 1 and abs(columns.min() - (319 - columns.max())) <= 1
+
+
+def test_16_bit_grey_keeps_its_contrast() -> None:
+    ramp = np.tile(np.linspace(0, 65535, 320).astype(np.uint16), (240, 1))
+    fitted = fit_image(Image.fromarray(ramp), GREY)[0, :, 0].astype(int)
+    assert fitted[0] == 0 and fitted[-1] == 255 and np.all(np.diff(fitted) >= 0) and len(set(fitted)) > 200
+
+
+def test_transparency_becomes_the_borders_grey() -> None:
+    assert np.all(fit_image(Image.new("RGBA", (320, 240), (255, 0, 0, 0)), GREY) == BORDER)
+
+
+def test_a_photo_taken_upright_stays_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate by 90 degrees to see it upright
+    path = saved(tmp_path / "turned.jpg", size=(240, 320), exif=exif)
+    assert load_photo(path, GREY).pixels.shape == (240, 320, 1)
+
+
+def test_pixels_that_are_no_image_are_refused() -> None:
+    with pytest.raises(HilError, match="expected uint8"):
+        from_array(np.zeros((240, 320), np.float32))
