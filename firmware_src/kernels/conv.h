@@ -30,12 +30,10 @@ ALWAYS_INLINE void dot_2x2(const int8_t *w0, const int8_t *w1, const uint8_t *x0
     for (; i + 4 <= length; i += 4) {
         const uint32_t w0_4 = load_word(w0 + i), w1_4 = load_word(w1 + i);
         const uint32_t x0_4 = load_word(x0 + i), x1_4 = load_word(x1 + i);
-        const int16x2_t w0_even = __sxtb16(w0_4), w0_odd = __sxtb16(__ror(w0_4, 8));
-        const int16x2_t w1_even = __sxtb16(w1_4), w1_odd = __sxtb16(__ror(w1_4, 8));
-        const int16x2_t x0_even = type == TYPE_U8 ? (int16x2_t)__uxtb16(x0_4) : __sxtb16(x0_4);
-        const int16x2_t x0_odd = type == TYPE_U8 ? (int16x2_t)__uxtb16(__ror(x0_4, 8)) : __sxtb16(__ror(x0_4, 8));
-        const int16x2_t x1_even = type == TYPE_U8 ? (int16x2_t)__uxtb16(x1_4) : __sxtb16(x1_4);
-        const int16x2_t x1_odd = type == TYPE_U8 ? (int16x2_t)__uxtb16(__ror(x1_4, 8)) : __sxtb16(__ror(x1_4, 8));
+        const int16x2_t w0_even = widen_even(w0_4, true), w0_odd = widen_odd(w0_4, true);
+        const int16x2_t w1_even = widen_even(w1_4, true), w1_odd = widen_odd(w1_4, true);
+        const int16x2_t x0_even = widen_even(x0_4, type == TYPE_S8), x0_odd = widen_odd(x0_4, type == TYPE_S8);
+        const int16x2_t x1_even = widen_even(x1_4, type == TYPE_S8), x1_odd = widen_odd(x1_4, type == TYPE_S8);
         a0 = __smlad(w0_even, x0_even, a0);
         a1 = __smlad(w0_even, x1_even, a1);
         a2 = __smlad(w1_even, x0_even, a2);

@@ -38,9 +38,8 @@ ALWAYS_INLINE void depthwise_4(const depthwise_t *d, const uint8_t *const rows[]
         for (uint32_t j = 0; j < d->kernel; j++) {
             const uint32_t x_4 = load_word(rows[i] + (pixel * d->stride + j) * d->channels + ch);
             const uint32_t w_4 = load_word(d->weight + (i * d->kernel + j) * d->channels + ch);
-            const int16x2_t x_even = d->input == TYPE_U8 ? (int16x2_t)__uxtb16(x_4) : __sxtb16(x_4);
-            const int16x2_t x_odd = d->input == TYPE_U8 ? (int16x2_t)__uxtb16(__ror(x_4, 8)) : __sxtb16(__ror(x_4, 8));
-            const int16x2_t w_even = __sxtb16(w_4), w_odd = __sxtb16(__ror(w_4, 8));
+            const int16x2_t x_even = widen_even(x_4, d->input == TYPE_S8), x_odd = widen_odd(x_4, d->input == TYPE_S8);
+            const int16x2_t w_even = widen_even(w_4, true), w_odd = widen_odd(w_4, true);
             a0 = __smlabb(x_even, w_even, a0);
             a1 = __smlabb(x_odd, w_odd, a1);
             a2 = __smlatt(x_even, w_even, a2);

@@ -68,6 +68,24 @@ ALWAYS_INLINE uint32_t load_word(const void *address)
     memcpy(&word, address, sizeof word);
     return word;
 }
+
+// Bytes 0 and 2, or 1 and 3, of a word as two halfwords: the order in which SMLAD multiplies them does not matter.
+ALWAYS_INLINE int16x2_t widen_even(uint32_t bytes, bool is_signed)
+{
+    return is_signed ? __sxtb16(bytes) : (int16x2_t)__uxtb16(bytes);
+}
+
+ALWAYS_INLINE int16x2_t widen_odd(uint32_t bytes, bool is_signed)
+{
+    // gcc 12 does not fold a rotation into the intrinsic.
+    int16x2_t halves;
+    if (is_signed) {
+        __asm__("sxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(bytes));
+    } else {
+        __asm__("uxtb16 %0, %1, ror #8" : "=r"(halves) : "r"(bytes));
+    }
+    return halves;
+}
 #endif
 
 #endif

@@ -37,7 +37,7 @@ class _Quantiser:
         self.ranges = ranges
         height, width, channels = floats.input_shape
         zero = tuple(round(mean) for mean in floats.input_mean)
-        image = q.Tensor(f.INPUT, height, width, channels, "uint8", tuple(floats.input_scale), zero)
+        image = q.Tensor(f.INPUT, height, width, channels, "uint8", tuple(map(float, floats.input_scale)), zero)
         self.tensors = {f.INPUT: image}
 
     def run(self, network: nn.Module) -> q.QuantisedGraph:
@@ -61,7 +61,7 @@ class _Quantiser:
             case f.Add():
                 return self._add(op, source, self.tensors[op.other])
             case f.Mean():
-                scale = (source.scale[0],)
+                scale = (float(source.scale[0]),)
                 output = q.Tensor(op.name, 1, 1, source.channels, source.dtype, scale)
                 return q.QMean(source, output, round(2**32 / (source.height * source.width)))
 
@@ -98,10 +98,10 @@ class _Quantiser:
         channels = len(op.weight)
         fixed = self._fixed_point(op.name, channels)
         if fixed is not None:
-            return q.Tensor(op.name, height, width, channels, "int16", tuple(fixed)), fixed
+            return q.Tensor(op.name, height, width, channels, "int16", tuple(map(float, fixed))), fixed
         scale = min(self._range(op.name), 6.0) / 255 if op.is_relu6 else self._range(op.name) / 127
         dtype: q.Dtype = "uint8" if op.is_relu6 else "int8"
-        return q.Tensor(op.name, height, width, channels, dtype, (scale,)), np.full(channels, scale)
+        return q.Tensor(op.name, height, width, channels, dtype, (float(scale),)), np.full(channels, scale)
 
     def _fixed_point(self, name: str, channels: int) -> np.ndarray | None:
         """Scales of a tensor that leaves the network, which are the same in every network; None for any other."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -79,9 +80,11 @@ class _Lowering:
             case nn.Linear():
                 return self._append(_linear(module, self._unique(name), source))
             case nn.BatchNorm2d():
-                return self._fuse(node, source, lambda conv: _fold(conv, module))
+                if self._fusable(node) is None:
+                    return self._append(_fold(_identity(module.num_features, self._unique(name), source), module))
+                return self._fuse(node, lambda conv: _fold(conv, module))
             case nn.ReLU6():
-                return self._fuse(node, source, lambda conv: replace(conv, is_relu6=True))
+                return self._fuse(node, lambda conv: replace(conv, is_relu6=True))
             case RnnPool():
                 return self._append(Pool(self._unique(name), source, module))
             case L2Norm():
@@ -111,13 +114,28 @@ class _Lowering:
         self.graph.operators.append(op)
         return op.name
 
-    def _fuse(self, node: fx.Node, source: str, change: Any) -> str:
-        """Replaces the convolution that made `source`, which nothing else may read, by a changed one."""
+    def _fusable(self, node: fx.Node) -> int | None:
+        """The index of the convolution that a batch norm or activation may become part of: nothing else reads it."""
+        before = node.args[0]
+        assert isinstance(before, fx.Node)
         for i, op in enumerate(self.graph.operators):
-            if op.name == source and isinstance(op, Conv) and not op.is_relu6 and not self.graph.users(source):
-                self.graph.operators[i] = change(op)
-                return source
-        raise _unknown(f"{type(self.modules[str(node.target)]).__name__} at {node.target}, which follows no convolution,")
+            if op.name == self.tensors[before] and isinstance(op, Conv) and not op.is_relu6 and len(before.users) == 1:
+                return i
+        return None
+
+    def _fuse(self, node: fx.Node, change: Callable[[Conv], Conv]) -> str:
+        """Changes the convolution in front of a node. Raises HilError where there is none to change."""
+        index = self._fusable(node)
+        if index is None:
+            what = type(self.modules[str(node.target)]).__name__
+            raise _unknown(f"{what} at {node.target}, which follows no convolution of its own,")
+        return self._replace(index, change)
+
+    def _replace(self, index: int, change: Callable[[Conv], Conv]) -> str:
+        conv = self.graph.operators[index]
+        assert isinstance(conv, Conv)
+        self.graph.operators[index] = change(conv)
+        return conv.name
 
     def _unique(self, name: str) -> str:
         taken = {op.name for op in self.graph.operators}
@@ -141,6 +159,11 @@ def _conv(module: nn.Conv2d, name: str, source: str) -> Conv:
         raise _unknown(f"{module} at {name} (square, undilated, zero-padded, dense or depthwise convolutions only)")
     bias = np.zeros(module.out_channels) if module.bias is None else _array(module.bias)
     return Conv(name, source, _array(module.weight), bias, int(stride), int(padding), module.groups)  # type: ignore
+
+
+def _identity(channels: int, name: str, source: str) -> Conv:
+    """A depthwise 1x1 convolution that changes nothing, for a batch norm with no convolution to fold into."""
+    return Conv(name, source, np.ones((channels, 1, 1, 1)), np.zeros(channels), groups=channels)
 
 
 def _linear(module: nn.Linear, name: str, source: str) -> Conv:

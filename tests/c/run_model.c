@@ -1,0 +1,50 @@
+// Runs generated C for one image and writes what it made: run_model IMAGE OUTPUT.
+// IMAGE: MODEL_HEIGHT x MODEL_WIDTH x MODEL_CHANNELS bytes. OUTPUT: for each layer its rows, then the detections.
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+#include "port.h"
+
+static uint8_t *tensors[MODEL_LAYERS];
+static size_t lengths[MODEL_LAYERS];
+
+uint32_t port_cycles(void)
+{
+    return 0;
+}
+
+void model_on_tap(uint16_t layer, uint16_t row, const uint8_t *data, uint32_t bytes)
+{
+    (void)row;
+    tensors[layer] = realloc(tensors[layer], lengths[layer] + bytes);
+    memcpy(tensors[layer] + lengths[layer], data, bytes);
+    lengths[layer] += bytes;
+}
+
+int main(int argc, char **argv)
+{
+    static uint8_t image[MODEL_HEIGHT][MODEL_WIDTH * MODEL_CHANNELS];
+    FILE *file = argc == 3 ? fopen(argv[1], "rb") : NULL;
+    if (file == NULL || fread(image, sizeof image, 1, file) != 1) {
+        return 1;
+    }
+    fclose(file);
+    const detection_t *detections;
+    model_tap_layer = MODEL_TAP_ALL;
+    model_begin();
+    for (int y = 0; y < MODEL_HEIGHT; y++) {
+        model_push_row(image[y]);
+    }
+    const uint32_t count = model_finish(&detections);
+    file = fopen(argv[2], "wb");
+    for (int i = 0; i < MODEL_LAYERS; i++) {
+        fwrite(tensors[i], 1, lengths[i], file);
+    }
+    if (count > 0) {
+        fwrite(detections, sizeof detections[0], count, file);
+    }
+    fclose(file);
+    return model_arena_used() <= MODEL_ARENA_BYTES ? 0 : 2;
+}

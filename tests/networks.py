@@ -1,0 +1,93 @@
+"""Small networks for tests: every operator the compiler knows, at sizes that run in a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hil.compiler import QuantisedGraph, calibrate, compile_network
+from hil.reference.blocks import ConvBnRelu6, MbConv
+from hil.reference.networks import SPECS, Conv, Detector, DetectorSpec, Mb, Pool, Source
+from hil.reference.rnnpool import RnnPool
+
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class ClassifierSpec:
+    name: str
+    input_shape: tuple[int, int, int]
+    input_mean: tuple[float, ...] = (123.675, 116.28, 103.53)
+    input_scale: tuple[float, ...] = (1 / 58.395, 1 / 57.12, 1 / 57.375)
+
+
+class Classifier(nn.Module):
+    """As MobileNetV2-RNNPool for Visual Wake Words is built: convolution, RNNPool 6x6, blocks, mean, linear."""
+
+    def __init__(self, pool_nonlinearity: str = "sigmoid_tanh") -> None:
+        super().__init__()
+        self.spec = ClassifierSpec("classifier", (3, 45, 53))
+        self.conv = ConvBnRelu6(3, 5, 3, 2)
+        self.pool = RnnPool(5, 6, 4, patch=6, stride=4, nonlinearity=pool_nonlinearity)
+        self.block = MbConv(16, 9, 3)
+        self.last = ConvBnRelu6(9, 12, 1)
+        self.dropout = nn.Dropout(0.2)
+        self.linear = nn.Linear(12, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.last(self.block(self.pool(self.conv(x))))
+        return self.linear(self.dropout(x.mean([2, 3])))
+
+
+TINY = DetectorSpec(
+    name="tiny",
+    rows=(Conv(4, stride=2), Pool(6, 4), Mb(10, 2), Source(8, 8, gamma=10, background=3), Mb(10, 2), Source(8, 16)),
+    input_shape=(1, 40, 56),
+    input_mean=(117.312,),
+    input_scale=(1 / 64,),
+    score_threshold=0.3,
+)
+
+
+def detector(spec: DetectorSpec, seed: int = 0) -> Detector:
+    """A detector with random weights whose batch norms have random statistics, as a trained one has."""
+    torch.manual_seed(seed)
+    return randomise(Detector(spec))
+
+
+def randomise(network: M) -> M:
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.1)
+            nn.init.uniform_(module.running_var, 0.02, 0.2)
+            nn.init.uniform_(module.weight, 0.5, 2.0)
+            nn.init.normal_(module.bias, 0.5)
+    return network.eval()
+
+
+def small(name: str, height: int, width: int) -> Detector:
+    """A network of the paper with random weights at a reduced input size."""
+    spec = SPECS[name]
+    return detector(replace(spec, input_shape=(spec.input_shape[0], height, width), score_threshold=0.3))
+
+
+def images(network: nn.Module, count: int = 4, seed: int = 0) -> list[np.ndarray]:
+    """Random images with structure: blocks of random grey plus noise."""
+    rng = np.random.default_rng(seed)
+    channels, height, width = network.spec.input_shape
+    made = []
+    for _ in range(count):
+        coarse = rng.integers(0, 256, (height // 8 + 1, width // 8 + 1, channels)).repeat(8, 0).repeat(8, 1)
+        noise = rng.normal(0, 12, (height, width, channels))
+        made.append(np.clip(coarse[:height, :width] + noise, 0, 255).astype(np.uint8))
+    return made
+
+
+def quantised(network: nn.Module) -> QuantisedGraph:
+    """The network's graph, calibrated on random images."""
+    return compile_network(network, calibrate(network, images(network)))

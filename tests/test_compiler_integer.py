@@ -1,0 +1,117 @@
+"""The integer reference against plain statements of the same arithmetic, and against the float network."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import floor, isqrt, sqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from networks import TINY, Classifier, detector, images, quantised, randomise
+
+from hil.compiler import graph as q
+from hil.compiler import integer, run
+from hil.compiler.calibrate import run_float
+from hil.compiler.trace import trace
+from hil.errors import HilError
+
+int32 = st.integers(-(2**31), 2**31 - 1)
+
+
+@given(int32, int32)
+def test_requantise_rounds_half_up(acc: int, multiplier: int) -> None:
+    exact = floor(Fraction(acc * multiplier, 2**32) + Fraction(1, 2))
+    assert int(integer.requantise(np.int64(acc), multiplier, 0)) == exact
+
+
+@given(st.integers(1, 2**31 - 1))
+def test_inverse_square_root_as_the_kernel_does_it(n: int) -> None:
+    exponent = (32 - n.bit_length()) // 2
+    expected = ((1 << 30) // isqrt(n << 2 * exponent)) << exponent >> 4
+    found = int(integer.inverse_sqrt(np.array([n]))[0])
+    assert found == expected
+    assert found == pytest.approx(2**26 / sqrt(n), rel=2**-13, abs=1)
+
+
+def test_the_inverse_square_root_of_nothing_is_nothing() -> None:
+    assert integer.inverse_sqrt(np.array([0]))[0] == 0
+
+
+def _pool(network_seed: int = 1) -> tuple[q.QPool, np.ndarray]:
+    network = detector(TINY, network_seed)
+    graph = quantised(network)
+    layer = next(layer for layer in graph.layers if isinstance(layer, q.QPool))
+    return layer, run(graph, images(network, 1, seed=5)[0])[layer.input.name]
+
+
+def test_shared_sweeps_equal_algorithm_1_window_by_window() -> None:
+    layer, x = _pool()
+    pooled = integer.pool(layer, x)
+    down, across = layer.windows
+    for j in range(down):
+        for i in range(across):
+            y0, x0 = j * layer.stride, i * layer.stride
+            window = x[y0 : y0 + layer.patch, x0 : x0 + layer.patch]
+            np.testing.assert_array_equal(pooled[j, i], _algorithm_1(layer, window))
+    np.testing.assert_array_equal(pooled[-1], pooled[-2])
+    np.testing.assert_array_equal(pooled[:, -1], pooled[:, -2])
+
+
+def _algorithm_1(layer: q.QPool, window: np.ndarray) -> np.ndarray:
+    """One window with no sharing at all, in plain integers."""
+
+    def project(cell: q.QCell, x: np.ndarray) -> np.ndarray:
+        return np.clip((x.astype(np.int64) @ cell.w.astype(np.int64) + cell.offset) >> cell.w_shift, -32768, 32767)
+
+    def sweep(cell: q.QCell, sequence: list[np.ndarray]) -> np.ndarray:
+        h = np.zeros(cell.hidden, np.int64)
+        for x in sequence:
+            acc = h @ cell.u.astype(np.int64)
+            pre = project(cell, x) + ((acc + (1 << (cell.u_shift - 1))) >> cell.u_shift)
+            z = layer.sigmoid[np.clip((pre + cell.gate_bias) >> 5, -512, 511) + 512].astype(np.int64)
+            c = layer.tanh[np.clip((pre + cell.update_bias) >> 4, -512, 511) + 512].astype(np.int64)
+            h = c + ((z * (h - c) + 2**14) >> 15)
+        return h
+
+    n = layer.patch
+    rows = [sweep(layer.cell1, list(window[k])) for k in range(n)]
+    columns = [sweep(layer.cell1, list(window[:, k])) for k in range(n)]
+    states = [sweep(layer.cell2, s) for s in (rows, rows[::-1], columns, columns[::-1])]
+    return np.clip((np.concatenate(states) + 128) >> 8, -128, 127)
+
+
+@pytest.mark.parametrize("network", [detector(TINY, 3), randomise(Classifier()), randomise(Classifier("quant"))])
+def test_integers_follow_the_float_network(network: object) -> None:
+    graph = quantised(network)
+    floats = trace(network)
+    image = images(network, 1, seed=7)[0]
+    real, made = run_float(floats, image), run(graph, image)
+    for layer in graph.layers:
+        expected = real[layer.name].permute(1, 2, 0).numpy()
+        error = expected - made[layer.name] * np.asarray(layer.output.scale)
+        assert (error**2).mean() < 0.02 * (expected**2).mean(), layer.name
+
+
+def test_relu6_saturates_at_six() -> None:
+    network = randomise(Classifier())
+    graph = quantised(network)
+    for layer in graph.layers:
+        if layer.output.dtype == "uint8":
+            assert layer.output.scale[0] * 255 <= 6.0
+
+
+def test_a_wrong_image_is_refused() -> None:
+    graph = quantised(detector(TINY))
+    with pytest.raises(HilError, match="tiny takes uint8"):
+        run(graph, np.zeros((41, 56, 1), np.uint8))
+    with pytest.raises(HilError, match="float64"):
+        run(graph, np.zeros((40, 56, 1)))
+
+
+def test_the_hash_covers_every_weight() -> None:
+    graph = quantised(detector(TINY))
+    before = graph.hash
+    graph.layers[0].weight[0, 0, 0, 0] ^= 1
+    assert graph.hash != before
