@@ -96,11 +96,9 @@ def test_interrupts_come_on_top_and_fault_handlers_do_not(tmp_path: Path) -> Non
 
 
 def test_an_assembly_function_is_measured_by_its_instructions(tmp_path: Path) -> None:
-    source = (
-        'void reset(void);\n__asm(".thumb\\n.syntax unified\\n.global low\\n.type low, %function\\n.thumb_func\\nlow:\\n'
-        'push {r4-r7, lr}\\nsub sp, sp, #40\\nadd sp, sp, #40\\npop {r4-r7, pc}\\n.size low, .-low\\n");\n'
-        "void low(void);\nvoid reset(void) { low(); }"
-    )
+    lines = (".thumb", ".syntax unified", ".global low", ".type low, %function", ".thumb_func", "low:")
+    lines += ("push {r4-r7, lr}", "sub sp, sp, #40", "add sp, sp, #40", "pop {r4-r7, pc}", ".size low, .-low")
+    source = "".join(f'__asm("{line}");\n' for line in lines) + "void low(void);\nvoid reset(void) { low(); }"
     assert dict(bound_of(source, tmp_path).path)["low"] == 60
 
 

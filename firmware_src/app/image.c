@@ -66,6 +66,13 @@ static void start(const link_begin_t *begin)
     state = LINK_RECEIVING;
 }
 
+static void give_up(void)
+{
+    is_given_up = true;
+    tap.waits = false;
+    state = LINK_IDLE;
+}
+
 uint8_t image_begin(const link_begin_t *begin)
 {
     if (begin->image_bytes != IMAGE_BYTES)
@@ -77,8 +84,7 @@ uint8_t image_begin(const link_begin_t *begin)
     if (is_running) {
         next = *begin;
         has_next = true;
-        is_given_up = true;
-        tap.waits = false;
+        give_up();
     } else {
         start(begin);
     }
@@ -182,12 +188,9 @@ static void wait_for_release(void)
         port_sleep();
         port_alive();
         link_serve();
-        if (port_milliseconds() - since > TAP_PATIENCE_MS) {
-            is_given_up = true;
-            tap.waits = false;
-        }
+        if (port_milliseconds() - since > TAP_PATIENCE_MS)
+            give_up();
     }
-    state = is_given_up ? LINK_IDLE : LINK_RECEIVING;
     port_quiet(true);
 }
 
@@ -207,8 +210,10 @@ void model_on_tap(uint16_t layer, uint16_t row, const uint8_t *data, uint32_t by
 
 void image_release(const link_release_t *release)
 {
-    if (tap.waits && release->session == session && release->row == tap.row)
-        tap.waits = false;
+    if (!tap.waits || release->session != session || release->row != tap.row)
+        return;  // doubled
+    tap.waits = false;
+    state = LINK_RECEIVING;
 }
 
 void image_status(link_status_t *status)

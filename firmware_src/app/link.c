@@ -164,6 +164,7 @@ static void handle(const frame_t *frame)
         image_release(&release);
         break;
     case LINK_PROVOKE:
+        port_forget_fault();
         provoke(frame->payload[0]);
         link_refuse(LINK_PROVOKE, LINK_CANNOT_DO);
         break;

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from hil import board as boards
 from hil import targets
-from hil.bench.build import NATIVE, Firmware, build, input_shape
+from hil.bench.build import NATIVE, Firmware, build, model_spec
 from hil.bench.elf import check_elf
 from hil.bench.limits import load_limits
-from hil.bench.photo import Photo, fit_image, load_photo
+from hil.bench.photo import Photo, fit_image, load_photo, to_image
 from hil.bench.report import Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
@@ -42,10 +42,10 @@ def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
     board = boards.load(job.board)
     check_target(job.target)
     step("reading the model and the images", 0)
-    shape = input_shape(job.model)
-    limits = load_limits(board, shape.model, job.limits)
-    photos = [load_photo(path, shape, job.fit) for path in job.images]
-    step(f"building {shape.model} for {board.name if job.target != NATIVE else 'the host'}", 0)
+    spec = model_spec(job.model)
+    limits = load_limits(board, spec.name, job.limits)
+    photos = [load_photo(path, spec, job.fit) for path in job.images]
+    step(f"building {spec.name} for {board.name if job.target != NATIVE else 'the host'}", 0)
     firmware = firmware_for(job)
     step(f"booting {job.target}", 0)
     with Bench(firmware, targets.create(job.target, board), limits) as bench:
@@ -82,9 +82,9 @@ def demo_photo(path: Path, model: str) -> Path:
     from PIL import Image
     from skimage import data
 
-    pixels = fit_image(Image.fromarray(data.astronaut()), input_shape(model))
+    pixels = fit_image(Image.fromarray(data.astronaut()), model_spec(model))
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(path)
+    to_image(pixels).save(path)
     return path
 
 

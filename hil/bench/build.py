@@ -19,7 +19,6 @@ from hil import board as boards
 from hil import zoo
 from hil.bench.cmake import compile_preset
 from hil.bench.elf import Sizes, check_elf, sizes
-from hil.bench.photo import InputShape
 from hil.bench.stack import StackBound, stack_bound
 from hil.board import Board
 from hil.errors import HilError
@@ -27,7 +26,7 @@ from hil.paths import BUILD
 
 if TYPE_CHECKING:
     from hil.compiler import QuantisedGraph
-    from hil.reference.networks import Detector
+    from hil.reference.networks import Detector, DetectorSpec
 
 NATIVE = "native"
 
@@ -36,7 +35,8 @@ NATIVE = "native"
 class Firmware:
     """A built firmware with everything the host compares it with.
 
-    model: as it was asked for; directory: the generated one; elf: what runs; plan: plan.json; graph: integer reference; network: float model.
+    model: as it was asked for; directory: the generated one; elf: what runs; plan: plan.json; graph: the integer
+    reference; network: the float model.
     """
 
     model: str
@@ -59,11 +59,6 @@ class Firmware:
     @property
     def is_native(self) -> bool:
         return self.elf.name == "firmware"
-
-    @property
-    def input_shape(self) -> InputShape:
-        shape = self.plan["input"]
-        return InputShape(self.network_name, shape["width"], shape["height"], shape["channels"])
 
     @property
     def layer_names(self) -> list[str]:
@@ -126,13 +121,11 @@ def float_boxes(network: Detector, pixels: NDArray[np.uint8]) -> NDArray[np.floa
     return detections(offsets[0].numpy(), confidence[0].numpy(), network.spec)
 
 
-def input_shape(model: str) -> InputShape:
-    """What a model takes, from its checkpoint alone."""
+def model_spec(model: str) -> DetectorSpec:
+    """What is fixed about a model's network, from its checkpoint alone."""
     from hil.reference import weights
 
-    spec = weights.load(zoo.find(model)).spec
-    channels, height, width = spec.input_shape
-    return InputShape(spec.name, width, height, channels)
+    return weights.load(zoo.find(model)).spec
 
 
 def plan_of(model: str, board: Board) -> dict[str, Any]:

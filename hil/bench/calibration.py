@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil import zoo
-from hil.bench.build import input_shape
 from hil.bench.photo import load_photo
 from hil.compiler import calibrate
 from hil.errors import HilError
@@ -29,12 +28,11 @@ def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: 
     source = zoo.find(model)
     network = weights.load(source)
     photos = find_photos(folder, count)
-    shape = input_shape(model)
 
     def images() -> Iterator[NDArray[np.uint8]]:
         for i, path in enumerate(photos):
             step(f"calibrating on {len(photos)} photos", i / len(photos))
-            yield load_photo(path, shape, fit=True).pixels
+            yield load_photo(path, network.spec, fit=True).pixels
 
     ranges = calibrate(network, images())
     known = weights.metadata(source) if source.suffix == zoo.SUFFIX else {}

@@ -13,10 +13,10 @@ from typing import Any
 import jinja2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from hil.bench.compare import CONFIDENT, Boxes
 from hil.bench.limits import Measurement
+from hil.bench.photo import to_image
 from hil.bench.run import Run, write_text
 from hil.board import Board, Memory
 
@@ -72,7 +72,7 @@ def _page(subject: Subject) -> dict[str, Any]:
 
 def _data_uri(pixels: NDArray[np.uint8]) -> str:
     buffer = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(buffer, "PNG", optimize=True)
+    to_image(pixels).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

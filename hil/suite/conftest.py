@@ -17,11 +17,11 @@ from hil.suite.photos import photo
 @pytest.fixture
 def load(firmware: Firmware) -> Callable[[str], Photo]:
     """A photo of hil.suite.photos by name, as the firmware takes it."""
-    return lambda name: photo(name, firmware.input_shape)
+    return lambda name: photo(name, firmware.network.spec)
 
 
 @pytest.fixture(scope="session")
 def portrait_run(firmware: Firmware, place: Place) -> Run:
     """The demo's photo, run once a place."""
     with Bench(firmware, create_target(place)) as bench:
-        return bench.run(photo("astronaut", firmware.input_shape))
+        return bench.run(photo("astronaut", firmware.network.spec))

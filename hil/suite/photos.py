@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from hil.bench.photo import InputShape, Photo, fit_image, from_array
+from hil.bench.photo import Photo, fit_image, from_array
+from hil.reference.networks import DetectorSpec
 
 PHOTOS = ("astronaut", "camera", "chelsea", "coffee", "rocket", "coins", "page")
 EXTREMES = ("black", "white", "noise", "checkerboard", "ramp")
@@ -17,16 +18,17 @@ NAMES = PHOTOS + EXTREMES
 
 
 @cache
-def photo(name: str, shape: InputShape) -> Photo:
+def photo(name: str, spec: DetectorSpec) -> Photo:
     """One of NAMES as a network takes it."""
     if name in PHOTOS:
-        return from_array(fit_image(Image.fromarray(getattr(data, name)()), shape))
-    return from_array(_extreme(name, shape))
+        return from_array(fit_image(Image.fromarray(getattr(data, name)()), spec))
+    return from_array(_extreme(name, spec))
 
 
-def _extreme(name: str, shape: InputShape) -> NDArray[np.uint8]:
+def _extreme(name: str, spec: DetectorSpec) -> NDArray[np.uint8]:
     """Inputs that no photo has: all of one value, the largest contrasts, every value."""
-    size = shape.height, shape.width, shape.channels
+    channels, height, width = spec.input_shape
+    size = height, width, channels
     if name in ("black", "white"):
         return np.full(size, 255 * (name == "white"), np.uint8)
     if name == "noise":

@@ -33,7 +33,7 @@ class CostModel(Protocol):
         ...
 
     def cycles_before(self, address: int, pc: int) -> int:
-        """Cycles from the entry of the block now running, which begins at `address`, to the instruction at `pc` in it."""
+        """Cycles from the entry of the block now running, which begins at `address`, to its instruction at `pc`."""
         ...
 
     def exception_cycles(self, step: ExceptionStep) -> int:

@@ -1,8 +1,8 @@
 """The native block hook's shared state, and the part of the hook that every cost model begins with.
 
-Unicorn calls the hook before each basic block. It is a numba `cfunc`, so it runs without Python: 430 million instructions a
-second against 30 with a Python hook. Everything it needs lies in one flat uint64 array, the state: a header (the words named
-here), the block table (one word for each halfword of flash and of SRAM), the simulated board's own tables, the model's words.
+Unicorn calls the hook before each basic block. It is a numba `cfunc`, so it runs without Python. Everything it needs lies in
+one flat uint64 array, the state: a header (the words named here), the block table (one word for each halfword of flash and of
+SRAM), the simulated board's own tables, and the model's words.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 from unicorn import arm_const
 
 HOOK_SIGNATURE = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
-LENGTH = 1 << 26  # of the view a hook takes on the state: only a bound for numba, the array is as long as the board needs
+LENGTH = 1 << 26  # of the view that a hook takes on the state; only numba wants it, the array is as long as need be
 
 # -- header: what a cost model reads and writes
 CYCLES = 0  # virtual time in CPU cycles; a block's whole cost is added when it is entered
@@ -44,7 +44,7 @@ STACK_LIMIT = 40  # the stack may not reach below this; 0: not known
 SKIP_CHECKS = 41  # address of a block whose checks have been dealt with
 EXACT_PC = 42  # set by a code hook on an instruction that reads the clock
 EXACT_BLOCK = 43  # BLOCKS + 1 when it was set
-SUSPECT = 44  # the check that failed: its word
+SUSPECT = 44  # the check that failed: its number among the block's, or for a late one its instruction's address
 FN_STOP = 48  # addresses of native functions and of the callback for blocks never seen
 FN_REG_READ = 49
 FN_FIRST_SIGHT = 50
@@ -56,7 +56,7 @@ SRAM_TABLE = 56  # index of the block table's word for the first halfword of SRA
 CHECK_TABLE = 57  # distance from a block's word to the word with the index of its checks
 TABLE = 64  # index of the block table's word for the first halfword of flash
 
-# -- a block's word: static cost | instructions << 20 | bytes << 32 | flags << 44 (sim) | flags << 52 (model); 0: never seen
+# -- a block's word: cost | instructions << 20 | bytes << 32 | the board's flags << 44 | the model's << 52; 0: never seen
 COST_MASK = (1 << 20) - 1
 INSTRUCTIONS_SHIFT, INSTRUCTIONS_MASK = 20, (1 << 12) - 1
 SIZE_SHIFT, SIZE_MASK = 32, (1 << 12) - 1
@@ -67,11 +67,15 @@ SIM_FLAGS = FLAG_CHECKS | FLAG_FPU | FLAG_SPIN
 MODEL_FLAGS_SHIFT = 52
 
 # -- reasons in STOP
-STOP_NONE, STOP_EVENT, STOP_EXCEPTION, STOP_FPU, STOP_CHECK, STOP_SPIN, STOP_STACK, STOP_HOST = range(8)
+STOP_NONE, STOP_EVENT, STOP_EXCEPTION, STOP_FPU, STOP_CHECK, STOP_SPIN, STOP_STACK, STOP_LATE, STOP_HOST = range(9)
 
-# -- a check: kind | Unicorn's register id << 8 | signed offset << 32; the value tested is the register's at the block's entry
+# -- a check: kind | Unicorn's register id << 8 | signed offset << 32; tested is the register's value at the block's entry
 CHECK_ALIGNED, CHECK_DIVISOR, CHECK_STACK = 1, 2, 3
-_PRIMASK, _BASEPRI, _FAULTMASK = arm_const.UC_ARM_REG_PRIMASK, arm_const.UC_ARM_REG_BASEPRI, arm_const.UC_ARM_REG_FAULTMASK
+_PRIMASK, _FAULTMASK, _BASEPRI = (
+    arm_const.UC_ARM_REG_PRIMASK,
+    arm_const.UC_ARM_REG_FAULTMASK,
+    arm_const.UC_ARM_REG_BASEPRI,
+)
 LEVEL_BIAS = 256  # keeps the levels of NMI (-2) and HardFault (-1) positive
 
 
@@ -82,6 +86,14 @@ def _as_integer(typingctx: Any, pointer: Any) -> Any:
         return builder.ptrtoint(args[0], ir.IntType(64))
 
     return types.uint64(types.voidptr), codegen
+
+
+@intrinsic
+def _as_pointer(typingctx: Any, address: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.uint64), codegen
 
 
 @intrinsic
@@ -165,8 +177,8 @@ def _is_masked(uc, s):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _needs_attention(uc, s):  # type: ignore[no-untyped-def]
-    if s[STOP] == STOP_HOST:
-        stop(uc, s, STOP_HOST)
+    if s[STOP] != STOP_NONE:  # a stop that an IT block held up
+        stop(uc, s, s[STOP])
         return True
     if s[CYCLES] >= s[NEXT_EVENT]:
         stop(uc, s, STOP_EVENT)
@@ -240,3 +252,28 @@ def enter(uc, s, address, size):  # type: ignore[no-untyped-def]
     s[INSTRUCTIONS] += (entry >> np.uint64(INSTRUCTIONS_SHIFT)) & np.uint64(INSTRUCTIONS_MASK)
     s[BLOCKS] += np.uint64(1)
     return entry
+
+
+@cfunc(HOOK_SIGNATURE, cache=True)
+def _on_clock_access(uc, address, size, user_data):  # type: ignore[no-untyped-def]
+    """A code hook on one instruction: note its address, so that a clock it reads can tell the cycle it is read at."""
+    s = carray(user_data, (LENGTH,), np.uint64)
+    s[EXACT_PC] = address
+    s[EXACT_BLOCK] = s[BLOCKS]
+
+
+@cfunc(HOOK_SIGNATURE, cache=True)
+def _on_late_check(uc, address, size, user_data):  # type: ignore[no-untyped-def]
+    """A code hook on one instruction: user_data is the address of two words, the state's address and the check."""
+    words = carray(user_data, (2,), np.uint64)
+    s = carray(_as_pointer(words[0]), (LENGTH,), np.uint64)
+    if s[SKIP_CHECKS] == address:
+        s[SKIP_CHECKS] = np.uint64(1)
+    elif _fails(uc, s, words[1]):
+        s[SUSPECT] = address
+        s[DEADLINE] = np.uint64(0)  # under an IT Unicorn takes a stop back: the next block's hook repeats it
+        stop(uc, s, STOP_LATE)
+
+
+CLOCK_ACCESS_HOOK: int = _on_clock_access.address
+LATE_CHECK_HOOK: int = _on_late_check.address
