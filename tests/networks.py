@@ -14,7 +14,6 @@ from hil.reference.blocks import ConvBnRelu6, MbConv
 from hil.reference.networks import SPECS, Conv, Detector, DetectorSpec, Mb, Pool, Source
 from hil.reference.rnnpool import RnnPool
 
-
 M = TypeVar("M", bound=nn.Module)
 
 

@@ -17,6 +17,7 @@ from hil.compiler.weights import weights_header, weights_source
 from hil.paths import FIRMWARE
 
 HARNESS = Path(__file__).parent / "c" / "run_model.c"
+SANITISERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover")
 CASES = {
     "tiny": lambda: detector(TINY),
     "m4": lambda: small("rnnpool_face_m4", 72, 88),
@@ -54,7 +55,7 @@ class Program:
             (folder / name).write_text(text)
         sources = [HARNESS, *folder.glob("*.c"), *(FIRMWARE / "kernels").glob("*.c")]
         includes = [f"-I{path}" for path in (folder, FIRMWARE / "include", FIRMWARE / "kernels")]
-        flags = "-std=gnu11 -O1 -ffp-contract=off -fsanitize=address,undefined -fno-sanitize-recover -DHIL_NATIVE".split()
+        flags = ["-std=gnu11", "-O1", "-ffp-contract=off", *SANITISERS, "-DHIL_NATIVE"]
         subprocess.run(["gcc", *flags, *includes, *map(str, sources), "-o", str(folder / "program")], check=True)
 
     def run(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -97,7 +98,8 @@ def test_a_changed_constant_is_seen_in_its_layer_and_not_before(tmp_path: Path) 
     network = CASES["tiny"]()
     graph = quantised(network)
     add = next(layer for layer in graph.layers if layer.name == "mob1_add")
-    program = Program(graph, tmp_path, (f".multiplier_a = {add.multiplier_a}", f".multiplier_a = {add.multiplier_a + 900}"))
+    change = (f".multiplier_a = {add.multiplier_a}", f".multiplier_a = {add.multiplier_a + 900}")
+    program = Program(graph, tmp_path, change)
     image = images(network, 1, seed=9)[0]
     trace, (made, _) = run(graph, image), program.run(image)
     differing = [layer.name for layer in graph.layers if not np.array_equal(made[layer.name], trace[layer.name])]

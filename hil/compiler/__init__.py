@@ -1,8 +1,11 @@
 """From a torch network to C firmware.
 
-trace.py makes an operator graph (operators.py) of a torch module; calibrate.py finds its activation ranges; quantise.py
-turns both into the integer graph (graph.py, on disk: store.py), which integer.py runs bit-exactly in numpy and decode.py
-turns into boxes; plan.py schedules rows and places buffers; emit.py and weights.py write C.
+trace.py      torch module -> operator graph (operators.py)
+calibrate.py  operator graph and photos -> activation ranges
+quantise.py   both -> integer graph (graph.py, on disk: store.py)
+integer.py    runs the integer graph bit-exactly in numpy; decode.py makes boxes of its outputs
+plan.py       schedules rows and places buffers on a board
+emit.py       writes the C that does all this, weights.py its constants
 """
 
 from hil.compiler.calibrate import Ranges, calibrate

@@ -80,7 +80,7 @@ def exponential(x: np.float32) -> np.float32:
 
 
 def suppress(decoded: np.ndarray, threshold: float) -> np.ndarray:
-    """Greedy non-maximum suppression of boxes in falling order of score; keeps those with IoU <= threshold to all kept."""
+    """Greedy non-maximum suppression of boxes in falling order of score; keeps those with IoU <= threshold."""
     x0, y0, x1, y1 = decoded[:, :4].T
     areas = (x1 - x0) * (y1 - y0)
     kept: list[int] = []

@@ -1,7 +1,7 @@
 """The quantised graph: what the firmware computes, integer by integer.
 
-Tensors are maps of uint8 (after ReLU6), int8 (everything else between layers) or int16 (what leaves the network). A real
-value is `scale * q`; only the image has an offset. Layers come in the order in which taps are numbered.
+Tensors are maps of uint8 (after ReLU6), int8 (everything else between layers) or int16 (what leaves the network). A
+real value is `scale * q`; only the image has an offset. Layers come in the order in which taps are numbered.
 """
 
 from __future__ import annotations
@@ -156,7 +156,10 @@ class QPool:
 
 @dataclass(frozen=True)
 class QNorm:
-    """L2Norm: round(x * gain * m / 2^32), m = 2^26 / sqrt(sum x^2) as kernels/l2norm.h computes it; gain: int32 (C,)."""
+    """L2Norm: round(x * gain * m / 2^32) with m = 2^26 / sqrt(sum x^2), rounded as integer.inverse_sqrt does.
+
+    gain: int32 (C,).
+    """
 
     input: Tensor
     output: Tensor
@@ -275,7 +278,7 @@ class QuantisedGraph:
         return digest.hexdigest()[:16]
 
 
-def _update(digest: "hashlib._Hash", value: object) -> None:
+def _update(digest: hashlib._Hash, value: object) -> None:
     """Feeds a dataclass, tuple, array or plain value to a digest, unambiguously."""
     if isinstance(value, np.ndarray):
         digest.update(f"{value.dtype}{value.shape}".encode())

@@ -164,5 +164,3 @@ def mean(layer: QMean, x: np.ndarray) -> np.ndarray:
     """Mean over all pixels."""
     total = x.astype(np.int64).sum((0, 1), keepdims=True)
     return saturate(requantise(total, layer.multiplier, 0), layer.output.dtype)
-
-

@@ -25,7 +25,7 @@ CANDIDATE_BYTES, DETECTION_BYTES = 16, 20
 
 @dataclass(frozen=True)
 class Feed:
-    """One input of a node: step s needs the first min(s * stride + reach, rows) rows and none before s * stride + oldest."""
+    """One input of a node: step s needs rows s * stride + oldest to s * stride + reach of the tensor."""
 
     tensor: q.Tensor
     stride: int
@@ -255,7 +255,10 @@ def _aligned(size: int) -> int:
 
 def _place(wanted: list[_Wanted], board: Board, hot: int) -> tuple[tuple[Buffer, ...], dict[str, int]]:
     """Largest buffer first, each at the lowest free offset; the CCM, which only the core can reach, is filled first."""
-    room = {"ccm": board.ccm.bytes - GUARD_BYTES - board.ccm_reserved, "sram": board.sram.bytes - GUARD_BYTES - board.sram_reserved - hot}
+    room = {
+        "ccm": board.ccm.bytes - GUARD_BYTES - board.ccm_reserved,
+        "sram": board.sram.bytes - GUARD_BYTES - board.sram_reserved - hot,
+    }
     placed: dict[str, list[tuple[int, _Wanted]]] = {"ccm": [], "sram": []}
     for buffer in sorted(wanted, key=lambda b: (-b.bytes, b.name)):
         for place, neighbours in placed.items():
@@ -266,14 +269,17 @@ def _place(wanted: list[_Wanted], board: Board, hot: int) -> tuple[tuple[Buffer,
         else:
             missing = min(_lowest_gap(buffer, n) + buffer.bytes - room[p] for p, n in placed.items())
             raise HilError(
-                f"the network does not fit {board.name}: buffer {buffer.name} of {buffer.bytes} bytes lacks {missing} bytes "
+                f"the network does not fit {board.name}: buffer {buffer.name} of {buffer.bytes} bytes "
+                f"lacks {missing} bytes "
                 f"(the board leaves {room['ccm']} bytes of CCM and {room['sram']} of SRAM to the network); "
                 "use a smaller network or a board with more RAM"
             )
     arenas = {p: _aligned(max((o + b.bytes for o, b in n), default=0)) for p, n in placed.items()}
     order = {b.name: i for i, b in enumerate(wanted)}
     buffers = [
-        Buffer(b.name, b.bytes, place, offset, b.rows, int(np.flatnonzero(b.alive)[0]), int(np.flatnonzero(b.alive)[-1]))
+        Buffer(
+            b.name, b.bytes, place, offset, b.rows, int(np.flatnonzero(b.alive)[0]), int(np.flatnonzero(b.alive)[-1])
+        )
         for place, neighbours in placed.items()
         for offset, b in neighbours
     ]

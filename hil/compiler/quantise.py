@@ -67,7 +67,7 @@ class _Quantiser:
 
     def _range(self, name: str) -> float:
         if name not in self.ranges:
-            raise HilError(f"no activation range for tensor {name!r}: calibrate the checkpoint again (hil build --calibrate)")
+            raise HilError(f"no activation range for tensor {name!r}: calibrate the checkpoint again with hil quantise")
         return max(self.ranges[name], 1e-6)
 
     def _conv(self, op: f.Conv, source: q.Tensor) -> q.QConv:
@@ -191,12 +191,12 @@ def _cell(cell: FastGrnn, scale: np.ndarray, mean: np.ndarray, limits: tuple[int
 
 
 def _finest(real: np.ndarray, largest: int) -> int:
-    """The largest shift, at most 16, at which real * 2^shift fits int16 and sums over inputs up to `largest` fit 31 bits."""
+    """The largest shift, at most 16, at which real * 2^shift fits int16 and its sums over inputs fit 31 bits."""
     for shift in range(16, 0, -1):
         scaled = np.abs(np.rint(real * 2.0**shift))
         if scaled.max(initial=0) <= 32767 and scaled.sum(0).max(initial=0) * largest < 2**30:
             return shift
-    raise HilError("a recurrent cell's weights are too large for 16 bits: is the checkpoint trained with normalised input?")
+    raise HilError("a recurrent cell's weights are too large for 16 bits: was the checkpoint trained like this?")
 
 
 def _pre(bias: np.ndarray) -> np.ndarray:

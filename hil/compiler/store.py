@@ -1,4 +1,4 @@
-"""A quantised graph on disk: one .npz with the arrays and a JSON description that refers to them. Same graph, same bytes."""
+"""A quantised graph on disk: an .npz of arrays and a JSON text that refers to them. Same graph, same bytes."""
 
 from __future__ import annotations
 

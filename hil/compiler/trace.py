@@ -17,7 +17,9 @@ from hil.errors import HilError
 from hil.reference.blocks import L2Norm
 from hil.reference.rnnpool import RnnPool
 
-KNOWN = "Conv2d, BatchNorm2d, ReLU6, RnnPool, L2Norm, Linear, Dropout, Identity, AdaptiveAvgPool2d(1), add, mean, flatten"
+KNOWN = (
+    "Conv2d, BatchNorm2d, ReLU6, RnnPool, L2Norm, Linear, Dropout, Identity, AdaptiveAvgPool2d(1), add, mean, flatten"
+)
 
 
 def trace(network: nn.Module) -> FloatGraph:
@@ -151,8 +153,9 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
 
 
 def _conv(module: nn.Conv2d, name: str, source: str) -> Conv:
-    kernel, stride, padding = (value[0] if value[0] == value[1] else None for value in (
-        module.kernel_size, module.stride, module.padding))  # type: ignore[index]
+    kernel, stride, padding = (
+        value[0] if value[0] == value[1] else None for value in (module.kernel_size, module.stride, module.padding)
+    )  # type: ignore[index]
     is_plain = module.dilation == (1, 1) and module.padding_mode == "zeros" and not module.transposed
     is_depthwise = module.groups == module.in_channels == module.out_channels
     if None in (kernel, stride, padding) or not is_plain or not (module.groups == 1 or is_depthwise):

@@ -59,8 +59,8 @@ def _pool(layer: q.QPool) -> Iterator[Constant]:
         yield Constant(f"{layer.name}_w{number}", cell.w.T, f"[{hidden}][{inputs}]", is_hot=True)
         yield Constant(f"{layer.name}_offset{number}", cell.offset, f"[{hidden}]", is_hot=True)
         yield Constant(f"{layer.name}_u{number}", cell.u.T, f"[{hidden}][{hidden}]", is_hot=True)
-        yield Constant(f"{layer.name}_gate_bias{number}", cell.gate_bias, f"[{hidden}], 11 fractional bits", is_hot=True)
-        yield Constant(f"{layer.name}_update_bias{number}", cell.update_bias, f"[{hidden}], 11 fractional bits", is_hot=True)
+        for name, bias in (("gate_bias", cell.gate_bias), ("update_bias", cell.update_bias)):
+            yield Constant(f"{layer.name}_{name}{number}", bias, f"[{hidden}], 11 fractional bits", is_hot=True)
     yield Constant(f"{layer.name}_sigmoid", layer.sigmoid, "Q15 of -8 to 8", is_hot=True)
     yield Constant(f"{layer.name}_tanh", layer.tanh, "Q15 of -4 to 4", is_hot=True)
 
