@@ -20,7 +20,7 @@ from hil.compiler.weights import weights_header, weights_source, wrapped
 from hil.paths import REPOSITORY
 
 COPIED = ("CMakeLists.txt", "CMakePresets.json", "firmware_src", "platforms")
-NOT_COPIED = ("__pycache__", "*.toml", "*.repl", "*.resc", "calibration")  # not part of the firmware
+NOT_COPIED = ("__pycache__", "limits.toml", "*.repl", "*.resc", "calibration")  # not part of the firmware
 CTYPES = {"uint8": "TYPE_U8", "int8": "TYPE_S8", "int16": "TYPE_S16"}
 
 
