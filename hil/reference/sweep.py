@@ -1,7 +1,7 @@
 """Windowed recurrences over lanes: the loop in which RNNPool spends its time, plain and fast.
 
 Lanes are (T, hidden, L): a recurrence runs along T, and L are independent sequences. `sweep` takes the numba
-kernel for float32 on the CPU (6 times the speed of the plain loop in training) and the plain PyTorch loop otherwise.
+kernel for float32 on the CPU and the plain PyTorch loop otherwise.
 """
 
 import torch
@@ -17,8 +17,8 @@ def sweep(projected: Tensor, cell: FastGrnn, length: int, stride: int, reverse: 
     projected: x W, (T, hidden, L). Returns ((T - length) // stride + 1, hidden, L). With reverse each window is read
     from its end to its start; the windows keep their order.
     """
-    is_fast = projected.device.type == "cpu" and projected.dtype == torch.float32 and cell.nonlinearity != "quant"
-    if is_fast:
+    is_float_on_cpu = projected.device.type == "cpu" and projected.dtype == torch.float32
+    if is_float_on_cpu and cell.nonlinearity != "quant" and cell.hidden_size % 2 == 0:
         return FastSweep.apply(
             projected, cell.U, cell.bias_gate, cell.bias_update, cell.zeta, cell.nu, length, stride, reverse
         )
