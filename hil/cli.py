@@ -39,6 +39,9 @@ Model = Annotated[
 ]
 BoardName = Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")]
 TargetName = Annotated[str, typer.Option("--target", "-t", help="sim (simulated board) or native (on this machine).")]
+DataFolder = Annotated[
+    Path, typer.Option("--data", "-d", metavar="DIR", help="WIDER FACE in its official layout.", show_default=False)
+]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write run.json here.")]
 ReportFile = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write report.html here.")]
 LimitsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML laid over platforms/BOARD/limits.toml.")]
@@ -136,6 +139,26 @@ def quantise(
 
 
 @app.command()
+def train(
+    model: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name.", show_default=False)],
+    data: DataFolder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoints, log and plot.")] = BUILD
+    / "training",
+    images: Annotated[int | None, typer.Option(min=1, help="Images seen at the end of the schedule.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Bring the end forward to take no longer.")] = None,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+    seed: int = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last call stopped.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos.")] = None,
+) -> None:
+    """Train a network on WIDER FACE."""
+    from hil.training.command import train_command
+
+    checkpoint = train_command(model, data, out, images, minutes, threads, seed, resume, cache)
+    console.print(f"{_shortest(checkpoint)}; next: hil run {_shortest(checkpoint)} PHOTO --fit")
+
+
+@app.command()
 def doctor() -> None:
     """Look what is installed, which targets work here, and which command mends each gap."""
     from hil.bench.doctor import examine
@@ -188,7 +211,7 @@ def _shortest(path: Path) -> Path:
 def main() -> None:
     """Entry point of the command `hil`."""
     try:
-        app()
+        app(prog_name="hil")
     except HilError as error:
         from hil.targets.base import TargetFault
 

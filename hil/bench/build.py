@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from hil import board as boards
 from hil import zoo
-from hil.bench.cmake import compile_preset
+from hil.bench.cmake import check_tools, compile_preset
 from hil.bench.elf import Sizes, check_elf, sizes
 from hil.bench.stack import StackBound, stack_bound
 from hil.board import Board
@@ -25,7 +26,7 @@ from hil.errors import HilError
 from hil.paths import BUILD
 
 if TYPE_CHECKING:
-    from hil.compiler import QuantisedGraph
+    from hil.compiler import Plan, QuantisedGraph
     from hil.reference.networks import Detector, DetectorSpec
 
 NATIVE = "native"
@@ -84,12 +85,16 @@ def build(model: str, board_name: str, out: Path | None = None, preset: str | No
     before as it was, for an unknown model or board, a bad checkpoint, an unknown operator, a network that does not fit,
     and a missing compiler.
     """
+    from hil.compiler import make_plan
+
     board = boards.load(board_name)
     preset = preset or board.name
     graph, network = load_model(model)
     directory = out or BUILD / Path(model).stem / board.name
-    with _locked(directory), tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
-        plan = _generate(graph, board, directory, preset, Path(scratch))
+    scheme = make_plan(graph, board)
+    check_tools(preset)
+    with _locked(directory), _scratch(directory) as scratch:
+        plan = _generate(graph, scheme, directory, preset, scratch)
     elf = directory / "out" / preset / ("firmware" if preset == NATIVE else "firmware.elf")
     if preset != NATIVE:
         check_elf(elf, board)
@@ -137,12 +142,12 @@ def plan_of(model: str, board: Board) -> dict[str, Any]:
     return description(graph, make_plan(graph, board), build_id="")
 
 
-def _generate(graph: QuantisedGraph, board: Board, directory: Path, preset: str, scratch: Path) -> dict[str, Any]:
+def _generate(graph: QuantisedGraph, scheme: Plan, directory: Path, preset: str, scratch: Path) -> dict[str, Any]:
     """Bring `directory` and its firmware up to date and return its plan; everything is made in `scratch` first."""
-    from hil.compiler import emit, make_plan
+    from hil.compiler import emit
 
     fresh = scratch / "generated"
-    emit(graph, make_plan(graph, board), board, fresh)
+    emit(graph, scheme, scheme.board, fresh)
     plan = _read_plan(fresh)
     is_unchanged = _is_generated(directory) and _read_plan(directory)["build_id"] == plan["build_id"]
     if is_unchanged and (directory / "out" / preset).is_dir():
@@ -179,7 +184,15 @@ def _read_plan(directory: Path) -> dict[str, Any]:
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Hold the directory's lock, so that two processes do not build into the same one at once."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with (directory.parent / f".{directory.name}.lock").open("w") as lock:
+    name = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
+    with (Path(tempfile.gettempdir()) / f"rnnpool-hil-{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def _scratch(directory: Path) -> Iterator[Path]:
+    """A folder beside the directory, gone afterwards: what is made in it can be renamed into place."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
+        yield Path(scratch)

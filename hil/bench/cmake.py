@@ -46,18 +46,22 @@ def tools(preset: str) -> tuple[Tool, ...]:
     return (HOST_COMPILER if preset == "native" else CROSS_COMPILER, CMAKE, NINJA)
 
 
-def compile_preset(source: Path, preset: str, plan: dict[str, Any], scratch: Path) -> None:
-    """Build a preset of a generated directory into source/out/<preset>, all or nothing.
-
-    CMake works in `scratch`, an empty folder that the caller removes; only the firmware, its map and the stack usage
-    files move into place. plan: plan.json, for naming the buffers that are too large. Raises HilError, explained, if a
-    tool is missing, the firmware does not fit the board's memories, or the sources do not compile.
-    """
+def check_tools(preset: str) -> None:
+    """Raise MissingToolError, with the command that installs it, for the first tool that building a preset lacks."""
     for tool in tools(preset):
         if not tool.is_installed:
             raise MissingToolError(
                 f"building for {preset} needs {tool.program}, which is missing: {tool.install_command}"
             )
+
+
+def compile_preset(source: Path, preset: str, plan: dict[str, Any], scratch: Path) -> None:
+    """Build a preset of a generated directory into source/out/<preset>, all or nothing.
+
+    CMake works in `scratch`, an empty folder that the caller removes; only the firmware, its map and the stack usage
+    files move into place. plan: plan.json, for naming the buffers that are too large. Raises HilError, explained, if
+    the firmware does not fit the board's memories or the sources do not compile.
+    """
     binary = scratch / "cmake"
     _run(["cmake", "-S", str(source), "--preset", preset, "-B", str(binary)], source, preset, plan)
     _run(["cmake", "--build", str(binary)], source, preset, plan)

@@ -14,7 +14,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
 
-from hil.bench.elf import open_elf
+from hil.bench.elf import open_elf, symbols
 
 VECTORS = 16 + 96  # at most: the core's and the chip's (RM0090, table 62)
 _BRANCH = re.compile(r"(b|bl|b(eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le))(\.w|\.n)?$")
@@ -72,7 +72,7 @@ def read_image(path: Path) -> Image:
 
 def _functions(elf: ELFFile) -> dict[int, Function]:
     functions: dict[int, Function] = {}
-    for symbol in elf.get_section_by_name(".symtab").iter_symbols():
+    for symbol in symbols(elf):
         if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_shndx"] != "SHN_UNDEF":
             address = symbol["st_value"] & ~1
             size = max(symbol["st_size"], functions[address].size if address in functions else 0)
@@ -82,8 +82,8 @@ def _functions(elf: ELFFile) -> dict[int, Function]:
 
 def _code_marks(elf: ELFFile) -> list[tuple[int, bool]]:
     """Where code ($t) and data among code ($d) start, sorted (ELF for the Arm Architecture, 5.5.5)."""
-    symbols = elf.get_section_by_name(".symtab").iter_symbols()
-    return sorted({(s["st_value"] & ~1, s.name.startswith("$d")) for s in symbols if s.name[:2] in ("$t", "$d")})
+    marks = (s for s in symbols(elf) if s.name[:2] in ("$t", "$d"))
+    return sorted({(mark["st_value"] & ~1, mark.name.startswith("$d")) for mark in marks})
 
 
 class _Reader:

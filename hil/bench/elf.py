@@ -10,9 +10,11 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import Symbol, SymbolTableSection
 
 from hil.board import Board, Memory
 from hil.errors import HilError
+from hil.link.messages import INFO_BYTES, Info
 
 RESERVED = (".stack", ".heap")  # sections that only set memory aside: what is used of them is measured, not counted
 
@@ -41,8 +43,14 @@ def open_elf(path: Path) -> Iterator[ELFFile]:
         raise HilError(f"{path} is not an ELF file ({error}): name a firmware.elf made by `hil build`") from error
 
 
+def symbols(elf: ELFFile) -> list[Symbol]:
+    """The symbol table; empty where the file is stripped."""
+    table = elf.get_section_by_name(".symtab")
+    return list(table.iter_symbols()) if isinstance(table, SymbolTableSection) else []
+
+
 def check_elf(path: Path, board: Board) -> None:
-    """Raise HilError unless the ELF is a Thumb image whose every byte lies in a memory of the board."""
+    """Raise HilError unless the ELF is a Thumb image for the board, whose every byte lies in one of its memories."""
     with open_elf(path) as elf:
         if elf["e_machine"] != "EM_ARM" or elf.elfclass != 32 or not elf.little_endian:
             machine = f"{elf.get_machine_arch()}, {elf.elfclass} bit"
@@ -54,6 +62,20 @@ def check_elf(path: Path, board: Board) -> None:
                         f"{path} is for another chip: it wants {size} bytes at {address:#010x}, where "
                         f"{board.title} ({_memories(board)}) has no such memory; build it with --board {board.name}"
                     )
+    info = identity(path)
+    if info is not None and info.board != board.name:
+        raise HilError(f"{path} is built for {info.board}, not for {board.name}: build it with --board {board.name}")
+
+
+def identity(path: Path) -> Info | None:
+    """What the firmware will say in its hello, read from the file (app/image.c, `info`); None where it is not in it."""
+    with open_elf(path) as elf:
+        for symbol in (s for s in symbols(elf) if s.name == "info"):
+            section = elf.get_section(symbol["st_shndx"]) if isinstance(symbol["st_shndx"], int) else None
+            if symbol["st_size"] == INFO_BYTES and section is not None:
+                start = symbol["st_value"] - section["sh_addr"]
+                return Info.parse(section.data()[start : start + INFO_BYTES])
+    return None
 
 
 def sizes(path: Path, board: Board) -> Sizes:

@@ -51,7 +51,7 @@ class Ram:
 
     static_bytes: int | None
     arena_planned: int
-    arena_used: int
+    arena_used: int | None
     stack_used: int | None
     stack_bound: int | None
     heap_used: int | None

@@ -11,7 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.bench.build import Firmware, float_boxes
+from hil.bench.build import NATIVE, Firmware, float_boxes
 from hil.bench.compare import Boxes, Divergence, differing_boxes, first_difference, largest_distance, unmatched
 from hil.bench.limits import Limits, Measurement, apply_limits, load_limits
 from hil.bench.photo import Photo
@@ -19,8 +19,7 @@ from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Ru
 from hil.compiler import decode, integer
 from hil.compiler.integer import Trace
 from hil.errors import HilError
-from hil.link.client import Client, Result
-from hil.link.messages import PROTOCOL_VERSION, Hello
+from hil.link import Client, Hello, Result
 from hil.targets.base import Target
 
 Progress = Callable[[float], None]
@@ -58,7 +57,8 @@ class Bench:
 
     def infer(self, pixels: NDArray[np.uint8], progress: Progress | None = None) -> Result:
         """Stream an image, with digests of all layers in the result."""
-        return self.client.infer(pixels, digests=True, progress=progress)
+        report = None if progress is None else lambda taken, total: progress(taken / total)
+        return self.client.infer(pixels, digests=True, progress=report)
 
     def tap(self, pixels: NDArray[np.uint8], layer: str) -> NDArray[np.integer]:
         """The (H, W, C) output of a layer on the device, for an image. One inference."""
@@ -66,11 +66,14 @@ class Bench:
         shape = self.firmware.plan["layers"][index]["output"]
         dtype = np.dtype(shape["dtype"]).newbyteorder("<")
         found = self.client.infer(pixels, tap=index).tap
+        assert found is not None, "an inference with a tap returns one"
         values = np.frombuffer(found.tobytes(), dtype)
         return values.reshape(shape["height"], shape["width"], shape["channels"])
 
-    def differing_layers(self, digests: list[int], trace: Trace) -> list[str]:
+    def differing_layers(self, result: Result, trace: Trace) -> list[str]:
         """The layers whose digest is not the reference's, in the order in which they are computed."""
+        digests = result.layer_digests
+        assert digests is not None, "infer() asks for digests"
         expected = [zlib.crc32(np.ascontiguousarray(trace[name]).tobytes()) for name in self.firmware.layer_names]
         return [n for n, a, b in zip(self.firmware.layer_names, digests, expected, strict=True) if a != b]
 
@@ -84,7 +87,7 @@ class Bench:
         result = self.infer(photo.pixels, progress)
         counts = self._link_counts()
         trace = integer.run(self.firmware.graph, photo.pixels)
-        differing = self.differing_layers(result.layer_digests, trace)
+        differing = self.differing_layers(result, trace)
         divergence = self._locate(photo, differing, trace) if differing else None
         link = LinkCounts(*(after - start for after, start in zip(counts, before, strict=True)))
         return self._judge(photo, result, differing, divergence, decode.detect(self.firmware.graph, trace), link)
@@ -139,20 +142,20 @@ class Bench:
 
     def _cycles(self, result: Result) -> Cycles:
         source, clock_hz = self.target.capabilities.cycles, self.firmware.board.clock_hz
-        if source is None:
+        if source is None or result.layer_cycles is None:
             return Cycles(None, clock_hz, None, None, None)
-        layers = dict(zip(self.firmware.layer_names, map(int, result.layer_cycles), strict=True))
+        layers = dict(zip(self.firmware.layer_names, result.layer_cycles, strict=True))
         return Cycles(source, clock_hz, result.total_cycles, layers, result.decode_cycles)
 
     def _ram(self, result: Result) -> Ram:
         """Memory in the device's own figures; a host build's variables and stack say nothing about the device's."""
         planned, used = self.firmware.plan["arena_bytes"], result.arena_used
         sizes, bound = self.firmware.sizes, self.firmware.stack_bound
-        if sizes is None:
-            return Ram(None, planned, used, None, None, None, None)
-        total = sizes.static_bytes + result.stack_used + result.heap_used
-        bound_bytes = bound.bytes if bound else None
         stack, heap = result.stack_used, result.heap_used
+        if sizes is None or stack is None or heap is None:
+            return Ram(None, planned, used, None, None, None, None)
+        total = sizes.static_bytes + stack + heap
+        bound_bytes = bound.bytes if bound else None
         return Ram(sizes.static_bytes, planned, used, stack, bound_bytes, heap, total, sizes.static_by_memory)
 
     def _measurements(self, cycles: Cycles, ram: Ram, link: LinkCounts, flash_bytes: int | None) -> list[Measurement]:
@@ -179,8 +182,11 @@ def check_hello(hello: Hello, firmware: Firmware) -> None:
     """Raise HilError unless the device that answered runs this firmware, on this board."""
     wanted = firmware.plan
     expected = {
-        "protocol": (hello.protocol, PROTOCOL_VERSION, "rebuild and flash the firmware with this version of hil"),
-        "board": (hello.board, firmware.board.name, f"pass --board {hello.board} or connect the other board"),
+        "board": (
+            hello.board,
+            NATIVE if firmware.is_native else firmware.board.name,
+            f"pass --board {hello.board} or connect the other board",
+        ),
         "model": (hello.model_name, wanted["model"], "flash the firmware of the model that you name"),
         "model hash": (hello.model_hash, wanted["model_hash"], "the checkpoint has changed: build and flash it again"),
         "build id": (hello.build_id, firmware.build_id, "the sources have changed: build and flash it again"),

@@ -140,7 +140,7 @@ def _memory(plan: dict[str, Any], board: Board) -> Table:
 def build_table(firmware: Firmware) -> Table:
     """What was built and what it takes."""
     table = Table(show_header=False, title=f"{firmware.model} for {firmware.board.title}", title_justify="left")
-    table.add_row("firmware", str(firmware.elf))
+    table.add_row("firmware", Text(str(firmware.elf), overflow="fold"))
     table.add_row("build id", firmware.build_id)
     if firmware.sizes is not None:
         table.add_row("flash", f"{figure(firmware.sizes.flash_bytes)} of {figure(firmware.board.flash.bytes)} bytes")
