@@ -36,12 +36,13 @@ NATIVE = "native"
 class Firmware:
     """A built firmware with everything the host compares it with.
 
-    model: as it was asked for; directory: the generated one; elf: what runs; plan: plan.json; graph: the integer
-    reference; network: the float model.
+    model: as it was asked for; preset: of CMake, the board's name or "native"; directory: the generated one; elf: what
+    runs; plan: plan.json; graph: the integer reference; network: the float model.
     """
 
     model: str
     board: Board
+    preset: str
     directory: Path
     elf: Path
     plan: dict[str, Any]
@@ -59,7 +60,7 @@ class Firmware:
 
     @property
     def is_native(self) -> bool:
-        return self.elf.name == "firmware"
+        return self.preset == NATIVE
 
     @property
     def layer_names(self) -> list[str]:
@@ -98,7 +99,7 @@ def build(model: str, board_name: str, out: Path | None = None, preset: str | No
     elf = directory / "out" / preset / ("firmware" if preset == NATIVE else "firmware.elf")
     if preset != NATIVE:
         check_elf(elf, board)
-    return Firmware(model, board, directory, elf, plan, graph, network)
+    return Firmware(model, board, preset, directory, elf, plan, graph, network)
 
 
 def load_model(model: str) -> tuple[QuantisedGraph, Detector]:

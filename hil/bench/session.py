@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,7 +12,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.bench.build import NATIVE, Firmware, float_boxes
+from hil.bench.build import Firmware, float_boxes
 from hil.bench.compare import Boxes, Divergence, differing_boxes, first_difference, largest_distance, unmatched
 from hil.bench.limits import Limits, Measurement, apply_limits, load_limits
 from hil.bench.photo import Photo
@@ -19,8 +20,9 @@ from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Ru
 from hil.compiler import decode, integer
 from hil.compiler.integer import Trace
 from hil.errors import HilError
-from hil.link import Client, Hello, Result
+from hil.link import Client, DeviceFault, Hello, Result
 from hil.targets.base import Target
+from hil.targets.reported import explain
 
 Progress = Callable[[float], None]
 
@@ -58,14 +60,16 @@ class Bench:
     def infer(self, pixels: NDArray[np.uint8], progress: Progress | None = None) -> Result:
         """Stream an image, with digests of all layers in the result."""
         report = None if progress is None else lambda taken, total: progress(taken / total)
-        return self.client.infer(pixels, digests=True, progress=report)
+        with self._explained():
+            return self.client.infer(pixels, digests=True, progress=report)
 
     def tap(self, pixels: NDArray[np.uint8], layer: str) -> NDArray[np.integer]:
         """The (H, W, C) output of a layer on the device, for an image. One inference."""
         index = self.firmware.layer_names.index(layer)
         shape = self.firmware.plan["layers"][index]["output"]
         dtype = np.dtype(shape["dtype"]).newbyteorder("<")
-        found = self.client.infer(pixels, tap=index).tap
+        with self._explained():
+            found = self.client.infer(pixels, tap=index).tap
         assert found is not None, "an inference with a tap returns one"
         values = np.frombuffer(found.tobytes(), dtype)
         return values.reshape(shape["height"], shape["width"], shape["channels"])
@@ -76,6 +80,19 @@ class Bench:
         assert digests is not None, "infer() asks for digests"
         expected = [zlib.crc32(np.ascontiguousarray(trace[name]).tobytes()) for name in self.firmware.layer_names]
         return [n for n, a, b in zip(self.firmware.layer_names, digests, expected, strict=True) if a != b]
+
+    def provoke(self, kind: str) -> None:
+        """Make the firmware misbehave ("null_call", ...). Raises TargetFault when it has, LinkError if it survives."""
+        with self._explained():
+            self.client.provoke(kind)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """A crash that the firmware reports itself, with the names that only its ELF knows."""
+        try:
+            yield
+        except DeviceFault as fault:
+            raise explain(fault, self.firmware.elf) from fault
 
     def run(self, photo: Photo, progress: Progress | None = None) -> Run:
         """Run an image and compare it with the references.
@@ -182,11 +199,7 @@ def check_hello(hello: Hello, firmware: Firmware) -> None:
     """Raise HilError unless the device that answered runs this firmware, on this board."""
     wanted = firmware.plan
     expected = {
-        "board": (
-            hello.board,
-            NATIVE if firmware.is_native else firmware.board.name,
-            f"pass --board {hello.board} or connect the other board",
-        ),
+        "board": (hello.board, firmware.preset, f"pass --board {hello.board} or connect the other board"),
         "model": (hello.model_name, wanted["model"], "flash the firmware of the model that you name"),
         "model hash": (hello.model_hash, wanted["model_hash"], "the checkpoint has changed: build and flash it again"),
         "build id": (hello.build_id, firmware.build_id, "the sources have changed: build and flash it again"),

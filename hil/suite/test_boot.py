@@ -15,7 +15,7 @@ from hil.targets.base import Target
 def test_hello_names_firmware_model_and_input(bench: Bench, firmware: Firmware) -> None:
     hello, shape = bench.hello, firmware.network.spec.input_shape
     assert hello is not None
-    assert (hello.board, hello.build_id) == (firmware.board.name, firmware.build_id)
+    assert (hello.board, hello.build_id) == (firmware.preset, firmware.build_id)
     assert (hello.model_name, hello.model_hash) == (firmware.plan["model"], firmware.plan["model_hash"])
     assert (hello.channels, hello.height, hello.width) == shape
 
