@@ -116,5 +116,6 @@ size_t frame_encode(uint8_t *wire, uint8_t type, uint16_t sequence, frame_span_t
     put(&encoder, &crc, sizeof crc);
     close_block(&encoder);
     *encoder.code = 0;
+    *encoder.next++ = 0;  // either may be lost: without its end a frame would wait for the next one's beginning
     return (size_t)(encoder.next - wire);
 }

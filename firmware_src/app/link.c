@@ -85,12 +85,14 @@ static void read_object(const link_read_t *read)
     }
     size_t rest = object.bytes - read->offset;
     size_t end = read->offset + (read->length < rest ? read->length : rest);
-    for (size_t offset = read->offset; offset < end; offset += chunk) {
-        link_data_t where = {read->object, read->index, (uint32_t)offset};
+    size_t offset = read->offset;
+    do {  // at least one frame, for it says how long the object is
+        link_data_t where = {read->object, read->index, (uint32_t)offset, (uint32_t)object.bytes};
         frame_span_t body = {(const uint8_t *)object.data + offset, end - offset < chunk ? end - offset : chunk};
         link_send(LINK_DATA, (frame_span_t){&where, sizeof where}, body);
         port_alive();
-    }
+        offset += chunk;
+    } while (offset < end);
 }
 
 static void take_tile(const uint8_t *payload, uint16_t bytes)

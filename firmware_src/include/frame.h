@@ -1,4 +1,4 @@
-// Frames: what stands between two zero bytes on the wire (docs/link.md, "Frames").
+// Frames: what stands between zero bytes on the wire (docs/link.md, "Frames").
 // COBS keeps zeros out of a frame, CRC-32 finds damage, the sequence number tells answers apart.
 #ifndef FRAME_H
 #define FRAME_H
@@ -7,14 +7,14 @@
 #include <stdint.h>
 
 #ifndef LINK_MAX_PAYLOAD
-#define LINK_MAX_PAYLOAD 264  // 256 bytes of image or tensor and the 7 or 8 that say where they belong
+#define LINK_MAX_PAYLOAD 267  // 256 bytes of a tensor and the 11 that say where they belong
 #endif
 
 #define FRAME_HEADER_BYTES 3  // type, sequence number
 #define FRAME_CRC_BYTES 4
 #define FRAME_MAX_BYTES (FRAME_HEADER_BYTES + LINK_MAX_PAYLOAD + FRAME_CRC_BYTES)
-// A delimiter at each end, one code byte, and one more for each 254 bytes without a zero.
-#define FRAME_MAX_WIRE_BYTES (FRAME_MAX_BYTES + 3 + FRAME_MAX_BYTES / 254)
+// One delimiter before and two behind, one code byte, and one more for each 254 bytes without a zero.
+#define FRAME_MAX_WIRE_BYTES (FRAME_MAX_BYTES + 4 + FRAME_MAX_BYTES / 254)
 
 typedef struct {
     uint8_t type;
@@ -43,7 +43,7 @@ typedef struct {
 // Takes the next byte from the wire; a delimiter completes a frame, good or damaged. Empty frames are skipped.
 frame_event_t frame_decode(frame_decoder_t *decoder, uint8_t byte, frame_t *frame);
 
-// Writes delimiter, frame, delimiter to wire (FRAME_MAX_WIRE_BYTES). Returns the bytes written, 0 if the payload is too long.
+// Writes delimiter, frame and two delimiters to wire (FRAME_MAX_WIRE_BYTES). Returns the bytes written, 0 if the payload is too long.
 size_t frame_encode(uint8_t *wire, uint8_t type, uint16_t sequence, frame_span_t head, frame_span_t body);
 
 // Goes on with a CRC-32 (IEEE 802.3, as zlib's crc32: start from 0).

@@ -86,6 +86,7 @@ typedef struct __attribute__((packed)) {
     uint8_t object;
     uint16_t index;
     uint32_t offset;
+    uint32_t total;  // bytes of the object
 } link_data_t;  // then the bytes
 
 typedef struct __attribute__((packed)) {

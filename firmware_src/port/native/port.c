@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 // At most what a pipe holds, so that the host can send all it has credit for without waiting for this process to read.
 #define RECEIVE_BYTES 65536
 #define TICK_MS 1000
+#define BOOTS "HIL_NATIVE_BOOTS"  // what a board keeps in memory over a reset, this process keeps in its environment
 
 static uint8_t received[RECEIVE_BYTES];
 static size_t head, tail;
@@ -124,7 +126,8 @@ uint8_t port_reset_cause(void)
 
 uint16_t port_boots(void)
 {
-    return 1;
+    const char *boots = getenv(BOOTS);
+    return (uint16_t)(boots ? atoi(boots) : 1);
 }
 
 bool port_kept_fault(link_fault_t *fault)
@@ -139,6 +142,9 @@ void port_forget_fault(void)
 
 _Noreturn void port_reset(void)
 {
+    char boots[8];
+    snprintf(boots, sizeof boots, "%u", (uint16_t)(port_boots() + 1));
+    setenv(BOOTS, boots, 1);
     execl("/proc/self/exe", "firmware", (char *)NULL);
     _exit(1);
 }

@@ -1,0 +1,30 @@
+"""The serial link to the firmware (docs/link.md): frames, messages, and a client that repeats what the line damaged.
+
+    frames.py    bytes on the wire <-> frames: COBS, CRC-32, sequence numbers
+    messages.py  payloads <-> dataclasses
+    fault.py     the firmware's own report of its end
+    channel.py   frames over a transport, counted, with time-outs
+    pace.py      how much to send at once on a line of unknown quality
+    upload.py    the image, against credit
+    download.py  results and tensors, piece by piece
+    client.py    hello, infer, provoke
+"""
+
+from hil.link.channel import Statistics
+from hil.link.client import Client, Hello, Result
+from hil.link.errors import DeviceFault, LinkError, LinkTimeout, ProtocolMismatch, Refused, UnexpectedReset
+from hil.link.fault import FaultReport
+
+__all__ = [
+    "Client",
+    "DeviceFault",
+    "FaultReport",
+    "Hello",
+    "LinkError",
+    "LinkTimeout",
+    "ProtocolMismatch",
+    "Refused",
+    "Result",
+    "Statistics",
+    "UnexpectedReset",
+]

@@ -1,0 +1,264 @@
+"""The host's end of the link: say hello, run an image, provoke a crash."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.link import messages
+from hil.link.channel import Channel, Statistics, Transport
+from hil.link.download import Download
+from hil.link.errors import DeviceFault, LinkError, LinkTimeout, ProtocolMismatch, Refused, UnexpectedReset
+from hil.link.exchange import request
+from hil.link.fault import FaultReport
+from hil.link.messages import Counts, Info, Message, Object, Provoke, State, Status, Type, Welcome
+from hil.link.upload import Upload
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Hello:
+    """What is at the other end. clock_hz, baud and chip_id are 0 on the host."""
+
+    protocol: int
+    board: str
+    build_id: str
+    model_name: str
+    model_hash: str
+    width: int
+    height: int
+    channels: int
+    tile_rows: int
+    layers: int
+    chip_id: int
+    unique_id: str
+    clock_hz: int
+    baud: int
+    arena_bytes: int
+    stack_bytes: int
+    receive_bytes: int
+    max_payload: int
+    boots: int
+    reset_cause: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the board found in an image, and what it cost. None: the board cannot know."""
+
+    detections: list[tuple[float, float, float, float, float]]  # x0, y0, x1, y1 in pixels of the image as sent, score
+    layer_cycles: list[int] | None
+    decode_cycles: int | None
+    total_cycles: int | None
+    stack_used: int | None
+    heap_used: int | None
+    arena_used: int | None
+    tap: NDArray[np.uint8] | None  # (rows, bytes a row) of the tapped layer, raw memory
+    layer_digests: list[int] | None  # CRC-32 of each layer's rows
+    board_damaged: int  # frames that reached the board damaged, since it started
+    board_repeated: int  # frames that it had to ask for again
+    board_overruns: int
+
+
+class Client:
+    """Speaks to one board over one transport.
+
+    timeout_s: silence, in the target's time, after which the board is asked again, longer each time in a row; retries:
+    how often. The defaults give a board up 4.4 s after its last sign of life.
+    """
+
+    def __init__(self, transport: Transport, *, timeout_s: float = 0.05, retries: int = 12) -> None:
+        self._channel = Channel(transport, timeout_s, retries)
+        self._hello: Hello | None = None
+        self._download: Download | None = None
+
+    @property
+    def statistics(self) -> Statistics:
+        return self._channel.statistics
+
+    def hello(self) -> Hello:
+        """Ask the board what it is. Raises ProtocolMismatch, or LinkTimeout where nothing answers."""
+        welcome = self._greet()
+        self._download = Download(self._channel, welcome.max_payload)
+        info = Info.parse(self._download.read(Object.INFO))
+        self._hello = _hello(welcome, info)
+        return self._hello
+
+    def infer(
+        self,
+        image: NDArray[np.uint8],
+        tap: int | None = None,
+        progress: Progress | None = None,
+        *,
+        digests: bool = False,
+    ) -> Result:
+        """Run an image, (H, W, C) uint8, of exactly the network's size.
+
+        tap: index of a layer whose output is wanted as well. digests: a CRC-32 of each layer's output instead.
+        progress: called with bytes taken by the board and bytes in all. Raises LinkError, DeviceFault.
+        """
+        if digests and tap is not None:
+            raise LinkError("taps and digests exclude each other: ask for one of them")
+        hello = self._hello or self.hello()
+        pixels = _checked(image, hello)
+        tap_code = messages.TAP_DIGESTS if digests else messages.TAP_NONE if tap is None else tap
+        welcome = self._greet()  # the board may have been reset since
+        status = self._begin((welcome.session + 1) & 0xFFFF, tap_code, len(pixels))
+        try:
+            rows = self._stream(Upload(self._channel, welcome, status, pixels), progress)
+            return self._collect(rows if tap is not None else None, digests)
+        except UnexpectedReset as error:
+            raise self._reason_of_reset() or error from None
+
+    def provoke(self, kind: Provoke | str) -> None:
+        """Ask the firmware to crash, by name ("null_call").
+
+        Raises DeviceFault with its report, or what else the target makes of a crash; LinkError if it survives.
+        """
+        kind = _provocation(kind)
+        self._greet()
+
+        def is_fatal(message: Message) -> bool:
+            return isinstance(message, Status) and message.has_fault
+
+        try:
+            request(self._channel, Type.PROVOKE, bytes([kind]), is_fatal)
+        except Refused as error:
+            raise LinkError(f"{error} (it survived {kind.name.lower()})") from None
+        raise DeviceFault(self._kept_fault())
+
+    def reset(self) -> None:
+        """Ask the firmware to reset its chip. The next call finds it started anew."""
+        boots = self._greet().boots
+        for _ in range(self._channel.retries):
+            self._channel.send(Type.RESET)
+            if self._greet().boots != boots:
+                return
+        raise LinkTimeout(f"the board did not reset itself, though asked {self._channel.retries} times")
+
+    def _greet(self) -> Welcome:
+        welcome = request(self._channel, Type.HELLO, b"", lambda message: isinstance(message, Welcome))
+        assert isinstance(welcome, Welcome)
+        if welcome.protocol != messages.PROTOCOL:
+            raise ProtocolMismatch(
+                f"the firmware speaks protocol {welcome.protocol}, this version of hil {messages.PROTOCOL}: "
+                "build and flash the firmware again"
+            )
+        return welcome
+
+    def _begin(self, session: int, tap: int, image_bytes: int) -> Status:
+        def is_started(message: Message) -> bool:
+            return isinstance(message, Status) and message.session == session
+
+        status = request(self._channel, Type.BEGIN, messages.begin(session, tap, image_bytes), is_started)
+        assert isinstance(status, Status)
+        return status
+
+    def _stream(self, upload: Upload, progress: Progress | None) -> list[bytes]:
+        """Send the image and read the tapped rows as they come."""
+        rows: list[bytes] = []
+        status = upload.status
+        while status.state != State.DONE:
+            if status.state == State.TAP_WAITS:
+                self._read_tapped(status, rows)
+            if status.state == State.IDLE:
+                raise LinkError("the board gave the image up: it had waited too long for a tapped row to be read")
+            status = upload.step()
+            if progress:
+                progress(status.taken, upload.total)
+        return rows
+
+    def _read_tapped(self, status: Status, rows: list[bytes]) -> None:
+        if status.row == len(rows):
+            rows.append(self._reader().read(Object.TAP_ROW, status.row))
+        elif status.row > len(rows):
+            raise LinkError(f"the board offers row {status.row} of the tapped layer, expected {len(rows)}")
+        self._channel.send(Type.RELEASE, messages.release(status.session, status.row))
+
+    def _collect(self, rows: list[bytes] | None, digests: bool) -> Result:
+        reader = self._reader()
+        counts = Counts.parse(reader.read(Object.RESULT))
+        boxes = reader.read(Object.DETECTIONS)
+        cycles = reader.read(Object.LAYER_CYCLES)
+        crcs = reader.read(Object.LAYER_DIGESTS) if digests else b""
+        return Result(
+            detections=list(struct.iter_unpack("<5f", boxes)),
+            layer_cycles=None if counts.cycles is None else _words(cycles),
+            decode_cycles=counts.decode_cycles,
+            total_cycles=counts.cycles,
+            stack_used=counts.stack_used,
+            heap_used=counts.heap_used,
+            arena_used=counts.arena_used,
+            tap=None if rows is None else np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1),
+            layer_digests=_words(crcs) if digests else None,
+            board_damaged=counts.damaged,
+            board_repeated=counts.repeated,
+            board_overruns=counts.overruns,
+        )
+
+    def _reader(self) -> Download:
+        if self._download is None:
+            self.hello()
+        assert self._download is not None
+        return self._download
+
+    def _reason_of_reset(self) -> DeviceFault | None:
+        """The fault that the board kept over its reset; its report may have been lost on the line."""
+        try:
+            return DeviceFault(self._kept_fault())
+        except Refused:
+            return None
+
+    def _kept_fault(self) -> FaultReport:
+        return FaultReport.parse(self._reader().read(Object.FAULT))
+
+
+def _words(data: bytes) -> list[int]:
+    return list(struct.unpack(f"<{len(data) // 4}I", data))
+
+
+def _hello(welcome: Welcome, info: Info) -> Hello:
+    return Hello(
+        protocol=welcome.protocol,
+        board=info.board,
+        build_id=info.build_id,
+        model_name=info.model,
+        model_hash=info.model_hash,
+        width=info.width,
+        height=info.height,
+        channels=info.channels,
+        tile_rows=info.tile_rows,
+        layers=info.layers,
+        chip_id=info.chip_id,
+        unique_id=info.unique_id,
+        clock_hz=info.clock_hz,
+        baud=info.baud,
+        arena_bytes=info.arena_bytes,
+        stack_bytes=info.stack_bytes,
+        receive_bytes=welcome.receive_bytes,
+        max_payload=welcome.max_payload,
+        boots=welcome.boots,
+        reset_cause=welcome.reset_cause,
+    )
+
+
+def _checked(image: NDArray[np.uint8], hello: Hello) -> bytes:
+    expected = (hello.height, hello.width, hello.channels)
+    if image.dtype != np.uint8 or image.shape != expected:
+        raise LinkError(
+            f"image is {image.dtype} {image.shape}, {hello.model_name} takes uint8 {expected} (height, width, channels)"
+        )
+    return image.tobytes()
+
+
+def _provocation(kind: Provoke | str) -> Provoke:
+    try:
+        return kind if isinstance(kind, Provoke) else Provoke[kind.upper()]
+    except KeyError:
+        known = ", ".join(member.name.lower() for member in Provoke)
+        raise LinkError(f"cannot provoke {kind!r}: choose one of {known}") from None

@@ -1,0 +1,34 @@
+"""What can go wrong on the link."""
+
+from __future__ import annotations
+
+from hil.errors import HilError
+from hil.link.fault import FaultReport
+
+
+class LinkError(HilError):
+    """The link, or the firmware at its other end, does not do what it should."""
+
+
+class LinkTimeout(LinkError):
+    """The board does not answer, in spite of repetition."""
+
+
+class ProtocolMismatch(LinkError):
+    """The firmware speaks another version of the protocol."""
+
+
+class Refused(LinkError):
+    """The firmware understood the request and will not do it."""
+
+
+class UnexpectedReset(LinkError):
+    """The board was reset in the middle of an image."""
+
+
+class DeviceFault(LinkError):
+    """The firmware crashed and said so: `report` holds what it said. Symbols are added by hil.targets.reported."""
+
+    def __init__(self, report: FaultReport) -> None:
+        super().__init__(f"the firmware crashed: {report}")
+        self.report = report

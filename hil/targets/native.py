@@ -1,0 +1,113 @@
+"""The firmware compiled for this computer: the link over its standard input and output, signals in place of faults."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hil.board import Board
+from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
+
+READ_BYTES = 1 << 16
+ELF_MAGIC = b"\x7fELF"
+EM_ARM = 40
+
+
+class NativeTarget:
+    """A process that ends with this object, and with this process: it stops at the end of its input."""
+
+    name = "native"
+    capabilities = Capabilities(cycles=None, injects_faults=True)
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self._elf: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def boot(self, elf: Path) -> None:
+        """Start the program. Raises TargetError for a file that is not a program for this computer."""
+        _check(elf)
+        self.close()
+        self._elf = elf
+        try:
+            self._process = subprocess.Popen([elf], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        except OSError as error:
+            raise TargetError(f"{elf} does not start: {error.strerror}; build it for this computer again") from error
+
+    def reset(self) -> None:
+        if self._elf is None:
+            raise TargetError("nothing to reset: no firmware was booted")
+        self.boot(self._elf)
+
+    def close(self) -> None:
+        """End the process; its end of input is enough, unless it hangs."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+    def write(self, data: bytes) -> None:
+        process = self._running()
+        assert process.stdin is not None
+        try:
+            while data:
+                data = data[os.write(process.stdin.fileno(), data) :]
+        except BrokenPipeError:
+            pass  # it has ended; what it said before that, and how it ended, is for read to tell
+
+    def read(self, timeout_s: float) -> bytes:
+        process = self._running()
+        assert process.stdout is not None
+        if not select.select([process.stdout], [], [], timeout_s)[0]:
+            return b""
+        data = os.read(process.stdout.fileno(), READ_BYTES)
+        if not data:
+            raise self._ended(process)
+        return data
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        raise TargetError("the native target has no board's memory to read: use --target sim")
+
+    def observed(self) -> Observed | None:
+        return None
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise TargetError("no firmware was booted")
+        return self._process
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> TargetError:
+        code = process.wait()
+        if code >= 0:
+            return TargetError(f"the firmware's process ended with exit code {code}")
+        name = signal.Signals(-code).name
+        return TargetFault(name, "the process was ended by a signal that it could not report", pc=0, lr=0, sp=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _check(elf: Path) -> None:
+    try:
+        with elf.open("rb") as file:
+            header = file.read(20)
+    except OSError as error:
+        raise TargetError(f"cannot read {elf}: {error.strerror}") from error
+    if header[:4] != ELF_MAGIC:
+        raise TargetError(f"{elf} is not an ELF file: expected out/native/firmware of a build")
+    if int.from_bytes(header[18:20], "little") == EM_ARM:
+        raise TargetError(f"{elf} is for a board, not for this computer: build the preset `native`")
