@@ -68,11 +68,10 @@ def _algorithm_1(layer: q.QPool, window: np.ndarray) -> np.ndarray:
     def sweep(cell: q.QCell, sequence: list[np.ndarray]) -> np.ndarray:
         h = np.zeros(cell.hidden, np.int64)
         for x in sequence:
-            acc = h @ cell.u.astype(np.int64)
-            pre = project(cell, x) + ((acc + (1 << (cell.u_shift - 1))) >> cell.u_shift)
-            z = layer.sigmoid[np.clip((pre + cell.gate_bias) >> 5, -512, 511) + 512].astype(np.int64)
-            c = layer.tanh[np.clip((pre + cell.update_bias) >> 4, -512, 511) + 512].astype(np.int64)
-            h = c + ((z * (h - c) + 2**14) >> 15)
+            pre = project(cell, x) * 2**cell.u_shift + h @ cell.u.astype(np.int64)
+            z, g = cell.gates[np.clip(pre >> cell.u_shift + 6, -256, 255) + 256].T.astype(np.int64)
+            c = cell.tanh[np.clip((pre + cell.update_offset) >> cell.u_shift + 4, -512, 511) + 512].astype(np.int64)
+            h = (z * h + g * c + 2**13) >> 14
         return h
 
     n = layer.patch

@@ -1,5 +1,5 @@
-// The FastGRNN cell in integers (Kusupati et al., NeurIPS 2018): hidden states, gates and candidates in Q15,
-// pre-activations as int16 with PRE_BITS fractional bits, sigmoid and tanh by table.
+// The FastGRNN cell in integers (Kusupati et al., NeurIPS 2018): hidden states and candidates in Q15, W x as int16 with
+// PRE_BITS fractional bits, sigmoid and tanh by table. hil/compiler/graph.py (QCell) states the arithmetic.
 #ifndef FASTGRNN_H
 #define FASTGRNN_H
 
@@ -7,10 +7,12 @@
 
 enum {
     CELL_MAX_HIDDEN = 128,
-    TABLE_SIZE = 1024,   // entries of the sigmoid and tanh tables
-    SIGMOID_SHIFT = 5,   // an entry a 64th: PRE_BITS - 6
-    TANH_SHIFT = 4,      // an entry a 128th: PRE_BITS - 7
-    STATE_ONE = 1 << 15  // 1.0 in Q15
+    PRE_BITS = 11,
+    GATE_BITS = 14,
+    GATE_TABLE_BITS = 9,  // 512 entries, an entry a 32nd
+    GATE_STEP_BITS = 5,
+    TANH_TABLE_BITS = 10,  // 1024 entries, an entry a 128th
+    TANH_STEP_BITS = 7,
 };
 
 typedef struct {
@@ -18,15 +20,13 @@ typedef struct {
     uint16_t hidden;
     uint8_t w_shift;
     uint8_t u_shift;
-    int32_t zeta;                // Q15; with zeta = 1 and nu = 0 the update is a convex combination
-    int32_t nu;                  // Q15
-    const int16_t *w;            // [hidden][inputs]
-    const int32_t *offset;       // [hidden], the rounding half included
-    const int16_t *u;            // [hidden][hidden], row j makes unit j
-    const int16_t *gate_bias;    // [hidden]
-    const int16_t *update_bias;  // [hidden]
-    const int16_t *sigmoid;      // [TABLE_SIZE], Q15, entry TABLE_SIZE / 2 for 0
-    const int16_t *tanh;         // [TABLE_SIZE], Q15
+    bool is_convex;                // a state cannot leave -1 to 1, so it needs no saturation
+    const int16_t *w;              // [hidden][inputs]
+    const int32_t *offset;         // [hidden], rounding and gate bias included
+    const int16_t *u;              // [hidden][hidden], row j makes unit j
+    const int32_t *update_offset;  // [hidden], the candidate's bias minus the gate's
+    const int16_t *gates;          // [512][2], z and zeta (1 - z) + nu in Q14, the middle for 0
+    const int16_t *tanh;           // [1024], Q15, the middle for 0
 } cell_t;
 
 ALWAYS_INLINE int32_t dot_s16(const int16_t *a, const int16_t *b, uint32_t length, int32_t acc)
@@ -63,32 +63,30 @@ ALWAYS_INLINE void cell_project_state(const cell_t *c, const int16_t *x, int16_t
     }
 }
 
-ALWAYS_INLINE int32_t look_up(const int16_t *table, int32_t index)
+// An index into a table of 2^bits entries, relative to its middle.
+ALWAYS_INLINE int32_t table_index(int32_t value, unsigned shift, unsigned bits)
 {
-#if HIL_DSP
-    return table[TABLE_SIZE / 2 + __ssat(index, 10)];
-#else
-    return table[TABLE_SIZE / 2 + clamp(index, -TABLE_SIZE / 2, TABLE_SIZE / 2 - 1)];
-#endif
+    const int32_t half = 1 << (bits - 1);
+    return clamp(value >> shift, -half, half - 1);
 }
 
-// One unit's next state.
+// One unit's next state from pre = (wx << u_shift) + sum u h.
 ALWAYS_INLINE int16_t cell_gate(const cell_t *c, uint32_t unit, int32_t pre, int32_t state)
 {
-    const int32_t z = look_up(c->sigmoid, (pre + c->gate_bias[unit]) >> SIGMOID_SHIFT);
-    const int32_t candidate = look_up(c->tanh, (pre + c->update_bias[unit]) >> TANH_SHIFT);
-    if (c->zeta == STATE_ONE && c->nu == 0) {
-        return (int16_t)(candidate + ((z * (state - candidate) + STATE_ONE / 2) >> 15));
-    }
-    const int32_t share = ((c->zeta * (STATE_ONE - z) + STATE_ONE / 2) >> 15) + c->nu;
-    return saturate_s16((z * state + share * candidate + STATE_ONE / 2) >> 15);
+    const unsigned pre_bits = PRE_BITS + c->u_shift;
+    const int32_t gate = table_index(pre, pre_bits - GATE_STEP_BITS, GATE_TABLE_BITS);
+    const int32_t update = table_index(pre + c->update_offset[unit], pre_bits - TANH_STEP_BITS, TANH_TABLE_BITS);
+    const int16_t *gates = c->gates + 2 * ((1 << (GATE_TABLE_BITS - 1)) + gate);
+    const int32_t candidate = c->tanh[(1 << (TANH_TABLE_BITS - 1)) + update];
+    const int32_t next = (gates[0] * state + gates[1] * candidate + (1 << (GATE_BITS - 1))) >> GATE_BITS;
+    return c->is_convex ? (int16_t)next : saturate_s16(next);
 }
 
 // The first update of a sweep: the state before it is 0, so it needs no U h.
 ALWAYS_INLINE void cell_first_step(const cell_t *c, const int16_t *wx, int16_t *state)
 {
     for (uint32_t j = 0; j < c->hidden; j++) {
-        state[j] = cell_gate(c, j, wx[j], 0);
+        state[j] = cell_gate(c, j, wx[j] * (1 << c->u_shift), 0);
     }
 }
 
@@ -96,8 +94,8 @@ ALWAYS_INLINE void cell_step(const cell_t *c, const int16_t *wx, int16_t *state)
 {
     int16_t next[CELL_MAX_HIDDEN];
     for (uint32_t j = 0; j < c->hidden; j++) {
-        const int32_t acc = dot_s16(c->u + j * c->hidden, state, c->hidden, 1 << (c->u_shift - 1));
-        next[j] = cell_gate(c, j, wx[j] + (acc >> c->u_shift), state[j]);
+        const int32_t pre = dot_s16(c->u + j * c->hidden, state, c->hidden, wx[j] * (1 << c->u_shift));
+        next[j] = cell_gate(c, j, pre, state[j]);
     }
     memcpy(state, next, c->hidden * sizeof state[0]);
 }

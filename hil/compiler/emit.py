@@ -16,7 +16,7 @@ from hil.board import Board
 from hil.compiler import graph as q
 from hil.compiler import store
 from hil.compiler.plan import GUARD_BYTES, Plan
-from hil.compiler.weights import weights_header, weights_source, wrapped
+from hil.compiler.weights import table_number, weights_header, weights_source, wrapped
 from hil.paths import REPOSITORY
 
 COPIED = ("CMakeLists.txt", "CMakePresets.json", "firmware_src", "platforms")
@@ -121,6 +121,7 @@ def _environment(plan: Plan) -> jinja2.Environment:
     environment.filters["ctype"] = lambda tensor: CTYPES[tensor.dtype]
     environment.filters["address"] = lambda _, name: f"(arena_{plan.buffer(name).place} + {name.upper()})"
     environment.filters["single"] = lambda value: f"{float(np.float32(value)):.9g}f"
+    environment.filters["table_number"] = table_number
     environment.filters["carray"] = wrapped
     return environment
 

@@ -16,11 +16,11 @@ Dtype = Literal["uint8", "int8", "int16"]
 LIMITS: dict[Dtype, tuple[int, int]] = {"uint8": (0, 255), "int8": (-128, 127), "int16": (-32768, 32767)}
 
 # Fixed-point formats that are part of the arithmetic (docs/decisions.md):
-STATE_BITS = 15  # hidden states, gates and candidates: Q15
-PRE_BITS = 11  # pre-activations of a cell: int16 with 11 fractional bits, -16 to 16
-TABLE_SIZE = 1024  # entries of the sigmoid and tanh tables
-SIGMOID_SHIFT = PRE_BITS - 6  # an entry a 64th: -8 to 8
-TANH_SHIFT = PRE_BITS - 7  # an entry a 128th: -4 to 4
+STATE_BITS = 15  # hidden states and candidates: Q15
+GATE_BITS = 14  # gates: Q14
+PRE_BITS = 11  # W x: int16 with 11 fractional bits, -16 to 16
+GATE_TABLE, GATE_STEP_BITS = 512, 5  # entries, an entry a 32nd: -8 to 8
+TANH_TABLE, TANH_STEP_BITS = 1024, 7  # entries, an entry a 128th: -4 to 4
 LOC_BITS = 10  # box offsets: int16 with 10 fractional bits
 CONF_BITS = 8  # scores before softmax, and a classifier's logits: int16 with 8 fractional bits
 
@@ -87,9 +87,13 @@ class QConv:
 class QCell:
     """A FastGRNN cell in integers.
 
-    wx = sat16((sum w x + offset) >> w_shift), PRE_BITS fractional bits; pre = wx + ((sum u h + half) >> u_shift).
-    w: int16 (in, hidden); offset: int32 (hidden,), the rounding half included; u: int16 (hidden, hidden);
-    gate_bias, update_bias: int16 (hidden,), PRE_BITS. zeta, nu: Q15 after their sigmoid; is_convex: they are 1 and 0.
+    wx = sat16((sum w x + offset) >> w_shift), PRE_BITS fractional bits; pre = (wx << u_shift) + sum u h;
+    (z, g) = gates[pre], c = tanh[pre + update_offset], each clamped to its table's range;
+    next state = (z h + g c + half) >> GATE_BITS, saturated.
+    w: int16 (in, hidden); offset: int32 (hidden,), rounding and gate bias included; u: int16 (hidden, hidden);
+    update_offset: int32 (hidden,), candidate's bias minus gate's.
+    gates: int16 (GATE_TABLE, 2), z and zeta (1 - z) + nu; tanh: int16 (TANH_TABLE,).
+    is_convex: zeta is 1 and nu 0, so that a state cannot leave -1 to 1.
     """
 
     w: np.ndarray
@@ -97,33 +101,34 @@ class QCell:
     w_shift: int
     u: np.ndarray
     u_shift: int
-    gate_bias: np.ndarray
-    update_bias: np.ndarray
-    zeta: int
-    nu: int
+    update_offset: np.ndarray
+    gates: np.ndarray
+    tanh: np.ndarray
+    is_convex: bool
 
     @property
     def hidden(self) -> int:
         return int(self.u.shape[0])
 
     @property
-    def is_convex(self) -> bool:
-        return self.zeta == 1 << STATE_BITS and self.nu == 0
+    def gate_shift(self) -> int:
+        """From pre to an index of `gates`."""
+        return PRE_BITS + self.u_shift - GATE_STEP_BITS
+
+    @property
+    def tanh_shift(self) -> int:
+        """From pre to an index of `tanh`."""
+        return PRE_BITS + self.u_shift - TANH_STEP_BITS
 
 
 @dataclass(frozen=True)
 class QPool:
-    """RNNPool: two sweeps of cell1, four of cell2, out = sat8((state + 128) >> 8).
-
-    sigmoid, tanh: int16 (TABLE_SIZE,), Q15, entry i for the middle of its bin.
-    """
+    """RNNPool: two sweeps of cell1, four of cell2, out = sat8((state + 128) >> 8)."""
 
     input: Tensor
     output: Tensor
     cell1: QCell
     cell2: QCell
-    sigmoid: np.ndarray
-    tanh: np.ndarray
     patch: int
     stride: int
     is_padded: bool

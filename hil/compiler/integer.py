@@ -10,11 +10,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from hil.compiler.graph import (
+    GATE_BITS,
     LIMITS,
-    SIGMOID_SHIFT,
-    STATE_BITS,
-    TABLE_SIZE,
-    TANH_SHIFT,
     Dtype,
     Layer,
     QAdd,
@@ -91,14 +88,14 @@ def pool(layer: QPool, x: np.ndarray) -> np.ndarray:
     (down, across), patch, stride = layer.windows, layer.patch, layer.stride
     wx = _project(layer.cell1, x.astype(np.float64))
     row_starts, column_starts = np.arange(down) * stride, np.arange(across) * stride
-    rows = _sweep(layer, layer.cell1, [wx[:, column_starts + t] for t in range(patch)])  # (H, across, h1)
-    columns = _sweep(layer, layer.cell1, [wx[row_starts + t] for t in range(patch)])  # (down, W, h1)
+    rows = _sweep(layer.cell1, [wx[:, column_starts + t] for t in range(patch)])  # (H, across, h1)
+    columns = _sweep(layer.cell1, [wx[row_starts + t] for t in range(patch)])  # (down, W, h1)
     rows2, columns2 = _project(layer.cell2, rows), _project(layer.cell2, columns)
     steps = range(patch)
     by_row = [rows2[row_starts + t] for t in steps]
     by_column = [columns2[:, column_starts + t] for t in steps]
     sweeps = [by_row, by_row[::-1], by_column, by_column[::-1]]
-    states = np.concatenate([_sweep(layer, layer.cell2, sequence) for sequence in sweeps], axis=2)
+    states = np.concatenate([_sweep(layer.cell2, sequence) for sequence in sweeps], axis=2)
     pooled = saturate((states.astype(np.int32) + 128) >> 8, "int8")
     return np.pad(pooled, ((0, 1), (0, 1), (0, 0)), mode="edge") if layer.is_padded else pooled
 
@@ -109,29 +106,24 @@ def _project(cell: QCell, x: np.ndarray) -> np.ndarray:
     return np.clip(acc >> cell.w_shift, *LIMITS["int16"])
 
 
-def _sweep(layer: QPool, cell: QCell, sequence: list[np.ndarray]) -> np.ndarray:
+def _sweep(cell: QCell, sequence: list[np.ndarray]) -> np.ndarray:
     """The last state of a cell over a sequence of W x, starting from zeros; int64 Q15."""
     state = np.zeros_like(sequence[0])
     for wx in sequence:
-        state = step(layer, cell, wx, state)
+        state = step(cell, wx, state)
     return state
 
 
-def step(layer: QPool, cell: QCell, wx: np.ndarray, state: np.ndarray) -> np.ndarray:
+def step(cell: QCell, wx: np.ndarray, state: np.ndarray) -> np.ndarray:
     """One FastGRNN update of int64 states (..., hidden)."""
-    acc = (state.astype(np.float64) @ cell.u.astype(np.float64)).astype(np.int64)
-    pre = wx + ((acc + (1 << (cell.u_shift - 1))) >> cell.u_shift)
-    z = _look_up(layer.sigmoid, (pre + cell.gate_bias) >> SIGMOID_SHIFT)
-    c = _look_up(layer.tanh, (pre + cell.update_bias) >> TANH_SHIFT)
-    half = 1 << (STATE_BITS - 1)
-    if cell.is_convex:
-        return c + ((z * (state - c) + half) >> STATE_BITS)
-    g = ((cell.zeta * ((1 << STATE_BITS) - z) + half) >> STATE_BITS) + cell.nu
-    return np.clip((z * state + g * c + half) >> STATE_BITS, *LIMITS["int16"])
+    pre = (wx << cell.u_shift) + (state.astype(np.float64) @ cell.u.astype(np.float64)).astype(np.int64)
+    z, g = np.moveaxis(_look_up(cell.gates, pre >> cell.gate_shift), -1, 0)
+    c = _look_up(cell.tanh, (pre + cell.update_offset) >> cell.tanh_shift)
+    return np.clip((z * state + g * c + (1 << (GATE_BITS - 1))) >> GATE_BITS, *LIMITS["int16"])
 
 
 def _look_up(table: np.ndarray, index: np.ndarray) -> np.ndarray:
-    half = TABLE_SIZE // 2
+    half = len(table) // 2
     return table.astype(np.int64)[np.clip(index, -half, half - 1) + half]
 
 

@@ -123,8 +123,7 @@ class _Quantiser:
         cell1 = _cell(module.cell1, scale, np.broadcast_to(mean, (source.channels,)), q.LIMITS[source.dtype])
         state = np.full(module.hidden1, 2.0**-q.STATE_BITS)
         cell2 = _cell(module.cell2, state, np.zeros(module.hidden1), q.LIMITS["int16"])
-        sigmoid, tanh = _tables(module.cell1.nonlinearity)
-        return q.QPool(source, output, cell1, cell2, sigmoid, tanh, module.patch, module.stride, module.pad)
+        return q.QPool(source, output, cell1, cell2, module.patch, module.stride, module.pad)
 
     def _norm(self, op: f.Norm, source: q.Tensor) -> q.QNorm:
         scale = self._range(op.name) / 127
@@ -173,20 +172,24 @@ def _check_accumulator(name: str, weight: np.ndarray, bias: np.ndarray, dtype: q
 
 def _cell(cell: FastGrnn, scale: np.ndarray, mean: np.ndarray, limits: tuple[int, int]) -> q.QCell:
     """scale, mean: of the cell's input, a value a channel: x = (q - mean) * scale, q within limits."""
-    w, u = (m.detach().double().numpy() for m in (cell.W, cell.U))
+    w, u, gate_bias, update_bias = (
+        m.detach().double().numpy() for m in (cell.W, cell.U, cell.bias_gate, cell.bias_update)
+    )
     largest = max(abs(limit) for limit in limits)
     w_real = w * scale[:, None] * 2.0**q.PRE_BITS
     w_shift = _finest(w_real, largest)
     w_int = np.rint(w_real * 2.0**w_shift)
-    half = 2 ** (w_shift - 1) if w_shift > 0 else 0
-    offset = np.rint(half - (w_int * mean[:, None]).sum(0))
+    offset = np.rint((gate_bias * 2.0**q.PRE_BITS + 0.5) * 2.0**w_shift - (w_int * mean[:, None]).sum(0))
+    # pre = (wx << u_shift) + sum u h has to stay below 2^31: 14 bits leave room for the candidate's bias.
     u_real = u * 2.0 ** (q.PRE_BITS - q.STATE_BITS)
-    u_shift = _finest(u_real, 2**q.STATE_BITS)
-    biases = [_pre(b.detach().double().numpy()) for b in (cell.bias_gate, cell.bias_update)]
-    zeta, nu = (round(float(torch.sigmoid(v.detach().double())) * 2**q.STATE_BITS) for v in (cell.zeta, cell.nu))
+    u_shift = min(_finest(u_real, 2**q.STATE_BITS), 14)
+    update_offset = np.rint((update_bias - gate_bias) * 2.0 ** (q.PRE_BITS + u_shift))
+    if max(np.abs(offset).max(), np.abs(update_offset).max() * 4) >= 2**30:
+        raise HilError("a recurrent cell's biases are too large for 16 bits: was the checkpoint trained like this?")
+    gates, tanh, is_convex = _tables(cell)
     return q.QCell(
         w_int.astype(np.int16), offset.astype(np.int32), w_shift, np.rint(u_real * 2.0**u_shift).astype(np.int16),
-        u_shift, biases[0], biases[1], zeta, nu,
+        u_shift, update_offset.astype(np.int32), gates, tanh, is_convex,
     )  # fmt: skip
 
 
@@ -199,17 +202,17 @@ def _finest(real: np.ndarray, largest: int) -> int:
     raise HilError("a recurrent cell's weights are too large for 16 bits: was the checkpoint trained like this?")
 
 
-def _pre(bias: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(bias * 2**q.PRE_BITS), -32768, 32767).astype(np.int16)
-
-
-def _tables(nonlinearity: str) -> tuple[np.ndarray, np.ndarray]:
-    """The gate's and the candidate's function, int16 Q15, sampled in the middle of each bin."""
-    index = np.arange(q.TABLE_SIZE) - q.TABLE_SIZE // 2 + 0.5
-    x_gate, x_update = index * 2.0 ** (q.SIGMOID_SHIFT - q.PRE_BITS), index * 2.0 ** (q.TANH_SHIFT - q.PRE_BITS)
-    if nonlinearity == "quant":
-        gate, update = np.clip((x_gate + 1) / 2, 0, 1), np.clip(x_update, -1, 1)
+def _tables(cell: FastGrnn) -> tuple[np.ndarray, np.ndarray, bool]:
+    """The tables of QCell, sampled in the middle of each bin, and whether the update is convex."""
+    x_gate = (np.arange(q.GATE_TABLE) - q.GATE_TABLE // 2 + 0.5) * 2.0**-q.GATE_STEP_BITS
+    x_update = (np.arange(q.TANH_TABLE) - q.TANH_TABLE // 2 + 0.5) * 2.0**-q.TANH_STEP_BITS
+    if cell.nonlinearity == "quant":
+        z, update = np.clip((x_gate + 1) / 2, 0, 1), np.clip(x_update, -1, 1)
     else:
-        gate, update = 1 / (1 + np.exp(-x_gate)), np.tanh(x_update)
-    gate, update = (np.clip(np.rint(y * 2**q.STATE_BITS), -32767, 32767).astype(np.int16) for y in (gate, update))
-    return gate, update
+        z, update = 1 / (1 + np.exp(-x_gate)), np.tanh(x_update)
+    one = 2**q.GATE_BITS
+    zeta, nu = (float(torch.sigmoid(v.detach().double())) for v in (cell.zeta, cell.nu))
+    z_int = np.rint(z * one)
+    g_int = np.minimum(np.rint(zeta * (one - z_int) + nu * one), 32767)
+    tanh = np.clip(np.rint(update * 2**q.STATE_BITS), -32767, 32767).astype(np.int16)
+    return np.stack([z_int, g_int], 1).astype(np.int16), tanh, bool(np.all(z_int + g_int <= one))

@@ -59,10 +59,22 @@ def _pool(layer: q.QPool) -> Iterator[Constant]:
         yield Constant(f"{layer.name}_w{number}", cell.w.T, f"[{hidden}][{inputs}]", is_hot=True)
         yield Constant(f"{layer.name}_offset{number}", cell.offset, f"[{hidden}]", is_hot=True)
         yield Constant(f"{layer.name}_u{number}", cell.u.T, f"[{hidden}][{hidden}]", is_hot=True)
-        for name, bias in (("gate_bias", cell.gate_bias), ("update_bias", cell.update_bias)):
-            yield Constant(f"{layer.name}_{name}{number}", bias, f"[{hidden}], 11 fractional bits", is_hot=True)
-    yield Constant(f"{layer.name}_sigmoid", layer.sigmoid, "Q15 of -8 to 8", is_hot=True)
-    yield Constant(f"{layer.name}_tanh", layer.tanh, "Q15 of -4 to 4", is_hot=True)
+        yield Constant(f"{layer.name}_update_offset{number}", cell.update_offset, f"[{hidden}]", is_hot=True)
+    for number, cell in _own_tables(layer):
+        yield Constant(f"{layer.name}_gates{number}", cell.gates, "z and its counterpart, Q14, of -8 to 8", is_hot=True)
+        yield Constant(f"{layer.name}_tanh{number}", cell.tanh, "Q15 of -4 to 4", is_hot=True)
+
+
+def _own_tables(layer: q.QPool) -> list[tuple[int, q.QCell]]:
+    """The cells that bring tables; cell 2 uses cell 1's where they are the same, as they nearly always are."""
+    one, two = layer.cell1, layer.cell2
+    is_same = np.array_equal(one.gates, two.gates) and np.array_equal(one.tanh, two.tanh)
+    return [(1, one)] if is_same else [(1, one), (2, two)]
+
+
+def table_number(layer: q.QPool, number: int) -> int:
+    """Whose tables cell `number` reads."""
+    return number if number <= len(_own_tables(layer)) else 1
 
 
 def weights_header(graph: q.QuantisedGraph) -> str:
