@@ -5,6 +5,7 @@
 int main(void)
 {
     port_start();
+    link_send_status();  // who waits for this board knows that it is there, or that it has been reset
     for (;;) {
         link_serve();
         port_alive();

@@ -88,11 +88,21 @@ class Channel:
         Raises LinkTimeout when there have been too many silences, or nothing but damage, in a row; DeviceFault when the
         firmware reports its end.
         """
+        timeout_s = self.timeout_s * min(1 << self._silences, 8)
+        event = self._next(timeout_s)
+        if event is None:
+            self._note_silence(timeout_s)
+        return event
+
+    def listen(self) -> Answer | Damage | None:
+        """As receive, where silence is nothing to count."""
+        return self._next(self.timeout_s)
+
+    def _next(self, timeout_s: float) -> Answer | Damage | None:
         while not self._arrived:
-            timeout_s = self.timeout_s * min(1 << self._silences, 8)
             data = self.transport.read(timeout_s)
             if not data:
-                return self._note_silence(timeout_s)
+                return None
             self.statistics.bytes_in += len(data)
             self._arrived.extend(self._decoder.feed(data))
         item = self._arrived.popleft()

@@ -83,6 +83,7 @@ class Client:
 
     def hello(self) -> Hello:
         """Ask the board what it is. Raises ProtocolMismatch, or LinkTimeout where nothing answers."""
+        self._channel.listen()  # a board that has just been started announces itself as soon as it can hear
         welcome = self._greet()
         self._download = Download(self._channel, welcome.max_payload)
         info = Info.parse(self._download.read(Object.INFO))
@@ -121,7 +122,8 @@ class Client:
         Raises DeviceFault with its report, or what else the target makes of a crash; LinkError if it survives.
         """
         kind = _provocation(kind)
-        self._greet()
+        if self._hello is None:
+            self.hello()
 
         def is_fatal(message: Message) -> bool:
             return isinstance(message, Status) and message.has_fault
