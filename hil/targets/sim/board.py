@@ -1,0 +1,234 @@
+"""The simulated board: runs its chip through time and deals with what stops the core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from unicorn import arm_const as uc_arm
+
+from hil.board import Board
+from hil.targets.base import Observed, TargetError
+from hil.targets.sim import rcc
+from hil.targets.sim.chip import Chip
+from hil.targets.sim.clock import VirtualClock
+from hil.targets.sim.core import Reason, Stop
+from hil.targets.sim.crash import Faults
+from hil.targets.sim.events import NEVER
+from hil.targets.sim.exceptions import Exceptions, InvalidReturn, UnstackingFailed
+from hil.targets.sim.image import Image
+from hil.targets.sim.nvic import IRQ0, SV_CALL
+from hil.timing import CostModel
+from hil.timing import blockhook as hook
+
+_SEED = 0x5374_4D34  # of the noise in RAM at power-on
+_CORE_RESET = {
+    uc_arm.UC_ARM_REG_XPSR_NZCVQG: 1 << 24, uc_arm.UC_ARM_REG_CONTROL: 0, uc_arm.UC_ARM_REG_PRIMASK: 0,
+    uc_arm.UC_ARM_REG_FAULTMASK: 0, uc_arm.UC_ARM_REG_BASEPRI: 0, uc_arm.UC_ARM_REG_FPSCR: 0,
+    uc_arm.UC_ARM_REG_PSP: 0, uc_arm.UC_ARM_REG_LR: 0xFFFF_FFFF,
+}  # fmt: skip
+_SPIN_CYCLES = 3  # of a branch to itself
+
+
+class SimBoard:
+    """A board with a firmware in its flash, after power-on.
+
+    A crash is raised, as TargetFault, when the firmware's own handlers cannot deal with it: lock-up, a handler that hangs, a
+    program that runs without end. `faults.history` also has those that they dealt with.
+    """
+
+    def __init__(self, board: Board, image: Image, model: CostModel, runaway_s: float = 3.0) -> None:
+        """runaway_s: for how long the program may compute without sleeping or sending a byte."""
+        self.board, self.image = board, image
+        self._runaway_s = runaway_s
+        self.resets = -1  # not counting power-on
+        self._pc = 0
+        self._sleeps = self._reset_wanted = self.has_output = self.arrived = False
+        self._busy_since = 0
+        self.chip = Chip(board, model, self._request_reset, self.describe_place)
+        self.core, self._nvic, self._events = self.chip.core, self.chip.nvic, self.chip.events
+        self.clock = VirtualClock(self.chip.rcc.hclk_hz)
+        self.chip.on_clock = self._change_clock
+        self._exceptions = Exceptions(self.core, self._nvic, self.chip.scb)
+        self.faults = Faults(self.chip, self._exceptions, image.symbols, self.clock)
+        self.usart = self.chip.usarts[board.uart.peripheral]
+        self.usart.line_baud, self.usart.on_output = board.uart.baud, self._expect_output
+        self._deal_with: dict[Reason, Callable[[Stop], None]] = {
+            Reason.EVENT: self._go_on, Reason.EXCEPTION: self._go_on, Reason.HOST: self._go_on, Reason.SLEEP: self._sleep,
+            Reason.SPIN: self._spin, Reason.STACK_LIMIT: self._near_stack_end, Reason.SUPERVISOR_CALL: self._call_supervisor,
+            Reason.EXCEPTION_RETURN: self._return_from_exception, Reason.ARRIVED: self._arrive,
+        }  # fmt: skip
+        self.core.memory.power_on(_SEED)
+        for address, data in image.parts:
+            self.core.memory.write(address, data)
+        self._find_stack()
+        self.reset(rcc.RESET_POWER_ON)
+
+    def _find_stack(self) -> None:
+        """Where the firmware says its stack is; without that, from the initial stack pointer down, with no limit."""
+        limit, top = (self.image.symbols.address(name) for name in ("_stack_limit", "_stack_top"))
+        if limit is not None and top is not None:
+            self.faults.stack = (limit, top)
+            self.core.watch_stack(limit, top)
+        else:
+            self.core.watch_stack(0, self.core.memory.word(self.board.flash.origin))
+
+    # -- reset
+
+    def reset(self, cause: int = rcc.RESET_PIN) -> None:
+        """Reset the chip. RAM keeps its contents; time goes on."""
+        self.resets += 1
+        self._reset_wanted = self._sleeps = False
+        self.faults.open = None
+        self._events.clear()
+        self.chip.reset(cause)
+        for register, value in _CORE_RESET.items():
+            self.core.set_register(register, value)
+        for n in range(13):
+            self.core.set_register(uc_arm.UC_ARM_REG_R0 + n, 0)
+        self.core.model.reset()
+        memory = self.core.memory
+        stack, start = memory.word(self.board.flash.origin), memory.word(self.board.flash.origin + 4)
+        if not memory.is_ram(stack - 4, 4) or not start & 1 or memory.find(start & ~1, 2) is None:
+            raise TargetError(
+                f"{self.image.path}: no vector table at {self.board.flash.origin:#010x}: it starts with {stack:#010x} and "
+                f"{start:#010x}, expected a stack pointer into RAM and an odd code address"
+            )
+        self.core.set_register(uc_arm.UC_ARM_REG_SP, stack)
+        self._pc = start & ~1
+        self._busy_since = self.core.now
+
+    def _request_reset(self) -> None:
+        self._reset_wanted = True
+        self.core.request_stop()
+
+    # -- time
+
+    @property
+    def seconds(self) -> float:
+        """Since power-on."""
+        return self.clock.seconds(self.core.now)
+
+    def _change_clock(self, hz: int) -> None:
+        if hz != self.clock.hz:
+            self.clock.change(self.core.now, hz)
+
+    def run(self, until: int) -> None:
+        """Let the board run until a cycle, or until bytes for the host have gone out (then has_output is set)."""
+        self.has_output = self.arrived = False
+        while not (self.has_output or self.arrived) and self.core.now < until:
+            self._events.run(self.core.now)
+            if self._reset_wanted:
+                self.reset(rcc.RESET_SOFTWARE)
+            if self.has_output:
+                return
+            self._take_exception()
+            runaway = self._busy_since + int(self._runaway_s * self.clock.hz)
+            if self._sleeps:
+                self.core.advance(min(self._events.next, until))
+                self._busy_since = self.core.now
+                continue
+            if self.core.now >= runaway:
+                raise self.faults.open or self.faults.endless(self._pc, self._runaway_s)
+            self.faults.check_handler(self.core.now)
+            self.chip.look_ahead(min(until, runaway))
+            self._step()
+
+    def _step(self) -> None:
+        """Run the core until it stops and deal with why."""
+        stop = self.core.run(self._pc)
+        self._pc = stop.pc
+        deal = self._deal_with.get(stop.reason)
+        if deal:
+            deal(stop)
+        else:
+            self._pc = self.faults.from_stop(stop)
+
+    # -- what stops the core
+
+    def _go_on(self, stop: Stop) -> None:
+        """Events and pending exceptions are seen to before the core runs again."""
+
+    def _take_exception(self) -> None:
+        """Enter the pending exception that may pre-empt, if there is one; wake up for any that would but for PRIMASK."""
+        exception = self._nvic.next()
+        if exception is None:
+            return
+        self._sleeps = False
+        if self._nvic.level(exception) >= self._exceptions.masked_level():
+            return
+        pc = self._pc
+        entry = self._exceptions.take(exception, pc)
+        self._pc = self.faults.frame_lost(pc) if entry.stacking_failed else self.faults.vector(entry)
+
+    def _arrive(self, stop: Stop) -> None:
+        self.arrived = True
+
+    def jump(self, pc: int) -> None:
+        """Have the core go on at another address."""
+        self._pc = pc & ~1
+
+    def _sleep(self, stop: Stop) -> None:
+        self._sleeps = True
+
+    def _spin(self, stop: Stop) -> None:
+        """A branch to itself: let the time until the next event pass at once. Raises where none can end it."""
+        if self.faults.open:
+            raise self.faults.open
+        can_be_interrupted = self._nvic.enabled >> IRQ0 or self._events.next != NEVER
+        if not can_be_interrupted or self._exceptions.masked_level() <= 0:
+            raise self.faults.stuck(stop.pc)
+        now = self.core.now
+        rounds = -(-(self.core.words[hook.NEXT_EVENT] - now) // _SPIN_CYCLES)
+        self.core.spend(max(1, rounds) * _SPIN_CYCLES)
+
+    def _near_stack_end(self, stop: Stop) -> None:
+        """SP is about to leave the stack. At the bottom of the memory the store will fault; elsewhere it would do damage."""
+        low = self.faults.stack[0] if self.faults.stack else 0
+        if low != self.board.sram.origin:
+            raise self.faults.overflow_ahead(stop.pc)
+
+    def _call_supervisor(self, stop: Stop) -> None:
+        self._nvic.set_pending(SV_CALL)
+        if self._nvic.next() != SV_CALL or self._nvic.level(SV_CALL) >= self._exceptions.masked_level():
+            self._nvic.set_pending(SV_CALL, False)
+            self._pc = self.faults.unservable_call(stop.pc)
+
+    def _return_from_exception(self, stop: Stop) -> None:
+        ended = self._nvic.active[-1] if self._nvic.active else 0
+        try:
+            self._pc, chained = self._exceptions.leave(stop.pc | 1 | 0xFFFF_FF00)
+        except InvalidReturn as error:
+            self._pc = self.faults.bad_return(str(error), stop.pc)
+            return
+        except UnstackingFailed:
+            self._pc = self.faults.frame_lost(stop.pc, unstacking=True)
+            return
+        self.faults.handler_ended(ended)
+        if chained:
+            self._pc = self.faults.vector(chained)
+        elif self.chip.scb.sleep_on_exit and not self._nvic.active:
+            self._sleeps = True
+
+    # -- the line to the host
+
+    def _expect_output(self) -> None:
+        """The firmware has bytes on the way out: look up when there is something to hand over."""
+        self._busy_since = self.core.now
+        self._events.set("host", self.usart.flush_at, self._flush)
+
+    def _flush(self, cycle: int) -> None:
+        self.has_output = True
+
+    # -- what can be seen from outside
+
+    def describe_place(self) -> str:
+        """The function now running, for messages."""
+        running = self.core.words[hook.BLOCK]
+        return self.image.symbols.describe(running)
+
+    def observed(self) -> Observed:
+        """Cycles, instructions and the stack's high-water mark, exactly."""
+        core = self.core
+        limit, top = self.core.words[hook.STACK_LIMIT], self.core.words[hook.STACK_TOP]
+        low = max(core.stack_low, limit)
+        return Observed(core.now, core.words[hook.INSTRUCTIONS], top - low, low, self.seconds)

@@ -1,0 +1,427 @@
+"""The Cortex-M4 core: Unicorn with the native block hook, run from one stop to the next.
+
+Unicorn executes the instructions. Whatever it leaves to others (exceptions, faults it does not raise, time) ends the run with a
+Stop that says why and where; the board deals with it and runs on.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import numpy as np
+import unicorn
+from unicorn import arm_const as uc_arm
+
+from hil.board import Board
+from hil.targets.sim import unicorn_api
+from hil.targets.sim.blocks import Block, Check, analyse, decode, uses_fpu
+from hil.targets.sim.memory import Memory
+from hil.timing import CostModel, Machine
+from hil.timing import blockhook as hook
+
+log = logging.getLogger(__name__)
+
+NOWHERE = 0xFFFF_FFFE  # where emu_start would end by itself; nothing is there
+TCG_BUFFER = 32 << 20  # the default reserves 1 GB of address space
+CHECK_WORDS = 1 << 18
+_SVC, _PREFETCH_ABORT, _DATA_ABORT, _BKPT, _EXCEPTION_EXIT = 2, 3, 4, 7, 8  # Unicorn's interrupt numbers
+_WFE, _YIELD = 0xBF20, 0xBF10
+
+
+class Reason(Enum):
+    """Why the core stopped."""
+
+    EVENT = auto()  # the deadline has come
+    EXCEPTION = auto()  # a pending exception can be taken
+    SLEEP = auto()  # WFI or WFE
+    SPIN = auto()  # a branch to itself: nothing happens until an interrupt
+    HOST = auto()  # asked to from outside
+    ARRIVED = auto()  # at stop_at
+    SUPERVISOR_CALL = auto()
+    EXCEPTION_RETURN = auto()
+    BREAKPOINT = auto()
+    UNDEFINED = auto()
+    INVALID_STATE = auto()  # a branch to an even address
+    NO_FPU = auto()
+    UNALIGNED = auto()
+    DIVIDE_BY_ZERO = auto()
+    STACK_LIMIT = auto()  # the block will take SP below the stack
+    MEMORY = auto()  # an access or a fetch that no memory answers
+
+
+@dataclass(frozen=True)
+class Stop:
+    """pc: of the instruction that cannot go on, or the next one. access, address, size: of a MEMORY stop (UC_MEM_*)."""
+
+    reason: Reason
+    pc: int
+    access: int = 0
+    address: int = 0
+    size: int = 0
+
+
+class NeedsExactPc(Exception):
+    """A clock was read in the middle of a block by an instruction not known to read clocks; it will be repeated."""
+
+
+@dataclass
+class _Trap:
+    """What a callback learnt while the core ran."""
+
+    interrupt: int | None = None
+    is_invalid: bool = False
+    memory: tuple[int, int, int] | None = None  # access, address, size
+    clock_access: bool = False
+    error: BaseException | None = None
+
+
+class Core:
+    """One core with its memories. Time is in cycles of its clock and never goes back."""
+
+    def __init__(self, board: Board, model: CostModel) -> None:
+        self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        self.uc.ctl_set_cpu_model(uc_arm.UC_CPU_ARM_CORTEX_M4)
+        self.uc.ctl_set_tcg_buffer_size(TCG_BUFFER)
+        self.memory = Memory(self.uc, board)
+        self.model = model
+        self._trap = _Trap()
+        self._running = False
+        self.stop_at = NOWHERE  # an address that is never executed
+        self._clock_accesses: set[int] = set()
+        self._blocks: dict[int, Block] = {}
+        self._late: dict[int, np.ndarray] = {}
+        self._hooks_wanted: list[Check] = []
+        self._make_state(board)
+        self._add_hooks()
+
+        model.attach(
+            Machine(self.uc, board, self.state, self._model_base, self.memory.read, self._add_model_hook)
+        )
+
+    def _make_state(self, board: Board) -> None:
+        """The array that the native hook works on (hil.timing.blockhook)."""
+        flash, sram = board.flash, board.sram
+        table = (flash.bytes + sram.bytes) // 2
+        self._check_base = hook.TABLE + 2 * table
+        self._model_base = self._check_base + CHECK_WORDS
+        self.state = np.zeros(self._model_base + self.model.model_words, np.uint64)
+        self.words = memoryview(self.state)  # plain ints, and faster to index than the array
+        self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)
+        words = self.words
+        words[hook.FN_STOP] = unicorn_api.EMU_STOP
+        words[hook.FN_REG_READ] = unicorn_api.REG_READ
+        words[hook.FN_FIRST_SIGHT] = unicorn_api.function_address(self._first_sight)
+        words[hook.FLASH_ORIGIN], words[hook.FLASH_BYTES] = flash.origin, flash.bytes
+        words[hook.SRAM_ORIGIN], words[hook.SRAM_BYTES] = sram.origin, sram.bytes
+        words[hook.SRAM_TABLE] = hook.TABLE + flash.bytes // 2
+        words[hook.CHECK_TABLE] = table
+        words[hook.STACK_LOW] = words[hook.STACK_TOP] = 0xFFFF_FFFF
+        words[hook.SKIP_CHECKS] = 1
+        self._check_next = self._check_base
+
+    def _add_hooks(self) -> None:
+        uc = self.uc
+        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_BLOCK, self.model.hook_address, self.state.ctypes.data)
+        uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
+        uc.hook_add(unicorn.UC_HOOK_INSN_INVALID, self._on_invalid)
+        uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory)
+
+    def _add_model_hook(self, kind: int, function: int, begin: int, end: int) -> None:
+        unicorn_api.add_native_hook(self.uc, kind, function, self.state.ctypes.data, begin, end)
+
+    # -- time
+
+    @property
+    def now(self) -> int:
+        """The cycle it is, while the core runs that at which the present block was entered."""
+        return self.words[hook.BLOCK_START if self._running else hook.CYCLES]
+
+    def exact_now(self) -> int:
+        """The cycle at which the instruction that is accessing a register started.
+
+        Raises NeedsExactPc where that instruction is not known yet; then the caller must have no effect.
+        """
+        words = self.words
+        if not self._running:
+            return words[hook.CYCLES]
+        if words[hook.EXACT_BLOCK] != words[hook.BLOCKS]:
+            raise NeedsExactPc
+        words[hook.EXACT_BLOCK] = 0
+        return words[hook.BLOCK_START] + self.model.cycles_before(words[hook.BLOCK], words[hook.EXACT_PC])
+
+    def advance(self, cycle: int) -> None:
+        """Let time pass while nothing executes."""
+        self.words[hook.CYCLES] = max(self.words[hook.CYCLES], cycle)
+
+    def spend(self, cycles: int) -> None:
+        """Charge what takes time without being an instruction, such as exception entry."""
+        self.words[hook.CYCLES] += cycles
+
+    def set_deadline(self, next_event: int, pending_level: int | None) -> None:
+        """When the hook must look up: at an event's cycle, or at once where an exception of that group priority waits."""
+        words = self.words
+        words[hook.NEXT_EVENT] = next_event
+        words[hook.PENDING] = pending_level is not None
+        if pending_level is not None:
+            words[hook.PENDING_LEVEL] = pending_level + hook.LEVEL_BIAS
+        words[hook.DEADLINE] = next_event if pending_level is None else 0
+
+    # -- the stack, watched from outside
+
+    def watch_stack(self, limit: int, top: int) -> None:
+        """Note the lowest stack pointer between two addresses, and stop before one below `limit` (0: no limit)."""
+        self.words[hook.STACK_LIMIT], self.words[hook.STACK_TOP] = limit, top
+        self.words[hook.STACK_LOW] = top
+
+    def note_stack(self, pointer: int) -> None:
+        """A stack pointer that exception entry made."""
+        words = self.words
+        if words[hook.STACK_LIMIT] <= pointer < words[hook.STACK_LOW]:
+            words[hook.STACK_LOW] = pointer
+
+    @property
+    def stack_low(self) -> int:
+        """The lowest stack pointer since watch_stack()."""
+        return self.words[hook.STACK_LOW]
+
+    def instructions_in(self, block: int) -> int:
+        """How many instructions a block that has run has."""
+        return self._blocks[block].instructions
+
+    # -- registers
+
+    def register(self, register: int) -> int:
+        """A core register by its UC_ARM_REG id, as uint32."""
+        return self.uc.reg_read(register) & 0xFFFF_FFFF
+
+    def set_register(self, register: int, value: int) -> None:
+        self.uc.reg_write(register, value)
+
+    # -- running
+
+    def run(self, pc: int) -> Stop:
+        """Execute from pc until something stops the core."""
+        while True:
+            stop = self._run_once(pc)
+            if stop is not None:
+                return stop
+            pc = self.register(uc_arm.UC_ARM_REG_PC)
+
+    def request_stop(self) -> None:
+        """Make the core stop before its next block. Safe in a register callback, where uc_emu_stop is not."""
+        self.words[hook.STOP] = hook.STOP_HOST
+        self.words[hook.DEADLINE] = 0
+
+    def fail(self, error: BaseException) -> None:
+        """Have run() raise an error that a register callback met."""
+        self._trap.error = self._trap.error or error
+        self.request_stop()
+
+    def repeat_access(self) -> None:
+        """End the run at the very instruction whose register access is being served; it will be executed again."""
+        self._trap.clock_access = True
+        unicorn_api.stop(self.uc)
+
+    def _run_once(self, pc: int, until: int | None = None) -> Stop | None:
+        """One uc_emu_start. None: only something of the core's own had to be seen to; run on."""
+        until = self.stop_at if until is None else until
+        trap = self._trap = _Trap()
+        words = self.words
+        words[hook.STOP] = hook.STOP_NONE
+        words[hook.EXACT_BLOCK] = 0
+        self._running = True
+        code = unicorn_api.start(self.uc, pc | 1, until)
+        self._running = False
+        pc = self.register(uc_arm.UC_ARM_REG_PC)
+        if trap.error:
+            raise trap.error
+        if trap.clock_access:
+            self._settle(pc)
+            self._note_clock_access(pc)
+            return None
+        if words[hook.STOP] != hook.STOP_NONE:
+            return self._explain_hook_stop(words[hook.STOP], pc)
+        return self._explain_trap(trap, code, pc)
+
+    def _explain_trap(self, trap: _Trap, code: int, pc: int) -> Stop:
+        """What Unicorn reported by itself."""
+        if trap.interrupt is not None:
+            return self._explain_interrupt(trap.interrupt, pc)
+        if trap.memory is not None:
+            access, address, size = trap.memory
+            if access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT):
+                pc = address & ~1  # the jump has been made and paid for
+            else:
+                self._settle(pc)
+            return Stop(Reason.MEMORY, pc, access, address, size)
+        if trap.is_invalid or code:
+            return self._explain_invalid(pc, code)
+        return Stop(Reason.ARRIVED if pc == self.stop_at else Reason.SLEEP, pc)
+
+    def _explain_interrupt(self, number: int, pc: int) -> Stop:
+        if number == _SVC:
+            return Stop(Reason.SUPERVISOR_CALL, pc)
+        if number == _EXCEPTION_EXIT:
+            return Stop(Reason.EXCEPTION_RETURN, pc)
+        self._settle(pc)
+        if number == _BKPT:
+            return Stop(Reason.BREAKPOINT, pc)
+        if number == _PREFETCH_ABORT:  # code in a region that is never executable
+            return Stop(Reason.MEMORY, pc, unicorn.UC_MEM_FETCH_PROT, pc, 2)
+        if number == _DATA_ABORT:
+            return Stop(Reason.UNALIGNED, pc)
+        return Stop(Reason.UNDEFINED, pc)
+
+    def _explain_invalid(self, pc: int, code: int) -> Stop:
+        if code in (unicorn.UC_ERR_READ_UNALIGNED, unicorn.UC_ERR_WRITE_UNALIGNED):
+            self._settle(pc)
+            return Stop(Reason.UNALIGNED, pc)
+        if not self.register(uc_arm.UC_ARM_REG_XPSR) >> 24 & 1:
+            return Stop(Reason.INVALID_STATE, pc)
+        # Unicorn calls WFE and YIELD invalid, with PC past them
+        region = self.memory.find(pc - 2, 2)
+        before = int.from_bytes(self.memory.read(pc - 2, 2), "little") if region else 0
+        if before in (_WFE, _YIELD):
+            return Stop(Reason.SLEEP, pc)
+        self._settle(pc)
+        return Stop(Reason.UNDEFINED, pc)
+
+    def _explain_hook_stop(self, why: int, pc: int) -> Stop | None:
+        """What the block hook stopped for; it did so before the block at pc."""
+        words = self.words
+        if why == hook.STOP_HOST and self._hooks_wanted:
+            self._add_late_hooks()
+            return None
+        if why == hook.STOP_CHECK:
+            check = self._blocks[pc].checks[words[hook.SUSPECT]]
+            return self._run_up_to(pc, check.pc, _check_reason(check.kind))
+        if why == hook.STOP_FPU:
+            code = decode(pc, self.memory.read(pc, self._blocks[pc].size))
+            first = next(instruction.address for instruction in code if uses_fpu(instruction))
+            return self._run_up_to(pc, first, Reason.NO_FPU)
+        if why == hook.STOP_LATE:
+            address = words[hook.SUSPECT]
+            self._settle(address)
+            return Stop(_check_reason(int(self._late[address][1]) & 0xFF), address)
+        if why == hook.STOP_STACK:
+            words[hook.SKIP_CHECKS] = pc
+        reasons = {
+            hook.STOP_EVENT: Reason.EVENT, hook.STOP_EXCEPTION: Reason.EXCEPTION, hook.STOP_SPIN: Reason.SPIN,
+            hook.STOP_STACK: Reason.STACK_LIMIT, hook.STOP_HOST: Reason.HOST,
+        }  # fmt: skip
+        return Stop(reasons[why], pc)
+
+    def _run_up_to(self, block: int, pc: int, reason: Reason) -> Stop:
+        """Execute the block's instructions before the one at pc, which will fault, and report that."""
+        if pc != block:
+            size = self._blocks[block].size
+            self._forget_translation(block, size)  # an end address counts when code is translated
+            self.words[hook.SKIP_CHECKS] = block
+            stop = self._run_once(block, until=pc)
+            self._forget_translation(block, size)
+            if stop is None or stop.pc != pc or stop.reason is not Reason.SLEEP:
+                return stop or Stop(reason, pc)
+        return Stop(reason, pc)
+
+    def _settle(self, pc: int) -> None:
+        """The block now running ends before pc: take back what was charged for the rest of it."""
+        words = self.words
+        block, size = words[hook.BLOCK], words[hook.BLOCK_SIZE]
+        if not block <= pc < block + size:
+            return
+        words[hook.CYCLES] = words[hook.BLOCK_START] + self.model.cycles_before(block, pc)
+        words[hook.INSTRUCTIONS] -= sum(1 for _ in decode(pc, self.memory.read(pc, block + size - pc)))
+        words[hook.PREV_END] = pc
+        words[hook.BLOCK_SIZE] = pc - block
+
+    # -- callbacks of Unicorn
+
+    def _on_interrupt(self, _uc: unicorn.Uc, number: int, _data: object) -> None:
+        self._trap.interrupt = number
+        unicorn_api.stop(self.uc)
+
+    def _on_invalid(self, _uc: unicorn.Uc, _data: object) -> bool:
+        self._trap.is_invalid = True
+        return False
+
+    def _on_bad_memory(self, _uc: unicorn.Uc, access: int, address: int, size: int, _value: int, _data: object) -> bool:
+        self._trap.memory = (access, address, size)
+        return False
+
+    def _on_first_sight(self, address: int, size: int) -> None:
+        """Called by the block hook, without a way to raise: errors wait for the run's end."""
+        try:
+            self._see(address, size)
+        except Exception as error:
+            self.fail(error)
+
+    def _see(self, address: int, size: int) -> None:
+        """Fill in the block table's word for a block that runs for the first time."""
+        code = self.memory.read(address, size)
+        block = self._blocks[address] = analyse(address, code)
+        cost = self.model.block(address, code)
+        index = self._table_index(address)
+        if block.checks:
+            self.words[index + self.words[hook.CHECK_TABLE]] = self._store_checks(block.checks)
+        self.words[index] = (
+            cost & hook.COST_MASK
+            | block.instructions << hook.INSTRUCTIONS_SHIFT
+            | size << hook.SIZE_SHIFT
+            | block.flags
+            | cost >> 20 << hook.MODEL_FLAGS_SHIFT
+        )
+        self._hooks_wanted = [check for check in block.late if check.pc not in self._late]
+        if self._hooks_wanted:
+            self.request_stop()
+
+    def _table_index(self, address: int) -> int:
+        if address < len(self.memory.flash.data):  # the boot alias
+            address += self.memory.flash.origin
+        if address >= self.memory.sram.origin:
+            return self.words[hook.SRAM_TABLE] + (address - self.memory.sram.origin) // 2
+        return hook.TABLE + (address - self.memory.flash.origin) // 2
+
+    def _store_checks(self, checks: list[Check]) -> int:
+        """Put a block's checks into the check table. Returns their index."""
+        first = self._check_next
+        self._check_next += 1 + len(checks)
+        if self._check_next > self._model_base:
+            raise MemoryError("the simulated board's check table is full: the firmware rewrites its own code without end")
+        self.words[first] = len(checks)
+        for k, check in enumerate(checks):
+            self.words[first + 1 + k] = check.word
+        return first
+
+    # -- hooks on single instructions
+
+    def _note_clock_access(self, pc: int) -> None:
+        """From now on the instruction at pc tells its address before it runs, so that the clock it reads is exact."""
+        if pc in self._clock_accesses:
+            raise RuntimeError(f"the instruction at {pc:#x} reads a clock and its hook did not run")
+        self._clock_accesses.add(pc)
+        unicorn_api.add_native_hook(
+            self.uc, unicorn.UC_HOOK_CODE, hook.CLOCK_ACCESS_HOOK, self.state.ctypes.data, pc, pc
+        )
+        self._forget_translation(self.words[hook.BLOCK], pc + 4 - self.words[hook.BLOCK])
+
+    def _add_late_hooks(self) -> None:
+        """Hooks on the instructions whose base register is not known at their block's entry."""
+        wanted, self._hooks_wanted = self._hooks_wanted, []
+        for check in wanted:
+            words = np.array([self.state.ctypes.data, check.word], np.uint64)
+            self._late[check.pc] = words  # kept: the hook holds its address
+            unicorn_api.add_native_hook(
+                self.uc, unicorn.UC_HOOK_CODE, hook.LATE_CHECK_HOOK, words.ctypes.data, check.pc, check.pc
+            )
+            self._forget_translation(check.pc, 4)
+
+    def _forget_translation(self, address: int, size: int) -> None:
+        self.uc.ctl_remove_cache(address, address + size)
+
+
+
+def _check_reason(kind: int) -> Reason:
+    return Reason.DIVIDE_BY_ZERO if kind == hook.CHECK_DIVISOR else Reason.UNALIGNED

@@ -1,0 +1,139 @@
+"""Faults on their way: to the firmware's handler, by the core's rules, and into the record that the bench keeps."""
+
+from __future__ import annotations
+
+from unicorn import arm_const as uc_arm
+
+from hil.targets.base import TargetError, TargetFault
+from hil.targets.sim.chip import Chip
+from hil.targets.sim.clock import VirtualClock
+from hil.targets.sim.core import Reason, Stop
+from hil.targets.sim.exceptions import Entry, Exceptions
+from hil.targets.sim.faults import FORCED, INVPC, STKERR, VECTTBL, Fault, explain, lost_frame
+from hil.targets.sim.nvic import BUS_FAULT, HARD_FAULT, MEM_MANAGE, USAGE_FAULT
+from hil.targets.sim.scb import CFSR, HFSR
+from hil.targets.symbols import Symbols
+
+HANDLER_GRACE_S = 1.0  # in which a fault handler must have reset the board or returned
+
+
+class Faults:
+    """Raises faults in the core. history keeps each as the error that it would be; open is the one being handled."""
+
+    def __init__(self, chip: Chip, exceptions: Exceptions, symbols: Symbols, clock: VirtualClock) -> None:
+        self._chip, self._exceptions, self._symbols, self._clock = chip, exceptions, symbols, clock
+        self.history: list[TargetFault] = []
+        self.open: TargetFault | None = None
+        self._must_end_s = 0.0
+        self.stack: tuple[int, int] | None = None  # lowest address and top of the main stack, where known
+
+    # -- what the board reports
+
+    def from_stop(self, stop: Stop) -> int:
+        """The fault that a stop of the core is. Returns the handler's address."""
+        memory = self._chip.core.memory
+        region = memory.find(stop.pc, 4)
+        opcode = memory.read(stop.pc, 4) if region else b""
+        return self.raise_fault(explain(stop, opcode, self.stack, self._chip.scb.stores_are_buffered), stop.pc)
+
+    def bad_return(self, detail: str, pc: int) -> int:
+        """An exception return that the core refuses."""
+        return self.raise_fault(Fault("invalid exception return", detail, USAGE_FAULT, INVPC), pc)
+
+    def unservable_call(self, pc: int) -> int:
+        """SVC where its priority does not let it run: HardFault."""
+        return self.raise_fault(Fault("SVC that cannot run", "its priority is not above what runs", HARD_FAULT), pc)
+
+    def frame_lost(self, pc: int, unstacking: bool = False) -> int:
+        """Exception entry or return found no memory under the stack pointer."""
+        sp = self._chip.core.register(uc_arm.UC_ARM_REG_SP)
+        return self.raise_fault(lost_frame(sp, self.stack, unstacking), pc)
+
+    def raise_fault(self, fault: Fault, pc: int) -> int:
+        """Record a fault and enter its handler. Returns the handler's address. Raises TargetFault on lock-up."""
+        record = self._record(fault, pc)
+        scb = self._chip.scb
+        scb.note_fault(fault.cfsr, fault.hfsr, fault.address if fault.shows_address else None)
+        self.history.append(record)
+        record = self.open = self.open or record
+        self._must_end_s = self._clock.seconds(self._chip.core.now) + HANDLER_GRACE_S
+        return self._enter(fault.exception, pc, record)
+
+    def overflow_ahead(self, pc: int) -> TargetFault:
+        """The block at pc will take the stack pointer below the stack."""
+        return self._record(Fault("stack overflow", self._describe_stack(), BUS_FAULT), pc)
+
+    # -- the handler
+
+    def _enter(self, exception: int, pc: int, record: TargetFault) -> int:
+        """Enter a fault's handler, or HardFault's where it must escalate (ARMv7-M ARM, B1.5.14)."""
+        chip, nvic = self._chip, self._chip.nvic
+        level = self._exceptions.masked_level()
+        if exception != HARD_FAULT and not (nvic.enabled >> exception & 1 and nvic.level(exception) < level):
+            exception = HARD_FAULT
+            chip.scb.note_fault(0, FORCED)
+        if nvic.level(exception) >= level:
+            raise self._lock_up(record, "a fault in the fault handler")
+        try:
+            entry = self._exceptions.take(exception, pc)
+        except TargetError as error:
+            chip.scb.note_fault(0, VECTTBL)
+            raise self._lock_up(record, "the vector table is not in memory") from error
+        if entry.stacking_failed:
+            chip.scb.note_fault(STKERR)
+            if exception != HARD_FAULT:  # the lost frame is a fault of its own; on the way into HardFault it is only noted
+                return self._enter(HARD_FAULT, entry.vector & ~1, record)
+        return self.vector(entry)
+
+    def vector(self, entry: Entry) -> int:
+        """The address of a handler that has been entered; a vector without the Thumb bit faults there."""
+        if entry.vector & 1:
+            return entry.vector & ~1
+        return self.from_stop(Stop(Reason.INVALID_STATE, entry.vector))
+
+    def handler_ended(self, exception: int) -> None:
+        """A handler has returned: with a fault's, the firmware has dealt with it."""
+        if exception in (HARD_FAULT, MEM_MANAGE, BUS_FAULT, USAGE_FAULT):
+            self.open = None
+
+    def check_handler(self, now: int) -> None:
+        """Raise the open fault where its handler neither returns nor resets."""
+        if self.open and self._clock.seconds(now) > self._must_end_s:
+            raise self.open
+
+    def _lock_up(self, cause: TargetFault, why: str) -> TargetFault:
+        """The core would lock up. What led to it says where."""
+        detail = f"{why}, after {cause.kind} in {cause.symbol or 'no function'}: {cause.detail}"
+        return TargetFault(
+            "lock-up", detail, pc=cause.pc, lr=cause.lr, sp=cause.sp, cfsr=self._chip.scb.values.get(CFSR, 0),
+            hfsr=self._chip.scb.values.get(HFSR, 0), address=cause.address, symbol=cause.symbol, line=cause.line,
+            cycle=cause.cycle,
+        )  # fmt: skip
+
+    # -- words
+
+    def _record(self, fault: Fault, pc: int) -> TargetFault:
+        """The fault as an error, with the function it happened in, or the one that jumped away from all functions."""
+        core, scb = self._chip.core, self._chip.scb
+        lr = core.register(uc_arm.UC_ARM_REG_LR)
+        place, detail = pc, fault.detail
+        if self._symbols.function(pc) is None and self._symbols.function(lr) is not None:
+            place, detail = lr - 2, f"{detail}, called from {self._symbols.describe(lr - 2)}"
+        return TargetFault(
+            fault.kind, detail, pc=pc, lr=lr, sp=core.register(uc_arm.UC_ARM_REG_SP),
+            cfsr=scb.values.get(CFSR, 0) | fault.cfsr, hfsr=scb.values.get(HFSR, 0) | fault.hfsr, address=fault.address,
+            symbol=self._symbols.function(place), line=self._symbols.line(place), cycle=core.now,
+        )  # fmt: skip
+
+    def endless(self, pc: int, seconds: float) -> TargetFault:
+        """The program runs and nothing comes of it."""
+        detail = f"{seconds:.3g} s without sleeping or sending a byte"
+        return self._record(Fault("endless loop", detail, 0), pc)
+
+    def stuck(self, pc: int) -> TargetFault:
+        """A branch to itself that no interrupt can leave."""
+        return self._record(Fault("endless loop", "a branch to itself, and no interrupt can come", 0), pc)
+
+    def _describe_stack(self) -> str:
+        low, top = self.stack or (0, 0)
+        return f"the stack pointer goes below {low:#010x}, the end of {top - low} bytes of stack"

@@ -1,0 +1,92 @@
+"""The simulated board as a target of the bench."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hil.board import Board
+from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
+from hil.targets.sim.board import SimBoard
+from hil.targets.sim.image import load
+from hil.timing import CostModel
+from hil.timing.simple import SimpleTable
+
+RUNAWAY_S = 3.0
+
+
+class SimTarget:
+    """An STM32F4 board in this process, with virtual time.
+
+    The board runs only while read() waits. TargetFault, raised by read(), ends the firmware: boot() or reset() starts it again.
+    """
+
+    name = "sim"
+    capabilities = Capabilities(cycles="timing-model", reads_memory=True, virtual_time=True, injects_faults=True)
+
+    def __init__(self, board: Board, *, model: CostModel | None = None, runaway_s: float = RUNAWAY_S) -> None:
+        """model: what code costs; runaway_s: for how long the firmware may compute without sleeping or sending a byte."""
+        self.board = board
+        self._model, self._runaway_s = model, runaway_s
+        self._sim: SimBoard | None = None
+
+    @property
+    def sim(self) -> SimBoard:
+        """The board. Raises TargetError before boot()."""
+        if self._sim is None:
+            raise TargetError("the simulated board has no firmware: boot() one first")
+        return self._sim
+
+    @property
+    def faults(self) -> list[TargetFault]:
+        """Every crash since boot, also those that the firmware's handler reported and reset from."""
+        return self.sim.faults.history
+
+    def boot(self, elf: Path) -> None:
+        """Power up with a firmware. Raises HilError where the ELF does not fit the board."""
+        self._sim = SimBoard(self.board, load(elf, self.board), self._model or SimpleTable(), self._runaway_s)
+
+    def reset(self) -> None:
+        """As the reset button: RAM keeps its contents."""
+        self.sim.reset()
+
+    def close(self) -> None:
+        self._sim = None
+
+    def write(self, data: bytes) -> None:
+        """Put bytes on the line; they arrive one by one, at the line's speed, while read() lets time pass."""
+        self.sim.usart.host_write(data)
+
+    def read(self, timeout_s: float) -> bytes:
+        """Bytes that the firmware has sent: at least one, or b"" once timeout_s of virtual time has passed.
+
+        Raises TargetFault where the firmware crashes, TargetError where it does something the board does not model.
+        """
+        sim = self.sim
+        data = sim.usart.host_take()
+        deadline_s = sim.seconds + timeout_s
+        while not data and sim.seconds < deadline_s:
+            sim.run(sim.clock.cycle(deadline_s) + 1)
+            data = sim.usart.host_take()
+        return data
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Bytes of flash or RAM. Raises TargetError outside them."""
+        return self.sim.core.memory.read(address, size)
+
+    def observed(self) -> Observed:
+        """Cycles, instructions and the stack's high-water mark, exactly."""
+        return self.sim.observed()
+
+    def describe(self, pc: int) -> str:
+        """ "function (file.c:line)" of an address in the firmware."""
+        return self.sim.image.symbols.describe(pc)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,114 @@
+"""Addresses of a firmware to function names and source lines, from the ELF's symbol table and DWARF line table."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from elftools.dwarf.compileunit import CompileUnit
+from elftools.dwarf.lineprogram import LineProgram
+from elftools.elf.elffile import ELFFile
+
+THUMB = 1
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function's place in the image, the Thumb bit removed."""
+
+    name: str
+    address: int
+    size: int
+
+
+class Symbols:
+    """What lies where in an ELF. The line table is read when the first line is asked for, once."""
+
+    def __init__(self, elf: Path) -> None:
+        self._elf = elf
+        with elf.open("rb") as file:
+            table = ELFFile(file).get_section_by_name(".symtab")
+            entries = list(table.iter_symbols()) if table else []
+        self._values = {entry.name: entry["st_value"] for entry in entries if entry.name and entry["st_shndx"] != "SHN_UNDEF"}
+        functions = {
+            entry["st_value"] & ~THUMB: Function(entry.name, entry["st_value"] & ~THUMB, entry["st_size"])
+            for entry in entries
+            if entry["st_info"]["type"] == "STT_FUNC" and entry["st_shndx"] != "SHN_UNDEF"
+        }
+        self.functions = [functions[address] for address in sorted(functions)]
+        self._addresses = [function.address for function in self.functions]
+
+    def address(self, name: str) -> int | None:
+        """A symbol's value as it stands in the ELF (a function's has the Thumb bit); None where there is no such symbol."""
+        return self._values.get(name)
+
+    def function(self, pc: int) -> str | None:
+        """The name of the function that holds an address; None outside every function."""
+        position = bisect_right(self._addresses, pc & ~THUMB) - 1
+        if position < 0:
+            return None
+        function = self.functions[position]
+        # assembly without .size has size 0: then it reaches to the next function
+        return function.name if not function.size or (pc & ~THUMB) < function.address + function.size else None
+
+    def line(self, pc: int) -> str | None:
+        """ "conv.c:42"; None where the ELF has no line for the address."""
+        addresses, places = self._lines
+        position = bisect_right(addresses, pc & ~THUMB) - 1
+        return places[position] if position >= 0 else None
+
+    def describe(self, pc: int) -> str:
+        """ "conv_row (conv.c:42)", as much of it as is known; the bare address where nothing is."""
+        name, line = self.function(pc), self.line(pc)
+        if not name:
+            return f"{pc:#010x}"
+        return f"{name} ({line})" if line else name
+
+    @cached_property
+    def _lines(self) -> tuple[list[int], list[str | None]]:
+        """Addresses in order, and the place from each on; None from an end of sequence on."""
+        rows: list[tuple[int, bool, str | None]] = []
+        with self._elf.open("rb") as file:
+            elf = ELFFile(file)
+            if elf.has_dwarf_info():
+                dwarf = elf.get_dwarf_info()
+                for unit in dwarf.iter_CUs():
+                    program = dwarf.line_program_for_CU(unit)
+                    if program:
+                        rows += _rows(program, unit)
+        # at one address, the start of a sequence is worth more than the end of the one before it
+        rows.sort(key=lambda row: (row[0], row[1]))
+        return [row[0] for row in rows], [row[2] for row in rows]
+
+
+def _rows(program: LineProgram, unit: CompileUnit) -> list[tuple[int, bool, str | None]]:
+    """(address, is a line, "file:line") of one compilation unit; functions that the linker dropped start at 0 and are left out."""
+    files = program["file_entry"]
+    first = 0 if program["version"] >= 5 else 1  # DWARF 5 counts files from 0
+    rows: list[tuple[int, bool, str | None]] = []
+    sequence: list[tuple[int, bool, str | None]] = []
+    for entry in program.get_entries():
+        state = entry.state
+        if state is None:
+            continue
+        if state.end_sequence:
+            if sequence and sequence[0][0] != 0:
+                rows += [*sequence, (state.address, False, None)]
+            sequence = []
+        else:
+            name = files[state.file - first].name.decode(errors="replace")
+            sequence.append((state.address, True, f"{Path(name).name}:{state.line}"))
+    return rows
+
+
+@lru_cache(maxsize=8)
+def _load(elf: Path, _modified_ns: int, _size: int) -> Symbols:
+    return Symbols(elf)
+
+
+def symbols(elf: Path) -> Symbols:
+    """The symbols of an ELF, read once for as long as the file stays the same."""
+    status = elf.stat()
+    return _load(elf.resolve(), status.st_mtime_ns, status.st_size)
