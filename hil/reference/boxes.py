@@ -4,20 +4,25 @@ The rules are those of the published code (EdgeML face detection, after S3FD). T
 exact rules in hil.compiler; this is what it is compared with box by box.
 """
 
+from functools import cache
+
 import numpy as np
 from numba import njit
 
 from hil.reference.networks import DetectorSpec
 
 
+@cache
 def priors(spec: DetectorSpec) -> np.ndarray:
-    """All anchors, (A, 4) float32 cx cy w h in input pixels: sources in order, cells in row-major order."""
+    """All anchors, (A, 4) float32 cx cy w h in input pixels: sources in order, cells in row-major order. Read-only."""
     parts = []
     for (rows, columns), step, size in zip(spec.map_sizes, spec.steps, spec.sizes, strict=True):
         y, x = np.mgrid[:rows, :columns]
         edges = np.full(x.shape, size)
         parts.append(np.stack([(x + 0.5) * step, (y + 0.5) * step, edges, edges], -1).reshape(-1, 4))
-    return np.concatenate(parts).astype(np.float32)
+    anchors = np.concatenate(parts).astype(np.float32)
+    anchors.setflags(write=False)  # shared by everyone who asks
+    return anchors
 
 
 def decode(offsets: np.ndarray, anchors: np.ndarray, variances: tuple[float, float]) -> np.ndarray:

@@ -64,11 +64,16 @@ class RnnPool(nn.Module):
 
     def _summaries(self, x: Tensor) -> Tensor:
         """cell1 along T of (T, C, N, K), a summary each window: (windows, hidden1, N, K)."""
-        lanes = self.cell1.W.t() @ x.flatten(2)
+        lanes = _project(x.flatten(2), self.cell1)
         return sweep(lanes, self.cell1, self.patch, self.stride).unflatten(2, x.shape[2:])
 
     def _both_ways(self, summaries: Tensor) -> Tensor:
         """cell2 along T of (T, hidden1, N, K), forwards then backwards: (windows, 2 * hidden2, N, K)."""
-        lanes = self.cell2.W.t() @ summaries.flatten(2)
+        lanes = _project(summaries.flatten(2), self.cell2)
         ways = [sweep(lanes, self.cell2, self.patch, self.stride, reverse) for reverse in (False, True)]
         return torch.cat(ways, 1).unflatten(2, summaries.shape[2:])
+
+
+def _project(lanes: Tensor, cell: FastGrnn) -> Tensor:
+    """x W for lanes: (T, input_size, L) to (T, hidden_size, L), where a plain @ would transpose twice."""
+    return torch.bmm(cell.W.t().expand(len(lanes), -1, -1), lanes)

@@ -7,7 +7,7 @@ computes the forward states again: storing them all would cost more memory traff
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numba import njit
 from torch import Tensor
 
 LANES = 128  # sequences in flight a thread: the state of 16 hidden units then has 8 KB and stays in the L1 cache
+PARTS_A_THREAD = 4
 _FAST = {"reassoc", "contract", "nsz", "arcp"}  # no nnan: a diverged training must still show its NaN
 
 
@@ -186,19 +187,22 @@ def sweep_kernels(hidden: int) -> tuple[Callable[..., None], Callable[..., None]
     return forward, backward
 
 
-@lru_cache(maxsize=1)
-def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(thread_name_prefix="sweep")
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="sweep")
 
 
 def _in_parts(job: Callable[[int, int], Any], lanes: int) -> list[Any]:
-    """job(first, last) for as many parts of the lanes as torch has threads."""
-    parts = max(1, min(torch.get_num_threads(), lanes // LANES))
-    blocks = -(-lanes // LANES)
+    """job(first, last) for parts of the lanes, on as many threads as torch has.
+
+    A few parts a thread: where another program holds one of the cores, the other thread then takes more of them.
+    """
+    threads, blocks = torch.get_num_threads(), -(-lanes // LANES)
+    parts = min(PARTS_A_THREAD * threads, blocks) if threads > 1 else 1
     edges = [min(lanes, blocks * i // parts * LANES) for i in range(parts + 1)]
     if parts == 1:
         return [job(0, lanes)]
-    return list(_pool().map(job, edges[:-1], edges[1:]))
+    return list(_pool(threads).map(job, edges[:-1], edges[1:]))
 
 
 class FastSweep(torch.autograd.Function):

@@ -28,6 +28,7 @@ from hil.training.wider import PhotoSet, load_photos
 
 log = logging.getLogger(__name__)
 
+SAVE_EVERY = 1600  # images: about a minute, the most that an interrupted training loses
 HOLDOUT_SIZES = (16, 8, 4)  # AP of faces of at least so many input pixels; roughly easy, medium, hard
 
 
@@ -41,6 +42,7 @@ class Training:
     recipe: Recipe
     schedule: Schedule
     seed: int
+    images: int  # where the schedule ends if the time allows
     seen: int = 0
     seconds: float = 0.0
     best: float = -1.0
@@ -53,7 +55,7 @@ class Training:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "plain": json.dumps([asdict(self.recipe), asdict(self.schedule), self.seed, self.seen, self.seconds,
-                                 self.best, self.history]),
+                                 self.best, self.history, self.images]),
         }  # fmt: skip
         partial = path.with_suffix(".partial")
         torch.save(state, partial)
@@ -72,7 +74,7 @@ class Training:
         if json.loads(json.dumps(asdict(self.recipe))) | {"images": 0} != recipe | {"images": 0} or seed != self.seed:
             raise HilError(f"{path} was trained with another recipe or seed: train without --resume to start again")
         self.schedule = Schedule(**schedule)
-        self.seen, self.seconds, self.best, self.history = rest
+        self.seen, self.seconds, self.best, self.history, self.images = rest
 
 
 def begin(name: str, recipe: Recipe, seed: int) -> Training:
@@ -85,7 +87,7 @@ def begin(name: str, recipe: Recipe, seed: int) -> Training:
     others = [p for p in network.parameters() if p.dim() <= 1]
     groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
     optimiser = torch.optim.AdamW(groups, recipe.peak_rate, recipe.betas, fused=True)
-    return Training(network, copy.deepcopy(network), optimiser, recipe, Schedule(recipe.images), seed)
+    return Training(network, copy.deepcopy(network), optimiser, recipe, Schedule(recipe.images), seed, recipe.images)
 
 
 def train(
@@ -115,7 +117,8 @@ def train(
     state = out / "state.pt"
     if is_resumed and state.is_file():
         training.restore(state)
-    if images is not None and images != training.schedule.end:
+    if images is not None:
+        training.images = images
         training.schedule = training.schedule.retargeted(training.seen, images)
     out.mkdir(parents=True, exist_ok=True)
     photos = load_photos(data, "train", cache)
@@ -129,31 +132,45 @@ def train(
 def _run(
     training: Training, batches: Batches, held_out: np.ndarray, out: Path, minutes: float | None, report_every: int
 ) -> None:
-    """Train to the schedule's end, reporting and saving every report_every images."""
-    started, lap = time.monotonic(), time.monotonic()
-    seconds_before, lap_seen, losses = training.seconds, training.seen, []
-    batch = training.recipe.batch
+    """Train to the schedule's end; save every SAVE_EVERY images and report every report_every."""
+    started, seconds_before = time.monotonic(), training.seconds
+    lap, lap_seen, reported = started, training.seen, training.seen
+    losses: list[tuple[float, float]] = []
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, refresh_per_second=1) as progress:
         task = progress.add_task("training", total=training.schedule.end, completed=training.seen)
-        for inputs, labels, offsets in loader(batches, training.seen // batch, 1 << 40):
-            if training.seen >= training.schedule.end:
-                break
-            losses.append(step(training, inputs, labels, offsets))
-            progress.update(task, completed=training.seen, total=training.schedule.end)
+        for inputs, labels, offsets in loader(batches, training.seen // training.recipe.batch, 1 << 40):
             is_last = training.seen >= training.schedule.end
-            if training.seen - lap_seen < report_every and not is_last:
+            if not is_last:
+                losses.append(step(training, inputs, labels, offsets))
+                progress.update(task, completed=training.seen, total=training.schedule.end)
+                is_last = training.seen >= training.schedule.end
+            if training.seen - lap_seen < SAVE_EVERY and not is_last:
                 continue
-            speed = (training.seen - lap_seen) / (time.monotonic() - lap)
-            training.seconds = seconds_before + time.monotonic() - started
-            report(training, batches.photos, held_out, np.mean(losses, 0), speed, out)
-            if minutes is not None and not is_last:
-                left = max(0.0, minutes * 60 - (time.monotonic() - started))
-                reachable = training.seen + int(0.97 * speed * left)  # the rest of the time goes into reports
-                end = min(training.recipe.images, reachable) if minutes else reachable
-                training.schedule = training.schedule.retargeted(training.seen, end)
+            now = time.monotonic()
+            speed = (training.seen - lap_seen) / (now - lap)
+            training.seconds = seconds_before + now - started
+            if losses and (is_last or training.seen - reported >= report_every):
+                report(training, batches.photos, held_out, np.mean(losses, 0), speed, out)
+                reported, losses = training.seen, []
+            elif minutes is not None:
+                training.schedule = _brought_forward(training, 60 * minutes - (now - started), speed)
             training.save(out / "state.pt")
-            lap, lap_seen, losses = time.monotonic(), training.seen, []
+            log.info("%d of %d images, %.1f a second", training.seen, training.schedule.end, speed)
+            if is_last:
+                break
+            lap, lap_seen = time.monotonic(), training.seen
+
+
+def _brought_forward(training: Training, seconds_left: float, speed: float) -> Schedule:
+    """The schedule with its end where the time left ends, but no later than it was asked for.
+
+    Some of the time goes into reports, and one lap's speed is not the next one's: the end moves half of the way.
+    """
+    reachable = training.seen + 0.96 * speed * max(seconds_left, 0.0)
+    wanted = min(training.images, reachable)
+    share = 0.5 if seconds_left > 600 else 1.0
+    return training.schedule.retargeted(training.seen, round(training.schedule.end * (1 - share) + wanted * share))
 
 
 def step(training: Training, inputs: Tensor, labels: Tensor, offsets: Tensor) -> tuple[float, float]:
@@ -162,7 +179,7 @@ def step(training: Training, inputs: Tensor, labels: Tensor, offsets: Tensor) ->
     for group in training.optimiser.param_groups:
         group["lr"] = training.schedule.rate(training.seen, recipe)
     network.train()
-    boxes, confidence = network(inputs.contiguous(memory_format=torch.channels_last))
+    boxes, confidence = network(inputs)
     confidence_loss = focal_loss(confidence, labels, recipe)
     localisation_loss = box_loss(boxes, labels, offsets)
     training.optimiser.zero_grad(set_to_none=True)
