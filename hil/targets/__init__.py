@@ -1,11 +1,11 @@
 """Where firmware runs: the simulated board, the host, Renode, a real board. All speak the same protocol (base.py).
 
-    base.py     the Target protocol and its errors
-    symbols.py  addresses to functions and source lines
-    sim/        a simulated STM32F4 on Unicorn, with exact memory, faults and cycles
-    native.py   the same C compiled for the host
-    renode.py   the same ELF on Renode
-    serial.py   the same ELF on a real board
+base.py     the Target protocol and its errors
+symbols.py  addresses to functions and source lines
+sim/        a simulated STM32F4 on Unicorn, with exact memory, faults and cycles
+native.py   the same C compiled for the host
+renode.py   the same ELF on Renode
+serial.py   the same ELF on a real board
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def create(name: str, board: Board, **options: Any) -> Target:
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if missing.startswith(module_name):
-            raise HilError(f"target {name!r} is not part of this version: choose another of {', '.join(NAMES)}") from None
+            raise HilError(
+                f"target {name!r} is not part of this version: choose another of {', '.join(NAMES)}"
+            ) from None
         raise HilError(f"target {name!r} needs the Python package {missing!r}: pip install {missing}") from error
     target: Target = getattr(module, _CLASSES[name])(board, **options)
     return target

@@ -19,7 +19,7 @@ class Transport(Protocol):
         ...
 
     def read(self, timeout_s: float) -> bytes:
-        """Bytes from the device: at least one as soon as any is there, b"" once timeout_s of the target's time has passed.
+        """Bytes from the device: at least one as soon as any is there, b"" once timeout_s of its time has passed.
 
         The target's time is virtual on an emulator and wall-clock time elsewhere.
         """
@@ -30,7 +30,9 @@ class Transport(Protocol):
 class Capabilities:
     """What a target can do. A test asks this, never which target it runs on."""
 
-    cycles: Literal["timing-model", "instructions", "dwt"] | None  # what the device's cycle counter counts; None: nothing
+    cycles: (
+        Literal["timing-model", "instructions", "dwt"] | None
+    )  # what the device's cycle counter counts; None: nothing
     reads_memory: bool = False
     virtual_time: bool = False
     injects_faults: bool = False  # provoked crashes are caught and explained
@@ -86,8 +88,9 @@ class TargetError(HilError):
 class TargetFault(TargetError):
     """The firmware crashed: what happened, where, and in which state.
 
-    kind: "stack overflow", "bus fault", "divide by zero", "endless loop", "lock-up", ... symbol and line are those of pc, or of the
-    caller where pc is in no function (a call through a bad pointer). address: of the failed access, where there was one.
+    kind: "stack overflow", "bus fault", "divide by zero", "endless loop", "lock-up", ... symbol and line are those of
+    pc, or of the caller where pc is in no function (a call through a bad pointer). address: of the failed access,
+    where there was one.
     """
 
     def __init__(

@@ -10,6 +10,7 @@ from pathlib import Path
 from elftools.dwarf.compileunit import CompileUnit
 from elftools.dwarf.lineprogram import LineProgram
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 THUMB = 1
 
@@ -30,8 +31,10 @@ class Symbols:
         self._elf = elf
         with elf.open("rb") as file:
             table = ELFFile(file).get_section_by_name(".symtab")
-            entries = list(table.iter_symbols()) if table else []
-        self._values = {entry.name: entry["st_value"] for entry in entries if entry.name and entry["st_shndx"] != "SHN_UNDEF"}
+            entries = list(table.iter_symbols()) if isinstance(table, SymbolTableSection) else []
+        self._values = {
+            entry.name: entry["st_value"] for entry in entries if entry.name and entry["st_shndx"] != "SHN_UNDEF"
+        }
         functions = {
             entry["st_value"] & ~THUMB: Function(entry.name, entry["st_value"] & ~THUMB, entry["st_size"])
             for entry in entries
@@ -41,7 +44,7 @@ class Symbols:
         self._addresses = [function.address for function in self.functions]
 
     def address(self, name: str) -> int | None:
-        """A symbol's value as it stands in the ELF (a function's has the Thumb bit); None where there is no such symbol."""
+        """A symbol's value as it stands in the ELF (a function's has the Thumb bit); None where there is none."""
         return self._values.get(name)
 
     def function(self, pc: int) -> str | None:
@@ -84,7 +87,7 @@ class Symbols:
 
 
 def _rows(program: LineProgram, unit: CompileUnit) -> list[tuple[int, bool, str | None]]:
-    """(address, is a line, "file:line") of one compilation unit; functions that the linker dropped start at 0 and are left out."""
+    """(address, is a line, "file:line") of one compilation unit, without the functions that the linker dropped."""
     files = program["file_entry"]
     first = 0 if program["version"] >= 5 else 1  # DWARF 5 counts files from 0
     rows: list[tuple[int, bool, str | None]] = []

@@ -1,8 +1,8 @@
 """The native block hook's shared state, and the part of the hook that every cost model begins with.
 
-Unicorn calls the hook before each basic block. It is a numba `cfunc`, so it runs without Python. Everything it needs lies in
-one flat uint64 array, the state: a header (the words named here), the block table (one word for each halfword of flash and of
-SRAM), the simulated board's own tables, and the model's words.
+Unicorn calls the hook before each basic block. It is a numba `cfunc`, so it runs without Python. Everything it needs
+lies in one flat uint64 array, the state: a header (the words named here), the block table (one word for each halfword
+of flash and of SRAM), the simulated board's own tables, and the model's words.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ SKIP_CHECKS = 41  # address of a block whose checks have been dealt with
 EXACT_PC = 42  # set by a code hook on an instruction that reads the clock
 EXACT_BLOCK = 43  # BLOCKS + 1 when it was set
 SUSPECT = 44  # the check that failed: its number among the block's, or for a late one its instruction's address
+CAME_FROM = 45  # PREV_END when the block was entered: just behind the branch to it
 FN_STOP = 48  # addresses of native functions and of the callback for blocks never seen
 FN_REG_READ = 49
 FN_FIRST_SIGHT = 50
@@ -56,7 +57,7 @@ SRAM_TABLE = 56  # index of the block table's word for the first halfword of SRA
 CHECK_TABLE = 57  # distance from a block's word to the word with the index of its checks
 TABLE = 64  # index of the block table's word for the first halfword of flash
 
-# -- a block's word: cost | instructions << 20 | bytes << 32 | the board's flags << 44 | the model's << 52; 0: never seen
+# -- a block's word: cost | instructions << 20 | bytes << 32 | board's flags << 44 | model's << 52; 0: never seen
 COST_MASK = (1 << 20) - 1
 INSTRUCTIONS_SHIFT, INSTRUCTIONS_MASK = 20, (1 << 12) - 1
 SIZE_SHIFT, SIZE_MASK = 32, (1 << 12) - 1
@@ -69,7 +70,7 @@ MODEL_FLAGS_SHIFT = 52
 # -- reasons in STOP
 STOP_NONE, STOP_EVENT, STOP_EXCEPTION, STOP_FPU, STOP_CHECK, STOP_SPIN, STOP_STACK, STOP_LATE, STOP_HOST = range(9)
 
-# -- a check: kind | Unicorn's register id << 8 | signed offset << 32; tested is the register's value at the block's entry
+# -- a check: kind | Unicorn's register id << 8 | signed offset << 32; tested is the value at the block's entry
 CHECK_ALIGNED, CHECK_DIVISOR, CHECK_STACK = 1, 2, 3
 _PRIMASK, _FAULTMASK, _BASEPRI = (
     arm_const.UC_ARM_REG_PRIMASK,
@@ -77,7 +78,6 @@ _PRIMASK, _FAULTMASK, _BASEPRI = (
     arm_const.UC_ARM_REG_BASEPRI,
 )
 LEVEL_BIAS = 256  # keeps the levels of NMI (-2) and HardFault (-1) positive
-
 
 
 @intrinsic
@@ -249,6 +249,7 @@ def enter(uc, s, address, size):  # type: ignore[no-untyped-def]
     s[BLOCK] = np.uint64(address)
     s[BLOCK_SIZE] = np.uint64(size)
     s[BLOCK_START] = s[CYCLES]
+    s[CAME_FROM] = s[PREV_END]
     s[INSTRUCTIONS] += (entry >> np.uint64(INSTRUCTIONS_SHIFT)) & np.uint64(INSTRUCTIONS_MASK)
     s[BLOCKS] += np.uint64(1)
     return entry

@@ -1,4 +1,4 @@
-"""Bit-banding: each bit of the first megabyte of SRAM and of the peripherals as a word of its own (ARM DDI 0439, 3.7)."""
+"""Bit-banding: each bit of SRAM and of the peripherals as a word of its own (ARM DDI 0439, 3.7)."""
 
 from __future__ import annotations
 

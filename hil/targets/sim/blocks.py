@@ -1,9 +1,9 @@
 """First sight of a basic block: what the core must check that Unicorn does not.
 
-Unicorn lets unaligned LDRD, LDM and VLDR pass, divides by zero in silence, and runs FP code with the FPU off. A hook on every load
-would halve the speed, so a block is read once, here, and what can go wrong in it becomes a few words that the native block hook
-tests against the registers at the block's entry. Where a base register is computed within the block its value there is not
-known; then the single instruction gets a hook of its own.
+Unicorn lets unaligned LDRD, LDM and VLDR pass, divides by zero in silence, and runs FP code with the FPU off. A hook
+on every load would halve the speed, so a block is read once, here, and what can go wrong in it becomes a few words
+that the native block hook tests against the registers at the block's entry. Where a base register is computed within
+the block its value there is not known; then the single instruction gets a hook of its own.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from hil.timing.blockhook import CHECK_ALIGNED, CHECK_DIVISOR, CHECK_STACK, FLAG
 
 SP, PC = 13, 15
 REGISTER_IDS = [uc.UC_ARM_REG_R0 + n for n in range(13)] + [uc.UC_ARM_REG_SP, uc.UC_ARM_REG_LR, uc.UC_ARM_REG_PC]
-_CAPSTONE_NUMBERS = {cs.ARM_REG_R0 + n: n for n in range(13)} | {cs.ARM_REG_SP: 13, cs.ARM_REG_LR: 14, cs.ARM_REG_PC: 15}
+_CAPSTONE_NUMBERS = {cs.ARM_REG_R0 + n: n for n in range(13)} | {
+    cs.ARM_REG_SP: 13,
+    cs.ARM_REG_LR: 14,
+    cs.ARM_REG_PC: 15,
+}
 _DISASSEMBLER = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
 _DISASSEMBLER.detail = True
 _EFFECTS = ("st", "push", "vst", "vpush", "svc", "bkpt", "wf", "sev", "cps", "msr", "ldrex", "bl")
@@ -56,7 +60,7 @@ class Check:
 
 @dataclass
 class Block:
-    """What was found in a block. late: checks whose register is only known when the instruction at their pc is reached."""
+    """What was found in a block. late: checks whose register is only known at the instruction itself."""
 
     address: int
     size: int
@@ -83,7 +87,7 @@ def decode(address: int, code: bytes) -> Iterator[Instruction]:
 
 
 def multiple_base(instruction: Instruction) -> tuple[int, int] | None:
-    """(base register, offset) of an access that must be word-aligned; None for any other. A base of SP or PC always is."""
+    """(base register, offset) of an access that must be word-aligned and, its base not being SP or PC, may not be."""
     first, second = instruction.first, instruction.second
     base = first & 0xF
     if first & 0xF000 == 0xC000:  # LDM, STM
@@ -117,7 +121,7 @@ def uses_fpu(instruction: Instruction) -> bool:
 
 
 def stack_step(instruction: Instruction) -> int | None:
-    """By how many bytes it moves SP, where that stands in the instruction; None where it leaves SP alone or sets it anew."""
+    """By how many bytes it moves SP, where that stands in the instruction; None where it does not."""
     first, second = instruction.first, instruction.second
     if first & 0xFE00 == 0xB400:  # PUSH
         return -4 * (first & 0x1FF).bit_count()
@@ -198,13 +202,15 @@ def _sort_out(block: Block, code: bytes, suspects: list[tuple[Instruction, int, 
 
 
 def _written_before(address: int, code: bytes, at: set[int]) -> dict[int, set[int]] | None:
-    """For each of some addresses, the registers that the block has written before it. None where it does not disassemble."""
+    """For each of some addresses, the registers that the block has written before it. None: it does not disassemble."""
     written: set[int] = set()
     found: dict[int, set[int]] = {}
     for instruction in _DISASSEMBLER.disasm(code, address):
         if instruction.address in at:
             found[instruction.address] = set(written)
-        written |= {_CAPSTONE_NUMBERS[register] for register in instruction.regs_access()[1] if register in _CAPSTONE_NUMBERS}
+        written |= {
+            _CAPSTONE_NUMBERS[register] for register in instruction.regs_access()[1] if register in _CAPSTONE_NUMBERS
+        }
     return found if found.keys() == at else None
 
 

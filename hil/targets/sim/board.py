@@ -32,8 +32,8 @@ _SPIN_CYCLES = 3  # of a branch to itself
 class SimBoard:
     """A board with a firmware in its flash, after power-on.
 
-    A crash is raised, as TargetFault, when the firmware's own handlers cannot deal with it: lock-up, a handler that hangs, a
-    program that runs without end. `faults.history` also has those that they dealt with.
+    A crash is raised, as TargetFault, when the firmware's own handlers cannot deal with it: lock-up, a handler that
+    hangs, a program that runs without end. `faults.history` also has those that they dealt with.
     """
 
     def __init__(self, board: Board, image: Image, model: CostModel, runaway_s: float = 3.0) -> None:
@@ -53,9 +53,10 @@ class SimBoard:
         self.usart = self.chip.usarts[board.uart.peripheral]
         self.usart.line_baud, self.usart.on_output = board.uart.baud, self._expect_output
         self._deal_with: dict[Reason, Callable[[Stop], None]] = {
-            Reason.EVENT: self._go_on, Reason.EXCEPTION: self._go_on, Reason.HOST: self._go_on, Reason.SLEEP: self._sleep,
-            Reason.SPIN: self._spin, Reason.STACK_LIMIT: self._near_stack_end, Reason.SUPERVISOR_CALL: self._call_supervisor,
-            Reason.EXCEPTION_RETURN: self._return_from_exception, Reason.ARRIVED: self._arrive,
+            Reason.EVENT: self._go_on, Reason.EXCEPTION: self._go_on, Reason.HOST: self._go_on,
+            Reason.SLEEP: self._sleep, Reason.SPIN: self._spin, Reason.STACK_LIMIT: self._near_stack_end,
+            Reason.SUPERVISOR_CALL: self._call_supervisor, Reason.EXCEPTION_RETURN: self._return_from_exception,
+            Reason.ARRIVED: self._arrive,
         }  # fmt: skip
         self.core.memory.power_on(_SEED)
         for address, data in image.parts:
@@ -90,8 +91,8 @@ class SimBoard:
         stack, start = memory.word(self.board.flash.origin), memory.word(self.board.flash.origin + 4)
         if not memory.is_ram(stack - 4, 4) or not start & 1 or memory.find(start & ~1, 2) is None:
             raise TargetError(
-                f"{self.image.path}: no vector table at {self.board.flash.origin:#010x}: it starts with {stack:#010x} and "
-                f"{start:#010x}, expected a stack pointer into RAM and an odd code address"
+                f"{self.image.path}: no vector table at {self.board.flash.origin:#010x}: it starts with {stack:#010x} "
+                f"and {start:#010x}, expected a stack pointer into RAM and an odd code address"
             )
         self.core.set_register(uc_arm.UC_ARM_REG_SP, stack)
         self._pc = start & ~1
@@ -149,7 +150,7 @@ class SimBoard:
         """Events and pending exceptions are seen to before the core runs again."""
 
     def _take_exception(self) -> None:
-        """Enter the pending exception that may pre-empt, if there is one; wake up for any that would but for PRIMASK."""
+        """Enter the pending exception that may pre-empt, if any; one that only PRIMASK holds back still ends sleep."""
         exception = self._nvic.next()
         if exception is None:
             return
@@ -182,7 +183,7 @@ class SimBoard:
         self.core.spend(max(1, rounds) * _SPIN_CYCLES)
 
     def _near_stack_end(self, stop: Stop) -> None:
-        """SP is about to leave the stack. At the bottom of the memory the store will fault; elsewhere it would do damage."""
+        """SP is about to leave the stack. At the memory's bottom the store will fault; elsewhere it would do damage."""
         low = self.faults.stack[0] if self.faults.stack else 0
         if low != self.board.sram.origin:
             raise self.faults.overflow_ahead(stop.pc)

@@ -1,7 +1,7 @@
 """The peripheral buses: which register block answers an address, and what happens where none does.
 
-The areas that ST's memory map (RM0090, 2.3) calls reserved are not mapped and fault as on the chip. A peripheral that the chip has
-and this board does not model ends the run with an error: made-up values would be worse.
+The areas that ST's memory map (RM0090, 2.3) calls reserved are not mapped and fault as on the chip. A peripheral that
+the chip has and this board does not model ends the run with an error: made-up values would be worse.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Bus:
     def place(
         self, origin: int, peripheral: Peripheral, clocked: Callable[[], bool] | None = None, base: int | None = None
     ) -> None:
-        """Put a peripheral on the 1 KB page at an address. Its offsets count from base; clocked: whether RCC feeds it."""
+        """Put a peripheral on a 1 KB page. Its offsets count from base; clocked: whether RCC feeds it."""
         self._pages[origin // _PAGE] = (peripheral, origin if base is None else base, clocked)
 
     def read(self, address: int, size: int) -> int:
@@ -77,15 +77,17 @@ class Bus:
             return self._pages[address // _PAGE]
         except KeyError:
             raise TargetError(
-                f"{self._where()} accesses the peripheral register at {address:#010x}, which the simulated board does not "
-                "have: remove the access or add the peripheral to hil/targets/sim"
+                f"{self._where()} accesses the peripheral register at {address:#010x}, which the simulated board "
+                "does not have: remove the access or add the peripheral to hil/targets/sim"
             ) from None
 
     def _note_idle_write(self, address: int) -> None:
         page = address // _PAGE
         if page not in self._idle_writes:
             self._idle_writes.add(page)
-            log.warning("%s writes to %#010x, whose clock is off in RCC: ignored, as on the chip", self._where(), address)
+            log.warning(
+                "%s writes to %#010x, whose clock is off in RCC: ignored, as on the chip", self._where(), address
+            )
 
     def _callbacks(self, origin: int) -> tuple[Callable[..., int], Callable[..., None]]:
         """What Unicorn calls for an area. Errors cannot pass through it: they end the run instead."""

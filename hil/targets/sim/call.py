@@ -19,7 +19,7 @@ _ARGUMENT_REGISTERS = 4
 
 @dataclass(frozen=True)
 class Called:
-    """What a call cost, from the function's first instruction to the arrival at its return address, and what it returned."""
+    """What a call cost, from the first instruction to the arrival at the return address, and what it returned."""
 
     cycles: int
     instructions: int
@@ -29,9 +29,10 @@ class Called:
 def call(
     board: SimBoard, function: str, arguments: Sequence[int] = (), *, sp: int | None = None, limit_cycles: int = 10**9
 ) -> Called:
-    """Call a function by the AAPCS: r0 to r3 and the stack from `arguments`, the stack pointer from `sp` (default: top of SRAM).
+    """Call a function by the AAPCS: r0 to r3 and the stack from `arguments`, SP from `sp` (default: the top of SRAM).
 
-    Raises HilError where the image has no such function, TargetFault where it crashes, TargetError where it does not return.
+    Raises HilError where the image has no such function, TargetFault where it crashes, TargetError where it does not
+    return.
     """
     address = board.image.symbols.address(function)
     if address is None:

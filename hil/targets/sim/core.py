@@ -1,13 +1,12 @@
 """The Cortex-M4 core: Unicorn with the native block hook, run from one stop to the next.
 
-Unicorn executes the instructions. Whatever it leaves to others (exceptions, faults it does not raise, time) ends the run with a
-Stop that says why and where; the board deals with it and runs on.
+Unicorn executes the instructions. Whatever it leaves to others (exceptions, faults it does not raise, time) ends the
+run with a Stop that says why and where; the board deals with it and runs on.
 """
 
 from __future__ import annotations
 
 import logging
-
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -84,7 +83,7 @@ class Core:
     def __init__(self, board: Board, model: CostModel) -> None:
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(uc_arm.UC_CPU_ARM_CORTEX_M4)
-        self.uc.ctl_set_tcg_buffer_size(TCG_BUFFER)
+        self.uc.ctl_set_tcg_buffer_size(TCG_BUFFER)  # type: ignore[attr-defined]
         self.memory = Memory(self.uc, board)
         self.model = model
         self._trap = _Trap()
@@ -97,9 +96,7 @@ class Core:
         self._make_state(board)
         self._add_hooks()
 
-        model.attach(
-            Machine(self.uc, board, self.state, self._model_base, self.memory.read, self._add_model_hook)
-        )
+        model.attach(Machine(self.uc, board, self.state, self._model_base, self.memory.read, self._add_model_hook))
 
     def _make_state(self, board: Board) -> None:
         """The array that the native hook works on (hil.timing.blockhook)."""
@@ -108,7 +105,7 @@ class Core:
         self._check_base = hook.TABLE + 2 * table
         self._model_base = self._check_base + CHECK_WORDS
         self.state = np.zeros(self._model_base + self.model.model_words, np.uint64)
-        self.words = memoryview(self.state)  # plain ints, and faster to index than the array
+        self.words = memoryview(self.state)  # type: ignore[arg-type]  # plain ints, and faster to index than the array
         self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)
         words = self.words
         words[hook.FN_STOP] = unicorn_api.EMU_STOP
@@ -161,7 +158,7 @@ class Core:
         self.words[hook.CYCLES] += cycles
 
     def set_deadline(self, next_event: int, pending_level: int | None) -> None:
-        """When the hook must look up: at an event's cycle, or at once where an exception of that group priority waits."""
+        """When the hook must look up: at an event's cycle, or at once if an exception of that group priority waits."""
         words = self.words
         words[hook.NEXT_EVENT] = next_event
         words[hook.PENDING] = pending_level is not None
@@ -186,6 +183,12 @@ class Core:
     def stack_low(self) -> int:
         """The lowest stack pointer since watch_stack()."""
         return self.words[hook.STACK_LOW]
+
+    def origin_of_jump(self, pc: int) -> int:
+        """Where the jump to pc, which went wrong, was made: the last halfword of the block before."""
+        words = self.words
+        was_entered = words[hook.BLOCK] == pc
+        return (words[hook.CAME_FROM] if was_entered else words[hook.BLOCK] + words[hook.BLOCK_SIZE]) - 2
 
     def instructions_in(self, block: int) -> int:
         """How many instructions a block that has run has."""
@@ -280,6 +283,7 @@ class Core:
             self._settle(pc)
             return Stop(Reason.UNALIGNED, pc)
         if not self.register(uc_arm.UC_ARM_REG_XPSR) >> 24 & 1:
+            self._settle(pc)
             return Stop(Reason.INVALID_STATE, pc)
         # Unicorn calls WFE and YIELD invalid, with PC past them
         region = self.memory.find(pc - 2, 2)
@@ -389,7 +393,9 @@ class Core:
         first = self._check_next
         self._check_next += 1 + len(checks)
         if self._check_next > self._model_base:
-            raise MemoryError("the simulated board's check table is full: the firmware rewrites its own code without end")
+            raise MemoryError(
+                "the simulated board's check table is full: the firmware rewrites its own code without end"
+            )
         self.words[first] = len(checks)
         for k, check in enumerate(checks):
             self.words[first + 1 + k] = check.word
@@ -420,7 +426,6 @@ class Core:
 
     def _forget_translation(self, address: int, size: int) -> None:
         self.uc.ctl_remove_cache(address, address + size)
-
 
 
 def _check_reason(kind: int) -> Reason:

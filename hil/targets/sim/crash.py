@@ -38,7 +38,7 @@ class Faults:
 
     def bad_return(self, detail: str, pc: int) -> int:
         """An exception return that the core refuses."""
-        return self.raise_fault(Fault("invalid exception return", detail, USAGE_FAULT, INVPC), pc)
+        return self.raise_fault(Fault("invalid exception return", detail, USAGE_FAULT, INVPC, is_jump=True), pc)
 
     def unservable_call(self, pc: int) -> int:
         """SVC where its priority does not let it run: HardFault."""
@@ -81,7 +81,9 @@ class Faults:
             raise self._lock_up(record, "the vector table is not in memory") from error
         if entry.stacking_failed:
             chip.scb.note_fault(STKERR)
-            if exception != HARD_FAULT:  # the lost frame is a fault of its own; on the way into HardFault it is only noted
+            if (
+                exception != HARD_FAULT
+            ):  # the lost frame is a fault of its own; on the way into HardFault it is only noted
                 return self._enter(HARD_FAULT, entry.vector & ~1, record)
         return self.vector(entry)
 
@@ -113,14 +115,12 @@ class Faults:
     # -- words
 
     def _record(self, fault: Fault, pc: int) -> TargetFault:
-        """The fault as an error, with the function it happened in, or the one that jumped away from all functions."""
+        """The fault as an error, with the function it happened in; for a bad jump, the one that jumped."""
         core, scb = self._chip.core, self._chip.scb
         lr = core.register(uc_arm.UC_ARM_REG_LR)
-        place, detail = pc, fault.detail
-        if self._symbols.function(pc) is None and self._symbols.function(lr) is not None:
-            place, detail = lr - 2, f"{detail}, called from {self._symbols.describe(lr - 2)}"
+        place = core.origin_of_jump(pc) if fault.is_jump else pc
         return TargetFault(
-            fault.kind, detail, pc=pc, lr=lr, sp=core.register(uc_arm.UC_ARM_REG_SP),
+            fault.kind, fault.detail, pc=pc, lr=lr, sp=core.register(uc_arm.UC_ARM_REG_SP),
             cfsr=scb.values.get(CFSR, 0) | fault.cfsr, hfsr=scb.values.get(HFSR, 0) | fault.hfsr, address=fault.address,
             symbol=self._symbols.function(place), line=self._symbols.line(place), cycle=core.now,
         )  # fmt: skip

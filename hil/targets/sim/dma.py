@@ -1,8 +1,8 @@
 """A DMA controller (RM0090, 10): byte streams between a peripheral's data register and memory.
 
-Modelled: peripheral to memory and memory to peripheral, normal and circular, byte-sized, half-transfer, transfer-complete and
-transfer-error flags with their interrupts. Progress is worked out when somebody looks: a peripheral is asked to catch up before
-any register is read.
+Modelled: peripheral to memory and memory to peripheral, normal and circular, byte-sized, half-transfer,
+transfer-complete and transfer-error flags with their interrupts. Progress is worked out when somebody looks: a
+peripheral is asked to catch up before any register is read.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class Stream:
         return self.left - (self._length - half) if self.left > self._length - half else self.left
 
     def receive(self, data: bytes) -> int:
-        """Bytes that the peripheral has. Returns how many were taken: fewer where the stream ends or the address is bad."""
+        """Bytes that the peripheral has. Returns how many were taken: fewer if the stream ends or cannot store."""
         taken = 0
         while taken < len(data) and self.is_enabled:
             part = data[taken : taken + self.next_mark]
@@ -103,7 +103,7 @@ class Stream:
         return self.registers[_M0AR] + (self._length - self.left if self.registers[_CR] & MINC else 0)
 
     def _reach(self, size: int) -> bool:
-        """Whether the DMA's bus leads to the next bytes; the CCM hangs on the core alone. Else the stream stops in error."""
+        """Whether the DMA's bus leads to the next bytes (not to the CCM). Else the stream stops in error."""
         region = self._memory.find(self._position, size)
         if region is not None and region.dma and (region is not self._memory.flash or self.direction == FROM_MEMORY):
             return True
@@ -151,8 +151,8 @@ class Stream:
         sizes = control >> 11 & 0xF
         if control & DBM or sizes or control >> 6 & 3 > FROM_MEMORY:
             raise TargetError(
-                f"the firmware starts {self.name} with CR {control:#x}: the simulated board models byte transfers between a "
-                "peripheral and one buffer only"
+                f"the firmware starts {self.name} with CR {control:#x}: the simulated board models byte transfers "
+                "between a peripheral and one buffer only"
             )
 
 
@@ -164,7 +164,8 @@ class Dma(Peripheral):
         self.before_look: list[Callable[[], None]] = []  # peripherals that may have bytes under way
         self.after_change: list[Callable[[], None]] = []
         self.streams = [
-            Stream(f"{name.upper()} stream {n}", memory, _line(nvic, interrupt)) for n, interrupt in enumerate(INTERRUPTS[name])
+            Stream(f"{name.upper()} stream {n}", memory, _line(nvic, interrupt))
+            for n, interrupt in enumerate(INTERRUPTS[name])
         ]
 
     def reset(self) -> None:
@@ -176,7 +177,12 @@ class Dma(Peripheral):
         wanted = TO_MEMORY if direction == "rx" else FROM_MEMORY
         for controller, number, channel in REQUESTS[peripheral, direction]:
             stream = self.streams[number]
-            if controller == self.name and stream.is_enabled and stream.channel == channel and stream.direction == wanted:
+            if (
+                controller == self.name
+                and stream.is_enabled
+                and stream.channel == channel
+                and stream.direction == wanted
+            ):
                 return stream
         return None
 

@@ -1,4 +1,4 @@
-"""Exception entry and return (ARMv7-M ARM, B1.5.6 to B1.5.8): stacking, the FPU's part of the frame, both stacks, tail-chaining.
+"""Exception entry and return (ARMv7-M ARM, B1.5.6 to B1.5.8): stacking with the FPU's part, both stacks, chaining.
 
 The FPU's registers are stacked at entry even with lazy stacking on: what a program can see of it is the same.
 """
@@ -35,7 +35,7 @@ class UnstackingFailed(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """An exception that has been taken: handler's address as the vector table has it, and whether the frame was lost."""
+    """An exception that has been taken: its vector as the table has it, and whether the frame was lost."""
 
     vector: int
     stacking_failed: bool
@@ -86,10 +86,8 @@ class Exceptions:
 
     def _return_value(self, control: int, with_floats: bool) -> int:
         """EXC_RETURN: where to return to, by which stack, with which frame."""
-        if self._nvic.active:
-            value = 0xFFFF_FFF1
-        else:
-            value = 0xFFFF_FFFD if control & _SPSEL else 0xFFFF_FFF9
+        from_thread = 0xFFFF_FFFD if control & _SPSEL else 0xFFFF_FFF9
+        value = 0xFFFF_FFF1 if self._nvic.active else from_thread
         return value & ~0x10 if with_floats else value
 
     def _enter_handler(self, exception: int, xpsr: int, control: int) -> int:
@@ -101,7 +99,7 @@ class Exceptions:
         return core.memory.word(self._scb.vector_table + 4 * exception)
 
     def leave(self, value: int) -> tuple[int, Entry | None]:
-        """Return from the innermost exception by EXC_RETURN. Returns the address to go on at, or the exception chained to.
+        """Return from the innermost exception by EXC_RETURN: the address to go on at, or the exception chained to.
 
         Raises InvalidReturn or UnstackingFailed, with the exception no longer active.
         """

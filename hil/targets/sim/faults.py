@@ -1,7 +1,7 @@
 """What a fault is: the status bits that the core shows the firmware, and the words that a person needs.
 
-ARMv7-M ARM, B1.5.14 and B3.2.15. The firmware sees what the chip would show it; the bench is told more, since the simulated core
-knows the exact instruction even of a store that the chip reports late.
+ARMv7-M ARM, B1.5.14 and B3.2.15. The firmware sees what the chip would show it; the bench is told more, since the
+simulated core knows the exact instruction even of a store that the chip reports late.
 """
 
 from __future__ import annotations
@@ -33,13 +33,15 @@ class Fault:
     hfsr: int = 0
     address: int | None = None  # of the failed access
     shows_address: bool = False  # in BFAR
+    is_jump: bool = False  # pc is where it went, not where it came from
 
 
 _SIMPLE = {
-    Reason.NO_FPU: Fault("FPU used while it is off", "CPACR does not allow it: enable it in start-up", USAGE_FAULT, NOCP),
+    Reason.NO_FPU: Fault("FPU used while it is off", "set CPACR in start-up", USAGE_FAULT, NOCP),
     Reason.DIVIDE_BY_ZERO: Fault("divide by zero", "the divisor is 0 and CCR.DIV_0_TRP is set", USAGE_FAULT, DIVBYZERO),
     Reason.UNALIGNED: Fault(
-        "unaligned access", "LDRD, STRD, LDM, STM, VLDR and exclusive accesses need a word-aligned address", USAGE_FAULT, UNALIGNED
+        "unaligned access", "LDRD, LDM, VLDR, their stores and exclusives need a word-aligned address",
+        USAGE_FAULT, UNALIGNED,
     ),
     Reason.BREAKPOINT: Fault("breakpoint", "BKPT without a debugger", HARD_FAULT, hfsr=DEBUGEVT),
 }  # fmt: skip
@@ -60,14 +62,14 @@ def explain(stop: Stop, opcode: bytes, stack: tuple[int, int] | None, stores_are
 
 def _bad_state(pc: int) -> Fault:
     if pc < _NULL_BYTES:
-        return Fault("call through a null pointer", f"jump to {pc:#x}", USAGE_FAULT, INVSTATE, address=pc)
-    return Fault("jump to an even address", f"{pc:#010x} is not Thumb code", USAGE_FAULT, INVSTATE, address=pc)
+        return Fault("call through a null pointer", f"jump to {pc:#x}", USAGE_FAULT, INVSTATE, is_jump=True)
+    return Fault("jump to an even address", f"{pc:#010x} is not Thumb code", USAGE_FAULT, INVSTATE, is_jump=True)
 
 
 def _bad_jump(pc: int) -> Fault:
     if any(start <= pc < end for start, end in _NEVER_CODE):
-        return Fault("jump outside code", f"{pc:#010x} is never executable", MEM_MANAGE, IACCVIOL, address=pc)
-    return Fault("jump outside code", f"no code memory at {pc:#010x}", BUS_FAULT, IBUSERR, address=pc)
+        return Fault("jump outside code", f"{pc:#010x} is never executable", MEM_MANAGE, IACCVIOL, is_jump=True)
+    return Fault("jump outside code", f"no code memory at {pc:#010x}", BUS_FAULT, IBUSERR, is_jump=True)
 
 
 def _bad_access(stop: Stop, stack: tuple[int, int] | None, stores_are_buffered: bool) -> Fault:
@@ -77,11 +79,17 @@ def _bad_access(stop: Stop, stack: tuple[int, int] | None, stores_are_buffered: 
     detail = f"{stop.size} bytes at {stop.address:#010x}"
     if stack and stack[0] - _STACK_REACH <= stop.address < stack[0]:
         kind = "stack overflow"
-        detail = f"{detail}, {stack[0] - stop.address} bytes below the stack's end {stack[0]:#010x} ({stack[1] - stack[0]} bytes)"
+        below, size = stack[0] - stop.address, stack[1] - stack[0]
+        detail = f"{detail}, {below} bytes below the {size} bytes of stack at {stack[0]:#010x}"
     elif stop.access == unicorn.UC_MEM_WRITE_PROT:
         kind = "write to flash"
     return Fault(
-        kind, detail, BUS_FAULT, IMPRECISERR if late else PRECISERR | BFARVALID, address=stop.address, shows_address=not late
+        kind,
+        detail,
+        BUS_FAULT,
+        IMPRECISERR if late else PRECISERR | BFARVALID,
+        address=stop.address,
+        shows_address=not late,
     )
 
 

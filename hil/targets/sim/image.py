@@ -7,6 +7,7 @@ from pathlib import Path
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import ARMAttributesSection
 from elftools.elf.segments import Segment
 
 from hil.board import Board, Memory
@@ -36,7 +37,9 @@ def load(path: Path, board: Board) -> Image:
         with path.open("rb") as file:
             elf = ELFFile(file)
             _check_core(elf, path)
-            segments = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD" and segment["p_memsz"]]
+            segments = [
+                segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD" and segment["p_memsz"]
+            ]
             for segment in segments:
                 _check_fits(elf, segment, path, board)
             parts = tuple((segment["p_paddr"], segment.data()) for segment in segments if segment["p_filesz"])
@@ -51,16 +54,22 @@ def _check_core(elf: ELFFile, path: Path) -> None:
         machine = elf.get_machine_arch()
         raise HilError(f"{path}: built for {machine}, the board's core is a Cortex-M4: build it with arm-none-eabi-gcc")
     section = elf.get_section_by_name(".ARM.attributes")
-    if section is None:
+    if not isinstance(section, ARMAttributesSection):
         return
-    tags = {item.tag: item.value for part in section.iter_subsections() for sub in part.iter_subsubsections()
-            for item in sub.iter_attributes()}
+    tags = {
+        item.tag: item.value
+        for part in section.iter_subsections()
+        for sub in part.iter_subsubsections()
+        for item in sub.iter_attributes()
+    }
     architecture, profile = tags.get("TAG_CPU_ARCH"), tags.get("TAG_CPU_ARCH_PROFILE")
     if architecture is None:
         return
     if architecture not in _RUNS or (architecture == 10 and profile not in (None, 0, ord("M"))):
         name = _OTHERS.get(architecture, _RUNS.get(architecture, f"architecture {architecture}"))
-        raise HilError(f"{path}: built for {name}, the board's core is a Cortex-M4 (ARMv7E-M): build it with -mcpu=cortex-m4")
+        raise HilError(
+            f"{path}: built for {name}, the board's core is a Cortex-M4 (ARMv7E-M): build it with -mcpu=cortex-m4"
+        )
 
 
 def _check_fits(elf: ELFFile, segment: Segment, path: Path, board: Board) -> None:

@@ -1,7 +1,7 @@
 """The chip's memories, as numpy arrays that Unicorn runs on directly.
 
-Exactly what the chip has, no byte more: an access beside them is a bus fault. RAM starts with a fixed pseudo-random pattern, as
-the real one starts with anything: code that relies on zeros there fails here too.
+Exactly what the chip has, no byte more: an access beside them is a bus fault. RAM starts with a fixed pseudo-random
+pattern, as the real one starts with anything: code that relies on zeros there fails here too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Nested vectored interrupt controller: which exceptions are enabled, pending and active, and which comes next.
 
-ARMv7-M ARM, B1.5 and B3.4; four priority bits, as ST implements it. Exceptions are counted as the core does: 2 NMI, 3 HardFault,
-4 to 6 the other faults, 11 SVC, 14 PendSV, 15 SysTick, 16 + n interrupt n.
+ARMv7-M ARM, B1.5 and B3.4; four priority bits, as ST implements it. Exceptions are counted as the core does: 2 NMI, 3
+HardFault, 4 to 6 the other faults, 11 SVC, 14 PendSV, 15 SysTick, 16 + n interrupt n.
 """
 
 from __future__ import annotations
@@ -10,7 +10,18 @@ from collections.abc import Callable
 
 from hil.targets.sim.registers import Peripheral
 
-NMI, HARD_FAULT, MEM_MANAGE, BUS_FAULT, USAGE_FAULT, SV_CALL, DEBUG_MONITOR, PEND_SV, SYS_TICK, IRQ0 = 2, 3, 4, 5, 6, 11, 12, 14, 15, 16
+NMI, HARD_FAULT, MEM_MANAGE, BUS_FAULT, USAGE_FAULT, SV_CALL, DEBUG_MONITOR, PEND_SV, SYS_TICK, IRQ0 = (
+    2,
+    3,
+    4,
+    5,
+    6,
+    11,
+    12,
+    14,
+    15,
+    16,
+)
 _ALWAYS_ENABLED = 1 << NMI | 1 << HARD_FAULT | 1 << SV_CALL | 1 << PEND_SV | 1 << SYS_TICK
 _FIXED_LEVELS = {NMI: -2, HARD_FAULT: -1}
 THREAD_LEVEL = 256  # below every exception
@@ -49,7 +60,7 @@ class Nvic(Peripheral):
         return min((self.level(exception) for exception in self.active), default=THREAD_LEVEL)
 
     def next(self) -> int | None:
-        """The pending, enabled exception of highest priority, if it could pre-empt what runs. Masks are not looked at."""
+        """The pending, enabled exception of highest priority, if it could pre-empt what runs but for the masks."""
         waiting = self.pending & self.enabled
         if not waiting:
             return None

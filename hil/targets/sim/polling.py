@@ -1,8 +1,9 @@
 """Polling loops made short: a loop that only waits for a flag to change goes round at once as often as it would have.
 
-`while (!(USART->SR & TXE));` runs some hundred times a byte, each time through Python. When the same block reads the same register
-twice in a row, gets the same value, stores nothing and leaves every register as it was, it will do so until the value changes; the
-cycles and instructions of all those rounds are added in one step. What the firmware can see is the same to the cycle.
+`while (!(USART->SR & TXE));` runs some hundred times a byte, each time through Python. When the same block reads the
+same register twice in a row, gets the same value, stores nothing and leaves every register as it was, it will do so
+until the value changes; the cycles and instructions of all those rounds are added in one step. What the firmware can
+see is the same to the cycle.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from hil.targets.sim.core import Core
 from hil.targets.sim.unicorn_api import Registers
 from hil.timing import blockhook as hook
 
-_SEEN = [uc_arm.UC_ARM_REG_R0 + n for n in range(13)] + [uc_arm.UC_ARM_REG_SP, uc_arm.UC_ARM_REG_LR, uc_arm.UC_ARM_REG_XPSR]
+_SEEN = [uc_arm.UC_ARM_REG_R0 + n for n in range(13)] + [
+    uc_arm.UC_ARM_REG_SP,
+    uc_arm.UC_ARM_REG_LR,
+    uc_arm.UC_ARM_REG_XPSR,
+]
 
 
 class PollingLoops:

@@ -1,4 +1,4 @@
-"""Reset and clock control (RM0090, 7): oscillators that are ready as soon as they are on, the clock tree, peripheral clocks."""
+"""Reset and clock control (RM0090, 7): oscillators that are ready at once, the clock tree, peripheral clocks."""
 
 from __future__ import annotations
 

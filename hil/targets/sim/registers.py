@@ -16,7 +16,7 @@ class Peripheral:
         raise NotImplementedError
 
     def write(self, offset: int, value: int) -> None:
-        """What the core stores. A byte or halfword store comes as the word that peek() gives with that part replaced."""
+        """What the core stores. A narrower store comes as the word that peek() gives with that part replaced."""
         raise NotImplementedError
 
     def peek(self, offset: int) -> int:
@@ -24,7 +24,7 @@ class Peripheral:
         return self.read(offset)
 
     def changes_at(self, offset: int) -> int | None:
-        """The cycle at which a word would next change by itself, where that is known and reading it has no side effect."""
+        """The cycle at which a word next changes by itself, where that is known and reading has no side effect."""
         return None
 
 

@@ -1,4 +1,4 @@
-"""System control block: vector table, fault status, system exceptions, reset request, FPU access (ARMv7-M ARM, B3.2)."""
+"""System control block: vector table, fault status, system exceptions, reset, FPU access (ARMv7-M ARM, B3.2)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,12 @@ _SLEEPONEXIT = 1 << 1
 _UNALIGN_TRP, _DIV_0_TRP, _STKALIGN = 1 << 3, 1 << 4, 1 << 9
 _DISDEFWBUF = 1 << 1
 _SHCSR_ENABLES = {16: exceptions.MEM_MANAGE, 17: exceptions.BUS_FAULT, 18: exceptions.USAGE_FAULT}
-_SHCSR_PENDING = {12: exceptions.USAGE_FAULT, 13: exceptions.MEM_MANAGE, 14: exceptions.BUS_FAULT, 15: exceptions.SV_CALL}
+_SHCSR_PENDING = {
+    12: exceptions.USAGE_FAULT,
+    13: exceptions.MEM_MANAGE,
+    14: exceptions.BUS_FAULT,
+    15: exceptions.SV_CALL,
+}
 _SHCSR_ACTIVE = {0: exceptions.MEM_MANAGE, 1: exceptions.BUS_FAULT, 3: exceptions.USAGE_FAULT, 7: exceptions.SV_CALL}
 _SHCSR_ACTIVE |= {8: exceptions.DEBUG_MONITOR, 10: exceptions.PEND_SV, 11: exceptions.SYS_TICK}
 
@@ -31,7 +36,8 @@ class Scb(RegisterFile):
     RESET = {
         CPUID: CPUID_M4_R0P1, CCR: _STKALIGN, FPCCR: 0xC000_0000,
         0xD40: 0x30, 0xD44: 0x200, 0xD50: 0x30,  # ID_PFR0, ID_PFR1, ID_MMFR0
-        0xD60: 0x0110_1110, 0xD64: 0x0211_2000, 0xD68: 0x2123_2231, 0xD6C: 0x0111_1131, 0xD70: 0x0131_0132,  # ID_ISAR0..4
+        # ID_ISAR0 to 4
+        0xD60: 0x0110_1110, 0xD64: 0x0211_2000, 0xD68: 0x2123_2231, 0xD6C: 0x0111_1131, 0xD70: 0x0131_0132,
         0xF40: 0x1011_0021, 0xF44: 0x1100_0011,  # MVFR0, MVFR1
     }  # fmt: skip
 
@@ -66,7 +72,9 @@ class Scb(RegisterFile):
     def stores_are_buffered(self) -> bool:
         return not self.values.get(ACTLR, 0) & _DISDEFWBUF
 
-    def note_fault(self, cfsr: int, hfsr: int = 0, bus_address: int | None = None, mem_address: int | None = None) -> None:
+    def note_fault(
+        self, cfsr: int, hfsr: int = 0, bus_address: int | None = None, mem_address: int | None = None
+    ) -> None:
         """Add to the fault status registers."""
         self.values[CFSR] = self.values.get(CFSR, 0) | cfsr
         self.values[HFSR] = self.values.get(HFSR, 0) | hfsr
@@ -90,7 +98,9 @@ class Scb(RegisterFile):
         return super().read(offset)
 
     def peek(self, offset: int) -> int:
-        return 0 if offset in (CFSR, HFSR, ICSR) else self.read(offset)  # written ones clear or set: leave the others be
+        return (
+            0 if offset in (CFSR, HFSR, ICSR) else self.read(offset)
+        )  # written ones clear or set: leave the others be
 
     def write(self, offset: int, value: int) -> None:
         if offset in (CFSR, HFSR, DFSR):  # write one to clear
@@ -115,7 +125,9 @@ class Scb(RegisterFile):
 
     def _write_ccr(self, value: int) -> None:
         if value & _UNALIGN_TRP:
-            raise TargetError("the firmware sets CCR.UNALIGN_TRP, which the simulated board does not model: leave it clear")
+            raise TargetError(
+                "the firmware sets CCR.UNALIGN_TRP, which the simulated board does not model: leave it clear"
+            )
         self.values[CCR] = value
         self._core.words[hook.DIVIDE_TRAP] = bool(value & _DIV_0_TRP)
 

@@ -19,14 +19,15 @@ RUNAWAY_S = 3.0
 class SimTarget:
     """An STM32F4 board in this process, with virtual time.
 
-    The board runs only while read() waits. TargetFault, raised by read(), ends the firmware: boot() or reset() starts it again.
+    The board runs only while read() waits. TargetFault, raised by read(), ends the firmware: boot() or reset() starts
+    it again.
     """
 
     name = "sim"
     capabilities = Capabilities(cycles="timing-model", reads_memory=True, virtual_time=True, injects_faults=True)
 
     def __init__(self, board: Board, *, model: CostModel | None = None, runaway_s: float = RUNAWAY_S) -> None:
-        """model: what code costs; runaway_s: for how long the firmware may compute without sleeping or sending a byte."""
+        """model: what code costs; runaway_s: how long the firmware may compute without sleeping or sending a byte."""
         self.board = board
         self._model, self._runaway_s = model, runaway_s
         self._sim: SimBoard | None = None

@@ -1,7 +1,7 @@
 """The part of Unicorn's C interface that its Python binding keeps to itself.
 
-The binding's own hooks and memory-mapped registers go through layers of Python; handing it the address of a native function is
-many times faster. The names used are private, so the version is pinned and checked here.
+The binding's own hooks and memory-mapped registers go through layers of Python; handing it the address of a native
+function is many times faster. The names used are private, so the version is pinned and checked here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ try:
 except ImportError as error:  # no package, or one with other insides
     raise HilError(f"the simulated board needs unicorn {PINNED} ({error}): pip install unicorn=={PINNED}") from error
 if unicorn.__version__ != PINNED:
-    raise HilError(f"the simulated board needs unicorn {PINNED}, found {unicorn.__version__}: pip install unicorn=={PINNED}")
+    raise HilError(
+        f"the simulated board needs unicorn {PINNED}, found {unicorn.__version__}: pip install unicorn=={PINNED}"
+    )
 
 READ_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
 WRITE_CALLBACK = ctypes.CFUNCTYPE(
@@ -40,7 +42,7 @@ REG_READ = function_address(uclib.uc_reg_read)
 def check(code: int, what: str) -> None:
     """Turn the library's return code into an exception."""
     if code:
-        raise unicorn.UcError(code, what)
+        raise RuntimeError(f"{what}: {unicorn.UcError(code)}")
 
 
 def add_native_hook(uc: unicorn.Uc, kind: int, function: int, user_data: int, begin: int = 1, end: int = 0) -> int:
@@ -57,7 +59,7 @@ def add_native_hook(uc: unicorn.Uc, kind: int, function: int, user_data: int, be
 def map_registers(
     uc: unicorn.Uc, origin: int, size: int, read: Callable[..., int], write: Callable[..., None]
 ) -> tuple[Any, Any]:
-    """uc_mmio_map with plain callbacks (uc, offset, size[, value], user data). The caller keeps what is returned alive."""
+    """uc_mmio_map with plain callbacks (uc, offset, size[, value], user data). Keep alive what is returned."""
     on_read, on_write = READ_CALLBACK(read), WRITE_CALLBACK(write)
     code = uclib.uc_mmio_map(
         uc._uch, ctypes.c_uint64(origin), ctypes.c_uint64(size), ctypes.cast(on_read, ctypes.c_void_p), None,
@@ -69,7 +71,9 @@ def map_registers(
 
 def start(uc: unicorn.Uc, pc: int, until: int) -> int:
     """uc_emu_start; returns its error code. The interpreter's lock is free while it runs."""
-    code: int = uclib.uc_emu_start(uc._uch, ctypes.c_uint64(pc), ctypes.c_uint64(until), ctypes.c_uint64(0), ctypes.c_size_t(0))
+    code: int = uclib.uc_emu_start(
+        uc._uch, ctypes.c_uint64(pc), ctypes.c_uint64(until), ctypes.c_uint64(0), ctypes.c_size_t(0)
+    )
     return code
 
 
@@ -97,5 +101,5 @@ class Registers:
 
     def write(self, values: list[int]) -> None:
         """One value for each id."""
-        self._values[:] = values
+        self._values[:] = values  # type: ignore[assignment]
         check(uclib.uc_reg_write_batch(self._uc._uch, self._ids, self._pointers, self._count), "uc_reg_write_batch")

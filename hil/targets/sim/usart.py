@@ -1,7 +1,7 @@
 """A USART (RM0090, 30) and the line to the host: bytes take the time that BRR gives them.
 
-Nothing happens byte by byte unless the firmware asks for it: what has arrived or left is worked out from the cycle when a
-register is read, at the next DMA mark, or when an enabled interrupt is due.
+Nothing happens byte by byte unless the firmware asks for it: what has arrived or left is worked out from the cycle
+when a register is read, at the next DMA mark, or when an enabled interrupt is due.
 """
 
 from __future__ import annotations
@@ -314,7 +314,7 @@ class Usart(RegisterFile):
 
     @property
     def flush_at(self) -> int:
-        """When the bytes now on their way are worth handing to the host: a byte's pause after the last, or a good many."""
+        """When the bytes on their way are worth handing to the host: after a byte's pause, or when they are many."""
         burst = self._bursts[0]
         end = burst.first_end + (min(len(burst.data), _FLUSH) - 1) * burst.step
         return max(end + burst.step, self._now())
