@@ -13,10 +13,12 @@ from hil.timing.fetch import LATENCY, FetchQueue
 from hil.timing.flash import Flash, FlashSettings
 from hil.timing.instruction import IMMEDIATE_BRANCHES, Executed, Instruction, Kind
 
-_SINGLE = (Kind.LOAD, Kind.STORE)
-_WRITES_LATE = (Kind.ALU, Kind.DIVIDE, Kind.FP_MOVE)
-_FP_COMPUTES = (Kind.FP_ARITHMETIC, Kind.FP_MULTIPLY_ADD, Kind.FP_DIVIDE)
-_LOADS_PC = (Kind.LOAD_MULTIPLE, Kind.LOAD_PC, Kind.TABLE_BRANCH)
+SINGLE = (Kind.LOAD, Kind.STORE)
+LOADS = (Kind.LOAD, Kind.LOAD_PC, Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE)
+STORES_BUFFERED = (Kind.STORE, Kind.STORE_PAIR)
+WRITES_LATE = (Kind.ALU, Kind.DIVIDE, Kind.FP_MOVE)
+FP_COMPUTES = (Kind.FP_ARITHMETIC, Kind.FP_MULTIPLY_ADD, Kind.FP_DIVIDE)
+LOADS_PC = (Kind.LOAD_MULTIPLE, Kind.LOAD_PC, Kind.TABLE_BRANCH)
 # Refill of a taken branch when the fetch queue is not modelled: TRM 3.3.1, P = 1 to 3.
 _FIXED_REFILL_IMMEDIATE, _FIXED_REFILL_REGISTER, _FIXED_REFILL_LOAD = 1, 2, 3
 
@@ -85,7 +87,7 @@ class Pipeline:
         """Free the queue's slot if the instruction takes the last halfword of a word (rule late-release)."""
         if "fetch-queue" not in self.rules or instruction.end & 3 and instruction.size == 2:
             return
-        after_memory = self._previous is not None and self._previous.passed and self._previous.instruction.kind in _SINGLE
+        after_memory = self._previous is not None and self._previous.passed and self._previous.instruction.kind in SINGLE
         is_late = "late-release" in self.rules and (cycle > decoded + 1 or after_memory)
         self._fetch.release(cycle if is_late else decoded)
 
@@ -112,7 +114,7 @@ class Pipeline:
     def _settle_overlap(self, step: Executed) -> None:
         """Rules load-overlap and bus-slaves: the load before costs 1 if this access can follow it on the bus at once."""
         load, self._overlaps = self._overlaps, None
-        if load is None or not step.passed or step.instruction.kind not in _SINGLE:
+        if load is None or not step.passed or step.instruction.kind not in SINGLE:
             return
         if load.instruction.loaded & step.instruction.address_registers:
             return
@@ -136,30 +138,28 @@ class Pipeline:
 
     def _waits_for_address(self, previous: Instruction, instruction: Instruction) -> bool:
         """Rule address-stall."""
-        if "address-stall" not in self.rules or previous.kind not in _WRITES_LATE:
+        if "address-stall" not in self.rules or previous.kind not in WRITES_LATE:
             return False
         return bool(previous.late_writes & instruction.address_registers)
 
     def _waits_for_store(self, previous: Instruction, instruction: Instruction) -> bool:
         """Rule store-load: the write buffer still has the bus."""
-        if "store-load" not in self.rules or previous.kind not in (Kind.STORE, Kind.STORE_PAIR):
+        if "store-load" not in self.rules or previous.kind not in STORES_BUFFERED:
             return False
-        return instruction.kind in (Kind.LOAD, Kind.LOAD_PC, Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE)
+        return instruction.kind in LOADS
 
     def _waits_for_base(self, previous: Instruction, instruction: Instruction) -> bool:
         """Rule write-back."""
-        if "write-back" not in self.rules or previous.kind not in _SINGLE or instruction.kind not in _SINGLE:
+        if "write-back" not in self.rules or previous.kind not in SINGLE or instruction.kind not in SINGLE:
             return False
         return previous.writes_back and instruction.writes_back and previous.base == instruction.base
 
     def _waits_for_fp(self, previous: Instruction, instruction: Instruction) -> bool:
         """Rule fp-result: a multiply-add needs its addend late, everything else its operands at once."""
-        if "fp-result" not in self.rules or previous.kind not in _FP_COMPUTES or not instruction.is_fp:
+        if "fp-result" not in self.rules or previous.kind not in FP_COMPUTES or not instruction.is_fp:
             return False
-        needed = instruction.reads
-        if instruction.kind is Kind.FP_MULTIPLY_ADD and not previous.writes & (instruction.reads & ~instruction.writes):
-            needed &= ~instruction.writes
-        return bool(previous.writes & needed)
+        addend = instruction.writes if instruction.kind is Kind.FP_MULTIPLY_ADD else 0
+        return bool(previous.writes & instruction.reads & ~addend)
 
     # -- execute
 
@@ -173,9 +173,9 @@ class Pipeline:
         duration = base_cost(instruction, self.rules)
         if step.data_address is None or instruction.operand is None:
             return duration
-        if instruction.kind in _SINGLE and "unaligned" in self.rules:
+        if instruction.kind in SINGLE and "unaligned" in self.rules:
             duration += unaligned_cost(step.data_address, instruction.operand.bytes)
-        if instruction.loaded or instruction.kind in (Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE):
+        if instruction.kind in LOADS:
             size = instruction.operand.bytes if instruction.words == 1 else 4 * instruction.words
             duration += self.flash.read(step.data_address, size, cycle)
         return duration
@@ -205,7 +205,7 @@ class Pipeline:
         if "branch-refill" not in self.rules:
             self._fetch.restart(step.next_address, cycle + duration - 1 - LATENCY)
         elif "fetch-queue" not in self.rules:
-            self._cycle += _fixed_refill(kind)
+            self._cycle += fixed_refill(kind)
         else:
             self._fetch.restart(step.next_address, cycle + self._target_delay(kind, duration))
 
@@ -215,10 +215,11 @@ class Pipeline:
             return -1 if "early-target" in self.rules else 0
         if kind is Kind.TABLE_BRANCH:
             return duration + 1
-        return duration if kind in _LOADS_PC else 0
+        return duration if kind in LOADS_PC else 0
 
 
-def _fixed_refill(kind: Kind) -> int:
+def fixed_refill(kind: Kind) -> int:
+    """Cycles that a taken branch adds to its own where the fetch queue is not modelled."""
     if kind in IMMEDIATE_BRANCHES:
         return _FIXED_REFILL_IMMEDIATE
     return _FIXED_REFILL_REGISTER if kind is Kind.BRANCH_REGISTER else _FIXED_REFILL_LOAD

@@ -1,0 +1,227 @@
+"""The compiled model as an object: owns the arena, decodes code on first sight, keeps the cycle count."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2.1.4
+
+from hil.errors import HilError
+from hil.timing import layout as at
+from hil.timing import rules as catalogue
+from hil.timing.compiled import NEVER, work_out
+from hil.timing.decode import Decoder, UndecodableError
+from hil.timing.fetch import LATENCY
+from hil.timing.flash import FlashSettings
+from hil.timing.instruction import Instruction, Kind
+from hil.timing.hooks import on_block
+from hil.timing.rows import REGISTERS, Rows
+from hil.timing.trace import effective_address
+
+Mode = Literal["full", "fast"]
+_NO_DEADLINE = 1 << 62
+_BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
+
+
+def packed(settings: FlashSettings) -> int:
+    """Flash settings as the arena's SETTINGS word."""
+    bits = settings.prefetch | settings.instruction_cache << 1 | settings.data_cache << 2
+    return settings.wait_states | bits << 8
+
+
+class Engine:
+    """Charges blocks as they run.
+
+    mode "full" needs hooks.look before each instruction: then it equals hil.timing.pipeline. "fast" needs hooks at blocks only:
+    it takes every condition as passed, every access as aligned and in SRAM1, divides as average, flash as always in its caches.
+    read(address, size) gives code bytes; flash and ram are (origin, bytes) of the stretches code can lie in.
+    """
+
+    def __init__(
+        self,
+        mode: Mode,
+        read: Callable[[int, int], bytes],
+        flash: tuple[int, int],
+        ram: tuple[int, int],
+        rules: frozenset[str] = catalogue.ALL,
+    ) -> None:
+        self.mode, self.rules = mode, rules
+        self._decoder = Decoder(read)
+        self._spans = (flash, ram)
+        self._conditional: set[int] = set()
+        self.problem: HilError | None = None
+        halfwords = (flash[1] + ram[1]) // 2
+        self.arena = np.zeros(at.ROW_TABLE + halfwords, np.int64)
+        self._callbacks = (_BLOCK(self._decode), _BLOCK(self._forget))
+        self._write_header()
+        self._rows = Rows(self.arena, rules, looks=mode == "full")
+        self.set_flash(FlashSettings())
+
+    def _write_header(self) -> None:
+        m, (flash, ram), rules = self.arena, self._spans, self.rules
+        m[at.FN_STOP] = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value or 0
+        m[at.FN_REG_READ] = ctypes.cast(uclib.uc_reg_read, ctypes.c_void_p).value or 0
+        for word, callback in zip((at.FN_DECODE, at.FN_FORGET), self._callbacks, strict=True):
+            m[word] = ctypes.cast(callback, ctypes.c_void_p).value or 0
+        m[at.FN_WORK_OUT] = work_out.address
+        m[at.ARENA] = m.ctypes.data
+        m[at.DEADLINE] = _NO_DEADLINE
+        m[at.HAS_FETCH] = "fetch-queue" in rules
+        m[at.HAS_LATE_RELEASE] = "late-release" in rules
+        m[at.HAS_SLAVES] = "bus-slaves" in rules
+        m[at.LOOKS] = self.mode == "full"
+        m[at.SETTINGS_MASK] = packed(FlashSettings(wait_states=15).under(rules))
+        m[at.FLASH_ORIGIN], m[at.FLASH_HALFWORDS] = flash[0], flash[1] // 2
+        m[at.RAM_ORIGIN], m[at.RAM_HALFWORDS] = ram[0], ram[1] // 2
+
+    # -- time
+
+    @property
+    def cycles(self) -> int:
+        """Cycles at the last border of blocks."""
+        return int(self.arena[at.CYCLES])
+
+    @property
+    def instructions(self) -> int:
+        """Instructions entered so far, those under an IT counted whether they passed or not."""
+        return int(self.arena[at.INSTRUCTIONS])
+
+    def set_deadline(self, cycle: int | None) -> None:
+        """The block hook stops the emulation at the first border at or after a cycle."""
+        self.arena[at.DEADLINE] = _NO_DEADLINE if cycle is None else cycle
+
+    def set_flash(self, settings: FlashSettings) -> None:
+        """FLASH_ACR is written; the caches are emptied."""
+        m = self.arena
+        m[at.SETTINGS] = packed(settings)
+        left = settings.under(self.rules)
+        m[at.WAIT_STATES] = left.wait_states
+        m[at.HAS_PREFETCH] = left.prefetch
+        m[at.HAS_INSTRUCTION_CACHE], m[at.HAS_DATA_CACHE] = left.instruction_cache, left.data_cache
+        m[at.TRACKS_LINES] = self.mode == "full" and left.wait_states > 0
+        m[at.LINE_STAMPS : at.LINE_STAMPS + at.FLASH_LINE_COUNT] = 0
+        m[at.LINE_COUNT] = m[at.CURRENT_LINE] = m[at.PREFETCHED_LINE] = 0
+        m[at.DATA_LINES : at.DATA_LINES + 2 * at.DATA_LINE_COUNT] = 0
+        self._forget(0, 0)
+
+    def start(self) -> None:
+        """Code begins to run as if after a branch, other code having run meanwhile: the flash caches stay, the rest is empty."""
+        m = self.arena
+        m[at.CURRENT_LINE] = m[at.PREFETCHED_LINE] = 0
+        m[at.STATE], m[at.LINK], m[at.RUNNING] = at.START_STATE, 0, 0
+
+    def border(self, address: int, size: int = 0) -> None:
+        """What the block hook does: the running block has gone to an address; a block of `size` bytes runs there next."""
+        deadline, self.arena[at.DEADLINE] = int(self.arena[at.DEADLINE]), _NO_DEADLINE
+        on_block.ctypes(None, address, size, self.arena.ctypes.data)
+        self.arena[at.DEADLINE] = deadline
+
+    def finish(self, target: int) -> None:
+        """The running block was the last; it went to target, whose fetch is not waited for."""
+        m = self.arena
+        self.border(target)
+        if m[at.HAS_FETCH]:
+            m[at.CYCLES] += max(0, int(m[m[at.STATE] + at.S_LAST_REQUEST]) + 1 + LATENCY + 1)
+        self.start()
+
+    def split(self, address: int) -> None:
+        """The running block has run up to an address: charge that; the rest becomes a block of its own."""
+        m = self.arena
+        node = int(m[at.NODE])
+        start, end = int(m[node + at.N_START]), int(m[node + at.N_END])
+        if not m[at.RUNNING] or not start < address <= end:
+            return
+        found = m[at.SIGNATURE], m[at.SERIAL]
+        m[at.INSTRUCTIONS] -= m[node + at.N_INSTRUCTIONS]
+        m[at.RUNNING], m[at.LINK], m[at.STATE] = 0, 0, m[node + at.N_STATE]
+        self.border(start, address - start)
+        m[at.SIGNATURE], m[at.SERIAL] = found
+        self.border(address, end - address)
+
+    def now(self, pc: int) -> int:
+        """The cycle in which the instruction at pc, the last so far of the running block, executes."""
+        self.split(pc + self._decoder.at(pc).size)
+        return self.cycles + int(self.arena[self.arena[at.STATE] + 1])
+
+    def access_cycle(self, address: int, register: Callable[[int], int]) -> int:
+        """The cycle of the single load or store at work in the running block that accesses an address.
+
+        register(id) reads a register by Unicorn's id: the instruction is the first that they make access the address.
+        """
+        m = self.arena
+        node = int(m[at.NODE])
+        pc, end = int(m[node + at.N_START]), int(m[node + at.N_END])
+        while pc < end and m[at.RUNNING]:
+            instruction = self._decoder.at(pc)
+            if effective_address(instruction, lambda number: register(REGISTERS[number])) == address:
+                return self.now(pc)
+            pc = instruction.end
+        return self.cycles
+
+    # -- code
+
+    def forget_code(self) -> None:
+        """Other code has been loaded."""
+        self._decoder.forget()
+        self._conditional.clear()
+        self.arena[at.ROW_TABLE :] = 0
+        self._rows = Rows(self.arena, self.rules, looks=self.mode == "full")
+        self._forget(0, 0)
+
+    def _forget(self, *_: int) -> None:
+        """Empty what is kept of blocks; the pipeline's current state stays."""
+        m = self.arena
+        current = m[m[at.STATE] : m[at.STATE] + at.STATE_WORDS].copy()
+        for table, bits in ((at.STATE_HASH, at.STATE_BITS), (at.NODE_HASH, at.NODE_BITS), (at.EXIT_HASH, at.EXIT_BITS)):
+            m[table : table + (2 << bits)] = 0
+        m[at.STATE_COUNT], m[at.NODE_COUNT], m[at.EXIT_COUNT], m[at.LINK] = 3, 1, 1, 0
+        start = [at.NO_CLASS, -1, 0, 0, -LATENCY - 2, 3, *[-LATENCY - 1] * 3, 0, 0, 0, -NEVER, -NEVER]
+        if not m[at.HAS_FETCH]:
+            start[1:] = [0] * (at.STATE_WORDS - 1)
+        m[at.START_STATE : at.START_STATE + at.STATE_WORDS] = start
+        if m[at.STATE] > at.START_STATE:
+            m[at.STATE] = at.START_STATE + at.STATE_STRIDE
+            m[m[at.STATE] : m[at.STATE] + at.STATE_WORDS] = current
+        else:
+            m[at.STATE] = at.START_STATE
+
+    def _decode(self, address: int, size: int) -> None:
+        """First sight of a block: called from inside the block hook."""
+        try:
+            end = address + size
+            while address < end:
+                address += self._add(address, end - address)
+        except Exception as error:  # must not pass through native code: kept, and the emulation goes on to its next border
+            self.problem = error if isinstance(error, HilError) else HilError(f"timing model: {error!r}")
+            self.set_deadline(0)
+
+    def _add(self, address: int, room: int) -> int:
+        """Bring the instruction at an address into the arena; returns its size."""
+        try:
+            instruction = self._decoder.at(address)
+        except UndecodableError:  # the emulator decides what it is worth; here it is one cycle
+            instruction = Instruction(address, min(room, 2), Kind.ALU, "(undecodable)")
+        if instruction.kind is Kind.IT:
+            self._cover(instruction)
+        index = self._table_index(address)
+        if index is not None and not self.arena[index]:
+            self.arena[index] = self._rows.add(instruction, address in self._conditional)
+        return instruction.size
+
+    def _cover(self, it: Instruction) -> None:
+        address = it.end
+        for _ in range(it.covers):
+            self._conditional.add(address)
+            address = self._decoder.at(address).end
+
+    def _table_index(self, address: int) -> int | None:
+        offset = 0
+        for origin, size in self._spans:
+            if origin <= address < origin + size:
+                return at.ROW_TABLE + offset + (address - origin) // 2
+            offset += size // 2
+        return None
+

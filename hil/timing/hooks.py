@@ -1,0 +1,117 @@
+"""The compiled model's native hooks: before each block, and in the full model before each instruction.
+
+An instruction hook that is the only one costs 5 ns, a memory hook 80 (Unicorn 2.1.4 restores the CPU's state for each access): so
+data addresses are worked out from the registers before the instruction runs.
+"""
+
+# ruff: noqa: F403, F405  every capital name is an offset from layout
+# mypy: disable-error-code="no-untyped-def"
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, cfunc, njit, types
+
+from hil.timing.compiled import INTERNAL, mix, row_at
+from hil.timing.layout import *
+from hil.timing.memo import begin, settle
+from hil.timing.native import as_integer, call_reg_read, call_stop
+
+SIGNATURE_OF_HOOK = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
+
+
+@njit(**INTERNAL)
+def _register(uc, m, register):
+    return call_reg_read(m[FN_REG_READ], uc, register)
+
+
+@njit(**INTERNAL)
+def _divide_extra(dividend, divisor, is_signed):
+    """Cycles of a divide beyond its first, by its operands (costs.divide_cost)."""
+    if is_signed:
+        dividend = 0x1_0000_0000 - dividend if dividend & 0x8000_0000 else dividend
+        divisor = 0x1_0000_0000 - divisor if divisor & 0x8000_0000 else divisor
+    if divisor == 0:
+        return 1
+    extra_bits = 0
+    while dividend:
+        dividend >>= 1
+        extra_bits += 1
+    while divisor:
+        divisor >>= 1
+        extra_bits -= 1
+    return 1 if extra_bits < 0 else min(11, 2 + extra_bits // 4)
+
+
+@njit(**INTERNAL)
+def _missing_data_lines(m, address, size):
+    """Look up a data read of flash in the data cache, bringing its lines in; how many were not there."""
+    missing = 0
+    for line in range(address >> 4, ((address + size - 1) >> 4) + 1):
+        m[DATA_CLOCK] += 1
+        slot = 0
+        oldest = m[DATA_CLOCK]
+        for k in range(DATA_LINE_COUNT):
+            used = m[DATA_LINES + DATA_LINE_COUNT + k]
+            if m[DATA_LINES + k] == line:
+                used = -1
+            if used < oldest:
+                oldest = used
+                slot = k
+        missing += oldest >= 0 or not m[HAS_DATA_CACHE]
+        m[DATA_LINES + slot] = line
+        m[DATA_LINES + DATA_LINE_COUNT + slot] = m[DATA_CLOCK]
+    return missing
+
+
+@njit(**INTERNAL)
+def _access(m, row, address):
+    """Slave, extra cycles and missing data lines of a load or store."""
+    slave = (address >= 0x1000_0000) + (address >= 0x2000_0000) + (address >= 0x2001_C000) + (address >= 0x2002_0000)
+    if not m[HAS_SLAVES]:
+        slave = ANY_SLAVE
+    unit = m[row + R_UNIT]
+    extra = 0
+    if address & (unit - 1):
+        extra = 2 if unit == 4 and address & 1 else 1
+    missing = 0
+    if m[TRACKS_LINES] and m[row + R_BYTES] and 0x0800_0000 <= address < 0x0820_0000:
+        missing = _missing_data_lines(m, address, m[row + R_BYTES])
+    return slave | extra << EXTRA_SHIFT | missing << MISS_SHIFT
+
+
+@njit(**INTERNAL)
+def look(uc, m, address):
+    """An instruction is about to execute: find out what its cost depends on."""
+    row = row_at(m, address)
+    needs = m[row + R_NEEDS]
+    if needs == 0:
+        return
+    m[row + R_STAMP] = m[SERIAL]
+    if needs != NEED_PASSED:
+        first = _register(uc, m, m[row + R_BASE]) if m[row + R_BASE] else 0
+        second = _register(uc, m, m[row + R_INDEX]) if m[row + R_INDEX] else 0
+        if needs & NEED_ADDRESS:
+            address = (first + (second << m[row + R_SHIFT]) + m[row + R_OFFSET]) & 0xFFFF_FFFF
+            m[row + R_DYNAMIC] = _access(m, row, address)
+        else:
+            m[row + R_DYNAMIC] = _divide_extra(first, second, needs & NEED_SIGNED_DIVIDE) << EXTRA_SHIFT
+    m[SIGNATURE] = mix(m[SIGNATURE], row | m[row + R_DYNAMIC] << 40)
+
+
+@cfunc(SIGNATURE_OF_HOOK, cache=True)
+def on_block(uc, address, size, user_data):
+    """User data is the arena: for a core with nothing around it (hil.timing.cycles). Size 0: no block follows."""
+    m = carray(user_data, (LENGTH,), np.int64)
+    at = np.int64(address)
+    settle(m, at)
+    if m[CYCLES] >= m[DEADLINE]:
+        call_stop(m[FN_STOP], as_integer(uc))
+    elif size != 0:
+        begin(m, at, np.int64(size))
+
+
+@cfunc(SIGNATURE_OF_HOOK, cache=True)
+def on_instruction(uc, address, size, user_data):
+    """User data is the arena."""
+    m = carray(user_data, (LENGTH,), np.int64)
+    look(as_integer(uc), m, np.int64(address))

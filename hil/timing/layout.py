@@ -1,0 +1,110 @@
+"""Where the compiled model keeps everything: one int64 array, the arena, that native hooks can reach by its address.
+
+Offsets are words. A "row" is a decoded instruction with the rules worked into it (hil.timing.rows), a "class" what of it matters
+to its successor, a "state" the pipeline at a block's border with times relative to that border, a "node" a block entered in a
+state, an "exit" what running a node costs and leads to.
+"""
+
+from __future__ import annotations
+
+# -- functions of the outside world
+FN_STOP, FN_REG_READ, FN_DECODE, FN_WORK_OUT, FN_FORGET = range(5)
+
+# -- counters
+ARENA = 7  # its own address
+CYCLES = 8  # at the last border
+DEADLINE = 9
+INSTRUCTIONS = 10
+
+# -- rules
+HAS_FETCH, HAS_LATE_RELEASE, HAS_SLAVES = range(16, 19)
+
+# -- flash interface
+WAIT_STATES, HAS_INSTRUCTION_CACHE, HAS_DATA_CACHE, HAS_PREFETCH = range(24, 28)
+SETTINGS = 28  # what the four were made from: wait states | prefetch << 8 | instruction cache << 9 | data cache << 10
+TRACKS_LINES = 29  # full model and wait states: lines are followed
+CURRENT_LINE, PREFETCHED_LINE, LINE_CLOCK, LINE_COUNT = range(32, 36)
+ARGUMENT = 36  # the exit to be worked out by FN_WORK_OUT
+SLOT = 62  # of the instruction cache, that the next line to come in takes
+LINES_ENTERED, PEEKED_LINE = 37, 38  # by the block being settled: count, and the line after if a stolen fetch may enter it
+DATA_CLOCK = 39
+SETTINGS_MASK = 60  # what the rules leave of the settings
+LOOKS = 61  # a code hook finds out what each execution does
+DATA_LINES = 40  # 8 lines, then their 8 stamps
+DATA_LINE_COUNT = 8
+LINES = 64  # the lines in the instruction cache
+LINE_CAPACITY = 64
+
+# -- the pipeline while a block is worked out; times relative to the block's entry
+TIME, EXECUTED, PREVIOUS, OVERLAP = range(128, 132)
+NEXT_WORD, LAST_REQUEST, FREE_COUNT = range(132, 135)
+FREE = 136  # 3 slots
+READY = 140  # ring of 4, by word address
+BUSY_UNTIL, PREFETCH_READY = 144, 145
+LINE_NOW, CODE_NEXT = 146, 147  # the line last fetched from, the next of CODES
+
+# -- the block now running
+RUNNING, NODE, SIGNATURE, SERIAL, STATE, LINK = range(160, 166)
+STATE_COUNT, NODE_COUNT, EXIT_COUNT, ROW_COUNT, CLASS_COUNT = range(168, 173)
+SIMULATED = 174  # instructions worked out one by one
+FLASH_ORIGIN, FLASH_HALFWORDS, RAM_ORIGIN, RAM_HALFWORDS = range(176, 180)
+
+# -- what the instruction cache says of each line that a block's fetches enter, in order
+CODES = 184
+CODE_CAPACITY = 72
+LINE_HIT, LINE_PREFETCHED, LINE_MISSED, LINE_SAME = range(4)
+STARTS_PREFETCH = 4
+
+# -- a state: PREVIOUS, EXECUTED, OVERLAP, words ahead, LAST_REQUEST, FREE_COUNT, FREE * 3, READY * 3, BUSY_UNTIL, PREFETCH_READY
+STATE_WORDS = 14
+S_AHEAD, S_LAST_REQUEST = 3, 4
+STATES = 256
+STATE_BITS = 14
+STATE_STRIDE = 16
+STATE_LIMIT, NODE_LIMIT, EXIT_LIMIT = (1 << 14) - 64, (1 << 16) - 64, (1 << 17) - 64  # then all is forgotten
+STATE_HASH = STATES + (STATE_STRIDE << STATE_BITS)
+START_STATE = STATES + STATE_STRIDE  # an empty pipeline; always interned first
+
+# -- a class: what its successor needs to know of an instruction, the rules worked in
+C_LATE, C_STORE, C_BASE, C_FP, C_LOADED, C_NARROW, C_MEMORY = range(7)
+CLASS_STRIDE = 8
+CLASS_CAPACITY = 1 << 12
+CLASSES = STATE_HASH + (2 << STATE_BITS)
+NO_CLASS, FAILED_NARROW, FAILED_WIDE = (CLASSES + CLASS_STRIDE * n for n in (1, 2, 3))
+
+# -- a node
+N_START, N_END, N_STATE, N_INSTRUCTIONS, N_STEALS, N_EXIT = range(6)  # N_EXIT: last used if not taken, if taken
+NODE_BITS = 16
+NODE_STRIDE = 8
+NODES = CLASSES + CLASS_STRIDE * CLASS_CAPACITY
+NODE_HASH = NODES + (NODE_STRIDE << NODE_BITS)
+
+# -- an exit
+X_SIGNATURE, X_CYCLES, X_STATE, X_PEEKED, X_NODE, X_TAKEN, X_TARGET, X_NEXT = range(8)
+EXIT_BITS = 17
+EXIT_STRIDE = 8
+EXITS = NODE_HASH + (2 << NODE_BITS)
+EXIT_HASH = EXITS + (EXIT_STRIDE << EXIT_BITS)
+
+# -- a row; the first eight words are what every execution reads
+R_SIZE, R_COST, R_CLASS, R_ADDRESS, R_FLAGS, R_DYNAMIC, R_STAMP, R_BASE_BACK = range(8)
+R_FP, R_DELAY, R_FIXED, R_NEEDS, R_BASE, R_INDEX, R_SHIFT, R_OFFSET = range(8, 16)
+R_UNIT, R_BYTES = 16, 17
+ROW_STRIDE = 24
+ROW_BITS = 16
+ROWS = EXIT_HASH + (2 << EXIT_BITS)
+F_SINGLE, F_LOADS, F_OVERLAPS, F_FOLDS, F_STEALS, F_CONDITIONAL, F_DELAY_AFTER = (1 << n for n in range(7))
+
+# -- what a run knows of an instruction (R_DYNAMIC): slave | extra cycles << EXTRA_SHIFT | missing data lines << MISS_SHIFT
+SLAVE_MASK, ANY_SLAVE = 7, 7
+EXTRA_SHIFT, EXTRA_MASK = 3, 15
+MISS_SHIFT = 7
+# -- what the code hook must find out (R_NEEDS)
+NEED_PASSED, NEED_ADDRESS, NEED_DIVIDE, NEED_SIGNED_DIVIDE = 1, 2, 4, 8
+
+# -- behind the rows: row of each halfword of flash, then of RAM; last use of each flash line (0: not in the cache)
+LINE_STAMPS = ROWS + (ROW_STRIDE << ROW_BITS)
+FLASH_LINE_COUNT = 0x20_0000 >> 4
+FIRST_FLASH_LINE = 0x0800_0000 >> 4
+ROW_TABLE = LINE_STAMPS + FLASH_LINE_COUNT + 8
+LENGTH = 1 << 40  # of the view a hook takes on the arena: only a bound for numba

@@ -1,0 +1,73 @@
+"""Calls from compiled hooks to native functions known by address.
+
+A ctypes function object would do, but numba cannot cache a function on disk that holds one: the address may differ next time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_I32, _I64 = ir.IntType(32), ir.IntType(64)
+
+
+@intrinsic
+def as_integer(typingctx: Any, pointer: Any) -> Any:
+    """A pointer as int64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ptrtoint(args[0], _I64)
+
+    return types.int64(types.voidptr), codegen
+
+
+@intrinsic
+def as_pointer(typingctx: Any, address: Any) -> Any:
+    """An int64 as a pointer, for carray."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], signature.return_type and context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), codegen
+
+
+@intrinsic
+def call_stop(typingctx: Any, function: Any, uc: Any) -> Any:
+    """uc_emu_stop(uc)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_I32, [_I64]).as_pointer()
+        return builder.call(builder.inttoptr(args[0], kind), [args[1]])
+
+    return types.int32(types.int64, types.int64), codegen
+
+
+@intrinsic
+def call_reg_read(typingctx: Any, function: Any, uc: Any, register: Any) -> Any:
+    """The uint32 that uc_reg_read(uc, register, &value) gives, as int64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_I32, [_I64, _I32, _I64.as_pointer()]).as_pointer()
+        with builder.goto_entry_block():
+            value = builder.alloca(_I64)
+        builder.store(ir.Constant(_I64, 0), value)
+        register = builder.trunc(args[2], _I32)
+        builder.call(builder.inttoptr(args[0], kind), [args[1], register, value])
+        return builder.load(value)
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def call_block(typingctx: Any, function: Any, address: Any, size: Any) -> Any:
+    """A callback void(int64 address, int64 size)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [_I64, _I64]).as_pointer()
+        builder.call(builder.inttoptr(args[0], kind), [args[1], args[2]])
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64, types.int64), codegen
