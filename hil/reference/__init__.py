@@ -1,6 +1,8 @@
 """The networks in floating point: what the compiler reads and what every device result is compared with.
 
-fastgrnn.py  one recurrent cell          rnnpool.py   the RNNPool layer          sweep.py  its fast CPU kernel
-blocks.py    convolution blocks, L2Norm  networks.py  the networks, as tables    boxes.py  priors, decoding, NMS
-weights.py   checkpoints                 image.py     photos to network input
+fastgrnn.py   one recurrent cell            rnnpool.py      the RNNPool layer        sweep.py      its fast CPU kernel
+blocks.py     convolution blocks, L2Norm    rows.py         what tables are made of  catalogue.py  networks by name
+networks.py   the face detectors, as tables classifiers.py  Visual Wake Words        boxes.py      priors, decoding, NMS
+weights.py    checkpoints                   edgeml.py       EdgeML's checkpoints     image.py      photos to input
+costs.py      parameters, MACs, peak RAM    paper.py        the paper's figures
 """

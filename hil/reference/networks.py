@@ -2,7 +2,8 @@
 
 A network is a row a layer; a `Source` row sends the map above it to a pair of heads. Adding a network is adding a
 table. The tables follow the published code where it and the paper's appendix differ (microsoft/EdgeML,
-examples/pytorch/vision/Face_Detection; Saha et al., NeurIPS 2020, appendix F).
+examples/pytorch/vision/Face_Detection; Saha et al., NeurIPS 2020, appendix F). A and B are in the appendix only
+(tables 12 and 13): their heads and norms are C's kind, 3x3, and their hidden sizes follow from the table's channels.
 """
 
 import math
@@ -12,37 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hil.errors import HilError
-from hil.reference.blocks import ConvBnRelu6, L2Norm, MbConv
-from hil.reference.rnnpool import RnnPool
-
-
-@dataclass(frozen=True)
-class Conv:
-    """ConvBnRelu6 to `out` channels."""
-
-    out: int
-    kernel: int = 3
-    stride: int = 1
-
-
-@dataclass(frozen=True)
-class Pool:
-    """RnnPool to 4 * hidden2 channels."""
-
-    hidden1: int
-    hidden2: int
-    patch: int = 8
-    stride: int = 4
-
-
-@dataclass(frozen=True)
-class Mb:
-    """`repeat` MbConv blocks to `out` channels; the first takes the stride, the others have stride 1."""
-
-    out: int
-    t: int
-    repeat: int = 1
-    stride: int = 1
+from hil.reference.blocks import ConvBnRelu6, L2Norm
+from hil.reference.rows import Conv, LayerRow, Mb, Pool, Separable, add_layers
 
 
 @dataclass(frozen=True)
@@ -61,7 +33,7 @@ class Source:
     reduce: int | None = None
 
 
-Row = Conv | Pool | Mb | Source
+Row = LayerRow | Source
 
 
 @dataclass(frozen=True)
@@ -128,24 +100,7 @@ class Detector(nn.Module):
             if isinstance(row, Source):
                 self._add_source(row, channels)
             else:
-                channels = self._add_layers(row, channels)
-
-    def _add_layers(self, row: Conv | Pool | Mb, channels: int) -> int:
-        """Adds the row's modules to the backbone and returns the channels it has then."""
-        if isinstance(row, Conv):
-            self._append("conv", ConvBnRelu6(channels, row.out, row.kernel, row.stride))
-            return row.out
-        if isinstance(row, Pool):
-            self._append("rnnpool", RnnPool(channels, row.hidden1, row.hidden2, row.patch, row.stride))
-            return 4 * row.hidden2
-        for i in range(row.repeat):
-            self._append("mob", MbConv(channels, row.out, row.t, row.stride if i == 0 else 1))
-            channels = row.out
-        return channels
-
-    def _append(self, kind: str, module: nn.Module) -> None:
-        count = sum(name.startswith(kind) for name in self.layers)
-        self.layers[kind if kind == "rnnpool" else f"{kind}{count}"] = module
+                channels = add_layers(self.layers, row, channels)
 
     def _add_source(self, source: Source, channels: int) -> None:
         self.taps.append(list(self.layers)[-1])
@@ -249,6 +204,53 @@ _TABLES = (
             Mb(64, 2, stride=2),
             Source(64, 256),
             Mb(96, 2, stride=2),
+            Source(128, 512),
+        ),
+        input_shape=(3, 480, 640),
+        input_mean=_RGB_MEAN,
+        input_scale=(1.0, 1.0, 1.0),
+        score_threshold=0.01,
+    ),
+    DetectorSpec(
+        name="rnnpool_face_a",
+        rows=(
+            Pool(4, 4),
+            Separable(16, repeat=4),
+            Source(4, 16, gamma=10, background=3),
+            Separable(16, stride=2),
+            Mb(16, 1, repeat=3),
+            Source(8, 32, gamma=8),
+            Mb(24, 1, repeat=3, stride=2),
+            Source(16, 64, gamma=5),
+            Mb(32, 1, repeat=2, stride=2),
+            Source(32, 128),
+            Mb(128, 2, stride=2),
+            Source(64, 256),
+            Mb(160, 2, stride=2),
+            Source(128, 512),
+        ),
+        input_shape=(3, 480, 640),
+        input_mean=_RGB_MEAN,
+        input_scale=(1.0, 1.0, 1.0),
+        score_threshold=0.01,
+    ),
+    DetectorSpec(
+        name="rnnpool_face_b",
+        rows=(
+            Pool(6, 6),
+            *(Conv(24),) * 4,
+            Source(4, 16, gamma=10, background=3),
+            Conv(96, stride=2),
+            Conv(32, kernel=1),
+            Mb(32, 6, repeat=3),
+            Source(8, 32, gamma=8),
+            Mb(64, 6, repeat=3, stride=2),
+            Source(16, 64, gamma=5),
+            Mb(128, 6, repeat=2, stride=2),
+            Source(32, 128),
+            Mb(160, 6, stride=2),
+            Source(64, 256),
+            Mb(320, 6, stride=2),
             Source(128, 512),
         ),
         input_shape=(3, 480, 640),

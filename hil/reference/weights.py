@@ -12,12 +12,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hil.errors import HilError
-from hil.reference.networks import SPECS, Detector, build
+from hil.reference.catalogue import SPECS, Network, build
 
 FORMAT = "1"
 
 
-def save(network: Detector, path: Path, metadata: Mapping[str, str] | None = None) -> None:
+def save(network: Network, path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write the network's tensors, its name, the format version and any other metadata (strings), all or nothing."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     described = {**(metadata or {}), "network": network.spec.name, "format": FORMAT}
@@ -27,7 +27,7 @@ def save(network: Detector, path: Path, metadata: Mapping[str, str] | None = Non
     os.replace(partial, path)
 
 
-def load(path: Path) -> Detector:
+def load(path: Path) -> Network:
     """The network of a checkpoint, in evaluation mode.
 
     A .pt file (a state dict under our names, or {"network": ..., "tensors": ...}) loads too, with weights_only=True; a
