@@ -22,8 +22,8 @@ class FastGrnn(nn.Module):
         pre = x W + h U,  z = sigmoid(pre + bias_gate),  c = tanh(pre + bias_update)
         h'  = z * h + (sigmoid(zeta) * (1 - z) + sigmoid(nu)) * c
 
-    W: (input_size, hidden_size), U: (hidden_size, hidden_size), biases: (hidden_size,), zeta and nu: scalars kept before
-    their sigmoid. At their start, 100 and -100, they are exactly 1 and 0 in float32 and have no gradient.
+    W: (input_size, hidden_size), U: (hidden_size, hidden_size), biases: (hidden_size,), zeta and nu: scalars, before
+    their sigmoid. At their start, 100 and -100, they come to exactly 1 and 0 in float32 and have no gradient.
     Raises ValueError for a nonlinearity other than "sigmoid_tanh" and "quant".
     """
 

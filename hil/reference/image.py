@@ -47,14 +47,14 @@ def open_photo(path: Path) -> Image.Image:
     except FileNotFoundError as error:
         raise HilError(f"{path} does not exist: name an image file") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise HilError(f"{path} is not an image or is damaged ({error}): open it in a viewer, or copy it again") from error
+        raise HilError(f"{path} is not an image or is damaged ({error}): copy it again") from error
     return to_grey_or_rgb(photo, str(path))
 
 
 def to_grey_or_rgb(photo: Image.Image, name: str) -> Image.Image:
     """A loaded image as "L" or "RGB"; `name` is for the error. Raises HilError for more than 8 bits a channel."""
     if photo.mode.startswith("I") or photo.mode == "F":
-        raise HilError(f"{name} has mode {photo.mode}, more than 8 bits a channel: convert it to 8-bit grey or RGB first")
+        raise HilError(f"{name} has more than 8 bits a channel (mode {photo.mode}): convert it to 8-bit grey or RGB")
     photo = ImageOps.exif_transpose(photo)
     if photo.mode in ("L", "RGB"):
         return photo

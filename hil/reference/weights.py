@@ -30,8 +30,8 @@ def save(network: Network, path: Path, metadata: Mapping[str, str] | None = None
 def load(path: Path) -> Network:
     """The network of a checkpoint, in evaluation mode.
 
-    A .pt file (a state dict under our names, or {"network": ..., "tensors": ...}) loads too, with weights_only=True; a
-    bare state dict is taken for the network whose tensors it holds. Raises HilError for a file that cannot be read, an
+    A .pt or .pth file loads too, with weights_only=True: a state dict under our names, taken for the network whose
+    tensors it holds. Raises HilError for a file that cannot be read, an
     unknown network, NaN or infinite values, and tensors that are missing, extra or misshapen (all are listed).
     """
     path = Path(path)
@@ -66,7 +66,8 @@ def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
     if "network" not in described:
         raise HilError(f"{path} does not say which network it is for: its metadata lacks 'network'")
     if described.get("format") != FORMAT:
-        raise HilError(f"{path} has format {described.get('format')!r}, this version reads {FORMAT!r}: update rnnpool-hil")
+        found = described.get("format")
+        raise HilError(f"{path} has format {found!r}, this version reads {FORMAT!r}: update rnnpool-hil")
     return described["network"], safetensors.torch.load_file(path)
 
 
@@ -76,10 +77,7 @@ def _read_torch(path: Path) -> tuple[str, dict[str, Tensor]]:
     except Exception as error:  # torch raises half a dozen types for a file it cannot read
         reason = str(error).splitlines()[0]
         raise HilError(f"{path} is not a PyTorch file that loads with weights_only=True: {reason}") from error
-    if isinstance(content, dict) and isinstance(content.get("network"), str) and isinstance(content.get("tensors"), dict):
-        name, content = content["network"], content["tensors"]
-    else:
-        name = _recognise(content) if isinstance(content, dict) else None
+    name = _recognise(content) if isinstance(content, dict) else None
     if name is None or not all(isinstance(tensor, Tensor) for tensor in content.values()):
         raise HilError(f"{path} holds no state dict of a known network ({', '.join(SPECS)})")
     return name, content

@@ -23,9 +23,15 @@ def main() -> int:
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--resume", action="store_true", dest="is_resumed")
     train.add_argument("--cache", type=Path, help="folder for decoded photos")
+    evaluate = commands.add_parser("evaluate", help="AP easy, medium and hard on WIDER_val, in floating point")
+    evaluate.add_argument("model", help="a shipped model's name or a checkpoint")
+    evaluate.add_argument("--data", type=Path, required=True, help="folder in WIDER FACE's official layout")
+    evaluate.add_argument("--threads", type=int, default=2)
+    evaluate.add_argument("--score-threshold", type=float, default=0.02)
+    evaluate.add_argument("--nms-iou", type=float)
     options = vars(parser.parse_args())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    run = {"train": command.train_command}[options.pop("command")]
+    run = {"train": command.train_command, "evaluate": command.evaluate_command}[options.pop("command")]
     try:
         sys.stdout.write(f"{run(**options)}\n")
     except HilError as error:

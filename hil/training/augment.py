@@ -96,7 +96,8 @@ def augmented(
     rows, columns = size
     if rng.random() < 0.5:
         view = view[:, ::-1]
-        boxes = boxes[:, [2, 1, 0, 3]] * np.array([-1, 1, -1, 1], np.float32) + np.array([columns, 0, columns, 0], np.float32)
+        boxes = boxes[:, [2, 1, 0, 3]]
+        boxes[:, [0, 2]] = columns - boxes[:, [0, 2]]
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     is_cut = ((centres <= 0) | (centres >= [columns, rows])).any(1)
     return view, boxes.clip(0, np.array([columns, rows, columns, rows], np.float32)), is_cut

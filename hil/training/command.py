@@ -35,3 +35,20 @@ def train_command(
         model, data, out,
         images=images, minutes=minutes, threads=threads, seed=seed, is_resumed=is_resumed, cache=cache,
     )  # fmt: skip
+
+
+def evaluate_command(
+    model: str, data: Path, threads: int = 2, score_threshold: float = 0.02, nms_iou: float | None = None
+) -> dict[str, float]:
+    """`hil evaluate MODEL --data DIR --target float`: AP easy, medium and hard on WIDER_val, single scale."""
+    import torch
+
+    from hil import zoo
+    from hil.reference import weights
+    from hil.training.detect import float_detector
+    from hil.training.evaluate import evaluate, predict
+
+    torch.set_num_threads(threads)
+    network = weights.load(zoo.find(model))
+    detect = float_detector(network, score_threshold, nms_iou)
+    return evaluate(predict(detect, data, is_mono=network.spec.input_shape[0] == 1), data)

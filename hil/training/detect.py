@@ -1,4 +1,4 @@
-"""A float network as a detector of whole photos."""
+"""Detectors of whole photos, from anything that takes the network's input size."""
 
 from collections.abc import Callable
 
@@ -7,21 +7,29 @@ import torch
 
 from hil.reference.boxes import detections
 from hil.reference.image import letterbox
-from hil.reference.networks import Detector
+from hil.reference.networks import Detector, DetectorSpec
 
-# A photo, uint8 (C, H, W) of any size, to (n, 5) x0 y0 x1 y1 score in the photo's pixels.
+# uint8 (C, H, W) to boxes (n, 5): x0 y0 x1 y1 score, in that image's pixels, best first.
 Detect = Callable[[np.ndarray], np.ndarray]
+
+
+def on_letterbox(infer: Detect, spec: DetectorSpec) -> Detect:
+    """A detector for photos of any size from one that takes the network's input (float, integer, native, a board)."""
+
+    def detect(photo: np.ndarray) -> np.ndarray:
+        planes, placement = letterbox(photo, spec)
+        return placement.to_photo(infer(planes))
+
+    return detect
 
 
 def float_detector(network: Detector, score_threshold: float = 0.02, nms_iou: float | None = None) -> Detect:
     """The network in floating point on letterboxed photos, with its own NMS limit unless one is given."""
     network.eval()
 
-    def detect(photo: np.ndarray) -> np.ndarray:
-        planes, placement = letterbox(photo, network.spec)
+    def infer(planes: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             offsets, confidence = network(network.normalise(torch.from_numpy(planes)[None]))
-        boxes = detections(offsets[0].numpy(), confidence[0].numpy(), network.spec, score_threshold, nms_iou)
-        return placement.to_photo(boxes)
+        return detections(offsets[0].numpy(), confidence[0].numpy(), network.spec, score_threshold, nms_iou)
 
-    return detect
+    return on_letterbox(infer, network.spec)
