@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from hil.errors import HilError
+from hil.reference.catalogue import Spec
+from hil.reference.classifiers import ClassifierSpec
+from hil.reference.crop import centre_crop
 from hil.reference.image import letterbox, open_photo
-from hil.reference.networks import DetectorSpec
 
 MODES = {1: ("L", "8-bit grey"), 3: ("RGB", "8-bit RGB")}
 
@@ -40,11 +42,11 @@ def from_array(pixels: NDArray[np.uint8]) -> Photo:
     return Photo(np.ascontiguousarray(pixels), None, hashlib.sha256(pixels.tobytes()).hexdigest())
 
 
-def load_photo(path: Path, spec: DetectorSpec, fit: bool = False) -> Photo:
+def load_photo(path: Path, spec: Spec, fit: bool = False) -> Photo:
     """Read an image file for a network, upright as its EXIF data says.
 
-    fit: letterbox and convert whatever it is. Raises HilError if the file is missing, no image or truncated, and,
-    without fit, if its size or mode is not the network's.
+    fit: make it fit and convert it, whatever it is (fit_image). Raises HilError if the file is missing, no image or
+    truncated, and, without fit, if its size or mode is not the network's.
     """
     image = open_photo(path)
     if fit:
@@ -55,7 +57,7 @@ def load_photo(path: Path, spec: DetectorSpec, fit: bool = False) -> Photo:
     return Photo(pixels, path, hashlib.sha256(path.read_bytes()).hexdigest(), fit)
 
 
-def _check(image: Image.Image, path: Path, spec: DetectorSpec) -> None:
+def _check(image: Image.Image, path: Path, spec: Spec) -> None:
     channels, height, width = spec.input_shape
     mode, title = MODES[channels]
     if image.size != (width, height):
@@ -65,8 +67,13 @@ def _check(image: Image.Image, path: Path, spec: DetectorSpec) -> None:
         raise HilError(f"{path} has mode {image.mode}, {spec.name} takes {mode} ({title}): convert it or pass --fit")
 
 
-def fit_image(image: Image.Image, spec: DetectorSpec) -> NDArray[np.uint8]:
-    """An 8-bit grey or RGB image as (H, W, C) of the network's size: proportions kept, centred on the input mean."""
+def fit_image(image: Image.Image, spec: Spec) -> NDArray[np.uint8]:
+    """An 8-bit grey or RGB image as (H, W, C) of the network's size, proportions kept.
+
+    A detector's is letterboxed on the input mean; a classifier's is the photo's centre, as it was trained.
+    """
+    if isinstance(spec, ClassifierSpec):
+        return centre_crop(image, spec)
     mode, _ = MODES[spec.input_shape[0]]
     planes, _ = letterbox(_as_hwc(image.convert(mode)).transpose(2, 0, 1), spec)
     return np.ascontiguousarray(planes.transpose(1, 2, 0))

@@ -33,7 +33,7 @@ class ClassifierSpec:
 
 
 class Classifier(nn.Module):
-    """A classifier built from a table: layers by name (conv0, rnnpool, mob0, ...), then one linear layer, the logits."""
+    """A classifier built from a table: layers by name (conv0, rnnpool, mob0, ...), then a linear one, the logits."""
 
     def __init__(self, spec: ClassifierSpec) -> None:
         super().__init__()

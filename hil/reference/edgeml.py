@@ -1,0 +1,221 @@
+"""Checkpoints of microsoft/EdgeML, and of whoever trained with its code, as networks of ours.
+
+Names are translated tensor by tensor. EdgeML keeps every recurrent cell's tensors a second and third time under
+`unrollRNN`, which is ignored, and DataParallel puts `module.` in front of everything, which may be there or not.
+"""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hil.errors import HilError
+from hil.reference.catalogue import Network, build
+from hil.reference.classifiers import Classifier
+from hil.reference.networks import Detector
+
+ENVELOPES = ("model", "weight", "state_dict")  # where EdgeML's scripts put the state dict; VWW's, the faces', others'
+NORMS = ("L2Norm3_3", "L2Norm4_3", "L2Norm5_3")
+FRONT = {  # the convolutions in front of RNNPool, by their layer's name here
+    "rnnpool_face_m4": {"conv0": "conv"},
+    "rnnpool_face_qvga_mono": {"conv0": "conv"},
+    "rnnpool_face_quant": {"conv0": "conv_top.0", "conv1": "conv_top.1"},
+    "rnnpool_face_c": {},
+}
+MODELS = (*FRONT, "vww_mobilenet_rnnpool", "vww_mobilenet_2rnnpool", "vww_mobilenet_last_rnnpool")
+_REPEATED = re.compile(r"\.unrollRNN\.")
+_COUNTER = "num_batches_tracked"
+
+
+def load(path: Path, model: str) -> Network:
+    """The network of an EdgeML checkpoint, in evaluation mode.
+
+    model: one of MODELS. Raises HilError, in a line, for an unknown model, a file that is not there, is damaged or
+    would run code, and tensors that are missing, extra, misshapen or not finite, all of which are listed.
+    """
+    if model not in MODELS:
+        raise HilError(f"no network of EdgeML is called {model!r}: pass --model with one of {', '.join(MODELS)}")
+    found = read_state_dict(Path(path))
+    network = build(model)
+    expected = names(network)
+    translated = {ours: found[theirs] for ours, theirs in expected.items() if theirs in found}
+    problems = _problems(network, expected, found)
+    if problems:
+        hint = _other_model(found, model)
+        raise HilError(f"{path} does not fit {model}{hint}: {'; '.join(problems)}")
+    state = network.state_dict()
+    for name, tensor in translated.items():
+        state[name] = tensor.reshape(state[name].shape).to(state[name].dtype)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a PyTorch file by EdgeML's names, without `module.` and without the repetitions.
+
+    Raises HilError where the file is missing, damaged, holds anything but tensors, or would run code.
+    """
+    if not path.is_file():
+        raise HilError(f"{path} does not exist or is no file: name an EdgeML checkpoint (.pth)")
+    content = _unpickle(path)
+    if isinstance(content, dict):
+        content = next((content[key] for key in ENVELOPES if isinstance(content.get(key), dict)), content)
+    if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
+        raise HilError(f"{path} holds no state dict, bare or under {', '.join(ENVELOPES)}: save one with torch.save")
+    odd = [str(name) for name, value in content.items() if not isinstance(value, Tensor) or not isinstance(name, str)]
+    if odd:
+        raise HilError(f"{path} has entries in its state dict that are no tensors: {', '.join(odd)}")
+    bare = {name.removeprefix("module."): tensor for name, tensor in content.items()}
+    return {name: tensor for name, tensor in bare.items() if not _REPEATED.search(name)}
+
+
+def _unpickle(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about files that it then refuses
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL (\S+)", str(error))
+        name = wanted[1] if wanted else _first_callable(path)
+        if name is None:
+            raise HilError(f"{path} is no PyTorch checkpoint, or is damaged: copy it again") from error
+        raise HilError(
+            f"{path} holds more than tensors: loading it would run {name}, which is refused; "
+            "where you trust the file, save the state dict alone: torch.save(model.state_dict(), FILE)"
+        ) from error
+    except Exception as error:  # torch raises half a dozen types for a file it cannot read
+        reason = (str(error) or type(error).__name__).splitlines()[0].split(". ")[0]
+        raise HilError(f"{path} is no PyTorch checkpoint, or is damaged ({reason}): copy it again") from error
+
+
+def _first_callable(path: Path) -> str | None:
+    """What a bare pickle asks for first, "module.name", without running it; None where the file is no pickle."""
+    texts: list[str] = []
+    try:
+        for operation, argument, _ in pickletools.genops(path.read_bytes()):
+            if operation.name == "GLOBAL":
+                return str(argument).replace(" ", ".")
+            if operation.name == "STACK_GLOBAL":
+                return ".".join(texts[-2:])
+            if isinstance(argument, str):
+                texts.append(argument)
+    except ValueError:  # not an operation
+        return None
+    return None
+
+
+def names(network: Network) -> dict[str, str]:
+    """EdgeML's name of every tensor of a network of MODELS, by the name it has here."""
+    prefixes = dict(_detector_names(network) if isinstance(network, Detector) else _classifier_names(network))
+    found = {}
+    for name in network.state_dict():
+        module = next(prefix for prefix in prefixes if name == prefix or name.startswith(prefix + "."))
+        found[name] = prefixes[module] + name[len(module) :]
+    return found
+
+
+def _detector_names(network: Detector) -> Iterator[tuple[str, str]]:
+    """Modules here and what EdgeML calls them, those that lie deeper first."""
+    front = FRONT[network.spec.name]
+    for name in network.layers:
+        if name.startswith("mob"):
+            yield from _block(f"layers.{name}", f"mob.{name[3:]}.conv", network.layers[name])
+        elif name == "rnnpool":
+            yield from _pool("layers.rnnpool", "rnn_model")
+        else:
+            yield from _conv(f"layers.{name}", front[name])
+    for i, name in enumerate(NORMS):
+        yield f"norms.{i}", name
+    for kind in ("loc", "conf"):
+        yield from _heads(network, kind)
+
+
+def _heads(network: Detector, kind: str) -> Iterator[tuple[str, str]]:
+    """The heads' convolutions; a head of two (Quant's first) takes two places of EdgeML's list."""
+    place = 0
+    for i, source in enumerate(network.spec.sources):
+        if source.reduce is not None:
+            yield from _conv(f"{kind}.{i}.0", f"{kind}.{place}")
+            yield f"{kind}.{i}.1", f"{kind}.{place + 1}"
+            place += 2
+        else:
+            yield f"{kind}.{i}", f"{kind}.{place}"
+            place += 1
+
+
+def _classifier_names(network: Classifier) -> Iterator[tuple[str, str]]:
+    """As _detector_names, for MobileNetV2: `features` are its blocks and the 1x1 convolution behind them."""
+    blocks = [name for name in network.layers if name.startswith("mob")]
+    for i, name in enumerate(blocks):
+        yield from _block(f"layers.{name}", f"features.{i}.conv", network.layers[name])
+    yield from _conv("layers.conv0", "features_init")
+    yield from _conv("layers.conv1", f"features.{len(blocks)}")
+    pools = [name for name in network.layers if name.startswith("rnnpool")]
+    has_mean = "mean" in network.layers
+    for i, name in enumerate(pools):
+        is_last = i == len(pools) - 1 and not has_mean
+        yield from _pool(f"layers.{name}", "rnn_model_end" if is_last else "rnn_model")
+    yield "logits", "classifier.1" if has_mean else "classifier.0"  # a dropout comes before it where a mean does
+
+
+def _conv(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
+    yield f"{ours}.conv", f"{theirs}.0"
+    yield f"{ours}.bn", f"{theirs}.1"
+
+
+def _block(ours: str, theirs: str, block: nn.Module) -> Iterator[tuple[str, str]]:
+    first = 0 if isinstance(block.expand, nn.Identity) else 1
+    if first:
+        yield from _conv(f"{ours}.expand", f"{theirs}.0")
+    yield from _conv(f"{ours}.depthwise", f"{theirs}.{first}")
+    yield f"{ours}.project", f"{theirs}.{first + 1}"
+    yield f"{ours}.bn", f"{theirs}.{first + 2}"
+
+
+def _pool(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
+    yield f"{ours}.cell1", f"{theirs}.cell_rnn.cell"
+    yield f"{ours}.cell2", f"{theirs}.cell_bidirrnn.cell"
+
+
+def _problems(network: Network, expected: Mapping[str, str], found: Mapping[str, Tensor]) -> list[str]:
+    """What is wrong with the found tensors, a text a kind; names are the file's own."""
+    state = network.state_dict()
+    shapes = {theirs: state[ours].shape for ours, theirs in expected.items()}
+    missing = [name for name in shapes if name not in found and not name.endswith(_COUNTER)]
+    extra = [name for name in found if name not in shapes]
+    both = {name: found[name] for name in shapes if name in found}
+    misshapen = [
+        f"{name} is {list(tensor.shape)}, expected {list(shapes[name])}"
+        for name, tensor in both.items()
+        if not _fits(tensor.shape, shapes[name])
+    ]
+    weights_only = {name: tensor for name, tensor in both.items() if not name.endswith(_COUNTER)}
+    broken = [name for name, t in weights_only.items() if not (t.is_floating_point() and t.isfinite().all())]
+    lists = {"missing": missing, "not known": extra, "of another shape": misshapen, "with NaN or no numbers": broken}
+    return [
+        f"{len(tensors)} tensor{'s' * (len(tensors) > 1)} {kind}: {', '.join(tensors)}"
+        for kind, tensors in lists.items()
+        if tensors
+    ]
+
+
+def _fits(shape: torch.Size, wanted: torch.Size) -> bool:
+    """Whether a tensor has the wanted shape. EdgeML's biases are (1, hidden), its zeta and nu (1, 1)."""
+    return shape == wanted or (len(wanted) < 2 and shape.numel() == wanted.numel() and shape[:-1].numel() == 1)
+
+
+def _other_model(found: Mapping[str, Tensor], model: str) -> str:
+    """Which network the tensors fit, where one does."""
+    for other in MODELS:
+        network = build(other)
+        if other != model and not _problems(network, names(network), found):
+            return f" (it is {other}'s: pass --model {other})"
+    return ""
