@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+import stub_firmware
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -18,5 +19,19 @@ def shared_data() -> Path:
     """
     path = Path(os.environ.get("HIL_DATA", REPOSITORY.parent / "shared" / "data"))
     if not (path / "README.md").exists():
-        pytest.skip(f"needs the third-party data folder (WIDER FACE, oracles): none at {path.name}/, set HIL_DATA to it")
+        pytest.skip(
+            f"needs the third-party data folder (WIDER FACE, oracles): none at {path.name}/, set HIL_DATA to it"
+        )
     return path
+
+
+@pytest.fixture(scope="session")
+def stub_native(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stub firmware as a program for this computer."""
+    return stub_firmware.build("native", tmp_path_factory.mktemp("stub") / "native")
+
+
+@pytest.fixture(scope="session", params=["stm32f407_disco", "stm32f429_disco"])
+def stub_board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A board's name and the stub firmware for it."""
+    return request.param, stub_firmware.build(request.param, tmp_path_factory.mktemp("stub") / request.param)

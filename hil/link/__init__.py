@@ -1,13 +1,13 @@
 """The serial link to the firmware (docs/link.md): frames, messages, and a client that repeats what the line damaged.
 
-    frames.py    bytes on the wire <-> frames: COBS, CRC-32, sequence numbers
-    messages.py  payloads <-> dataclasses
-    fault.py     the firmware's own report of its end
-    channel.py   frames over a transport, counted, with time-outs
-    pace.py      how much to send at once on a line of unknown quality
-    upload.py    the image, against credit
-    download.py  results and tensors, piece by piece
-    client.py    hello, infer, provoke
+frames.py    bytes on the wire <-> frames: COBS, CRC-32, sequence numbers
+messages.py  payloads <-> dataclasses
+fault.py     the firmware's own report of its end
+channel.py   frames over a transport, counted, with time-outs
+pace.py      how much to send at once on a line of unknown quality
+upload.py    the image, against credit
+download.py  results and tensors, piece by piece
+client.py    hello, infer, provoke
 """
 
 from hil.link.channel import Statistics

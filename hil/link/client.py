@@ -69,10 +69,10 @@ class Client:
     """Speaks to one board over one transport.
 
     timeout_s: silence, in the target's time, after which the board is asked again, longer each time in a row; retries:
-    how often. The defaults give a board up 4.4 s after its last sign of life.
+    how often. The defaults give a board up 7.6 s after its last sign of life.
     """
 
-    def __init__(self, transport: Transport, *, timeout_s: float = 0.05, retries: int = 12) -> None:
+    def __init__(self, transport: Transport, *, timeout_s: float = 0.05, retries: int = 20) -> None:
         self._channel = Channel(transport, timeout_s, retries)
         self._hello: Hello | None = None
         self._download: Download | None = None
@@ -113,8 +113,8 @@ class Client:
         try:
             rows = self._stream(Upload(self._channel, welcome, status, pixels), progress)
             return self._collect(rows if tap is not None else None, digests)
-        except UnexpectedReset as error:
-            raise self._reason_of_reset() or error from None
+        except (UnexpectedReset, Refused) as error:
+            raise self._explain(error, status.session) from None
 
     def provoke(self, kind: Provoke | str) -> None:
         """Ask the firmware to crash, by name ("null_call").
@@ -209,12 +209,14 @@ class Client:
         assert self._download is not None
         return self._download
 
-    def _reason_of_reset(self) -> DeviceFault | None:
-        """The fault that the board kept over its reset; its report may have been lost on the line."""
+    def _explain(self, error: LinkError, session: int) -> LinkError:
+        """Why an image broke off: the fault that the board kept over its reset, whose report may have been lost."""
+        if self._greet().session == session:
+            return error
         try:
             return DeviceFault(self._kept_fault())
         except Refused:
-            return None
+            return UnexpectedReset("the board was reset in the middle of an image: run it again")
 
     def _kept_fault(self) -> FaultReport:
         return FaultReport.parse(self._reader().read(Object.FAULT))

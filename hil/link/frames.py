@@ -56,7 +56,8 @@ def decode(piece: bytes) -> Frame | Damage:
         return Damage(f"{len(body)} bytes are too few for a frame", piece)
     if zlib.crc32(body[: -_CRC.size]) != _CRC.unpack(body[-_CRC.size :])[0]:
         return Damage("wrong CRC", piece)
-    return Frame(*_HEADER.unpack_from(body), body[_HEADER.size : -_CRC.size])
+    type, sequence = _HEADER.unpack_from(body)
+    return Frame(type, sequence, body[_HEADER.size : -_CRC.size])
 
 
 class Decoder:

@@ -179,7 +179,8 @@ def parse(type: int, payload: bytes) -> Message:
                 has_fault = bool(state & _FAULT_KEPT)
                 return Status(session, State(state & ~_FAULT_KEPT), taken, limit, row, type == Type.REPEAT, has_fault)
             case Type.DATA:
-                return Data(*_DATA.unpack_from(payload), payload[_DATA.size :])
+                what, index, offset, total = _DATA.unpack_from(payload)
+                return Data(what, index, offset, total, payload[_DATA.size :])
             case Type.REFUSED:
                 return Refusal(*struct.unpack("<BB", payload))
             case Type.FAULT:
@@ -234,9 +235,11 @@ class Counts:
 
     @classmethod
     def parse(cls, data: bytes) -> Counts:
-        cycles, decode_cycles, detections, *rest = _RESULT.unpack(data)
-        *marks, frames, damaged, repeated, overruns, has_cycles = rest
-        known = (None if mark == UNKNOWN else mark for mark in marks)
-        counted = (cycles, decode_cycles) if has_cycles else (None, None)
-        return cls(*counted, detections, *known, frames, damaged, repeated, overruns)
+        cycles, decode_cycles, detections, stack, heap, arena, *link, has_cycles = _RESULT.unpack(data)
+        if not has_cycles:
+            cycles = decode_cycles = None
+        return cls(cycles, decode_cycles, detections, _known(stack), _known(heap), _known(arena), *link)
 
+
+def _known(mark: int) -> int | None:
+    return None if mark == UNKNOWN else mark

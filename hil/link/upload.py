@@ -82,10 +82,10 @@ class Upload:
         return sequence
 
     def _take_in(self, sequence: int, status: Status) -> None:
+        if not (is_at_or_after(sequence, self._latest) and is_at_or_after(self._channel.sequence, sequence)):
+            return  # late, or meant for somebody else
         if status.session != self._session:
             raise UnexpectedReset("the board was reset in the middle of an image: run it again")
-        if not is_at_or_after(sequence, self._latest):
-            return  # late
         is_news = sequence != self._latest
         self._latest = sequence
         while self._on_the_way and is_at_or_after(sequence, self._on_the_way[0][0]):

@@ -1,0 +1,138 @@
+"""The client against boards that are silent, noisy, foreign or unwilling; and its credit."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+
+from hil.link import Client, LinkError, LinkTimeout, ProtocolMismatch, Refused
+from hil.link.frames import Decoder, Frame, encode, wire_bytes
+from hil.link.messages import State, Type
+
+WELCOME = struct.pack("<HHIHHHB", 1, 267, 2048, 132, 0, 1, 0)
+INFO = struct.pack(
+    "<I12s2I6H2I24s16s32s16s", 0x413, b"u" * 12, 168_000_000, 921_600, 40, 30, 3, 4, 3, 8, 240, 4096, b"a board",
+    b"build", b"a model", b"hash",
+)  # fmt: skip
+
+
+class ScriptedBoard:
+    """Answers each frame by a function's frames; keeps what it was sent."""
+
+    def __init__(self, answer: Callable[[Frame], Iterator[Frame]]) -> None:
+        self._answer = answer
+        self._decoder = Decoder()
+        self._out = b""
+        self.received: list[Frame] = []
+
+    def write(self, data: bytes) -> None:
+        for frame in self._decoder.feed(data):
+            assert isinstance(frame, Frame)
+            self.received.append(frame)
+            self._out += b"".join(map(encode, self._answer(frame)))
+
+    def read(self, timeout_s: float) -> bytes:
+        out, self._out = self._out, b""
+        return out
+
+
+def status(sequence: int, session: int = 0, state: int = State.IDLE, taken: int = 0, limit: int = 3600) -> Frame:
+    return Frame(Type.STATUS, sequence, struct.pack("<HBIIH", session, state, taken, limit, 0))
+
+
+def friendly(frame: Frame) -> Iterator[Frame]:
+    """Hello and information, and a status behind everything."""
+    if frame.type == Type.HELLO:
+        yield Frame(Type.WELCOME, frame.sequence, WELCOME)
+    if frame.type == Type.READ:
+        yield Frame(Type.DATA, frame.sequence, struct.pack("<BHII", 0, 0, 0, len(INFO)) + INFO)
+    yield status(frame.sequence)
+
+
+def test_hello_tells_what_the_board_is() -> None:
+    hello = Client(ScriptedBoard(friendly)).hello()
+    assert (hello.board, hello.build_id, hello.model_name, hello.chip_id) == ("a board", "build", "a model", 0x413)
+    assert (hello.height, hello.width, hello.channels, hello.tile_rows) == (30, 40, 3, 4)
+
+
+def test_silence_ends_in_an_error_that_says_how_long() -> None:
+    client = Client(ScriptedBoard(lambda frame: iter(())), timeout_s=0.5, retries=3)
+    with pytest.raises(LinkTimeout, match=r"no answer from the board for 7\.5 s, asked 4 times"):
+        client.hello()
+    assert client.statistics.timeouts == 4
+
+
+def test_nothing_but_noise_ends_in_an_error_that_suspects_the_baud_rate() -> None:
+    class Noise(ScriptedBoard):
+        def read(self, timeout_s: float) -> bytes:
+            return b"\x55\x13\x37\x00"
+
+    with pytest.raises(LinkTimeout, match="baud rate"):
+        Client(Noise(friendly)).hello()
+
+
+def test_another_protocol_version_is_named() -> None:
+    def foreign(frame: Frame) -> Iterator[Frame]:
+        yield Frame(Type.WELCOME, frame.sequence, struct.pack("<H", 9))
+
+    with pytest.raises(ProtocolMismatch, match="protocol 9, this version of hil 1"):
+        Client(ScriptedBoard(foreign)).hello()
+
+
+def test_a_refusal_is_an_error_with_the_boards_reason() -> None:
+    def unwilling(frame: Frame) -> Iterator[Frame]:
+        if frame.type == Type.BEGIN:
+            yield Frame(Type.REFUSED, frame.sequence, bytes([Type.BEGIN, 3]))
+        else:
+            yield from friendly(frame)
+
+    with pytest.raises(Refused, match="no such layer to tap"):
+        Client(ScriptedBoard(unwilling)).infer(np.zeros((30, 40, 3), np.uint8), tap=77)
+
+
+@pytest.mark.parametrize("image", [np.zeros((30, 40), np.uint8), np.zeros((30, 40, 3), np.float32)])
+def test_a_wrong_image_is_refused_before_anything_is_sent(image: np.ndarray) -> None:
+    board = ScriptedBoard(friendly)
+    with pytest.raises(LinkError, match=r"a model takes uint8 \(30, 40, 3\)"):
+        Client(board).infer(image)
+    assert Type.BEGIN not in {frame.type for frame in board.received}
+
+
+def test_unknown_provocations_are_listed() -> None:
+    with pytest.raises(LinkError, match="null_call"):
+        Client(ScriptedBoard(friendly)).provoke("sneeze")
+
+
+class StuckBoard(ScriptedBoard):
+    """Takes an image's beginning and then computes for ever: its ring fills up."""
+
+    def __init__(self) -> None:
+        super().__init__(self._play)
+        self.ring = 0
+        self.computes = False
+
+    def _play(self, frame: Frame) -> Iterator[Frame]:
+        if self.computes:
+            return
+        if frame.type == Type.TILE:
+            self.computes = True
+        elif frame.type == Type.BEGIN:
+            yield status(frame.sequence, session=1, state=State.RECEIVING)
+        else:
+            yield from friendly(frame)
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self.ring += len(data) if self.computes else 0
+
+
+def test_credit_and_polls_never_overrun_the_ring() -> None:
+    board = StuckBoard()
+    with pytest.raises(LinkTimeout):
+        Client(board).infer(np.zeros((30, 40, 3), np.uint8))
+    assert 0.8 * 2048 < board.ring <= 2048
+    polls = [frame for frame in board.received if frame.type == Type.POLL]
+    assert len(polls) == 20 and wire_bytes(0) * len(polls) < 2048

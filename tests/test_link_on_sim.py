@@ -1,0 +1,116 @@
+"""The firmware of the boards on the simulated one: start-up, DMA, the link at line rate, reports of crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lossy import LossyLine, Noise
+from stub_firmware import expected_boxes, expected_tap, random_image
+
+from hil import board
+from hil.link import Client, DeviceFault
+from hil.link.messages import Provoke
+from hil.targets import create
+from hil.targets.base import Target
+from hil.targets.reported import explain
+
+
+@pytest.fixture
+def target(stub_board: tuple[str, Path]) -> Iterator[Target]:
+    name, elf = stub_board
+    with create("sim", board.load(name)) as sim:
+        sim.boot(elf)
+        yield sim
+
+
+def seconds(target: Target) -> float:
+    observed = target.observed()
+    assert observed is not None and observed.seconds is not None
+    return observed.seconds
+
+
+def test_hello_says_which_board(target: Target) -> None:
+    hello = Client(target).hello()
+    assert hello.board == target.board.name
+    assert hello.chip_id & 0xFFF == target.board.device_id
+    assert (hello.clock_hz, hello.baud) == (target.board.clock_hz, target.board.uart.baud)
+
+
+def test_image_taps_and_marks(target: Target) -> None:
+    image = random_image(1)
+    client = Client(target)
+    result = client.infer(image, tap=1)
+    assert result.detections == expected_boxes(image)
+    assert result.tap is not None and np.array_equal(result.tap, expected_tap(image, 1))
+    assert result.total_cycles and result.layer_cycles
+    assert 0 < sum(result.layer_cycles) < result.total_cycles
+    assert result.heap_used == 0
+    assert (client.statistics.retries, client.statistics.damaged, result.board_damaged) == (0, 0, 0)
+
+
+def test_painted_stack_agrees_with_what_the_simulator_saw(target: Target) -> None:
+    client = Client(target)
+    client.infer(random_image(1))
+    painted = client.infer(random_image(2)).stack_used
+    observed = target.observed()
+    assert observed is not None and observed.stack_used is not None and painted is not None
+    assert observed.stack_used - 8 <= painted <= observed.stack_used
+
+
+def test_cycles_do_not_depend_on_the_link(target: Target) -> None:
+    noise = Noise(damaged_byte=0.001)
+    image = random_image(3)
+    quiet = Client(target).infer(image)
+    noisy = Client(LossyLine(target, noise, noise, seed=1)).infer(image)
+    assert noisy.board_damaged > 0
+    assert noisy.layer_cycles == quiet.layer_cycles
+
+
+def test_an_image_arrives_at_80_percent_of_the_line_rate_and_more(target: Target) -> None:
+    client = Client(target)
+    client.hello()
+    image = random_image(4)
+    arrivals: list[tuple[int, float]] = []
+    client.infer(image, progress=lambda done, total: arrivals.append((done, seconds(target))))
+    # From the first bytes that the board has taken to the last: what stands between is the line and the network.
+    (first, first_s), (last, last_s) = arrivals[0], next(a for a in arrivals if a[0] == image.size)
+    bytes_per_s = (last - first) / (last_s - first_s)
+    assert bytes_per_s >= 0.8 * target.board.uart.baud / 10  # start bit, eight bits, stop bit
+
+
+def test_no_byte_is_dropped_while_the_board_computes(target: Target) -> None:
+    client = Client(target)
+    for seed in range(3):
+        result = client.infer(random_image(seed))
+    assert (result.board_overruns, result.board_damaged) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", list(Provoke), ids=lambda kind: kind.name.lower())
+def test_crashes_name_the_function_and_the_board_works_again(
+    target: Target, stub_board: tuple[str, Path], kind: Provoke
+) -> None:
+    with pytest.raises(DeviceFault) as caught:
+        Client(target).provoke(kind)
+    fault = explain(caught.value, stub_board[1])
+    assert fault.symbol == kind.name.lower()
+    assert fault.line is not None and fault.line.startswith("provoke.c:")
+    image = random_image(5)
+    assert Client(target).infer(image).detections == expected_boxes(image)
+
+
+def test_a_report_that_the_line_lost_is_kept_over_the_reset(target: Target) -> None:
+    client = Client(target)
+    client.hello()
+    lost = LossyLine(target, Noise(), Noise(lost_frame=0.7), seed=3)
+    with pytest.raises(DeviceFault, match="division by zero"):
+        Client(lost, retries=100).provoke("divide_by_zero")
+
+
+def test_a_reset_by_request(target: Target) -> None:
+    client = Client(target)
+    boots = client.hello().boots
+    client.reset()
+    assert client.hello().boots == (boots + 1) & 0xFFFF
