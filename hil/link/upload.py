@@ -13,6 +13,7 @@ from hil.link.pace import Pace
 
 MOST_ON_THE_WAY = 32768  # of which a pipe to the host's own process holds twice as much
 MOST_FRAMES = 64
+MOST_FUTILE = 200  # repetitions in a row that bring not one byte further; at 2 % damaged bytes never seen
 
 
 class Upload:
@@ -42,6 +43,7 @@ class Upload:
         self._on_the_way: deque[tuple[int, int]] = deque()  # sequence number, bytes on the wire
         self._probe: int | None = None
         self._latest = channel.sequence  # that the board is known to have handled
+        self._futile = 0
 
     @property
     def total(self) -> int:
@@ -49,7 +51,7 @@ class Upload:
         return len(self._image)
 
     def step(self) -> Status:
-        """Raises UnexpectedReset if the board has forgotten this image, LinkError if it has given it up."""
+        """Raises UnexpectedReset if the board has forgotten this image, LinkError if it never gets what it is sent."""
         self._send_what_fits()
         event = self._channel.receive()
         if isinstance(event, Answer):
@@ -90,6 +92,8 @@ class Upload:
         self._latest = sequence
         while self._on_the_way and is_at_or_after(sequence, self._on_the_way[0][0]):
             self._on_the_way.popleft()
+        if status.taken != self.status.taken:
+            self._futile = 0
         self.status = status
         if self._probe is not None and is_at_or_after(sequence, self._probe):
             self._resume(status)
@@ -102,18 +106,26 @@ class Upload:
     def _resume(self, status: Status) -> None:
         self._probe = None
         if status.taken < self._next:
-            self._channel.statistics.retries += 1
-            self._pace.failed()
+            self._note_futile()
         else:
             self._pace.succeeded()
         self._next = status.taken
 
     def _go_back(self, status: Status) -> None:
-        self._channel.statistics.retries += 1
-        self._pace.failed()
+        self._note_futile()
         self._next = status.taken
         size = min(self._pace.chunk, status.limit - self._next)
         if size > 0 and status.state == State.RECEIVING and self._has_credit(size):
             self._probe = self._send_tile(size)
         else:
             self._probe = self._channel.send(Type.POLL)
+
+    def _note_futile(self) -> None:
+        self._channel.statistics.retries += 1
+        self._pace.failed()
+        self._futile += 1
+        if self._futile > MOST_FUTILE:
+            raise LinkError(
+                f"byte {self.status.taken} of the image arrives damaged however often it is sent ({self._futile} times): "
+                "check the baud rate and the wiring"
+            )

@@ -1,0 +1,99 @@
+"""What the line does to frames changes no result; it is repeated, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hil.bench.build import Firmware
+from hil.bench.photo import Photo
+from hil.bench.session import Bench
+from hil.targets.base import Target
+
+LONG = 64  # bytes from which on a write is a tile and not a request
+
+
+class UnkindLine:
+    """A target behind a line that mistreats one frame in `every` that carry a tile, in one of the ways of HARM."""
+
+    def __init__(self, target: Target, harm: str, every: int = 40) -> None:
+        self._target, self._harm, self._every = target, HARM[harm], every
+        self._tiles = 0
+        self._held: list[bytes] = []
+        self.harmed = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+    def write(self, data: bytes) -> None:
+        frames = [data]
+        if len(data) >= LONG:
+            self._tiles += 1
+            if self._tiles % self._every == self._every // 2:
+                self.harmed += 1
+                frames = self._harm(data)
+        for frame in [*frames, *self._held]:
+            self._target.write(frame)
+        self._held = [data] if not frames else []
+
+
+def _damage(frame: bytes) -> list[bytes]:
+    middle = len(frame) // 2
+    return [frame[:middle] + bytes([frame[middle] ^ 0x10 or 0x20]) + frame[middle + 1 :]]
+
+
+HARM: dict[str, Callable[[bytes], list[bytes]]] = {
+    "damaged": _damage,
+    "cut short": lambda frame: [frame[: len(frame) // 3]],
+    "doubled": lambda frame: [frame, frame],
+    "late": lambda frame: [],  # sent after its successor
+    "after garbage": lambda frame: [b"\x55\xaa" * 9, frame],
+}
+
+
+@pytest.mark.parametrize("harm", HARM)
+def test_a_frame_mistreated_on_its_way_changes_no_result(
+    firmware: Firmware, target: Target, load: Callable[[str], Photo], harm: str
+) -> None:
+    line = UnkindLine(target, harm)
+    bench = Bench(firmware, line)
+    bench.boot()
+    run = bench.run(load("astronaut"))
+    assert line.harmed >= 2
+    assert run.bit_exact, run.divergence
+    if harm in ("damaged", "cut short", "after garbage"):
+        assert run.link.retries >= 1
+
+
+class DeafLine(UnkindLine):
+    """A target whose bytes come back damaged now and then."""
+
+    def read(self, timeout_s: float) -> bytes:
+        data: bytes = self._target.read(timeout_s)
+        self._tiles += len(data) > 0
+        if len(data) and self._tiles % self._every == self._every // 2:
+            self.harmed += 1
+            return data[:-1] + bytes([data[-1] ^ 0x08])
+        return data
+
+    def write(self, data: bytes) -> None:
+        self._target.write(data)
+
+
+def test_answers_that_arrive_damaged_are_asked_for_again(
+    firmware: Firmware, target: Target, load: Callable[[str], Photo]
+) -> None:
+    line = DeafLine(target, "damaged", every=12)
+    bench = Bench(firmware, line)
+    bench.boot()
+    run = bench.run(load("astronaut"))
+    assert line.harmed >= 2 and run.bit_exact
+    assert bench.client.statistics.damaged >= 1
+
+
+def test_an_undisturbed_line_repeats_nothing(bench: Bench, load: Callable[[str], Photo]) -> None:
+    run = bench.run(load("astronaut"))
+    assert run.link.retries == 0
+    assert run.link.bytes_out > load("astronaut").pixels.size
