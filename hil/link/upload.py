@@ -126,6 +126,6 @@ class Upload:
         self._futile += 1
         if self._futile > MOST_FUTILE:
             raise LinkError(
-                f"byte {self.status.taken} of the image arrives damaged however often it is sent ({self._futile} times): "
+                f"byte {self.status.taken} of the image arrives damaged although it was sent {self._futile} times: "
                 "check the baud rate and the wiring"
             )
