@@ -94,17 +94,21 @@ uint8_t image_begin(const link_begin_t *begin)
 static void push_row(const uint8_t *row)
 {
     tap.cycles = 0;
+    port_quiet(true);
     uint32_t begun = port_cycles();
     model_push_row(row);
     result.cycles += port_cycles() - begun - tap.cycles;
+    port_quiet(false);
     port_alive();
 }
 
 static void finish(void)
 {
+    port_quiet(true);
     uint32_t begun = port_cycles();
     result.detections = model_finish(&detections);
     result.cycles += port_cycles() - begun;
+    port_quiet(false);
     result.decode_cycles = model_decode_cycles;
     result.has_cycle_counter = PORT_HAS_CYCLE_COUNTER;
     state = LINK_DONE;
@@ -153,12 +157,10 @@ static void run_tile(void)
 {
     uint32_t rows = (taken - 1) % TILE_BYTES / ROW_BYTES + 1;
     is_running = true;
-    port_quiet(true);
     for (uint32_t row = 0; row < rows && !is_given_up; row++)
         push_row(tile + row * ROW_BYTES);
     if (taken == IMAGE_BYTES && !is_given_up)
         finish();
-    port_quiet(false);
     is_running = false;
     is_full = false;
 }

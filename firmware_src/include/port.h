@@ -51,7 +51,7 @@ void port_send_wait(void);
 // Sleeps until something may have arrived, or for a tick.
 void port_sleep(void);
 
-// While the network runs, the link's interrupts wait: cycles must not depend on when a byte arrives.
+// Around each row: while the network runs, interrupts wait, for cycles must not depend on when a byte arrives.
 void port_quiet(bool is_quiet);
 
 // Tells the watchdog that the main loop is alive; after this long without it the board reports where it hangs.

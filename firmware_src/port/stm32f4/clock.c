@@ -9,9 +9,11 @@
 #define PLL_Q (PLL_N / 48)
 #define HSI_MHZ 16
 #define CRYSTAL_PATIENCE 100000  // turns of a loop of about 5 cycles at 16 MHz: 30 ms, the data sheet says 2 ms
-#define TICK_HZ 100
+#define TICK_CYCLES (BOARD_CLOCK_HZ / 100)
+#define LONGEST_TICK_CYCLES (1u << 24)  // SysTick counts 24 bits: 0.1 s
 
 static volatile uint32_t milliseconds, silent_ms;
+static uint32_t period_cycles;
 
 static void wait_for(reg_t *reg, uint32_t mask, uint32_t value)
 {
@@ -45,10 +47,18 @@ void clock_start(void)
     DEMCR |= DEMCR_TRCENA;
     DWT_CYCCNT = 0;
     DWT_CTRL |= DWT_CTRL_CYCCNTENA;
-    // 100 Hz: fine enough for time-outs, and rare enough to be nothing beside a layer's cycles.
-    SYSTICK->LOAD = BOARD_CLOCK_HZ / TICK_HZ - 1;
-    SYSTICK->VAL = 0;
+    tick_rarely(false);
     SYSTICK->CTRL = SYSTICK_ENABLE_INTERRUPT_CORE_CLOCK;
+}
+
+// While the network runs, a tick is only the watchdog's, and one that starts over with each row hardly ever comes: a
+// layer's cycles are its own. (Milliseconds stand still meanwhile; only waiting is timed.) Else 100 Hz wakes the core
+// often enough for a ring that fills without a pause.
+void tick_rarely(bool is_rare)
+{
+    period_cycles = is_rare ? LONGEST_TICK_CYCLES : TICK_CYCLES;
+    SYSTICK->LOAD = period_cycles - 1;
+    SYSTICK->VAL = 0;
 }
 
 uint32_t port_cycles(void)
@@ -68,8 +78,9 @@ void port_alive(void)
 
 __attribute__((used)) static void tick(const exception_frame_t *interrupted, uint32_t exc_return)
 {
-    milliseconds += 1000 / TICK_HZ;
-    silent_ms += 1000 / TICK_HZ;
+    uint32_t elapsed_ms = period_cycles / (BOARD_CLOCK_HZ / 1000);
+    milliseconds += elapsed_ms;
+    silent_ms += elapsed_ms;
     if (silent_ms > PORT_WATCHDOG_MS)
         fault_report(interrupted, exc_return, LINK_FAULT_WATCHDOG);
 }

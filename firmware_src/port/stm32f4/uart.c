@@ -59,6 +59,7 @@ void port_quiet(bool is_quiet)
 {
     enable_interrupt(BOARD_UART_IRQ, !is_quiet);
     enable_interrupt(BOARD_TX_DMA_IRQ, !is_quiet);
+    tick_rarely(is_quiet);
 }
 
 // Only wakes the core. Reading SR and then DR is what clears IDLE (RM0090, 30.6.1).
