@@ -44,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--model", default=DEFAULT_MODEL, help=f"a model's name or checkpoint (default {DEFAULT_MODEL})")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--target") or config.getoption("--board"):
+        places(config)  # complains about unknown names once, before anything is collected
+
+
 def places(config: pytest.Config) -> list[Place]:
     """Every pair of the targets and boards asked for. Raises pytest.UsageError for an unknown name."""
     from hil import board, targets

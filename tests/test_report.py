@@ -13,7 +13,7 @@ from hil.bench.limits import Measurement
 from hil.bench.report import render
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, Ram
 
-VOID = {"meta", "image", "rect", "img"}
+VOID = {"meta", "image", "rect", "img", "input"}
 
 
 class _Outline(HTMLParser):
@@ -56,6 +56,7 @@ def test_the_photo_carries_device_reference_and_float_boxes() -> None:
     classes = [attributes["class"] for tag, attributes in tags if tag == "rect"]
     assert classes.count("box device") == 1 and classes.count("box device weak") == 1
     assert classes.count("box reference") == 1 and classes.count("box float") == 1
+    assert classes.count("box reference weak") == 1 and classes.count("box float weak") == 1
     device = next(a for t, a in tags if t == "rect" and a["class"] == "box device")
     assert (device["x"], device["y"], device["width"], device["height"]) == ("100.5", "40.25", "49.5", "54.75")
     assert any(t == "image" and (a["href"] or "").startswith("data:image/png;base64,") for t, a in tags)

@@ -59,7 +59,7 @@ def _page(subject: Subject) -> dict[str, Any]:
         "photo": _data_uri(subject.pixels),
         "boxes": [_box(box) for box in run.detections],
         "reference_boxes": [_box(box) for box in run.reference_detections],
-        "float_boxes": [_box(box) for box in run.float_detections if box[4] >= CONFIDENT],
+        "float_boxes": [_box(box) for box in run.float_detections],
         "best_score": max((float(box[4]) for box in run.detections), default=None),
         "milliseconds": run.cycles.total / run.cycles.clock_hz * 1e3 if run.cycles.total is not None else None,
         "cycle_bars": _cycle_bars(run),

@@ -1,0 +1,57 @@
+"""The pytest plugin: where tests run, what they are called, what is skipped and how that reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+TEST = "def test_where(place):\n    assert str(place) in ('sim-stm32f407_disco', 'native-stm32f429_disco')\n"
+
+
+def test_without_options_it_is_the_simulated_board(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(TEST)
+    result = pytester.runpytest_inprocess("-v")
+    result.stdout.fnmatch_lines(["*test_where?sim-stm32f407_disco? PASSED*"])
+
+
+def test_targets_and_boards_multiply(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_where(place):\n    pass\n")
+    names = ["--target", "sim", "--target", "native", "--board", "stm32f407_disco", "--board", "stm32f429_disco"]
+    result = pytester.runpytest_inprocess("-v", *names)
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["*test_where?native-stm32f429_disco? PASSED*"])
+
+
+@pytest.mark.parametrize(("option", "known"), [("--target", "sim, native"), ("--board", "stm32f407_disco, stm32f429")])
+def test_an_unknown_name_lists_the_known_ones(pytester: pytest.Pytester, option: str, known: str) -> None:
+    pytester.makepyfile(TEST)
+    result = pytester.runpytest_inprocess(option, "nowhere")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert any("'nowhere'" in line and known in line for line in result.errlines + result.outlines)
+
+
+def test_a_missing_compiler_skips_with_the_command(pytester: pytest.Pytester, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("hil.bench.cmake.shutil.which", lambda program: None)
+    pytester.makepyfile("def test_boots(bench):\n    pass\n")
+    result = pytester.runpytest_inprocess("-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*apt-get install -y gcc-arm-none-eabi*"])
+
+
+def test_a_target_that_is_not_here_skips_with_a_reason(pytester: pytest.Pytester, monkeypatch) -> None:
+    monkeypatch.setitem(__import__("hil.targets", fromlist=["_CLASSES"])._CLASSES, "nowhere", "NowhereTarget")
+    monkeypatch.setattr("hil.targets.NAMES", ("sim", "native", "nowhere"))
+    pytester.makepyfile("def test_boots(target):\n    pass\n")
+    result = pytester.runpytest_inprocess("-rs", "--target", "nowhere")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*'nowhere' is not part of this version*"])
+
+
+def test_the_plugin_costs_other_projects_no_imports(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        "import sys\ndef test_light():\n    assert not {'torch', 'unicorn', 'numba'} & sys.modules.keys()\n"
+    )
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
