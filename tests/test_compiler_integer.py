@@ -71,7 +71,7 @@ def _algorithm_1(layer: q.QPool, window: np.ndarray) -> np.ndarray:
             pre = project(cell, x) * 2**cell.u_shift + h @ cell.u.astype(np.int64)
             z, g = cell.gates[np.clip(pre >> cell.u_shift + 6, -256, 255) + 256].T.astype(np.int64)
             c = cell.tanh[np.clip((pre + cell.update_offset) >> cell.u_shift + 4, -512, 511) + 512].astype(np.int64)
-            h = (z * h + g * c + 2**13) >> 14
+            h = (z * h + g * c) >> 14
         return h
 
     n = layer.patch

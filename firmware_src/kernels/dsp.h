@@ -60,6 +60,18 @@ ALWAYS_INLINE int16_t saturate_s16(int32_t x)
 #endif
 }
 
+// The value shifted right by a constant, then clamped to a constant number of bits: one SSAT.
+#if HIL_DSP
+#define SATURATE_SHIFTED(value, shift, bits)                                                      \
+    ({                                                                                            \
+        int32_t result_;                                                                          \
+        __asm__("ssat %0, %2, %1, asr %3" : "=r"(result_) : "r"(value), "I"(bits), "I"(shift)); \
+        result_;                                                                                  \
+    })
+#else
+#define SATURATE_SHIFTED(value, shift, bits) clamp((value) >> (shift), -(1 << ((bits)-1)), (1 << ((bits)-1)) - 1)
+#endif
+
 #if HIL_DSP
 // Four bytes, or two halfwords, from any address in one LDR.
 ALWAYS_INLINE uint32_t load_word(const void *address)

@@ -18,6 +18,7 @@ typedef struct {
     int16_t *columns;   // [phases][width][hidden1]: a column sweep a pixel column and open window row
     int16_t *row_ring;  // [patch][across][hidden2]: W2 times the summaries of the last rows
     int16_t *scratch;   // [width][max(hidden1, hidden2)]
+    int16_t *states;    // [across][max(hidden1, hidden2)]: sweeps under way
 } rnnpool_t;
 
 // Columns that some window covers.
@@ -39,14 +40,7 @@ ALWAYS_INLINE void rnnpool_sweep_columns(const rnnpool_t *p, uint32_t row, const
     const uint32_t oldest = row < p->patch ? 0 : (row - p->patch) / p->stride + 1;
     for (uint32_t window = oldest; window <= newest && window < p->rows; window++) {
         int16_t *states = p->columns + (window % rnnpool_phases(p)) * width * hidden;
-        const bool is_first = row == window * p->stride;
-        for (uint32_t x = 0; x < width; x++) {
-            if (is_first) {
-                cell_first_step(&p->cell1, wx + x * hidden, states + x * hidden);
-            } else {
-                cell_step(&p->cell1, wx + x * hidden, states + x * hidden);
-            }
-        }
+        cell_step_all(&p->cell1, wx, hidden, states, width, row == window * p->stride);
     }
 }
 
@@ -55,57 +49,51 @@ ALWAYS_INLINE void rnnpool_sweep_row(const rnnpool_t *p, uint32_t row, const int
 {
     const uint32_t hidden1 = p->cell1.hidden, hidden2 = p->cell2.hidden;
     int16_t *projected = p->row_ring + (row % p->patch) * p->across * hidden2;
-    int16_t summary[CELL_MAX_HIDDEN];
-    for (uint32_t i = 0; i < p->across; i++) {
-        cell_sweep(&p->cell1, wx + i * p->stride * hidden1, (int32_t)hidden1, p->patch, summary);
-        cell_project_state(&p->cell2, summary, projected + i * hidden2);
+    for (uint32_t t = 0; t < p->patch; t++) {
+        cell_step_all(&p->cell1, wx + t * hidden1, p->stride * hidden1, p->states, p->across, t == 0);
     }
+    cell_project_states(&p->cell2, p->states, p->across, projected);
 }
 
-ALWAYS_INLINE void rnnpool_store(const int16_t *state, uint32_t hidden, int8_t *out)
+// Writes one of the four parts of the output channels of a row of windows.
+ALWAYS_INLINE void rnnpool_store(const rnnpool_t *p, uint32_t part, int8_t *out)
 {
-    for (uint32_t j = 0; j < hidden; j++) {
-        out[j] = saturate_s8((state[j] + 128) >> 8);
-    }
-}
-
-// The second RNN along the rows of the window row that ends with `row`: output channels 0 to 2 * hidden2.
-ALWAYS_INLINE void rnnpool_finish_rows(const rnnpool_t *p, uint32_t row, int8_t *out)
-{
-    const uint32_t hidden = p->cell2.hidden, pitch = p->across * hidden;
-    int16_t state[CELL_MAX_HIDDEN];
+    const uint32_t hidden = p->cell2.hidden;
+    out += part * hidden;
     for (uint32_t i = 0; i < p->across; i++, out += 4 * hidden) {
-        for (uint32_t backwards = 0; backwards < 2; backwards++) {
-            for (uint32_t t = 0; t < p->patch; t++) {
-                const uint32_t source = backwards ? row - t : row - p->patch + 1 + t;
-                const int16_t *wx = p->row_ring + (source % p->patch) * pitch + i * hidden;
-                if (t == 0) {
-                    cell_first_step(&p->cell2, wx, state);
-                } else {
-                    cell_step(&p->cell2, wx, state);
-                }
-            }
-            rnnpool_store(state, hidden, out + backwards * hidden);
+        for (uint32_t j = 0; j < hidden; j++) {
+            out[j] = saturate_s8((p->states[i * hidden + j] + 128) >> 8);
         }
     }
 }
 
-// The second RNN along the column summaries: output channels 2 * hidden2 to 4 * hidden2.
+// The second RNN down and up the rows of the window row that ends with `row`.
+ALWAYS_INLINE void rnnpool_finish_rows(const rnnpool_t *p, uint32_t row, int8_t *out)
+{
+    const uint32_t hidden = p->cell2.hidden;
+    for (uint32_t part = 0; part < 2; part++) {
+        for (uint32_t t = 0; t < p->patch; t++) {
+            const uint32_t source = part == 0 ? row - p->patch + 1 + t : row - t;
+            const int16_t *wx = p->row_ring + (source % p->patch) * p->across * hidden;
+            cell_step_all(&p->cell2, wx, hidden, p->states, p->across, t == 0);
+        }
+        rnnpool_store(p, part, out);
+    }
+}
+
+// The second RNN along the columns of a window row, rightwards and leftwards.
 ALWAYS_INLINE void rnnpool_finish_columns(const rnnpool_t *p, uint32_t window, int8_t *out)
 {
     const uint32_t width = rnnpool_width(p), hidden1 = p->cell1.hidden, hidden2 = p->cell2.hidden;
     const int16_t *summaries = p->columns + (window % rnnpool_phases(p)) * width * hidden1;
     int16_t *projected = p->scratch;
-    int16_t state[CELL_MAX_HIDDEN];
-    for (uint32_t x = 0; x < width; x++) {
-        cell_project_state(&p->cell2, summaries + x * hidden1, projected + x * hidden2);
-    }
-    for (uint32_t i = 0; i < p->across; i++, out += 4 * hidden2) {
-        const int16_t *first = projected + i * p->stride * hidden2, *last = first + (p->patch - 1) * hidden2;
-        cell_sweep(&p->cell2, first, (int32_t)hidden2, p->patch, state);
-        rnnpool_store(state, hidden2, out + 2 * hidden2);
-        cell_sweep(&p->cell2, last, -(int32_t)hidden2, p->patch, state);
-        rnnpool_store(state, hidden2, out + 3 * hidden2);
+    cell_project_states(&p->cell2, summaries, width, projected);
+    for (uint32_t part = 2; part < 4; part++) {
+        for (uint32_t t = 0; t < p->patch; t++) {
+            const uint32_t column = part == 2 ? t : p->patch - 1 - t;
+            cell_step_all(&p->cell2, projected + column * hidden2, p->stride * hidden2, p->states, p->across, t == 0);
+        }
+        rnnpool_store(p, part, out);
     }
 }
 

@@ -140,6 +140,7 @@ def config_header(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> str:
         "CANDIDATES": detector.candidates if detector else 0,
         "TOP_K": detector.candidates if detector else 0,
         "MAX_DETECTIONS": detector.detections if detector else 0,
+        "LOGITS": 0 if detector else graph.layers[-1].output.channels,
         "ARENA_BYTES": plan.arena_bytes,
     }
     lines = [f"#define MODEL_{name} {value}" for name, value in values.items()]
@@ -179,6 +180,7 @@ def description(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> dict[str,
             "detections": graph.detector.detections,
             "nms_iou": graph.detector.nms_iou,
         },
+        "classifier": {"layer": graph.layers[-1].name} if graph.detector is None else None,
     }  # fmt: skip
 
 

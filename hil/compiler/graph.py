@@ -89,7 +89,7 @@ class QCell:
 
     wx = sat16((sum w x + offset) >> w_shift), PRE_BITS fractional bits; pre = (wx << u_shift) + sum u h;
     (z, g) = gates[pre], c = tanh[pre + update_offset], each clamped to its table's range;
-    next state = (z h + g c + half) >> GATE_BITS, saturated.
+    next state = (z h + g c) >> GATE_BITS, saturated.
     w: int16 (in, hidden); offset: int32 (hidden,), rounding and gate bias included; u: int16 (hidden, hidden);
     update_offset: int32 (hidden,), candidate's bias minus gate's.
     gates: int16 (GATE_TABLE, 2), z and zeta (1 - z) + nu; tanh: int16 (TANH_TABLE,).

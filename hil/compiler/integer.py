@@ -119,7 +119,7 @@ def step(cell: QCell, wx: np.ndarray, state: np.ndarray) -> np.ndarray:
     pre = (wx << cell.u_shift) + (state.astype(np.float64) @ cell.u.astype(np.float64)).astype(np.int64)
     z, g = np.moveaxis(_look_up(cell.gates, pre >> cell.gate_shift), -1, 0)
     c = _look_up(cell.tanh, (pre + cell.update_offset) >> cell.tanh_shift)
-    return np.clip((z * state + g * c + (1 << (GATE_BITS - 1))) >> GATE_BITS, *LIMITS["int16"])
+    return np.clip((z * state + g * c) >> GATE_BITS, *LIMITS["int16"])
 
 
 def _look_up(table: np.ndarray, index: np.ndarray) -> np.ndarray:

@@ -214,6 +214,7 @@ class _Wanted:
     bytes: int
     rows: int
     alive: np.ndarray
+    place: str = "ccm"  # where it is better off, if there is room
 
 
 def _working_memory(node: Node, working: tuple[np.ndarray, np.ndarray]) -> list[_Wanted]:
@@ -221,7 +222,8 @@ def _working_memory(node: Node, working: tuple[np.ndarray, np.ndarray]) -> list[
     steps, span = working
     match node.layer:
         case q.QPool() as pool:
-            return [_Wanted(name, size, 0, steps if name.endswith("scratch") else span)
+            # Loads overlap only within one memory, and the cells' matrices and tables lie in SRAM.
+            return [_Wanted(name, size, 0, steps if name.endswith(("scratch", "states", "sums")) else span, "sram")
                     for name, size in pool_memory(pool).items()]  # fmt: skip
         case q.QMean() as mean:
             return [_Wanted(f"{mean.name}_sums", 4 * mean.input.channels, 0, span)]
@@ -238,6 +240,8 @@ def pool_memory(pool: q.QPool) -> dict[str, int]:
         f"{pool.name}_columns": 2 * phases * width * h1,
         f"{pool.name}_row_ring": 2 * pool.patch * across * h2,
         f"{pool.name}_scratch": 2 * width * max(h1, h2),
+        f"{pool.name}_states": 2 * across * max(h1, h2),
+        f"{pool.name}_sums": 12 * max(h1, h2),
     }
 
 
@@ -261,7 +265,7 @@ def _place(wanted: list[_Wanted], board: Board, hot: int) -> tuple[tuple[Buffer,
     }
     placed: dict[str, list[tuple[int, _Wanted]]] = {"ccm": [], "sram": []}
     for buffer in sorted(wanted, key=lambda b: (-b.bytes, b.name)):
-        for place, neighbours in placed.items():
+        for place, neighbours in sorted(placed.items(), key=lambda item: item[0] != buffer.place):
             offset = _lowest_gap(buffer, neighbours)
             if offset + buffer.bytes <= room[place]:
                 neighbours.append((offset, buffer))
