@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import scipy.io
 from rich.progress import track
+from scipy.io.matlab import MatReadError
 
 from hil.errors import HilError
 from hil.reference.image import open_photo
@@ -49,11 +50,11 @@ def load_ground_truth(data: Path) -> GroundTruth:
 
 
 def _load_mat(path: Path, fields: tuple[str, ...]) -> dict[str, Any]:
+    if not path.is_file():
+        raise HilError(f"no ground truth at {path}: it comes with WIDER FACE's evaluation tools")
     try:
         content: dict[str, Any] = scipy.io.loadmat(path)
-    except FileNotFoundError as error:
-        raise HilError(f"no ground truth at {path}: it comes with WIDER FACE's evaluation tools") from error
-    except (ValueError, NotImplementedError, OSError) as error:
+    except (MatReadError, ValueError, NotImplementedError, OSError) as error:
         raise HilError(f"{path} is not a MATLAB file that can be read ({error}): copy it again") from error
     missing = [field for field in fields if field not in content]
     if missing:

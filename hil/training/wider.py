@@ -42,7 +42,9 @@ def _parse(path: Path, lines: list[str]) -> Iterator[Annotation]:
         try:
             count = int(lines[i + 1])
             rows = [[float(v) for v in line.split()] for line in lines[i + 2 : i + 2 + max(count, 1)]]
-            table = np.array(rows, np.float32).reshape(max(count, 1), -1)[:count]
+            table = np.array(rows, np.float32).reshape(len(rows), -1)[:count]
+            if len(rows) < count:
+                raise ValueError("the file ends too early")
             boxes = np.concatenate([table[:, :2], table[:, :2] + table[:, 2:4]], 1)
         except (IndexError, ValueError) as error:
             raise HilError(f"{path}:{i + 1}: expected a count and as many rows 'x y w h ...' after {name}") from error

@@ -1,0 +1,126 @@
+"""Checkpoints: what goes in comes out, and a broken one is refused with everything that is wrong with it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+
+from hil import zoo
+from hil.errors import HilError
+from hil.reference import weights
+from hil.reference.networks import build
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("weights") / "m4.safetensors"
+    weights.save(build("rnnpool_face_m4"), path, {"note": "untrained"})
+    return path
+
+
+def changed(checkpoint: Path, out: Path, network: str = "rnnpool_face_m4", version: str = "1", **tensors) -> Path:
+    """The checkpoint with some tensors replaced, added or (None) left out."""
+    content = safetensors.torch.load_file(checkpoint) | {name.replace("__", "."): t for name, t in tensors.items()}
+    kept = {name: tensor for name, tensor in content.items() if tensor is not None}
+    safetensors.torch.save_file(kept, out, {"network": network, "format": version})
+    return out
+
+
+def test_a_saved_network_comes_back(checkpoint: Path) -> None:
+    torch.manual_seed(3)
+    original, loaded = build("rnnpool_face_m4"), weights.load(checkpoint)
+    assert not loaded.training
+    assert loaded.spec == original.spec
+    for (name, ours), theirs in zip(original.state_dict().items(), loaded.state_dict().values(), strict=True):
+        assert torch.equal(ours, theirs), name
+    assert weights.metadata(checkpoint)["note"] == "untrained"
+
+
+def test_metadata_can_be_added(checkpoint: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(checkpoint.read_bytes())
+    weights.set_metadata(copy, ranges="{}")
+    assert weights.metadata(copy) == weights.metadata(checkpoint) | {"ranges": "{}"}
+    assert torch.equal(weights.load(copy).loc[0].weight, weights.load(checkpoint).loc[0].weight)
+
+
+def test_everything_wrong_is_listed_at_once(checkpoint: Path, tmp_path: Path) -> None:
+    bad = torch.full((16,), float("nan"))
+    path = changed(
+        checkpoint, tmp_path / "bad.safetensors",
+        loc__0__weight=None, conf__3__bias=None, invented=torch.zeros(1), loc__1__bias=torch.zeros(5),
+        layers__rnnpool__cell1__bias_gate=bad, norms__0__weight=torch.full((32,), float("inf")),
+    )  # fmt: skip
+    with pytest.raises(HilError) as error:
+        weights.load(path)
+    message = str(error.value)
+    assert "2 tensors missing: " in message and "loc.0.weight" in message and "conf.3.bias" in message
+    assert "invented" in message
+    assert "loc.1.bias is [5], expected [4]" in message
+    assert "layers.rnnpool.cell1.bias_gate" in message and "norms.0.weight" in message
+    assert "\n" not in message
+
+
+def test_an_unknown_network_or_format_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(HilError, match="'resnet50'.*rnnpool_face_m4"):
+        weights.load(changed(checkpoint, tmp_path / "a.safetensors", network="resnet50"))
+    with pytest.raises(HilError, match="format '2'.*reads '1'"):
+        weights.load(changed(checkpoint, tmp_path / "b.safetensors", version="2"))
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    truncated = tmp_path / "truncated.safetensors"
+    truncated.write_bytes(checkpoint.read_bytes()[:1000])
+    text = tmp_path / "text.pt"
+    text.write_text("weights")
+    for path, reason in ((truncated, "not a safetensors file"), (text, "weights_only"), (tmp_path, "no file")):
+        with pytest.raises(HilError, match=reason):
+            weights.load(path)
+
+
+def test_a_state_dict_under_our_names_loads(checkpoint: Path, tmp_path: Path) -> None:
+    network = weights.load(checkpoint)
+    torch.save(network.state_dict(), tmp_path / "m4.pt")
+    assert torch.equal(weights.load(tmp_path / "m4.pt").conf[2].weight, network.conf[2].weight)
+    torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.pt")
+    with pytest.raises(HilError, match="no state dict of a known network"):
+        weights.load(tmp_path / "other.pt")
+
+
+class Payload:
+    def __reduce__(self) -> tuple:
+        return subprocess.check_call, ([sys.executable, "-c", "raise SystemExit(9)"],)
+
+
+def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
+    torch.save({"weights": Payload()}, tmp_path / "evil.pt")
+    with pytest.raises(HilError, match="weights_only"):
+        weights.load(tmp_path / "evil.pt")
+
+
+def test_a_failed_save_leaves_the_old_file(checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "m4.safetensors"
+    path.write_bytes(checkpoint.read_bytes())
+
+    def interrupted(*_: object) -> None:
+        path.with_name(path.name + ".partial").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(safetensors.torch, "save_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        weights.save(build("rnnpool_face_m4"), path)
+    assert path.read_bytes() == checkpoint.read_bytes()
+
+
+def test_the_zoo_finds_names_and_paths_and_lists_what_it_has(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert zoo.find(checkpoint) == checkpoint
+    monkeypatch.setattr(zoo, "names", lambda: ["rnnpool_face_m4"])
+    assert zoo.find("rnnpool_face_m4").name == "rnnpool_face_m4.safetensors"
+    with pytest.raises(HilError, match="unknown model 'm5'.*rnnpool_face_m4"):
+        zoo.find("m5")
