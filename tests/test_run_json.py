@@ -28,6 +28,7 @@ SCHEMA: dict[str, Any] = {
     "detections": [BOX],
     "reference_detections": [BOX],
     "float_detections": [BOX],
+    "classification": (dict, type(None)),
     "bit_exact": bool,
     "first_divergent_layer": (str, type(None)),
     "divergence": (dict, type(None)),

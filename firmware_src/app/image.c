@@ -265,6 +265,9 @@ bool image_object(uint8_t object, uint16_t index, frame_span_t *span)
     case LINK_OBJECT_LAYER_DIGESTS:
         *span = (frame_span_t){layer_digests, sizeof layer_digests};
         return is_done;
+    case LINK_OBJECT_LOGITS:
+        *span = (frame_span_t){model_logits(), MODEL_LOGITS * sizeof *model_logits()};
+        return is_done;
     case LINK_OBJECT_FAULT:
         *span = (frame_span_t){&fault, sizeof fault};
         return port_kept_fault(&fault);

@@ -75,7 +75,7 @@ static void read_object(const link_read_t *read)
 {
     frame_span_t object = {0};
     if (!image_object(read->object, read->index, &object)) {
-        link_refuse(LINK_READ, read->object > LINK_OBJECT_FAULT ? LINK_UNKNOWN_OBJECT : LINK_NOT_THERE);
+        link_refuse(LINK_READ, read->object > LINK_OBJECT_LOGITS ? LINK_UNKNOWN_OBJECT : LINK_NOT_THERE);
         return;
     }
     size_t chunk = read->chunk;

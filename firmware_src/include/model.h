@@ -21,6 +21,9 @@ void model_push_row(const uint8_t *row);
 // Decodes the boxes once MODEL_HEIGHT rows are in. Returns how many; they stay valid until model_begin.
 uint32_t model_finish(const detection_t **detections);
 
+// What a classifier says once MODEL_HEIGHT rows are in: MODEL_LOGITS numbers with 8 fractional bits. A detector has none.
+const int16_t *model_logits(void);
+
 // Cycles of this image, layer by layer (each without the others), and of decoding.
 extern uint32_t model_layer_cycles[MODEL_LAYERS];
 extern uint32_t model_decode_cycles;

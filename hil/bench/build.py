@@ -27,7 +27,7 @@ from hil.paths import BUILD
 
 if TYPE_CHECKING:
     from hil.compiler import Plan, QuantisedGraph
-    from hil.reference.networks import Detector, DetectorSpec
+    from hil.reference.catalogue import Network, Spec
 
 NATIVE = "native"
 
@@ -47,7 +47,7 @@ class Firmware:
     elf: Path
     plan: dict[str, Any]
     graph: QuantisedGraph
-    network: Detector
+    network: Network
 
     @property
     def build_id(self) -> str:
@@ -102,7 +102,7 @@ def build(model: str, board_name: str, out: Path | None = None, preset: str | No
     return Firmware(model, board, preset, directory, elf, plan, graph, network)
 
 
-def load_model(model: str) -> tuple[QuantisedGraph, Detector]:
+def load_model(model: str) -> tuple[QuantisedGraph, Network]:
     """The quantised graph and the float network of a shipped model's name or a checkpoint's path."""
     from hil.compiler import compile_network
     from hil.reference import weights
@@ -115,19 +115,25 @@ def load_model(model: str) -> tuple[QuantisedGraph, Detector]:
     return compile_network(network, json.loads(ranges)), network
 
 
-def float_boxes(network: Detector, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the float model sees in an image, (H, W, C) uint8: (n, 5) boxes x0 y0 x1 y1 score, best first."""
+def float_boxes(network: Network, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the float model sees in an image, (H, W, C) uint8: (n, 5) boxes x0 y0 x1 y1 score, best first.
+
+    A classifier sees none.
+    """
     import torch
 
     from hil.reference.boxes import detections
+    from hil.reference.networks import Detector
 
+    if not isinstance(network, Detector):
+        return np.zeros((0, 5), np.float32)
     with torch.no_grad():
         image = network.normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None])
         offsets, confidence = network(image)
     return detections(offsets[0].numpy(), confidence[0].numpy(), network.spec)
 
 
-def model_spec(model: str) -> DetectorSpec:
+def model_spec(model: str) -> Spec:
     """What is fixed about a model's network, from its checkpoint alone."""
     from hil.reference import weights
 

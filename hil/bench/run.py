@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from hil.bench.classify import Classification
 from hil.bench.compare import Boxes, Divergence
 from hil.bench.limits import Measurement
 
@@ -70,7 +71,10 @@ class LinkCounts:
 
 @dataclass(frozen=True)
 class Run:
-    """One image through one firmware on one target, with what the references say and the verdict."""
+    """One image through one firmware on one target, with what the references say and the verdict.
+
+    A detector finds boxes and has no classification; a classifier has one and finds no boxes.
+    """
 
     target: str
     board: str
@@ -86,6 +90,7 @@ class Run:
     ram: Ram
     link: LinkCounts
     measurements: tuple[Measurement, ...]
+    classification: Classification | None = None
 
     @property
     def passed(self) -> bool:
@@ -104,6 +109,7 @@ class Run:
             "detections": _boxes(self.detections),
             "reference_detections": _boxes(self.reference_detections),
             "float_detections": _boxes(self.float_detections),
+            "classification": self.classification.to_json() if self.classification else None,
             "bit_exact": self.bit_exact,
             "first_divergent_layer": self.divergence.layer if self.divergence else None,
             "divergence": asdict(self.divergence) if self.divergence else None,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.bench.build import Firmware, float_boxes
+from hil.bench.classify import Classification, classification
 from hil.bench.compare import Boxes, Divergence, differing_boxes, first_difference, largest_distance, unmatched
 from hil.bench.limits import Limits, Measurement, apply_limits, load_limits
 from hil.bench.photo import Photo
@@ -21,6 +22,7 @@ from hil.compiler import decode, integer
 from hil.compiler.integer import Trace
 from hil.errors import HilError
 from hil.link import Client, DeviceFault, Hello, Result
+from hil.reference.classifiers import Classifier
 from hil.targets.base import Target
 from hil.targets.reported import explain
 
@@ -107,7 +109,16 @@ class Bench:
         differing = self.differing_layers(result, trace)
         divergence = self._locate(photo, differing, trace) if differing else None
         link = LinkCounts(*(after - start for after, start in zip(counts, before, strict=True)))
-        return self._judge(photo, result, differing, divergence, decode.detect(self.firmware.graph, trace), link)
+        classes = self._classification(photo, result, trace)
+        reference = decode.detect(self.firmware.graph, trace)
+        return self._judge(photo, result, differing, divergence, reference, link, classes)
+
+    def _classification(self, photo: Photo, result: Result, trace: Trace) -> Classification | None:
+        """What a classifier says; None from a detector."""
+        network = self.firmware.network
+        if result.logits is None or not isinstance(network, Classifier):
+            return None
+        return classification(network, self.firmware.graph, result.logits, trace, photo.pixels)
 
     def _locate(self, photo: Photo, differing: list[str], trace: Trace) -> Divergence:
         """The first value that differs, by tapping the first layer whose digest does."""
@@ -126,7 +137,7 @@ class Bench:
 
     def _judge(
         self, photo: Photo, result: Result, differing: list[str], divergence: Divergence | None, reference: Boxes,
-        link: LinkCounts,
+        link: LinkCounts, classes: Classification | None,
     ) -> Run:  # fmt: skip
         firmware, sizes = self.firmware, self.firmware.sizes
         device = np.asarray(result.detections, np.float32).reshape(-1, 5)
@@ -139,6 +150,7 @@ class Bench:
             Measurement("boxes.differing", wrong_boxes, "box", 0),
             Measurement("boxes.unmatched_by_float", unmatched(device, floating), "box"),
             Measurement("boxes.distance_to_float", largest_distance(device, floating), "1 - IoU"),
+            *_of_classes(classes),
         ]
         return Run(
             target=self.target.name,
@@ -149,12 +161,13 @@ class Bench:
             detections=device,
             reference_detections=reference,
             float_detections=floating,
-            bit_exact=not differing and not wrong_boxes,
+            bit_exact=not differing and not wrong_boxes and not (classes and classes.differing),
             divergence=divergence,
             cycles=cycles,
             ram=ram,
             link=link,
             measurements=apply_limits(measurements, self.limits),
+            classification=classes,
         )
 
     def _cycles(self, result: Result) -> Cycles:
@@ -207,6 +220,17 @@ def check_hello(hello: Hello, firmware: Firmware) -> None:
     for what, (found, wanted_value, remedy) in expected.items():
         if found != wanted_value:
             raise HilError(f"the device has {what} {found}, expected {wanted_value}: {remedy}")
+
+
+def _of_classes(classes: Classification | None) -> list[Measurement]:
+    """The numbers that only a classifier's run has."""
+    if classes is None:
+        return []
+    return [
+        Measurement("logits.differing", classes.differing, "logit", 0),
+        Measurement("logits.distance_to_float", classes.distance_to_float, "logit"),
+        Measurement("class.differs_from_float", int(classes.predicted != classes.float_predicted), "image"),
+    ]
 
 
 def _image_facts(photo: Photo) -> ImageFacts:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.bench.build import Firmware
+from hil.bench.classify import Classification
 from hil.bench.doctor import Finding
 from hil.bench.limits import Measurement
 from hil.bench.report import arena_bytes, strongest
@@ -25,7 +26,8 @@ def verdict(run: Run) -> Group:
     """Everything about one run: the verdict, the boxes, the cycles a layer, the measurements."""
     outcome = PASSED if run.passed else FAILED
     title = Text.assemble((run.model, "bold"), f" on {run.board}, target {run.target}: ", outcome)
-    parts: list[RenderableType] = [title, *_differences(run), _boxes(run)]
+    found = _boxes(run) if run.classification is None else _classes(run.classification)
+    parts: list[RenderableType] = [title, *_differences(run), found]
     if run.cycles.layers is not None:
         parts.append(_cycles(run))
     return Group(*parts, _measurements(run.measurements))
@@ -67,6 +69,15 @@ def _boxes(run: Run) -> Table:
         table.add_row(str(i), f"{x0:.1f}", f"{y0:.1f}", f"{x1:.1f}", f"{y1:.1f}", f"{score:.3f}")
     if len(run.detections) > len(order):
         table.caption = f"the best 5 of {len(run.detections)}"
+    return table
+
+
+def _classes(found: Classification) -> Table:
+    table = Table("class", title=f"Logits: {found.predicted}", title_justify="left")
+    for name in ("device", "integer", "float"):
+        table.add_column(name, justify="right")
+    for row in zip(found.classes, found.logits, found.reference_logits, found.float_logits, strict=True):
+        table.add_row(row[0], *(f"{logit:.3f}" for logit in row[1:]))
     return table
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from hil.board import Board
 from hil.compiler import graph as q
 from hil.compiler import store
-from hil.compiler.plan import GUARD_BYTES, Plan
+from hil.compiler.plan import GUARD_BYTES, Plan, conv_chunk
 from hil.compiler.weights import table_number, weights_header, weights_source, wrapped
 from hil.paths import REPOSITORY
 
@@ -122,6 +122,7 @@ def _environment(plan: Plan) -> jinja2.Environment:
     environment.filters["address"] = lambda _, name: f"(arena_{plan.buffer(name).place} + {name.upper()})"
     environment.filters["single"] = lambda value: f"{float(np.float32(value)):.9g}f"
     environment.filters["table_number"] = table_number
+    environment.filters["chunk"] = conv_chunk
     environment.filters["carray"] = wrapped
     return environment
 

@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Hello:
-    """What is at the other end. clock_hz, baud and chip_id are 0 on the host."""
+    """What is at the other end. clock_hz, baud and chip_id are 0 on the host; max_detections is 0 for a classifier."""
 
     protocol: int
     board: str
@@ -41,6 +41,7 @@ class Hello:
     baud: int
     arena_bytes: int
     stack_bytes: int
+    max_detections: int
     receive_bytes: int
     max_payload: int
     boots: int
@@ -60,6 +61,7 @@ class Result:
     arena_used: int | None
     tap: NDArray[np.uint8] | None  # (rows, bytes a row) of the tapped layer, raw memory
     layer_digests: list[int] | None  # CRC-32 of each layer's rows
+    logits: list[int] | None  # of a classifier, with 8 fractional bits
     board_damaged: int  # frames that reached the board damaged, since it started
     board_repeated: int  # frames that it had to ask for again
     board_overruns: int
@@ -188,6 +190,9 @@ class Client:
         boxes = reader.read(Object.DETECTIONS)
         cycles = reader.read(Object.LAYER_CYCLES)
         crcs = reader.read(Object.LAYER_DIGESTS) if digests else b""
+        assert self._hello is not None
+        is_classifier = self._hello.max_detections == 0
+        logits = reader.read(Object.LOGITS) if is_classifier else b""
         return Result(
             detections=list(struct.iter_unpack("<5f", boxes)),
             layer_cycles=None if counts.cycles is None else _words(cycles),
@@ -198,6 +203,7 @@ class Client:
             arena_used=counts.arena_used,
             tap=None if rows is None else np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1),
             layer_digests=_words(crcs) if digests else None,
+            logits=[value for (value,) in struct.iter_unpack("<h", logits)] if is_classifier else None,
             board_damaged=counts.damaged,
             board_repeated=counts.repeated,
             board_overruns=counts.overruns,
@@ -244,6 +250,7 @@ def _hello(welcome: Welcome, info: Info) -> Hello:
         baud=info.baud,
         arena_bytes=info.arena_bytes,
         stack_bytes=info.stack_bytes,
+        max_detections=info.max_detections,
         receive_bytes=welcome.receive_bytes,
         max_payload=welcome.max_payload,
         boots=welcome.boots,

@@ -53,6 +53,7 @@ class Object(IntEnum):
     TAP_ROW = 4
     LAYER_DIGESTS = 5
     FAULT = 6
+    LOGITS = 7
 
 
 class Provoke(IntEnum):

@@ -19,5 +19,5 @@ def centre_crop(photo: Image.Image, spec: ClassifierSpec) -> np.ndarray:
     size = tuple(int(spec.shorter_side * edge / shorter) for edge in photo.size)
     scaled = photo.resize(size, Image.Resampling.BILINEAR)
     left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
-    pixels = np.asarray(scaled.crop((left, top, left + width, top + height)))
-    return np.ascontiguousarray(pixels.reshape(height, width, channels))
+    pixels = np.array(scaled.crop((left, top, left + width, top + height)))
+    return pixels.reshape(height, width, channels)

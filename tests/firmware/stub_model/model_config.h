@@ -12,6 +12,7 @@
 #define MODEL_LAYERS 3
 #define MODEL_TOP_K 16
 #define MODEL_MAX_DETECTIONS 8
+#define MODEL_LOGITS 0
 #define MODEL_ARENA_BYTES 240
 
 #endif
