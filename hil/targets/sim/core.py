@@ -18,15 +18,16 @@ from hil.board import Board
 from hil.targets.sim import unicorn_api
 from hil.targets.sim.blocks import Block, Check, analyse, decode, uses_fpu
 from hil.targets.sim.memory import Memory
+from hil.targets.sim.pages import PAGE, Pages
 from hil.timing import CostModel, Machine
 from hil.timing import blockhook as hook
 
 log = logging.getLogger(__name__)
 
-NOWHERE = 0xFFFF_FFFE  # where emu_start would end by itself; nothing is there
+NOWHERE = 0x0008_0000 - 2  # where emu_start would end by itself: in flash's alias at 0, from which nothing runs
 TCG_BUFFER = 32 << 20  # the default reserves 1 GB of address space
 CHECK_WORDS = 1 << 18
-_SVC, _PREFETCH_ABORT, _DATA_ABORT, _BKPT, _EXCEPTION_EXIT = 2, 3, 4, 7, 8  # Unicorn's interrupt numbers
+_SVC, _DATA_ABORT, _BKPT, _EXCEPTION_EXIT = 2, 4, 7, 8  # Unicorn's interrupt numbers
 _WFE, _YIELD = 0xBF20, 0xBF10
 
 
@@ -83,7 +84,9 @@ class Core:
     def __init__(self, board: Board, model: CostModel) -> None:
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(uc_arm.UC_CPU_ARM_CORTEX_M4)
+        self.uc.ctl_set_page_size(PAGE)
         self.uc.ctl_set_tcg_buffer_size(TCG_BUFFER)  # type: ignore[attr-defined]
+        self._pages = Pages(self.uc)
         self.memory = Memory(self.uc, board)
         self.model = model
         self._trap = _Trap()
@@ -124,7 +127,8 @@ class Core:
         unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_BLOCK, self.model.hook_address, self.state.ctypes.data)
         uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
         uc.hook_add(unicorn.UC_HOOK_INSN_INVALID, self._on_invalid)
-        uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory)
+        for first, last in self.memory.gaps:  # a hook that RAM lies under, even if never called, makes its stores slow
+            uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory, None, first, last)
 
     def _add_model_hook(self, kind: int, function: int, begin: int, end: int) -> None:
         unicorn_api.add_native_hook(self.uc, kind, function, self.state.ctypes.data, begin, end)
@@ -260,6 +264,8 @@ class Core:
             else:
                 self._settle(pc)
             return Stop(Reason.MEMORY, pc, access, address, size)
+        if code == unicorn.UC_ERR_EXCEPTION and not trap.is_invalid:  # a jump to a page without the right to execute
+            return Stop(Reason.MEMORY, pc, unicorn.UC_MEM_FETCH_PROT, pc, 2)
         if trap.is_invalid or code:
             return self._explain_invalid(pc, code)
         return Stop(Reason.ARRIVED if pc == self.stop_at else Reason.SLEEP, pc)
@@ -272,8 +278,6 @@ class Core:
         self._settle(pc)
         if number == _BKPT:
             return Stop(Reason.BREAKPOINT, pc)
-        if number == _PREFETCH_ABORT:  # code in a region that is never executable
-            return Stop(Reason.MEMORY, pc, unicorn.UC_MEM_FETCH_PROT, pc, 2)
         if number == _DATA_ABORT:
             return Stop(Reason.UNALIGNED, pc)
         return Stop(Reason.UNDEFINED, pc)

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from hil.board import Board
 from hil.targets.base import TargetError
+from hil.targets.sim.pages import PAGE
 
 ERASED = 0xFF
 BOOT_ALIAS = 0x0000_0000  # BOOT0 low: flash shows here too, so address 0 reads as the initial stack pointer
-SYSTEM_PAGE = 0x1FFF_7800  # OTP bytes, unique id, flash size
+SYSTEM_PAGE = 0x1FFF_7000  # the end of system memory: OTP bytes, unique id, flash size
 UNIQUE_ID = 0x1FFF_7A10
 FLASH_SIZE = 0x1FFF_7A22
-PAGE = 1024
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,11 @@ class Memory:
         self._regions = (self.sram, self.flash, self.ccm, self.system)
         self.flash.data[:] = ERASED
         self._fill_system(board)
-        everything = unicorn.UC_PROT_ALL
-        code = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
+        code, data = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
         self._map(uc, self.flash, self.flash.origin, code)
         self._map(uc, self.flash, BOOT_ALIAS, code)
-        self._map(uc, self.sram, self.sram.origin, everything)
-        # the CCM hangs on the core's data bus alone
-        self._map(uc, self.ccm, self.ccm.origin, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
+        self._map(uc, self.sram, self.sram.origin, unicorn.UC_PROT_ALL)
+        self._map(uc, self.ccm, self.ccm.origin, data)  # on the core's data bus alone: no code
         self._map(uc, self.system, self.system.origin, unicorn.UC_PROT_READ)
 
     @staticmethod
@@ -104,6 +102,14 @@ class Memory:
         if region is None:
             raise TargetError(f"cannot write {len(data)} bytes at {address:#010x}: the chip has no memory there")
         region.data[address - region.origin :][: len(data)] = np.frombuffer(data, np.uint8)
+
+    @property
+    def gaps(self) -> list[tuple[int, int]]:
+        """The stretches of addresses, first and last, that are not RAM."""
+        ram = sorted((self.ccm, self.sram), key=lambda region: region.origin)
+        starts = [0, *(region.end for region in ram)]
+        ends = [*(region.origin - 1 for region in ram), 0xFFFF_FFFF]
+        return list(zip(starts, ends, strict=True))
 
     def is_ram(self, address: int, size: int) -> bool:
         """Whether the core can store there."""

@@ -169,6 +169,8 @@ class Usart(RegisterFile):
 
     def catch_up(self) -> None:
         """Bring reception and transmission up to the present cycle."""
+        if not (self._wire or self.values.get(_CR1, 0)):
+            return
         now = self._now()
         self._receive_until(now)
         self._transmit_until(now)
