@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from hil.errors import HilError
 from hil.paths import BUILD
+from hil.timing.command import cycles
 
 if TYPE_CHECKING:
     from hil.bench.run import Run
@@ -188,6 +189,9 @@ def progress() -> Iterator[Step]:
             shown = what
 
         yield step
+
+
+app.command()(cycles)
 
 
 def _show(runs: list[Run]) -> None:

@@ -1,14 +1,19 @@
 """What code costs on a Cortex-M4: cycles of basic blocks, behind the simulated board's clock.
 
-    blockhook.py   the state that the native block hook shares with the board, and the hook's first half
-    simple.py      a first model: each instruction's documented cost, no pipeline, no flash
+blockhook.py   the state that the native block hook shares with the board, and the hook's first half
+simple.py      a first model: each instruction's documented cost, no pipeline, no flash
+stale.py       keeps numba from running machine code of older sources
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Protocol
 
 from hil.timing.machine import Machine
+from hil.timing.stale import forget_stale_code
+
+forget_stale_code(Path(__file__).parent)  # before a module with compiled functions is imported
 
 ExceptionStep = Literal["entry", "return", "tail-chain"]
 

@@ -8,28 +8,34 @@ cycle; the reasons for each step stand there. Few and plain functions: numba com
 # mypy: disable-error-code="no-untyped-def"
 from __future__ import annotations
 
-import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import cfunc, njit, types
 
 from hil.timing.layout import *
 
 INTERNAL = {"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
-SIGNATURE_OF_WORK = types.void(types.int64, types.voidptr)
+ARENA_POINTER = types.CPointer(types.int64)
+SIGNATURE_OF_WORK = types.void(types.int64, ARENA_POINTER)
 NEVER = 1 << 40  # the time of a queue slot that is not free
 _LATENCY = 2
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)
 
 
 @njit(**INTERNAL)
+def table_entry(m, address):
+    """The row of the instruction at an address | LOOKED_AT; 0 where none has been decoded."""
+    offset = (address - FLASH_ORIGIN) >> 1
+    if 0 <= offset < FLASH_HALFWORDS:
+        return m[ROW_TABLE + offset]
+    offset = (address - RAM_ORIGIN) >> 1
+    if 0 <= offset < RAM_HALFWORDS:
+        return m[ROW_TABLE + FLASH_HALFWORDS + offset]
+    return 0
+
+
+@njit(**INTERNAL)
 def row_at(m, address):
     """The row of the instruction at an address, 0 where none has been decoded."""
-    offset = (address - m[FLASH_ORIGIN]) >> 1
-    if offset >= 0 and offset < m[FLASH_HALFWORDS]:
-        return m[ROW_TABLE + offset]
-    offset = (address - m[RAM_ORIGIN]) >> 1
-    if offset >= 0 and offset < m[RAM_HALFWORDS]:
-        return m[ROW_TABLE + m[FLASH_HALFWORDS] + offset]
-    return 0
+    return table_entry(m, address) & ~LOOKED_AT
 
 
 @njit(**INTERNAL)
@@ -211,8 +217,9 @@ def _keep_state(m, next_address):
             if word < m[NEXT_WORD]:
                 m[fresh + 9 + k] = max(m[READY + ((word >> 2) & 3)], m[EXECUTED]) - time
     if m[WAIT_STATES]:
-        m[fresh + 12] = max(m[BUSY_UNTIL], m[LAST_REQUEST] + 2) - time
-        m[fresh + 13] = max(m[PREFETCH_READY], m[LAST_REQUEST] + 2) - time
+        earliest = min(m[LAST_REQUEST] + 2, time - 2)  # no read of the array can be due before
+        m[fresh + 12] = max(m[BUSY_UNTIL], earliest) - time
+        m[fresh + 13] = max(m[PREFETCH_READY], earliest) - time
     slot = 0
     for k in range(STATE_WORDS):
         slot = mix(slot, m[fresh + k])
@@ -231,9 +238,8 @@ def _keep_state(m, next_address):
 
 
 @cfunc(SIGNATURE_OF_WORK, cache=True)
-def work_out(next_address, arena):
+def work_out(next_address, m):
     """Work out what the exit in ARGUMENT costs and leads to: its node's block, the flow then going to next_address."""
-    m = carray(arena, (LENGTH,), np.int64)
     known = m[ARGUMENT]
     node = m[known + X_NODE]
     address = m[node + N_START]

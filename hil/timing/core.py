@@ -54,8 +54,7 @@ class Core:
         self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self._uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
         self._uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)
-        flash, ram = board.flash, board.sram
-        self.engine = Engine(mode, self._read, (flash.origin, flash.bytes), (ram.origin, ram.bytes), rules)
+        self.engine = Engine(mode, self._read, rules)
         self.engine.set_flash(FlashSettings(wait_states))
         self._map()
         self._stop = self._free_flash()
@@ -139,7 +138,9 @@ class Core:
         if not self._board.sram.origin < stack <= self._board.sram.end:
             ccm = self._board.ccm
             if not ccm.origin < stack <= ccm.end:
-                raise HilError(f"--sp {stack:#010x} is in no RAM of the {self._board.chip}: the top of SRAM is {self._board.sram.end:#010x}")
+                raise HilError(
+                    f"--sp {stack:#010x} is in no RAM of the {self._board.chip}: the top of SRAM is {self._board.sram.end:#010x}"
+                )
         stack = (stack & ~7) - (len(rest) * 4 + 7 & ~7)
         uc.mem_write(stack, struct.pack(f"<{len(rest)}I", *(word & 0xFFFF_FFFF for word in rest)))
         uc.reg_write(arm_const.UC_ARM_REG_SP, stack)
@@ -174,5 +175,7 @@ class Core:
                 unicorn.UC_MEM_READ_PROT: "read", unicorn.UC_MEM_FETCH_PROT: "executed",
             }  # fmt: skip
             verb = kinds.get(access, "used")
-            return HilError(f"{place} {target:#010x} is {verb}, which the {self._board.chip} cannot do there: are the --arg right?")
+            return HilError(
+                f"{place} {target:#010x} is {verb}, which the {self._board.chip} cannot do there: are the --arg right?"
+            )
         return HilError(f"{place} the core raised an exception ({error}): SVC, BKPT and faults have no handler here")

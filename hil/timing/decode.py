@@ -195,7 +195,9 @@ def _multiple(common: _Common, kind: Kind) -> Instruction:
     goes_down = kind is Kind.STORE_MULTIPLE if uses_sp else instruction.mnemonic.startswith(_DOWN)
     operand = MemoryOperand(base, None, 0, -4 * words if goes_down else 0, 4)
     writes = common.writes | (_mask(moved) if kind is Kind.LOAD_MULTIPLE else 0)
-    return common.make(kind, words=words, operand=operand, address_registers=1 << base, writes=writes, writes_back=uses_sp)
+    return common.make(
+        kind, words=words, operand=operand, address_registers=1 << base, writes=writes, writes_back=uses_sp
+    )
 
 
 _DOWN = ("ldmdb", "stmdb", "vldmdb", "vstmdb")

@@ -16,8 +16,8 @@ from hil.timing.compiled import NEVER, work_out
 from hil.timing.decode import Decoder, UndecodableError
 from hil.timing.fetch import LATENCY
 from hil.timing.flash import FlashSettings
+from hil.timing.hooks import look, on_block
 from hil.timing.instruction import Instruction, Kind
-from hil.timing.hooks import on_block
 from hil.timing.rows import REGISTERS, Rows
 from hil.timing.trace import effective_address
 
@@ -37,45 +37,38 @@ class Engine:
 
     mode "full" needs hooks.look before each instruction: then it equals hil.timing.pipeline. "fast" needs hooks at blocks only:
     it takes every condition as passed, every access as aligned and in SRAM1, divides as average, flash as always in its caches.
-    read(address, size) gives code bytes; flash and ram are (origin, bytes) of the stretches code can lie in.
+    read(address, size) gives code bytes.
     """
 
-    def __init__(
-        self,
-        mode: Mode,
-        read: Callable[[int, int], bytes],
-        flash: tuple[int, int],
-        ram: tuple[int, int],
-        rules: frozenset[str] = catalogue.ALL,
-    ) -> None:
+    def __init__(self, mode: Mode, read: Callable[[int, int], bytes], rules: frozenset[str] = catalogue.ALL) -> None:
         self.mode, self.rules = mode, rules
         self._decoder = Decoder(read)
-        self._spans = (flash, ram)
         self._conditional: set[int] = set()
         self.problem: HilError | None = None
-        halfwords = (flash[1] + ram[1]) // 2
-        self.arena = np.zeros(at.ROW_TABLE + halfwords, np.int64)
-        self._callbacks = (_BLOCK(self._decode), _BLOCK(self._forget))
+        self.arena = np.zeros(at.ARENA_WORDS, np.int64)
+        self._pointer = self.arena.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
+        self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget)
         self._write_header()
         self._rows = Rows(self.arena, rules, looks=mode == "full")
         self.set_flash(FlashSettings())
 
     def _write_header(self) -> None:
-        m, (flash, ram), rules = self.arena, self._spans, self.rules
-        m[at.FN_STOP] = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value or 0
-        m[at.FN_REG_READ] = ctypes.cast(uclib.uc_reg_read, ctypes.c_void_p).value or 0
-        for word, callback in zip((at.FN_DECODE, at.FN_FORGET), self._callbacks, strict=True):
-            m[word] = ctypes.cast(callback, ctypes.c_void_p).value or 0
-        m[at.FN_WORK_OUT] = work_out.address
+        m, rules = self.arena, self.rules
+        functions = {
+            at.FN_STOP: uclib.uc_emu_stop,
+            at.FN_REG_READ: uclib.uc_reg_read,
+            at.FN_DECODE: self._callbacks[0],
+            at.FN_FORGET: self._callbacks[1],
+        }
+        for word, function in functions.items():
+            m[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
+        m[at.FN_WORK_OUT], m[at.FN_LOOK] = work_out.address, look.address
         m[at.ARENA] = m.ctypes.data
         m[at.DEADLINE] = _NO_DEADLINE
+        m[at.STATE] = at.START_STATE
         m[at.HAS_FETCH] = "fetch-queue" in rules
         m[at.HAS_LATE_RELEASE] = "late-release" in rules
         m[at.HAS_SLAVES] = "bus-slaves" in rules
-        m[at.LOOKS] = self.mode == "full"
-        m[at.SETTINGS_MASK] = packed(FlashSettings(wait_states=15).under(rules))
-        m[at.FLASH_ORIGIN], m[at.FLASH_HALFWORDS] = flash[0], flash[1] // 2
-        m[at.RAM_ORIGIN], m[at.RAM_HALFWORDS] = ram[0], ram[1] // 2
 
     # -- time
 
@@ -104,19 +97,19 @@ class Engine:
         m[at.TRACKS_LINES] = self.mode == "full" and left.wait_states > 0
         m[at.LINE_STAMPS : at.LINE_STAMPS + at.FLASH_LINE_COUNT] = 0
         m[at.LINE_COUNT] = m[at.CURRENT_LINE] = m[at.PREFETCHED_LINE] = 0
-        m[at.DATA_LINES : at.DATA_LINES + 2 * at.DATA_LINE_COUNT] = 0
+        m[at.DATA_LINES : at.DATA_LINES + 2 * at.DATA_LINE_COUNT] = m[at.DATA_LATEST] = 0
         self._forget(0, 0)
 
     def start(self) -> None:
         """Code begins to run as if after a branch, other code having run meanwhile: the flash caches stay, the rest is empty."""
         m = self.arena
         m[at.CURRENT_LINE] = m[at.PREFETCHED_LINE] = 0
-        m[at.STATE], m[at.LINK], m[at.RUNNING] = at.START_STATE, 0, 0
+        m[at.STATE], m[at.NODE] = at.START_STATE, 0
 
     def border(self, address: int, size: int = 0) -> None:
         """What the block hook does: the running block has gone to an address; a block of `size` bytes runs there next."""
         deadline, self.arena[at.DEADLINE] = int(self.arena[at.DEADLINE]), _NO_DEADLINE
-        on_block.ctypes(None, address, size, self.arena.ctypes.data)
+        on_block.ctypes(None, address, size, self._pointer)
         self.arena[at.DEADLINE] = deadline
 
     def finish(self, target: int) -> None:
@@ -132,11 +125,11 @@ class Engine:
         m = self.arena
         node = int(m[at.NODE])
         start, end = int(m[node + at.N_START]), int(m[node + at.N_END])
-        if not m[at.RUNNING] or not start < address <= end:
+        if not node or not start < address <= end:
             return
         found = m[at.SIGNATURE], m[at.SERIAL]
         m[at.INSTRUCTIONS] -= m[node + at.N_INSTRUCTIONS]
-        m[at.RUNNING], m[at.LINK], m[at.STATE] = 0, 0, m[node + at.N_STATE]
+        m[at.NODE], m[at.STATE] = 0, m[node + at.N_STATE]
         self.border(start, address - start)
         m[at.SIGNATURE], m[at.SERIAL] = found
         self.border(address, end - address)
@@ -154,7 +147,7 @@ class Engine:
         m = self.arena
         node = int(m[at.NODE])
         pc, end = int(m[node + at.N_START]), int(m[node + at.N_END])
-        while pc < end and m[at.RUNNING]:
+        while node and pc < end:
             instruction = self._decoder.at(pc)
             if effective_address(instruction, lambda number: register(REGISTERS[number])) == address:
                 return self.now(pc)
@@ -177,7 +170,7 @@ class Engine:
         current = m[m[at.STATE] : m[at.STATE] + at.STATE_WORDS].copy()
         for table, bits in ((at.STATE_HASH, at.STATE_BITS), (at.NODE_HASH, at.NODE_BITS), (at.EXIT_HASH, at.EXIT_BITS)):
             m[table : table + (2 << bits)] = 0
-        m[at.STATE_COUNT], m[at.NODE_COUNT], m[at.EXIT_COUNT], m[at.LINK] = 3, 1, 1, 0
+        m[at.STATE_COUNT], m[at.NODE_COUNT], m[at.EXIT_COUNT] = 3, 1, 1
         start = [at.NO_CLASS, -1, 0, 0, -LATENCY - 2, 3, *[-LATENCY - 1] * 3, 0, 0, 0, -NEVER, -NEVER]
         if not m[at.HAS_FETCH]:
             start[1:] = [0] * (at.STATE_WORDS - 1)
@@ -194,7 +187,9 @@ class Engine:
             end = address + size
             while address < end:
                 address += self._add(address, end - address)
-        except Exception as error:  # must not pass through native code: kept, and the emulation goes on to its next border
+        except (
+            Exception
+        ) as error:  # must not pass through native code: kept, and the emulation goes on to its next border
             self.problem = error if isinstance(error, HilError) else HilError(f"timing model: {error!r}")
             self.set_deadline(0)
 
@@ -208,7 +203,8 @@ class Engine:
             self._cover(instruction)
         index = self._table_index(address)
         if index is not None and not self.arena[index]:
-            self.arena[index] = self._rows.add(instruction, address in self._conditional)
+            row = self._rows.add(instruction, address in self._conditional)
+            self.arena[index] = row | (at.LOOKED_AT if self.arena[row + at.R_NEEDS] else 0)
         return instruction.size
 
     def _cover(self, it: Instruction) -> None:
@@ -218,10 +214,8 @@ class Engine:
             address = self._decoder.at(address).end
 
     def _table_index(self, address: int) -> int | None:
-        offset = 0
-        for origin, size in self._spans:
-            if origin <= address < origin + size:
-                return at.ROW_TABLE + offset + (address - origin) // 2
-            offset += size // 2
-        return None
-
+        offset = (address - at.FLASH_ORIGIN) // 2
+        if 0 <= offset < at.FLASH_HALFWORDS:
+            return at.ROW_TABLE + offset
+        offset = (address - at.RAM_ORIGIN) // 2
+        return at.ROW_TABLE + at.FLASH_HALFWORDS + offset if 0 <= offset < at.RAM_HALFWORDS else None

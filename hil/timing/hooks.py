@@ -9,14 +9,14 @@ data addresses are worked out from the registers before the instruction runs.
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import cfunc, njit, types
 
-from hil.timing.compiled import INTERNAL, mix, row_at
+from hil.timing.compiled import ARENA_POINTER, INTERNAL, mix, table_entry
 from hil.timing.layout import *
 from hil.timing.memo import begin, settle
-from hil.timing.native import as_integer, call_reg_read, call_stop
+from hil.timing.native import as_integer, call_look, call_reg_read, call_stop
 
-SIGNATURE_OF_HOOK = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
+SIGNATURE_OF_HOOK = types.void(types.voidptr, types.uint64, types.uint32, ARENA_POINTER)
 
 
 @njit(**INTERNAL)
@@ -47,6 +47,9 @@ def _missing_data_lines(m, address, size):
     """Look up a data read of flash in the data cache, bringing its lines in; how many were not there."""
     missing = 0
     for line in range(address >> 4, ((address + size - 1) >> 4) + 1):
+        if line == m[DATA_LATEST] and m[HAS_DATA_CACHE]:
+            continue
+        m[DATA_LATEST] = line
         m[DATA_CLOCK] += 1
         slot = 0
         oldest = m[DATA_CLOCK]
@@ -79,13 +82,10 @@ def _access(m, row, address):
     return slave | extra << EXTRA_SHIFT | missing << MISS_SHIFT
 
 
-@njit(**INTERNAL)
-def look(uc, m, address):
-    """An instruction is about to execute: find out what its cost depends on."""
-    row = row_at(m, address)
+@cfunc(types.void(types.int64, types.int64, ARENA_POINTER), cache=True)
+def look(uc, row, m):
+    """An instruction whose cost depends on the run is about to execute: find out."""
     needs = m[row + R_NEEDS]
-    if needs == 0:
-        return
     m[row + R_STAMP] = m[SERIAL]
     if needs != NEED_PASSED:
         first = _register(uc, m, m[row + R_BASE]) if m[row + R_BASE] else 0
@@ -99,19 +99,19 @@ def look(uc, m, address):
 
 
 @cfunc(SIGNATURE_OF_HOOK, cache=True)
-def on_block(uc, address, size, user_data):
+def on_block(uc, address, size, m):
     """User data is the arena: for a core with nothing around it (hil.timing.cycles). Size 0: no block follows."""
-    m = carray(user_data, (LENGTH,), np.int64)
     at = np.int64(address)
-    settle(m, at)
+    link = settle(m, at)
     if m[CYCLES] >= m[DEADLINE]:
         call_stop(m[FN_STOP], as_integer(uc))
     elif size != 0:
-        begin(m, at, np.int64(size))
+        begin(m, at, np.int64(size), link)
 
 
 @cfunc(SIGNATURE_OF_HOOK, cache=True)
-def on_instruction(uc, address, size, user_data):
+def on_instruction(uc, address, size, m):
     """User data is the arena."""
-    m = carray(user_data, (LENGTH,), np.int64)
-    look(as_integer(uc), m, np.int64(address))
+    entry = table_entry(m, np.int64(address))
+    if entry & LOOKED_AT:
+        call_look(m[FN_LOOK], as_integer(uc), entry & ~LOOKED_AT, m[ARENA])

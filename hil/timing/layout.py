@@ -8,7 +8,7 @@ state, an "exit" what running a node costs and leads to.
 from __future__ import annotations
 
 # -- functions of the outside world
-FN_STOP, FN_REG_READ, FN_DECODE, FN_WORK_OUT, FN_FORGET = range(5)
+FN_STOP, FN_REG_READ, FN_DECODE, FN_WORK_OUT, FN_FORGET, FN_LOOK = range(6)
 
 # -- counters
 ARENA = 7  # its own address
@@ -26,8 +26,12 @@ TRACKS_LINES = 29  # full model and wait states: lines are followed
 CURRENT_LINE, PREFETCHED_LINE, LINE_CLOCK, LINE_COUNT = range(32, 36)
 ARGUMENT = 36  # the exit to be worked out by FN_WORK_OUT
 SLOT = 62  # of the instruction cache, that the next line to come in takes
-LINES_ENTERED, PEEKED_LINE = 37, 38  # by the block being settled: count, and the line after if a stolen fetch may enter it
+LINES_ENTERED, PEEKED_LINE = (
+    37,
+    38,
+)  # by the block being settled: count, and the line after if a stolen fetch may enter it
 DATA_CLOCK = 39
+DATA_LATEST = 63  # the data line last read
 SETTINGS_MASK = 60  # what the rules leave of the settings
 LOOKS = 61  # a code hook finds out what each execution does
 DATA_LINES = 40  # 8 lines, then their 8 stamps
@@ -44,10 +48,9 @@ BUSY_UNTIL, PREFETCH_READY = 144, 145
 LINE_NOW, CODE_NEXT = 146, 147  # the line last fetched from, the next of CODES
 
 # -- the block now running
-RUNNING, NODE, SIGNATURE, SERIAL, STATE, LINK = range(160, 166)
+NODE, SIGNATURE, SERIAL, STATE = range(160, 164)  # NODE 0: none runs
 STATE_COUNT, NODE_COUNT, EXIT_COUNT, ROW_COUNT, CLASS_COUNT = range(168, 173)
 SIMULATED = 174  # instructions worked out one by one
-FLASH_ORIGIN, FLASH_HALFWORDS, RAM_ORIGIN, RAM_HALFWORDS = range(176, 180)
 
 # -- what the instruction cache says of each line that a block's fetches enter, in order
 CODES = 184
@@ -102,9 +105,11 @@ MISS_SHIFT = 7
 # -- what the code hook must find out (R_NEEDS)
 NEED_PASSED, NEED_ADDRESS, NEED_DIVIDE, NEED_SIGNED_DIVIDE = 1, 2, 4, 8
 
-# -- behind the rows: row of each halfword of flash, then of RAM; last use of each flash line (0: not in the cache)
+# -- behind the rows: last use of each flash line (0: not in the cache), row of each halfword of flash, then of RAM
+FLASH_ORIGIN, FLASH_HALFWORDS = 0x0800_0000, 1 << 20
+RAM_ORIGIN, RAM_HALFWORDS = 0x2000_0000, 1 << 17
+FIRST_FLASH_LINE, FLASH_LINE_COUNT = FLASH_ORIGIN >> 4, FLASH_HALFWORDS >> 3
 LINE_STAMPS = ROWS + (ROW_STRIDE << ROW_BITS)
-FLASH_LINE_COUNT = 0x20_0000 >> 4
-FIRST_FLASH_LINE = 0x0800_0000 >> 4
 ROW_TABLE = LINE_STAMPS + FLASH_LINE_COUNT + 8
-LENGTH = 1 << 40  # of the view a hook takes on the arena: only a bound for numba
+LOOKED_AT = 1  # bit of a table entry: the row has needs; rows have even offsets
+ARENA_WORDS = ROW_TABLE + FLASH_HALFWORDS + RAM_HALFWORDS

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 class Machine:
     """The core as a cost model attaches to it.
 
-    state: the block hook's array (hil.timing.blockhook); the model's words start at model_base.
-    read(address, size): bytes of flash or RAM.
-    add_native_hook(kind, function address, begin, end): a Unicorn hook of that kind (UC_HOOK_MEM_READ, ...) that calls a
-    native function with the state's address as its user data; begin > end: everywhere.
+    state: the block hook's array (hil.timing.blockhook); the model's words start at model_base. read(address, size):
+    bytes of flash or RAM. add_native_hook(kind, function address, begin, end): a Unicorn hook of that kind
+    (UC_HOOK_MEM_READ, ...) that calls a native function with the state's address as its user data; begin > end:
+    everywhere.
     """
 
     uc: Any

@@ -17,7 +17,6 @@ from hil.timing.compiled import INTERNAL, mix, row_at
 from hil.timing.layout import *
 from hil.timing.native import call_block
 
-
 # -- the instruction cache
 
 
@@ -141,21 +140,20 @@ def _find_node(m, address, size, state):
 
 
 @njit(**INTERNAL)
-def begin(m, address, size):
-    """The block at an address begins to run, in the current state."""
-    if m[STATE_COUNT] > STATE_LIMIT or m[NODE_COUNT] > NODE_LIMIT or m[EXIT_COUNT] > EXIT_LIMIT:
-        call_block(m[FN_FORGET], 0, 0)
-    link = m[LINK]
+def begin(m, address, size, link):
+    """The block at an address begins to run, in the current state; link: the exit that led here, 0 where not known."""
     target = address | size << 40
     if link != 0 and m[link + X_TARGET] == target:
         node = m[link + X_NEXT]
     else:
+        if m[STATE_COUNT] > STATE_LIMIT or m[NODE_COUNT] > NODE_LIMIT or m[EXIT_COUNT] > EXIT_LIMIT:
+            call_block(m[FN_FORGET], 0, 0)
+            link = 0
         node = _find_node(m, address, size, m[STATE])
         if link != 0:
             m[link + X_TARGET] = target
             m[link + X_NEXT] = node
     m[NODE] = node
-    m[RUNNING] = 1
     m[SIGNATURE] = 0
     m[SERIAL] += 1
     m[INSTRUCTIONS] += m[node + N_INSTRUCTIONS]
@@ -186,11 +184,11 @@ def _find_exit(m, node, taken, signature, next_address):
 
 @njit(**INTERNAL)
 def settle(m, next_address):
-    """The running block has ended and the flow goes to next_address: charge it."""
-    if m[RUNNING] == 0:
-        return
-    m[RUNNING] = 0
+    """The running block has ended and the flow goes to next_address: charge it. Returns its exit, 0 if none ran."""
     node = m[NODE]
+    if node == 0:
+        return 0
+    m[NODE] = 0
     taken = np.int64(next_address != m[node + N_END])
     signature = m[SIGNATURE]
     if m[TRACKS_LINES]:
@@ -203,5 +201,5 @@ def settle(m, next_address):
     if m[TRACKS_LINES] and m[PEEKED_LINE] and m[known + X_PEEKED] > m[LINES_ENTERED]:
         _use_line(m, m[PEEKED_LINE], m[CODES + m[LINES_ENTERED]])
     m[STATE] = m[known + X_STATE]
-    m[LINK] = known
     m[CYCLES] += m[known + X_CYCLES]
+    return known

@@ -80,14 +80,18 @@ class Pipeline:
         """The cycles in which an instruction is decoded and, stalls aside, executed."""
         if "fetch-queue" not in self.rules:
             return self._cycle - 1, self._cycle
-        decoded = max(self._fetch.ready(instruction.address), self._fetch.ready(instruction.end - 2), self._last_executed)
+        decoded = max(
+            self._fetch.ready(instruction.address), self._fetch.ready(instruction.end - 2), self._last_executed
+        )
         return decoded, max(decoded + 1, self._cycle)
 
     def _release(self, instruction: Instruction, decoded: int, cycle: int) -> None:
         """Free the queue's slot if the instruction takes the last halfword of a word (rule late-release)."""
         if "fetch-queue" not in self.rules or instruction.end & 3 and instruction.size == 2:
             return
-        after_memory = self._previous is not None and self._previous.passed and self._previous.instruction.kind in SINGLE
+        after_memory = (
+            self._previous is not None and self._previous.passed and self._previous.instruction.kind in SINGLE
+        )
         is_late = "late-release" in self.rules and (cycle > decoded + 1 or after_memory)
         self._fetch.release(cycle if is_late else decoded)
 
@@ -196,7 +200,11 @@ class Pipeline:
             self._overlaps = step
         if step.is_taken:
             self._branch(step, cycle, duration)
-        elif step.passed and step.instruction.kind is Kind.BRANCH_CONDITIONAL and {"fetch-queue", "branch-steal"} <= self.rules:
+        elif (
+            step.passed
+            and step.instruction.kind is Kind.BRANCH_CONDITIONAL
+            and {"fetch-queue", "branch-steal"} <= self.rules
+        ):
             self._fetch.steal(cycle - 1)
 
     def _branch(self, step: Executed, cycle: int, duration: int) -> None:

@@ -43,7 +43,11 @@ class Program:
         if symbol in self.symbols:
             return self.symbols[symbol]
         near = difflib.get_close_matches(symbol, self.symbols, 3, 0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else f"it has {len(self.symbols)} symbols (arm-none-eabi-nm lists them)"
+        hint = (
+            f"did you mean {', '.join(near)}?"
+            if near
+            else f"it has {len(self.symbols)} symbols (arm-none-eabi-nm lists them)"
+        )
         raise HilError(f"{self.path} has no symbol {symbol!r}: {hint}")
 
     def describe(self, address: int) -> str:
@@ -85,7 +89,12 @@ def _check_core(path: Path, elf: Any) -> None:
     attributes = elf.get_section_by_name(".ARM.attributes")
     if attributes is None:
         return
-    tags = {a.tag: a.value for s in attributes.iter_subsections() for ss in s.iter_subsubsections() for a in ss.iter_attributes()}
+    tags = {
+        a.tag: a.value
+        for s in attributes.iter_subsections()
+        for ss in s.iter_subsubsections()
+        for a in ss.iter_attributes()
+    }
     profile = tags.get("TAG_CPU_ARCH_PROFILE")
     name = tags.get("TAG_CPU_NAME") or tags.get("TAG_CPU_RAW_NAME") or "unnamed"
     if profile in (ord("A"), ord("R"), "A", "R") or tags.get("TAG_CPU_ARCH", 0) >= _V8M_OR_LATER:

@@ -1,8 +1,8 @@
 """A first cost model: every instruction costs what the Cortex-M4 manual says, taken branches a fixed refill.
 
 Base costs from the Cortex-M4 TRM (ARM DDI 0439, chapter 3.3.1), with published measurements where they say otherwise
-(single stores 1, MUL and MLA 1). No pairing of loads, no fetch queue, no flash: it says too much where loads come in a row
-and too little where code misses the flash cache. Good for deterministic, monotonic cycles, not for budgets.
+(single stores 1, MUL and MLA 1). No pairing of loads, no fetch queue, no flash: it says too much where loads come in a
+row and too little where code misses the flash cache. Good for deterministic, monotonic cycles, not for budgets.
 """
 
 from __future__ import annotations
