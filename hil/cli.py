@@ -52,7 +52,7 @@ LimitsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML laid
 def demo(
     target: TargetName = "sim",
     board: BoardName = "stm32f407_disco",
-    out: Annotated[Path, typer.Option(help="Folder for run.json, report.html and image.png.")] = BUILD / "demo",
+    out: Annotated[Path, typer.Option(help="Folder for what it writes.", show_default="build/demo")] = BUILD / "demo",
 ) -> None:
     """Find the face in a photo, on a simulated board, and compare it with the references."""
     from hil.bench.batch import Job, demo_photo, run_job, write_results
@@ -92,7 +92,7 @@ def build(
 @app.command()
 def run(
     model: Model,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos.", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos: PNG, JPEG, ...", show_default=False)],
     target: TargetName = "sim",
     board: BoardName = "stm32f407_disco",
     json: JsonFile = None,
@@ -143,8 +143,9 @@ def quantise(
 def train(
     model: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name.", show_default=False)],
     data: DataFolder,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoints, log and plot.")] = BUILD
-    / "training",
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for checkpoints, log, plot.", show_default="build/training")
+    ] = BUILD / "training",
     images: Annotated[int | None, typer.Option(min=1, help="Images seen at the end of the schedule.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="Bring the end forward to take no longer.")] = None,
     threads: Annotated[int, typer.Option(min=1)] = 2,
