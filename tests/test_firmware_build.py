@@ -155,6 +155,25 @@ def test_a_missing_network_is_named(tmp_path: Path) -> None:
     assert "has no model_config.h" in complaint(done)
 
 
+def test_the_repository_itself_takes_the_only_network_there_is(tmp_path: Path) -> None:
+    need("cmake", "cc")
+    copied_tree(tmp_path)
+    command = ["cmake", "--preset", "native"]
+
+    def run() -> subprocess.CompletedProcess[str]:
+        shutil.rmtree(tmp_path / "out", ignore_errors=True)
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    models = tmp_path / "build"
+    (models / "one" / "stm32f407_disco").mkdir(parents=True)
+    shutil.move(tmp_path / "model", tmp_path / "kept")
+    assert "no generated network: run `hil build" in complaint(run())
+    shutil.copytree(tmp_path / "kept", models / "one" / "stm32f407_disco" / "model")
+    assert run().returncode == 0
+    shutil.copytree(models / "one", models / "two")
+    assert "several generated networks, choose one with -DHIL_MODEL_DIR" in complaint(run())
+
+
 def test_unknown_boards_and_kernels_are_named(tmp_path: Path) -> None:
     need("cmake", "cc")
     assert "choose fast or portable" in complaint(configure("native", tmp_path / "a", "-DHIL_KERNELS=quick"))

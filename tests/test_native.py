@@ -115,6 +115,7 @@ def test_crashes_name_the_function(target: NativeTarget, stub_native: Path, kind
         Client(target, retries=100).provoke(kind)  # patient: the watchdog counts CPU time, which others want as well
     fault = explain(caught.value, stub_native)
     assert fault.symbol == kind
+    assert fault.line is not None and fault.line.startswith("provoke.c:")
     target.reset()
     image = random_image(1)
     assert Client(target).infer(image).detections == expected_boxes(image)

@@ -30,13 +30,17 @@ class Symbols:
     def __init__(self, elf: Path) -> None:
         self._elf = elf
         with elf.open("rb") as file:
-            table = ELFFile(file).get_section_by_name(".symtab")
+            image = ELFFile(file)
+            self._no_thumb = ~THUMB if image["e_machine"] == "EM_ARM" else ~0
+            table = image.get_section_by_name(".symtab")
             entries = list(table.iter_symbols()) if isinstance(table, SymbolTableSection) else []
         self._values = {
             entry.name: entry["st_value"] for entry in entries if entry.name and entry["st_shndx"] != "SHN_UNDEF"
         }
         functions = {
-            entry["st_value"] & ~THUMB: Function(entry.name, entry["st_value"] & ~THUMB, entry["st_size"])
+            entry["st_value"] & self._no_thumb: Function(
+                entry.name, entry["st_value"] & self._no_thumb, entry["st_size"]
+            )
             for entry in entries
             if entry["st_info"]["type"] == "STT_FUNC" and entry["st_shndx"] != "SHN_UNDEF"
         }
@@ -49,17 +53,17 @@ class Symbols:
 
     def function(self, pc: int) -> str | None:
         """The name of the function that holds an address; None outside every function."""
-        position = bisect_right(self._addresses, pc & ~THUMB) - 1
+        position = bisect_right(self._addresses, pc & self._no_thumb) - 1
         if position < 0:
             return None
         function = self.functions[position]
         # assembly without .size has size 0: then it reaches to the next function
-        return function.name if not function.size or (pc & ~THUMB) < function.address + function.size else None
+        return function.name if not function.size or (pc & self._no_thumb) < function.address + function.size else None
 
     def line(self, pc: int) -> str | None:
         """ "conv.c:42"; None where the ELF has no line for the address."""
         addresses, places = self._lines
-        position = bisect_right(addresses, pc & ~THUMB) - 1
+        position = bisect_right(addresses, pc & self._no_thumb) - 1
         return places[position] if position >= 0 else None
 
     def describe(self, pc: int) -> str:
