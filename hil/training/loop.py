@@ -120,8 +120,8 @@ def train(
     if images is not None:
         training.images = images
         training.schedule = training.schedule.retargeted(training.seen, images)
-    out.mkdir(parents=True, exist_ok=True)
     photos = load_photos(data, "train", cache)
+    out.mkdir(parents=True, exist_ok=True)
     held_out = np.arange(0, len(photos), recipe.holdout_every)
     chosen = np.array([i for i in np.setdiff1d(np.arange(len(photos)), held_out) if len(photos.annotations[i].boxes)])
     batches = Batches(photos, chosen, training.network.spec, recipe, seed)
