@@ -51,13 +51,13 @@ class Core:
         wait_states: int = 0,
     ) -> None:
         self._program, self._board = program, board
-        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-        self._uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
-        self._uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)
-        self.engine = Engine(mode, self._read, rules)
+        self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
+        self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)
+        self.engine = Engine(mode, self.read, rules)
         self.engine.set_flash(FlashSettings(wait_states))
         self._map()
-        self._stop = self._free_flash()
+        self.stop = self._free_flash()
         self._fault: tuple[int, int] | None = None
         self._hook()
 
@@ -66,32 +66,32 @@ class Core:
 
         Cycles run from the function's first instruction to the arrival at its return address.
         """
-        uc, engine = self._uc, self.engine
+        uc, engine = self.uc, self.engine
         self._pass(arguments, stack)
-        uc.reg_write(arm_const.UC_ARM_REG_LR, self._stop | 1)
+        uc.reg_write(arm_const.UC_ARM_REG_LR, self.stop | 1)
         cycles, instructions = engine.cycles, engine.instructions
         engine.start()
         engine.set_deadline(cycles + timeout_cycles)
         try:
-            uc.emu_start(address | 1, self._stop)
+            uc.emu_start(address | 1, self.stop)
         except unicorn.UcError as error:
             raise self._died(error) from None
         if engine.problem:
             raise engine.problem
         pc = uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1
-        if pc != self._stop:
+        if pc != self.stop:
             raise HilError(
                 f"{self._program.path}: the function at {self._program.describe(address)} did not return within "
                 f"{timeout_cycles} cycles; it was at {self._program.describe(pc)}: raise --timeout-cycles, or is it a main loop?"
             )
-        engine.finish(self._stop)
+        engine.finish(self.stop)
         r0 = uc.reg_read(arm_const.UC_ARM_REG_R0)
         return Call(engine.cycles - cycles, engine.instructions - instructions, r0)
 
     # -- set-up
 
     def _map(self) -> None:
-        uc, board = self._uc, self._board
+        uc, board = self.uc, self._board
         all_rights, no_code = unicorn.UC_PROT_ALL, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
         uc.mem_map(board.flash.origin, board.flash.bytes, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         uc.mem_map(board.sram.origin, board.sram.bytes, all_rights)
@@ -120,13 +120,13 @@ class Core:
         for kind, function in kinds:
             handle = ctypes.c_size_t()
             status = uclib.uc_hook_add(
-                self._uc._uch, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(function),
+                self.uc._uch, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(function),
                 ctypes.c_void_p(self.engine.arena.ctypes.data), ctypes.c_uint64(1), ctypes.c_uint64(0),
             )  # fmt: skip
             if status != unicorn.UC_ERR_OK:
                 raise HilError(f"Unicorn refused a hook (status {status}): is unicorn 2.1.4 installed?")
         invalid = unicorn.UC_HOOK_MEM_INVALID
-        self._uc.hook_add(invalid, self._on_fault)
+        self.uc.hook_add(invalid, self._on_fault)
 
     def _on_fault(self, uc: unicorn.Uc, access: int, address: int, size: int, value: int, data: object) -> bool:
         self._fault = access, address
@@ -134,7 +134,7 @@ class Core:
 
     def _pass(self, arguments: Sequence[int], stack: int) -> None:
         """r0 to r3, the rest on the stack, 8-byte aligned."""
-        uc, rest = self._uc, arguments[_ARGUMENT_REGISTERS:]
+        uc, rest = self.uc, arguments[_ARGUMENT_REGISTERS:]
         if not self._board.sram.origin < stack <= self._board.sram.end:
             ccm = self._board.ccm
             if not ccm.origin < stack <= ccm.end:
@@ -150,22 +150,22 @@ class Core:
 
     # -- while it runs
 
-    def _read(self, address: int, size: int) -> bytes:
+    def read(self, address: int, size: int) -> bytes:
         """Code bytes; fewer at the end of memory."""
         for memory in (self._board.flash, self._board.sram):
             if memory.origin <= address < memory.end:
-                return bytes(self._uc.mem_read(address, min(size, memory.end - address)))
+                return bytes(self.uc.mem_read(address, min(size, memory.end - address)))
         return b""
 
     def _now(self, address: int) -> int:
         """The cycle of the access to a counter at an address that is being made."""
-        return self.engine.access_cycle(address, lambda register: int(self._uc.reg_read(register)))
+        return self.engine.access_cycle(address, lambda register: int(self.uc.reg_read(register)))
 
     def _died(self, error: unicorn.UcError) -> HilError:
-        pc = self._uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1
+        pc = self.uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1
         place = f"{self._program.path}: at {self._program.describe(pc)}"
         if error.errno == unicorn.UC_ERR_INSN_INVALID:
-            code = self._read(pc, 4).hex(" ")
+            code = self.read(pc, 4).hex(" ")
             return HilError(f"{place} the bytes {code} are no instruction of a Cortex-M4: did the code run into data?")
         if self._fault:
             access, target = self._fault

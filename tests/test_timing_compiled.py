@@ -1,0 +1,206 @@
+"""The compiled model against the readable one: the same cycles on whatever runs, whatever rules are on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import thumb as t
+import unicorn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hil import board
+from hil.timing import layout as at
+from hil.timing import rules
+from hil.timing.core import Core
+from hil.timing.decode import Decoder
+from hil.timing.flash import FlashSettings
+from hil.timing.instruction import Executed
+from hil.timing.pipeline import Pipeline
+from hil.timing.program import Program, Segment
+from hil.timing.rows import REGISTERS
+from hil.timing.trace import Recorder
+
+BOARD = board.load("stm32f407_disco")
+ENTRY = t.FLASH + 0x200
+STACK = t.SRAM1 + 0x8000
+# r8 to r11 hold these throughout, r0 to r5 are free, r6 counts the loop.
+BASES = {8: t.SRAM1 + 0x1000, 9: t.CCM + 0x100, 10: t.SRAM2 + 0x40, 11: t.FLASH + 0x80}
+WRITABLE = (8, 9, 10)
+
+
+def _scratch(rng: random.Random) -> int:
+    return rng.randrange(6)
+
+
+def _memory(rng: random.Random) -> bytes:
+    base, store_base = rng.choice(list(BASES)), rng.choice(WRITABLE)
+    offset = rng.choice([0, 4, 8, 16, 20, 33, 38])
+    kinds: list[Callable[[], bytes]] = [
+        lambda: t.ldr(_scratch(rng), base, offset),
+        lambda: t.ldr(_scratch(rng), base, offset),
+        lambda: t.ldrh(_scratch(rng), base, offset),
+        lambda: t.str_(_scratch(rng), store_base, offset),
+        lambda: t.ldrd(0, 1, base, 8),
+        lambda: t.strd(0, 1, store_base, 8),
+        lambda: t.ldm(base, 0, 1, 2, 3),
+        lambda: t.stm(store_base, 0, 1),
+        lambda: t.push(0, 1) + t.pop(0, 1),
+        lambda: t.vldr(rng.randrange(4), base, 4),
+        lambda: t.vldr_double(1, base, 8),
+        lambda: t.ldr_literal(_scratch(rng), 8),
+        lambda: t.mov(7, base) + t.ldr_back(0, 7, 4) + t.ldr_back(1, 7, 4),
+        lambda: t.mov(7, store_base) + t.str_back(0, 7, 4) + t.str_back(1, 7, 4),
+        lambda: t.movs(0, 12) + t.str_register(1, store_base, 0),
+    ]
+    return rng.choice(kinds)()
+
+
+def _compute(rng: random.Random) -> bytes:
+    a, b, c = (_scratch(rng) for _ in range(3))
+    x, y, z = (rng.randrange(4) for _ in range(3))
+    kinds = [
+        t.add_wide(a, b, c), t.adds(a, rng.randrange(256)), t.nop(), t.mov_wide(a, b), t.cmp(a, rng.randrange(256)),
+        t.udiv(a, b, c), t.sdiv(a, b, c), t.vadd(x, y, z), t.vmla(x, y, z), t.vdiv(x, y, z),
+        t.vmov_to_core(a, x), t.vmov_pair_to_core(0, 1, 2), t.mrs_primask(a),
+    ]  # fmt: skip
+    return rng.choice(kinds)
+
+
+def _conditional(rng: random.Random) -> bytes:
+    """A compare and an IT over one or two instructions, loads among them."""
+    condition = rng.choice([0, 1, 8, 10])
+    covered = rng.choice([t.mov(_scratch(rng), 8), t.ldr(0, 8, 4), t.str_(0, 8, 4), t.udiv(1, 2, 3), t.mov_wide(3, 8)])
+    if rng.random() < 0.5:
+        return t.cmp(_scratch(rng), rng.randrange(256)) + t.it(condition, 8) + covered
+    return t.cmp(_scratch(rng), 9) + t.it(condition & 14, 4) + covered + t.ldr(2, 8, 8)
+
+
+def _branch(rng: random.Random, here: int) -> bytes:
+    """A branch over a few instructions, or a call of a leaf at the start of flash."""
+    skipped = b"".join(rng.choice([t.nop(), t.add_wide(0, 1, 2), t.ldr(3, 8)]) for _ in range(rng.randrange(1, 4)))
+    jump = rng.choice([t.b, lambda d: t.b_if(rng.choice([0, 1, 8, 10, 11]), d), lambda d: t.cbz(_scratch(rng), d)])
+    if rng.random() < 0.3:
+        return t.bl(t.FLASH - here)
+    return jump(2 + len(skipped)) + skipped
+
+
+def random_program(seed: int, length: int) -> Program:
+    """A function that goes through random instructions three times."""
+    rng = random.Random(seed)
+    code = t.push(4, 5, 6, 7, 8, 9, 10, 11, t.LR) + t.nop() * rng.randrange(2)
+    for register, base in BASES.items():
+        code += t.load_constant(register, base)
+    code += t.movs(6, 3)
+    loop = len(code)
+    while len(code) - loop < length:
+        kind = rng.choices([_memory, _compute, _conditional, None], [5, 4, 1, 1])[0]
+        code += kind(rng) if kind else _branch(rng, ENTRY + len(code))
+    code += t.half(0x3E01)  # SUBS r6, #1
+    back = loop - len(code) - 4
+    code += t.half(0xF040 | back >> 20 & 0x400 | back >> 12 & 0x3F, 0x8000 | (back < 0) * 0x2800 | back >> 1 & 0x7FF)
+    code += t.pop(4, 5, 6, 7, 8, 9, 10, 11, t.PC)
+    leaf = t.adds(0, 1) + t.bx(t.LR)
+    data = bytes(rng.randrange(256) for _ in range(0x100))
+    segments = Segment(t.FLASH, leaf), Segment(t.FLASH + 0x80, data), Segment(ENTRY, code)
+    return Program(Path("random.elf"), segments, {"f": ENTRY})
+
+
+def record(program: Program) -> list[Executed]:
+    """The program's run, instruction by instruction."""
+    core = Core(program, BOARD, "fast")
+    recorder = Recorder(Decoder(core.read), lambda number: int(core.uc.reg_read(REGISTERS[number])))
+    core.uc.hook_add(unicorn.UC_HOOK_CODE, lambda uc, address, size, data: recorder.on_instruction(address))
+    call = core.call(ENTRY, (), STACK, 10**7)
+    steps = recorder.steps(core.stop)
+    assert len(steps) == call.instructions
+    return steps
+
+
+def readable_cycles(steps: list[Executed], active: frozenset[str], wait_states: int) -> int:
+    pipeline = Pipeline(active, FlashSettings(wait_states))
+    pipeline.start(ENTRY)
+    for step in steps:
+        pipeline.execute(step)
+    return pipeline.arrival()
+
+
+def rule_sets() -> st.SearchStrategy[frozenset[str]]:
+    return st.one_of(
+        st.just(rules.ALL), st.sets(st.sampled_from(rules.NAMES), max_size=8).map(lambda off: rules.ALL - off)
+    )
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**32),
+    length=st.sampled_from([40, 200, 600, 1600]),
+    wait_states=st.sampled_from([0, 1, 5, 7]),
+    active=rule_sets(),
+)
+def test_compiled_equals_readable(seed: int, length: int, wait_states: int, active: frozenset[str]) -> None:
+    program = random_program(seed, length)
+    compiled = Core(program, BOARD, "full", active, wait_states).call(ENTRY, (), STACK, 10**7)
+    assert compiled.cycles == readable_cycles(record(program), active, wait_states)
+
+
+def test_two_runs_give_identical_cycles() -> None:
+    program = random_program(1, 1600)
+    runs = [Core(program, BOARD, "full", rules.ALL, 5).call(ENTRY, (), STACK, 10**7) for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+def test_without_rules_cycles_are_instructions() -> None:
+    call = Core(random_program(2, 600), BOARD, "full", rules.NONE, 5).call(ENTRY, (), STACK, 10**7)
+    assert call.cycles == call.instructions == len(record(random_program(2, 600)))
+
+
+@pytest.mark.parametrize("word", [at.STATE_LIMIT, at.NODE_LIMIT, at.EXIT_LIMIT])
+def test_forgetting_what_was_worked_out_changes_nothing(word: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = random_program(3, 1600)
+    steps = record(program)
+    core = Core(program, BOARD, "full", rules.ALL, 5)
+    counts = {at.STATE_LIMIT: at.STATE_COUNT, at.NODE_LIMIT: at.NODE_COUNT, at.EXIT_LIMIT: at.EXIT_COUNT}
+    forgotten = core.engine.arena[counts[word]] = word - 20  # nearly full: forgets after a few blocks
+    assert core.call(ENTRY, (), STACK, 10**7).cycles == readable_cycles(steps, rules.ALL, 5)
+    assert core.engine.arena[counts[word]] < forgotten
+
+
+def test_work_is_shared_between_repetitions() -> None:
+    core = Core(random_program(4, 600), BOARD, "full", rules.ALL, 0)
+    core.call(ENTRY, (), STACK, 10**7)
+    worked_out = int(core.engine.arena[at.SIMULATED])
+    for _ in range(5):
+        core.call(ENTRY, (), STACK, 10**7)
+    assert int(core.engine.arena[at.SIMULATED]) <= worked_out * 2
+
+
+def test_breaking_a_rule_in_the_compiled_model_is_noticed() -> None:
+    """The comparison above has teeth: an arena whose address stalls were lost gives other cycles."""
+    program = random_program(5, 600)
+    core = Core(program, BOARD, "full", rules.ALL, 0)
+    expected = readable_cycles(record(program), rules.ALL, 0)
+    core.call(ENTRY, (), STACK, 10**7)
+    for class_ in range(int(core.engine.arena[at.CLASS_COUNT])):
+        core.engine.arena[at.CLASSES + at.CLASS_STRIDE * class_ + at.C_LATE] = 0
+    core.engine.set_flash(FlashSettings(0))  # forgets what was worked out
+    assert core.call(ENTRY, (), STACK, 10**7).cycles != expected
+
+
+def decoded(program: Program) -> Iterator[str]:
+    decoder = Decoder(lambda address, size: program.segments[-1].data[address - ENTRY : address - ENTRY + size])
+    address = ENTRY
+    while address < program.segments[-1].end:
+        instruction = decoder.at(address)
+        yield instruction.text
+        address = instruction.end
+
+
+def test_the_random_programs_are_what_they_should_be() -> None:
+    texts = list(decoded(random_program(6, 1600)))
+    for start in ("ldr", "str", "push", "ldm", "udiv", "vadd", "vmla", "it", "cbz", "bl ", "ldrd", "b #"):
+        assert any(text.startswith(start) for text in texts), start
+    assert texts[-1].startswith("pop") and texts[-2].startswith("bne")
