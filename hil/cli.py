@@ -125,6 +125,41 @@ def plan(model: Model, board: BoardName = "stm32f407_disco") -> None:
 
 
 @app.command()
+def models() -> None:
+    """Every network: parameters, operations and peak RAM as the paper counts them, beside its figures."""
+    from hil.bench.models import models_table
+    from hil.reference.paper import entries
+
+    with progress() as step:
+        found = []
+        for i, entry in enumerate(known := entries()):
+            step("counting", i / len(known))
+            found.append((entry, entry.costs()))
+    console.print(models_table(found))
+
+
+imports = typer.Typer(help="Make a checkpoint that can be built of somebody else's.", no_args_is_help=True)
+app.add_typer(imports, name="import")
+
+
+@imports.command()
+def edgeml(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Its .pth file.", show_default=False)],
+    model: Annotated[str, typer.Option(help="Which network it is of.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False)],
+    images: Annotated[Path | None, typer.Option(help="Folder with a few hundred typical photos, for ranges.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="At most so many of them, spread over the folder.")] = 256,
+) -> None:
+    """Import a checkpoint of microsoft/EdgeML's networks and calibrate its activation ranges."""
+    from hil.bench.importing import import_edgeml
+
+    with progress() as step:
+        used = import_edgeml(checkpoint, model, out, images, count, step)
+    whose = "photos" if images else "sample photos (better: hil quantise with photos of your own)"
+    console.print(f"{_shortest(out)}: {model}, ranges from {used} {whose}; next: hil build {_shortest(out)}")
+
+
+@app.command()
 def quantise(
     model: Model,
     images: Annotated[Path, typer.Option(help="Folder with a few hundred typical photos.", show_default=False)],
