@@ -59,6 +59,7 @@ def test_only_confident_boxes_need_a_counterpart() -> None:
     device = boxes((0, 0, 10, 10, 0.9), (50, 50, 60, 60, 0.4))
     assert unmatched(device, boxes((0, 0, 10, 11, 0.1))) == 0
     assert unmatched(device, boxes((30, 30, 40, 40, 0.9))) == 1
+    assert unmatched(device, boxes((0, 0, 10, 3.1, 0.9))) == 0 and unmatched(device, boxes((0, 0, 10, 2.9, 0.9))) == 1
     assert unmatched(device, boxes()) == 1
     assert largest_distance(device, boxes()) is None
     distance = largest_distance(device, boxes((0, 0, 10, 11, 0.1)))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Boxes = NDArray[np.float32]  # (n, 5): x0 y0 x1 y1 score
 CONFIDENT = 0.5  # boxes from this score on must have a counterpart in the float model
-OVERLAP = 0.5  # IoU from which two boxes are the same face
+OVERLAP = 0.3  # IoU from which two boxes are the same face: what non-maximum suppression takes for one
 
 
 @dataclass(frozen=True)

@@ -148,7 +148,7 @@ class Bench:
         measurements = self._measurements(cycles, ram, link, flash_bytes) + [
             Measurement("layers.differing", len(differing), "layer", 0),
             Measurement("boxes.differing", wrong_boxes, "box", 0),
-            Measurement("boxes.unmatched_by_float", unmatched(device, floating), "box"),
+            Measurement("boxes.unmatched_with_float", unmatched(device, floating) + unmatched(floating, device), "box"),
             Measurement("boxes.distance_to_float", largest_distance(device, floating), "1 - IoU"),
             *_of_classes(classes),
         ]

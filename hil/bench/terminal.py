@@ -35,7 +35,10 @@ def verdict(run: Run) -> Group:
 
 def verdicts(runs: Sequence[Run]) -> Table:
     """A line an image."""
-    table = Table("image", "verdict", "bit-exact", title=f"{runs[0].model} on {runs[0].board}, target {runs[0].target}")
+    table = Table(title=f"{runs[0].model} on {runs[0].board}, target {runs[0].target}")
+    table.add_column("image", overflow="fold")
+    for name in ("verdict", "bit-exact"):
+        table.add_column(name, no_wrap=True)
     for name in ("boxes", "best score", "cycles", "RAM", "repeated"):
         table.add_column(name, justify="right")
     for run in runs:
