@@ -30,41 +30,88 @@ ALWAYS_INLINE void depthwise_channel(const depthwise_t *d, const uint8_t *const 
 }
 
 #if HIL_DSP
-// Four neighbouring channels of one pixel: one load brings four inputs, one four weights.
-ALWAYS_INLINE void depthwise_4(const depthwise_t *d, const uint8_t *const rows[], void *out, uint32_t pixel, uint32_t ch)
+enum { DEPTHWISE_MAX_KERNEL = 5 };
+
+// The constants of four neighbouring channels, copied from flash once a row: for each tap the weights of channels 0 and 2,
+// then of 1 and 3.
+typedef struct {
+    int32_t bias[4];
+    int32_t multiplier[4];
+    int16x2_t weights[DEPTHWISE_MAX_KERNEL * DEPTHWISE_MAX_KERNEL][2];
+} depthwise_group_t;
+
+// One kernel row of four channels: acc[channel]. Left to itself gcc spreads the multiplications so far that it spills.
+ALWAYS_INLINE void depthwise_taps(const depthwise_t *d, const uint8_t *row, const int16x2_t (*weights)[2], int32_t acc[4])
 {
-    int32_t a0 = d->bias[ch], a1 = d->bias[ch + 1], a2 = d->bias[ch + 2], a3 = d->bias[ch + 3];
-    for (uint32_t i = 0; i < d->kernel; i++) {
-        for (uint32_t j = 0; j < d->kernel; j++) {
-            const uint32_t x_4 = load_word(rows[i] + (pixel * d->stride + j) * d->channels + ch);
-            const uint32_t w_4 = load_word(d->weight + (i * d->kernel + j) * d->channels + ch);
-            const int16x2_t x_even = widen_even(x_4, d->input == TYPE_S8), x_odd = widen_odd(x_4, d->input == TYPE_S8);
-            const int16x2_t w_even = widen_even(w_4, true), w_odd = widen_odd(w_4, true);
-            a0 = __smlabb(x_even, w_even, a0);
-            a1 = __smlabb(x_odd, w_odd, a1);
-            a2 = __smlatt(x_even, w_even, a2);
-            a3 = __smlatt(x_odd, w_odd, a3);
+    int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3], even, odd, w_even, w_odd;
+    __asm__ volatile(
+        ".set tap, 0\n\t"
+        ".rept %c[kernel]\n\t"
+        "ldr.w %[even], [%[row], #tap * %c[channels]]\n\t"
+        "ldr.w %[w_even], [%[w], #tap * 8]\n\t"
+        "ldr.w %[w_odd], [%[w], #tap * 8 + 4]\n\t"
+        ".if %c[is_signed]\n\t"
+        "sxtb16 %[odd], %[even], ror #8\n\t"
+        "sxtb16 %[even], %[even]\n\t"
+        ".else\n\t"
+        "uxtb16 %[odd], %[even], ror #8\n\t"
+        "uxtb16 %[even], %[even]\n\t"
+        ".endif\n\t"
+        "smlabb %[a0], %[even], %[w_even], %[a0]\n\t"
+        "smlatt %[a2], %[even], %[w_even], %[a2]\n\t"
+        "smlabb %[a1], %[odd], %[w_odd], %[a1]\n\t"
+        "smlatt %[a3], %[odd], %[w_odd], %[a3]\n\t"
+        ".set tap, tap + 1\n\t"
+        ".endr"
+        : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [even] "=&r"(even), [odd] "=&r"(odd),
+          [w_even] "=&r"(w_even), [w_odd] "=&r"(w_odd)
+        : [row] "r"(row), [w] "r"(weights), [kernel] "i"(d->kernel), [channels] "i"(d->channels),
+          [is_signed] "i"(d->input == TYPE_S8)
+        : "memory");
+    acc[0] = a0, acc[1] = a1, acc[2] = a2, acc[3] = a3;
+}
+
+// One row of output for channels `ch` to `ch` + 4.
+ALWAYS_INLINE void depthwise_row_of_4(const depthwise_t *d, const uint8_t *const rows[], uint32_t ch, uint8_t *out)
+{
+    const uint32_t pitch = d->channels * (d->output == TYPE_S16 ? 2u : 1u), step = d->stride * d->channels;
+    depthwise_group_t group;
+    memcpy(group.bias, d->bias + ch, sizeof group.bias);
+    memcpy(group.multiplier, d->multiplier + ch, sizeof group.multiplier);
+    for (uint32_t tap = 0; tap < (uint32_t)d->kernel * d->kernel; tap++) {
+        const uint32_t bytes = load_word(d->weight + tap * d->channels + ch);
+        group.weights[tap][0] = widen_even(bytes, true);
+        group.weights[tap][1] = widen_odd(bytes, true);
+    }
+#pragma GCC unroll 1
+    for (uint32_t x = 0; x < d->width_out * step; x += step, out += pitch) {
+        int32_t acc[4] = {group.bias[0], group.bias[1], group.bias[2], group.bias[3]};
+#pragma GCC unroll 5
+        for (uint32_t i = 0; i < d->kernel; i++) {
+            depthwise_taps(d, rows[i] + x + ch, &group.weights[i * d->kernel], acc);
+        }
+#pragma GCC unroll 4
+        for (uint32_t i = 0; i < 4; i++) {
+            store_saturated(out, i, requantise(acc[i], group.multiplier[i], d->shift), d->output);
         }
     }
-    const uint32_t first = pixel * d->channels + ch;
-    store_saturated(out, first, requantise(a0, d->multiplier[ch], d->shift), d->output);
-    store_saturated(out, first + 1, requantise(a1, d->multiplier[ch + 1], d->shift), d->output);
-    store_saturated(out, first + 2, requantise(a2, d->multiplier[ch + 2], d->shift), d->output);
-    store_saturated(out, first + 3, requantise(a3, d->multiplier[ch + 3], d->shift), d->output);
 }
 #endif
 
 // One row of output from `kernel` padded rows of input.
 ALWAYS_INLINE void depthwise_row(const depthwise_t *d, const uint8_t *const rows[], void *out)
 {
-    for (uint32_t pixel = 0; pixel < d->width_out; pixel++) {
-        uint32_t ch = 0;
 #if HIL_DSP
-        for (; ch + 4 <= d->channels; ch += 4) {
-            depthwise_4(d, rows, out, pixel, ch);
+    if (d->channels % 4 == 0 && d->kernel <= DEPTHWISE_MAX_KERNEL) {
+#pragma GCC unroll 1
+        for (uint32_t ch = 0; ch < d->channels; ch += 4) {
+            depthwise_row_of_4(d, rows, ch, (uint8_t *)out + ch * (d->output == TYPE_S16 ? 2u : 1u));
         }
+        return;
+    }
 #endif
-        for (; ch < d->channels; ch++) {
+    for (uint32_t pixel = 0; pixel < d->width_out; pixel++) {
+        for (uint32_t ch = 0; ch < d->channels; ch++) {
             depthwise_channel(d, rows, out, pixel, ch);
         }
     }

@@ -13,29 +13,59 @@ void detect_begin(void)
 }
 
 // Whether a candidate goes before another: by score, then by anchor, so the order never depends on arrival.
-static bool is_better(int32_t difference, uint32_t anchor, const candidate_t *other)
+static bool is_better(const candidate_t *a, const candidate_t *b)
 {
-    return difference != other->difference ? difference > other->difference : anchor < other->anchor;
+    return a->difference != b->difference ? a->difference > b->difference : a->anchor < b->anchor;
 }
 
-static void insert(const detector_t *detector, int32_t difference, uint32_t anchor, const int16_t *loc)
+static void swap(candidate_t *a, candidate_t *b)
 {
-    candidate_t *list = detector->candidates;
-    if (candidate_count == MODEL_CANDIDATES) {
-        if (!is_better(difference, anchor, &list[MODEL_CANDIDATES - 1])) {
+    const candidate_t kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
+// The candidates are a heap with the worst at its root, which is the one that goes when a better one comes.
+static void sift_up(candidate_t *heap, uint32_t place)
+{
+    while (place > 0 && is_better(&heap[(place - 1) / 2], &heap[place])) {
+        swap(&heap[(place - 1) / 2], &heap[place]);
+        place = (place - 1) / 2;
+    }
+}
+
+static void sift_down(candidate_t *heap, uint32_t count)
+{
+    uint32_t place = 0;
+    for (uint32_t child = 1; child < count; child = 2 * place + 1) {
+        child += child + 1 < count && is_better(&heap[child], &heap[child + 1]);
+        if (!is_better(&heap[place], &heap[child])) {
             return;
         }
-        candidate_count--;
+        swap(&heap[place], &heap[child]);
+        place = child;
     }
-    uint32_t place = candidate_count;
-    while (place > 0 && is_better(difference, anchor, &list[place - 1])) {
-        place--;
+}
+
+// Takes the heap apart: best first.
+static void sort(candidate_t *heap, uint32_t count)
+{
+    while (count > 1) {
+        count--;
+        swap(&heap[0], &heap[count]);
+        sift_down(heap, count);
     }
-    memmove(&list[place + 1], &list[place], (candidate_count - place) * sizeof list[0]);
-    list[place].difference = difference;
-    list[place].anchor = (uint16_t)anchor;
-    memcpy(list[place].loc, loc, sizeof list[place].loc);
-    candidate_count++;
+}
+
+static void insert(candidate_t *heap, const candidate_t *candidate)
+{
+    if (candidate_count < MODEL_CANDIDATES) {
+        heap[candidate_count] = *candidate;
+        sift_up(heap, candidate_count++);
+    } else if (is_better(candidate, &heap[0])) {
+        heap[0] = *candidate;
+        sift_down(heap, candidate_count);
+    }
 }
 
 void detect_collect_row(const detector_t *detector, const source_t *source, uint32_t row, const int16_t *loc,
@@ -49,8 +79,10 @@ void detect_collect_row(const detector_t *detector, const source_t *source, uint
         }
         const int32_t difference = scores[source->background] - background;
         if (difference > detector->threshold) {
-            insert(detector, difference, source->first_anchor + row * source->width + column,
-                   loc + column * source->loc_channels + source->loc_channel);
+            candidate_t candidate = {.difference = difference};
+            candidate.anchor = (uint16_t)(source->first_anchor + row * source->width + column);
+            memcpy(candidate.loc, loc + column * source->loc_channels + source->loc_channel, sizeof candidate.loc);
+            insert(detector->candidates, &candidate);
         }
     }
 }
@@ -118,6 +150,7 @@ static bool is_suppressed(const detection_t *kept, const detection_t *box, float
 uint32_t detect_finish(const detector_t *detector)
 {
     uint32_t count = 0;
+    sort(detector->candidates, candidate_count);
     for (uint32_t i = 0; i < candidate_count && count < MODEL_MAX_DETECTIONS; i++) {
         const detection_t box = decode(detector, &detector->candidates[i]);
         uint32_t k = 0;

@@ -36,7 +36,7 @@ typedef struct {
     float nms_iou;
     float centre_variance;
     float size_variance;
-    candidate_t *candidates;  // [MODEL_CANDIDATES], best first
+    candidate_t *candidates;  // [MODEL_CANDIDATES]
     detection_t *detections;  // [MODEL_MAX_DETECTIONS]
 } detector_t;
 
@@ -46,7 +46,7 @@ void detect_begin(void);
 void detect_collect_row(const detector_t *detector, const source_t *source, uint32_t row, const int16_t *loc,
                         const int16_t *conf);
 
-// Decodes and suppresses; returns the number of detections.
+// Decodes and suppresses, best first; returns the number of detections. To be called once an image.
 uint32_t detect_finish(const detector_t *detector);
 
 #endif

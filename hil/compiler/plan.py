@@ -20,6 +20,7 @@ from hil.errors import HilError
 ALIGNMENT = 8
 TILE_BYTES = 1280  # a tile is as many rows as fit in this, at least one
 GUARD_BYTES = 64  # painted bytes behind each arena that must stay untouched
+SCRATCH_BYTES = 8192  # a convolution's widened weights and pixels
 CANDIDATE_BYTES, DETECTION_BYTES = 16, 20
 
 
@@ -225,6 +226,8 @@ def _working_memory(node: Node, working: tuple[np.ndarray, np.ndarray]) -> list[
             # Loads overlap only within one memory, and the cells' matrices and tables lie in SRAM.
             return [_Wanted(name, size, 0, steps if name.endswith(("scratch", "states", "sums")) else span, "sram")
                     for name, size in pool_memory(pool).items()]  # fmt: skip
+        case q.QConv() as conv if (chunk := conv_chunk(conv)) > 0:
+            return [_Wanted(f"{conv.name}_scratch", conv_scratch(conv, chunk), 0, steps, "sram")]
         case q.QMean() as mean:
             return [_Wanted(f"{mean.name}_sums", 4 * mean.input.channels, 0, span)]
     return []
@@ -243,6 +246,28 @@ def pool_memory(pool: q.QPool) -> dict[str, int]:
         f"{pool.name}_states": 2 * across * max(h1, h2),
         f"{pool.name}_sums": 12 * max(h1, h2),
     }
+
+
+def conv_chunk(conv: q.QConv) -> int:
+    """Pixels of a row that kernels/conv.h widens at once: as many as SCRATCH_BYTES hold, in even parts of the row.
+
+    0 for a shape that its fast path does not take: depthwise, input channels not a multiple of four, fewer than three
+    outputs, rows of one pixel.
+    """
+    width = conv.output.width
+    if conv.is_depthwise or conv.input.channels % 4 or width < 2 or conv.output.channels < 3:
+        return 0
+    for parts in range(1, width):
+        chunk = -(-width // parts)
+        if width % chunk != 1 and (conv_scratch(conv, chunk) <= SCRATCH_BYTES or chunk <= 2):
+            return chunk
+    return 0
+
+
+def conv_scratch(conv: q.QConv, chunk: int) -> int:
+    """Bytes of widened weights of three outputs and of widened pixels for `chunk` outputs."""
+    columns = (chunk - 1) * conv.stride + conv.kernel
+    return 24 + 2 * conv.kernel * conv.input.channels * (3 * conv.kernel + columns)
 
 
 def _detection_memory(detector: q.Detector, length: int) -> list[_Wanted]:
