@@ -19,7 +19,8 @@ CYCCNT, SYST = 0xE000_1004, 0xE000_E010
 
 def elf(folder: Path, *code: bytes, name: str = "f", **more: object) -> Path:
     """An executable whose function lies at 0x08000100."""
-    return t.write_elf(folder / "p.elf", {0x0800_0100: b"".join(code)}, {name: 0x0800_0100}, **more)  # type: ignore[arg-type]
+    segments, functions = {0x0800_0100: b"".join(code)}, {name: 0x0800_0100}
+    return t.write_elf(folder / "p.elf", segments, functions, **more)  # type: ignore[arg-type]
 
 
 def time(folder: Path, *code: bytes, **options: object) -> Timing:
@@ -90,8 +91,8 @@ def test_the_fpu_is_on(tmp_path: Path) -> None:
 def test_a_program_that_reads_cyccnt_in_the_middle_of_a_block_sees_the_same_cycles(
     tmp_path: Path, mode: str, wait_states: int
 ) -> None:
-    # Between the two reads: a load not overlapped (2), three ALU (3), a divide of 0 by 0 (2), and the first read itself, whose
-    # successor is no load (2).
+    # Between the two reads: a load not overlapped (2), three ALU (3), a divide of 0 by 0 (2), and the first read
+    # itself, whose successor is no load (2).
     body = t.ldr(4, 3), ALU, ALU, ALU, t.udiv(5, 6, 6)
     code = (
         t.load_constant(2, CYCCNT),
@@ -125,7 +126,8 @@ def test_cyccnt_can_be_written(tmp_path: Path) -> None:
 
 def test_systick_counts_the_same_cycles_down(tmp_path: Path) -> None:
     code = (
-        t.load_constant(2, SYST), t.load_constant(0, 999), t.str_(0, 2, 4), t.str_(0, 2, 8), t.load_constant(0, 5), t.str_(0, 2),
+        t.load_constant(2, SYST), t.load_constant(0, 999), t.str_(0, 2, 4), t.str_(0, 2, 8),
+        t.load_constant(0, 5), t.str_(0, 2),
         ALU, t.ldr(0, 2, 8), ALU, ALU, t.ldr(1, 2, 8), t.half(0xEBA0, 0x0001), RETURN,
     )  # fmt: skip
     assert time(tmp_path, *code).calls[0].r0 == 2 + 1 + 1
@@ -229,8 +231,8 @@ def test_bad_options(tmp_path: Path, options: dict[str, object], says: str) -> N
 
 def test_the_command_prints_json(tmp_path: Path) -> None:
     path = elf(tmp_path, ALU, RETURN)
-    result = CliRunner().invoke(app, ["cycles", str(path), "--call", "f", "--arg", "3", "--arg", "0x4", "--wait-states", "0",
-                                      "--repeat", "2", "--json"])  # fmt: skip
+    options = "--call f --arg 3 --arg 0x4 --wait-states 0 --repeat 2 --json"
+    result = CliRunner().invoke(app, ["cycles", str(path), *options.split()])
     assert json.loads(result.output) == {"symbol": "f", "cycles": [4, 4], "instructions": [2, 2], "r0": 7}
 
 

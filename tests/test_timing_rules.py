@@ -1,7 +1,7 @@
 """Each timing rule on a short sequence, the expected count worked out by hand from the rule.
 
-Counts run from the first instruction's execution to the cycle from which the next may execute. All instructions are 32 bits wide
-where it does not matter, and so are fetched one a cycle; addresses start at a word.
+Counts run from the first instruction's execution to the cycle from which the next may execute. All instructions are 32
+bits wide where it does not matter, and so are fetched one a cycle; addresses start at a word.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def cycles(
 ) -> int:
     """Cycles of instructions executed one after the other.
 
-    at: data address of the k-th (default: SRAM1). taken: the k-th branches to an offset from the start, where the next one lies.
+    at: data address of the k-th (default: SRAM1). taken: the k-th branches to an offset from the start, where the next
+    one lies.
     """
     pipeline = Pipeline(rules.without(without))
     address, steps = start, []
@@ -257,8 +258,9 @@ def test_without_early_target_an_immediate_branch_takes_three() -> None:
 
 
 def test_a_conditional_branch_not_taken_steals_a_fetch() -> None:
-    # Words 0.. are asked for in cycles -3, -2, -1. The branch (halfword 0) executes at 0: cycle -1 goes to its target, so word 2 is
-    # asked for at 0 and can be decoded at 2. The two wide instructions behind the nop lie in words 1 and 2: execution at 2 and 3.
+    # Words 0.. are asked for in cycles -3, -2, -1. The branch (halfword 0) executes at 0: cycle -1 goes to its target,
+    # so word 2 is asked for at 0 and can be decoded at 2. The two wide instructions behind the nop lie in words 1 and
+    # 2: execution at 2 and 3.
     code = t.b_if(GE, 64), t.nop(), ALU, ALU
     assert cycles(*code) == 4
     # Wide from the start of word 0 on, nothing is ahead: the stolen cycle shows.
@@ -274,10 +276,10 @@ def half_branch_wide(condition: int, distance: int) -> bytes:
 
 
 def test_a_slot_frees_late_where_execute_holds_decode_up() -> None:
-    # Words 0, 1, 2 are asked for in cycles -3, -2, -1 and decodable at -1, 0, 1. The load executes at 0 for two cycles. The first
-    # ALU instruction (words 0 and 1) is decoded at 0 but executes at 2 only, so word 0's slot frees at 2 and word 3 can be decoded
-    # at 4. The second (words 1, 2) executes at 3, the third (words 2, 3) is decoded at 4 and executes at 5 to 6.
-    # Freed at 0 already, word 3 is there at 2: the third executes at 4.
+    # Words 0, 1, 2 are asked for in cycles -3, -2, -1 and decodable at -1, 0, 1. The load executes at 0 for two cycles.
+    # The first ALU instruction (words 0 and 1) is decoded at 0 but executes at 2 only, so word 0's slot frees at 2 and
+    # word 3 can be decoded at 4. The second (words 1, 2) executes at 3, the third (words 2, 3) is decoded at 4 and
+    # executes at 5 to 6. Freed at 0 already, word 3 is there at 2: the third executes at 4.
     code = t.ldr_narrow(0, 1), ALU, ALU, ALU
     assert cycles(*code) == 6
     assert cycles(*code, without=("late-release",)) == 5

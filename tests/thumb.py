@@ -1,6 +1,8 @@
-"""Thumb code and ELF files without a compiler: encoders for the instructions the timing tests need, and a minimal ELF writer.
+"""Thumb code and ELF files without a compiler: encoders for the instructions the timing tests need, and a minimal ELF
+writer.
 
-Encodings are from the ARMv7-M Architecture Reference Manual, chapter A7.7 (T1 is the 16-bit form, T2 to T4 the 32-bit ones).
+Encodings are from the ARMv7-M Architecture Reference Manual, chapter A7.7 (T1 is the 16-bit form, T2 to T4 the 32-bit
+ones).
 """
 
 from __future__ import annotations
@@ -214,7 +216,8 @@ def write_elf(
     kind: int = ET_EXEC,
     thumb_bit: int = 1,
 ) -> Path:
-    """Write an executable with a section and a segment for each stretch of bytes (the key is its VMA) and a symbol table.
+    """Write an executable with a section and a segment for each stretch of bytes (the key is its VMA) and a symbol
+    table.
 
     stored_at: the LMA of a segment, by its VMA, where they differ.
     """
@@ -238,7 +241,8 @@ def write_elf(
         name = names.index(b".symtab" if section == 2 else b".strtab")
         sections += struct.pack("<10I", name, section, 0, 0, where, len(data), link, 1 if section == 2 else 0, 4, entry)
         bodies += data
-    start = struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1", kind, machine, 1, 0, 52, offset + len(bodies), 0x0500_0000,
-                        52, 32, count, 40, count + 4, count + 3)  # fmt: skip
+    sizes = 52, 32, count, 40, count + 4, count + 3
+    where = offset + len(bodies)
+    start = struct.pack("<16sHHIIIIIHHHHHH", b"\x7fELF\1\1\1", kind, machine, 1, 0, 52, where, 0x0500_0000, *sizes)
     path.write_bytes(start + headers + bodies + sections)
     return path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.console import Console
@@ -12,6 +12,9 @@ from rich.table import Table
 
 from hil.errors import HilError
 from hil.timing import rules
+
+if TYPE_CHECKING:
+    from hil.timing.engine import Mode
 
 _console = Console()
 _RULES = ", ".join(rules.NAMES)
@@ -64,7 +67,7 @@ def cycles(
         stack=None if sp is None else _address(sp),
         wait_states=wait_states,
         repeat=repeat,
-        mode=mode,  # type: ignore[arg-type]  checked there
+        mode=cast("Mode", mode),  # time_function checks it
         disabled=disable or (),
         timeout_cycles=timeout_cycles,
     )

@@ -1,18 +1,21 @@
 """The pipeline, compiled: the twin of pipeline.py and fetch.py on the arena (hil.timing.layout).
 
-m is the arena. Times are relative to the entry of the block being worked out. Tests hold this equal to the readable files, cycle by
-cycle; the reasons for each step stand there. Few and plain functions: numba compiles them at the first use.
+m is the arena. Times are relative to the entry of the block being worked out. Tests hold this equal to the readable
+files, cycle by cycle; the reasons for each step stand there. Few and plain functions: numba compiles them at the first
+use.
 """
 
 # ruff: noqa: F403, F405  every capital name is an offset from layout
 # mypy: disable-error-code="no-untyped-def"
 from __future__ import annotations
 
+from typing import Any
+
 from numba import cfunc, njit, types
 
 from hil.timing.layout import *
 
-INTERNAL = {"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+INTERNAL: dict[str, Any] = {"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 ARENA_POINTER = types.CPointer(types.int64)
 SIGNATURE_OF_WORK = types.void(types.int64, ARENA_POINTER)
 NEVER = 1 << 40  # the time of a queue slot that is not free
@@ -103,7 +106,7 @@ def _overlaps(m, row, previous):
         return False
     mine = m[row + R_DYNAMIC] & SLAVE_MASK
     other = m[OVERLAP] - 1
-    return mine == other or mine == ANY_SLAVE or other == ANY_SLAVE
+    return mine == other or mine == ANY_SLAVE or other == ANY_SLAVE  # noqa: SIM109, PLR1714  plain for numba
 
 
 @njit(**INTERNAL)

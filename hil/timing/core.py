@@ -53,8 +53,8 @@ class Core:
         self._program, self._board = program, board
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
-        self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)
-        self.engine = Engine(mode, self.read, rules)
+        self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)  # type: ignore[attr-defined]
+        self.engine = Engine(mode, self.read, lambda register: int(self.uc.reg_read(register)), rules)
         self.engine.set_flash(FlashSettings(wait_states))
         self._map()
         self.stop = self._free_flash()
@@ -82,7 +82,8 @@ class Core:
         if pc != self.stop:
             raise HilError(
                 f"{self._program.path}: the function at {self._program.describe(address)} did not return within "
-                f"{timeout_cycles} cycles; it was at {self._program.describe(pc)}: raise --timeout-cycles, or is it a main loop?"
+                f"{timeout_cycles} cycles; it was at {self._program.describe(pc)}: raise --timeout-cycles, "
+                "or is it a main loop?"
             )
         engine.finish(self.stop)
         r0 = uc.reg_read(arm_const.UC_ARM_REG_R0)
@@ -139,7 +140,8 @@ class Core:
             ccm = self._board.ccm
             if not ccm.origin < stack <= ccm.end:
                 raise HilError(
-                    f"--sp {stack:#010x} is in no RAM of the {self._board.chip}: the top of SRAM is {self._board.sram.end:#010x}"
+                    f"--sp {stack:#010x} is in no RAM of the {self._board.chip}: "
+                    f"the top of SRAM is {self._board.sram.end:#010x}"
                 )
         stack = (stack & ~7) - (len(rest) * 4 + 7 & ~7)
         uc.mem_write(stack, struct.pack(f"<{len(rest)}I", *(word & 0xFFFF_FFFF for word in rest)))
@@ -159,7 +161,7 @@ class Core:
 
     def _now(self, address: int) -> int:
         """The cycle of the access to a counter at an address that is being made."""
-        return self.engine.access_cycle(address, lambda register: int(self.uc.reg_read(register)))
+        return self.engine.access_cycle(address)
 
     def _died(self, error: unicorn.UcError) -> HilError:
         pc = self.uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1

@@ -51,9 +51,9 @@ def time_function(
 ) -> Timing:
     """Call a function of an ELF `repeat` times and count its cycles.
 
-    arguments: r0 to r3, then words on the stack; a string is a symbol, whose address is passed. stack: its top, by default the
-    end of SRAM. wait_states: of the flash, by default those of the board at its full clock. disabled: names of hil.timing.rules.
-    Raises HilError for whatever is wrong with the ELF or with what it does.
+    arguments: r0 to r3, then words on the stack; a string is a symbol, whose address is passed. stack: its top, by
+    default the end of SRAM. wait_states: of the flash, by default those of the board at its full clock. disabled: names
+    of hil.timing.rules. Raises HilError for whatever is wrong with the ELF or with what it does.
     """
     chip = boards.load(board)
     if mode not in _MODES:

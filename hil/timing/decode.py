@@ -22,7 +22,8 @@ _SINGLE_BYTES = {
 _KINDS = {
     arm.ARM_INS_LDRD: Kind.LOAD_PAIR, arm.ARM_INS_STRD: Kind.STORE_PAIR,
     arm.ARM_INS_LDM: Kind.LOAD_MULTIPLE, arm.ARM_INS_LDMDB: Kind.LOAD_MULTIPLE, arm.ARM_INS_POP: Kind.LOAD_MULTIPLE,
-    arm.ARM_INS_VLDMIA: Kind.LOAD_MULTIPLE, arm.ARM_INS_VLDMDB: Kind.LOAD_MULTIPLE, arm.ARM_INS_VPOP: Kind.LOAD_MULTIPLE,
+    arm.ARM_INS_VLDMIA: Kind.LOAD_MULTIPLE, arm.ARM_INS_VLDMDB: Kind.LOAD_MULTIPLE,
+    arm.ARM_INS_VPOP: Kind.LOAD_MULTIPLE,
     arm.ARM_INS_STM: Kind.STORE_MULTIPLE, arm.ARM_INS_STMDB: Kind.STORE_MULTIPLE, arm.ARM_INS_PUSH: Kind.STORE_MULTIPLE,
     arm.ARM_INS_VSTMIA: Kind.STORE_MULTIPLE, arm.ARM_INS_VSTMDB: Kind.STORE_MULTIPLE,
     arm.ARM_INS_VPUSH: Kind.STORE_MULTIPLE,
@@ -150,7 +151,8 @@ class _Common:
         """An Instruction with what all have in common filled in."""
         name = self.instruction.mnemonic
         fields = {"reads": self.reads, "writes": self.writes, "is_fp": name.startswith("v")} | more
-        return Instruction(self.instruction.address, self.instruction.size, kind, self.text, **fields)  # type: ignore[arg-type]
+        at, size = self.instruction.address, self.instruction.size
+        return Instruction(at, size, kind, self.text, **fields)
 
 
 def _kind(instruction: capstone.CsInsn, writes: int) -> Kind:
@@ -204,7 +206,7 @@ _DOWN = ("ldmdb", "stmdb", "vldmdb", "vstmdb")
 
 
 def _fp_move(common: _Common) -> Instruction:
-    """VMOV between core and FP registers, VMRS, VCMP, VABS, VNEG: of VMOV's two core registers only the second is late."""
+    """VMOV, VMRS, VCMP, VABS, VNEG: of the two core registers that a VMOV writes only the second is late."""
     instruction = common.instruction
     registers = [x.reg for x in instruction.operands if x.type == arm.ARM_OP_REG]
     is_pair = instruction.id == arm.ARM_INS_VMOV and len(registers) >= 3

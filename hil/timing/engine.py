@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
@@ -16,12 +16,14 @@ from hil.timing.compiled import NEVER, work_out
 from hil.timing.decode import Decoder, UndecodableError
 from hil.timing.fetch import LATENCY
 from hil.timing.flash import FlashSettings
+from hil.timing.guess import DEFAULT_SLAVE, slaves_of
 from hil.timing.hooks import look, on_block
 from hil.timing.instruction import Instruction, Kind
 from hil.timing.rows import REGISTERS, Rows
 from hil.timing.trace import effective_address
 
 Mode = Literal["full", "fast"]
+Read = Callable[[int, int], bytes]
 _NO_DEADLINE = 1 << 62
 _BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 
@@ -35,13 +37,16 @@ def packed(settings: FlashSettings) -> int:
 class Engine:
     """Charges blocks as they run.
 
-    mode "full" needs hooks.look before each instruction: then it equals hil.timing.pipeline. "fast" needs hooks at blocks only:
-    it takes every condition as passed, every access as aligned and in SRAM1, divides as average, flash as always in its caches.
-    read(address, size) gives code bytes.
+    mode "full" needs hooks.look before each instruction: then it equals hil.timing.pipeline. "fast" needs hooks at
+    blocks only: it takes every condition as passed, every access as aligned and in SRAM1, divides as average, flash as
+    always in its caches. read(address, size): bytes of memory. register(id): a register, by Unicorn's id.
     """
 
-    def __init__(self, mode: Mode, read: Callable[[int, int], bytes], rules: frozenset[str] = catalogue.ALL) -> None:
+    def __init__(
+        self, mode: Mode, read: Read, register: Callable[[int], int], rules: frozenset[str] = catalogue.ALL
+    ) -> None:
         self.mode, self.rules = mode, rules
+        self._read, self._register = read, register
         self._decoder = Decoder(read)
         self._conditional: set[int] = set()
         self.problem: HilError | None = None
@@ -62,7 +67,7 @@ class Engine:
         }
         for word, function in functions.items():
             m[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
-        m[at.FN_WORK_OUT], m[at.FN_LOOK] = work_out.address, look.address
+        m[at.FN_WORK_OUT], m[at.FN_LOOK] = int(work_out.address or 0), int(look.address or 0)
         m[at.ARENA] = m.ctypes.data
         m[at.DEADLINE] = _NO_DEADLINE
         m[at.STATE] = at.START_STATE
@@ -101,13 +106,13 @@ class Engine:
         self._forget(0, 0)
 
     def start(self) -> None:
-        """Code begins to run as if after a branch, other code having run meanwhile: the flash caches stay, the rest is empty."""
+        """Code begins to run as if after a branch, other code having run meanwhile: only the flash caches stay."""
         m = self.arena
         m[at.CURRENT_LINE] = m[at.PREFETCHED_LINE] = 0
         m[at.STATE], m[at.NODE] = at.START_STATE, 0
 
     def border(self, address: int, size: int = 0) -> None:
-        """What the block hook does: the running block has gone to an address; a block of `size` bytes runs there next."""
+        """Do as the block hook: the running block has gone to an address, where a block of `size` bytes runs next."""
         deadline, self.arena[at.DEADLINE] = int(self.arena[at.DEADLINE]), _NO_DEADLINE
         on_block.ctypes(None, address, size, self._pointer)
         self.arena[at.DEADLINE] = deadline
@@ -139,20 +144,23 @@ class Engine:
         self.split(pc + self._decoder.at(pc).size)
         return self.cycles + int(self.arena[self.arena[at.STATE] + 1])
 
-    def access_cycle(self, address: int, register: Callable[[int], int]) -> int:
-        """The cycle of the single load or store at work in the running block that accesses an address.
+    def access_cycle(self, address: int) -> int:
+        """The cycle of the load or store at work in the running block that accesses an address.
 
-        register(id) reads a register by Unicorn's id: the instruction is the first that they make access the address.
+        That is the first instruction that the registers, as they are, make access it.
         """
         m = self.arena
         node = int(m[at.NODE])
         pc, end = int(m[node + at.N_START]), int(m[node + at.N_END])
         while node and pc < end:
             instruction = self._decoder.at(pc)
-            if effective_address(instruction, lambda number: register(REGISTERS[number])) == address:
+            if effective_address(instruction, self._number) == address:
                 return self.now(pc)
             pc = instruction.end
         return self.cycles
+
+    def _number(self, number: int) -> int:
+        return self._register(REGISTERS[number])
 
     # -- code
 
@@ -184,28 +192,31 @@ class Engine:
     def _decode(self, address: int, size: int) -> None:
         """First sight of a block: called from inside the block hook."""
         try:
-            end = address + size
-            while address < end:
-                address += self._add(address, end - address)
-        except (
-            Exception
-        ) as error:  # must not pass through native code: kept, and the emulation goes on to its next border
+            block = list(self._instructions(address, address + size))
+            slaves = slaves_of(block, self._number, self._read)
+            for instruction in block:
+                self._add(instruction, slaves.get(instruction.address, DEFAULT_SLAVE))
+        except Exception as error:  # must not pass through native code: kept, and the run ends at the next border
             self.problem = error if isinstance(error, HilError) else HilError(f"timing model: {error!r}")
             self.set_deadline(0)
 
-    def _add(self, address: int, room: int) -> int:
-        """Bring the instruction at an address into the arena; returns its size."""
-        try:
-            instruction = self._decoder.at(address)
-        except UndecodableError:  # the emulator decides what it is worth; here it is one cycle
-            instruction = Instruction(address, min(room, 2), Kind.ALU, "(undecodable)")
+    def _instructions(self, address: int, end: int) -> Iterator[Instruction]:
+        while address < end:
+            try:
+                instruction = self._decoder.at(address)
+            except UndecodableError:  # the emulator decides what it is worth; here it is one cycle
+                instruction = Instruction(address, min(end - address, 2), Kind.ALU, "(undecodable)")
+            yield instruction
+            address = instruction.end
+
+    def _add(self, instruction: Instruction, guessed_slave: int) -> None:
+        """Bring an instruction into the arena."""
         if instruction.kind is Kind.IT:
             self._cover(instruction)
-        index = self._table_index(address)
+        index = self._table_index(instruction.address)
         if index is not None and not self.arena[index]:
-            row = self._rows.add(instruction, address in self._conditional)
+            row = self._rows.add(instruction, instruction.address in self._conditional, guessed_slave)
             self.arena[index] = row | (at.LOOKED_AT if self.arena[row + at.R_NEEDS] else 0)
-        return instruction.size
 
     def _cover(self, it: Instruction) -> None:
         address = it.end

@@ -1,7 +1,7 @@
 """The prefetch unit: a queue of three words between the instruction bus and decode.
 
-A word takes an address cycle and a data cycle and can be decoded the cycle after; one request goes out a cycle. Word k can be
-asked for once word k-3 has left its slot. Fitted to published cycle counts (docs/timing.md).
+A word takes an address cycle and a data cycle and can be decoded the cycle after; one request goes out a cycle. Word k
+can be asked for once word k-3 has left its slot. Fitted to published cycle counts (docs/timing.md).
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The STM32F4's flash interface: 128-bit lines, wait states, prefetch, a cache for instructions and one for data.
 
-RM0090 chapter 3.5: the "adaptive real-time memory accelerator" keeps 64 lines of instructions and 8 of data, each 16 bytes, and
-drops the least recently used. What is inferred (docs/timing.md): a prefetched line enters the cache when it is used, one read
-of the array goes on at a time, and a data read waits for it like an instruction fetch. At 0 wait states nothing waits and the
-caches are left alone.
+RM0090 chapter 3.5: the "adaptive real-time memory accelerator" keeps 64 lines of instructions and 8 of data, each 16
+bytes, and drops the least recently used. What is inferred (docs/timing.md): a prefetched line enters the cache when it
+is used, one read of the array goes on at a time, and a data read waits for it like an instruction fetch. At 0 wait
+states nothing waits and the caches are left alone.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Flash:
         return self.settings.wait_states > 0 and is_flash(address)
 
     def fetch(self, address: int, issued: int) -> int:
-        """Cycles that fetching a word waits beyond its one data cycle, its address having gone out in cycle `issued`."""
+        """Cycles that fetching a word waits beyond its one data cycle; its address went out in cycle `issued`."""
         line = address >> LINE_SHIFT
         if line == self._current or not self._waits(address):
             return 0

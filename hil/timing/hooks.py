@@ -1,11 +1,11 @@
 """The compiled model's native hooks: before each block, and in the full model before each instruction.
 
-An instruction hook that is the only one costs 5 ns, a memory hook 80 (Unicorn 2.1.4 restores the CPU's state for each access): so
-data addresses are worked out from the registers before the instruction runs.
+An instruction hook that is the only one costs 5 ns, a memory hook 80 (Unicorn 2.1.4 restores the CPU's state for each
+access): so data addresses are worked out from the registers before the instruction runs.
 """
 
 # ruff: noqa: F403, F405  every capital name is an offset from layout
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, call-arg"
 from __future__ import annotations
 
 import numpy as np

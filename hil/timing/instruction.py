@@ -90,8 +90,8 @@ class Instruction:
 class Executed:
     """An instruction that went through the pipeline, with what only the run knows.
 
-    next_address: of the instruction that came after it. data_address: what it read or wrote, if it did. operands: dividend
-    and divisor as unsigned 32-bit words. passed: False where its IT condition failed.
+    next_address: of the instruction that came after it. data_address: what it read or wrote, if it did. operands:
+    dividend and divisor as unsigned 32-bit words. passed: False where its IT condition failed.
     """
 
     instruction: Instruction

@@ -1,8 +1,8 @@
 """Where the compiled model keeps everything: one int64 array, the arena, that native hooks can reach by its address.
 
-Offsets are words. A "row" is a decoded instruction with the rules worked into it (hil.timing.rows), a "class" what of it matters
-to its successor, a "state" the pipeline at a block's border with times relative to that border, a "node" a block entered in a
-state, an "exit" what running a node costs and leads to.
+Offsets are words. A "row" is a decoded instruction with the rules worked into it (hil.timing.rows), a "class" what of
+it matters to its successor, a "state" the pipeline at a block's border with times relative to that border, a "node" a
+block entered in a state, an "exit" what running a node costs and leads to.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ CODE_CAPACITY = 72
 LINE_HIT, LINE_PREFETCHED, LINE_MISSED, LINE_SAME = range(4)
 STARTS_PREFETCH = 4
 
-# -- a state: PREVIOUS, EXECUTED, OVERLAP, words ahead, LAST_REQUEST, FREE_COUNT, FREE * 3, READY * 3, BUSY_UNTIL, PREFETCH_READY
+# -- a state: PREVIOUS, EXECUTED, OVERLAP, words ahead, LAST_REQUEST, FREE_COUNT, FREE * 3, READY * 3, BUSY_UNTIL,
+# PREFETCH_READY
 STATE_WORDS = 14
 S_AHEAD, S_LAST_REQUEST = 3, 4
 STATES = 256
@@ -98,7 +99,8 @@ ROW_BITS = 16
 ROWS = EXIT_HASH + (2 << EXIT_BITS)
 F_SINGLE, F_LOADS, F_OVERLAPS, F_FOLDS, F_STEALS, F_CONDITIONAL, F_DELAY_AFTER = (1 << n for n in range(7))
 
-# -- what a run knows of an instruction (R_DYNAMIC): slave | extra cycles << EXTRA_SHIFT | missing data lines << MISS_SHIFT
+# -- what a run knows of an instruction (R_DYNAMIC): slave | extra cycles << EXTRA_SHIFT | missing data lines <<
+# MISS_SHIFT
 SLAVE_MASK, ANY_SLAVE = 7, 7
 EXTRA_SHIFT, EXTRA_MASK = 3, 15
 MISS_SHIFT = 7

@@ -1,13 +1,14 @@
 """Basic blocks worked out once: what running a block in a given pipeline state costs and leads to is kept.
 
-A block's cost depends on the block, on the state of the pipeline at its entry (fetch queue, previous instruction, a load that may
-overlap), on whether its last branch is taken, and on what its run says: bus slaves, missed data lines, divide operands, failed
-conditions, and what the instruction cache answers for each flash line. The last two are summed up in a signature. All of it is the
-key, so a kept cost is the exact one. That works because the caches' answers depend on the order of accesses, never on their times.
+A block's cost depends on the block, on the state of the pipeline at its entry (fetch queue, previous instruction, a
+load that may overlap), on whether its last branch is taken, and on what its run says: bus slaves, missed data lines,
+divide operands, failed conditions, and what the instruction cache answers for each flash line. The last two are summed
+up in a signature. All of it is the key, so a kept cost is the exact one. That works because the caches' answers depend
+on the order of accesses, never on their times.
 """
 
 # ruff: noqa: F403, F405  every capital name is an offset from layout
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, call-arg"
 from __future__ import annotations
 
 import numpy as np

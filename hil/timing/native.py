@@ -1,13 +1,14 @@
 """Calls from compiled hooks to native functions known by address.
 
-A ctypes function object would do, but numba cannot cache a function on disk that holds one: the address may differ next time.
+A ctypes function object would do, but numba cannot cache a function on disk that holds one: the address may differ next
+time.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
 from numba.extending import intrinsic
 

@@ -1,8 +1,8 @@
 """The pipeline, one instruction at a time: the readable statement of the rules.
 
-Three stages: fetch (hil.timing.fetch), decode, execute. What the simulated board runs on is the compiled twin of this file
-(hil.timing.compiled); tests hold the two equal, cycle by cycle. Each rule is named where it applies; hil.timing.rules says where
-it comes from.
+Three stages: fetch (hil.timing.fetch), decode, execute. What the simulated board runs on is the compiled twin of this
+file (hil.timing.compiled); tests hold the two equal, cycle by cycle. Each rule is named where it applies;
+hil.timing.rules says where it comes from.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ def slave(address: int) -> int:
         if address < end:
             return number
     return 4
+
+
+def _same_slave(one: int | None, other: int | None) -> bool:
+    return one is None or other is None or slave(one) == slave(other)
 
 
 class Pipeline:
@@ -116,16 +120,14 @@ class Pipeline:
     # -- neighbours in execute
 
     def _settle_overlap(self, step: Executed) -> None:
-        """Rules load-overlap and bus-slaves: the load before costs 1 if this access can follow it on the bus at once."""
+        """Rules load-overlap and bus-slaves: the load before costs 1 if this access can follow it at once."""
         load, self._overlaps = self._overlaps, None
         if load is None or not step.passed or step.instruction.kind not in SINGLE:
             return
         if load.instruction.loaded & step.instruction.address_registers:
             return
-        if "bus-slaves" in self.rules and load.data_address is not None and step.data_address is not None:
-            if slave(load.data_address) != slave(step.data_address):
-                return
-        self._cycle -= 1
+        if "bus-slaves" not in self.rules or _same_slave(load.data_address, step.data_address):
+            self._cycle -= 1
 
     def _stall(self, instruction: Instruction, at_once: bool) -> int:
         """Cycles that execute waits for the instruction before; only one that would follow it at once does."""

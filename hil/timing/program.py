@@ -102,7 +102,7 @@ def _check_core(path: Path, elf: Any) -> None:
 
 
 def _segments(path: Path, elf: Any, board: Board) -> list[Segment]:
-    """What is in memory before the function runs: each segment where it runs, and where it is stored if that is flash."""
+    """What is in memory at first: each segment where it runs, and where it is stored if that is flash."""
     _check_sections(path, elf, board)
     segments = []
     for segment in elf.iter_segments("PT_LOAD"):
@@ -132,8 +132,8 @@ def _check_place(path: Path, what: str, start: int, size: int, board: Board) -> 
         return
     known = ", ".join(f"{name} {memory.origin:#010x} to {memory.end - 1:#010x}" for name, memory in spans.items())
     raise HilError(
-        f"{path}: {what} ({start:#010x} to {start + size - 1:#010x}) lies outside the memory of the {board.chip} ({known}): "
-        "link it to the chip's addresses"
+        f"{path}: {what} ({start:#010x} to {start + size - 1:#010x}) lies outside the memory of the {board.chip} "
+        f"({known}): link it to the chip's addresses"
     )
 
 

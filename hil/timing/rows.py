@@ -6,23 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 from unicorn import arm_const
 
+from hil.errors import HilError
 from hil.timing import layout as at
 from hil.timing.costs import UNKNOWN_DIVIDE, base_cost
 from hil.timing.fetch import LATENCY
 from hil.timing.instruction import IMMEDIATE_BRANCHES, PC, SP, Instruction, Kind
-from hil.timing.pipeline import FP_COMPUTES, LOADS, LOADS_PC, SINGLE, STORES_BUFFERED, WRITES_LATE, fixed_refill, slave
+from hil.timing.pipeline import FP_COMPUTES, LOADS, LOADS_PC, SINGLE, STORES_BUFFERED, WRITES_LATE, fixed_refill
 
 REGISTERS = [arm_const.UC_ARM_REG_R0 + n for n in range(13)]
 REGISTERS += [arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR, arm_const.UC_ARM_REG_PC]
-_SRAM = 0x2000_0000
 _Row = dict[int, int]
 
 
 class Rows:
     """Writes rows and classes into an arena.
 
-    looks: whether a code hook will find out what each execution does; without it every condition passes, every access is
-    aligned and goes to SRAM1 (literals to flash), every divide takes the middle.
+    looks: whether a code hook will find out what each execution does; without it every condition passes, every access
+    is aligned and goes to the slave guessed for it, every divide takes the middle.
     """
 
     def __init__(self, arena: NDArray[np.int64], rules: frozenset[str], looks: bool) -> None:
@@ -35,9 +35,13 @@ class Rows:
             self._classes[narrow,] = self._new_class((0, 0, 0, 0, 0, int(narrow == 1), 0))
         self._arena[at.ROW_COUNT] = 1
 
-    def add(self, instruction: Instruction, is_conditional: bool) -> int:
-        """Write an instruction's row; returns its offset."""
-        row = self._timing(instruction, is_conditional)
+    def add(self, instruction: Instruction, is_conditional: bool, guessed_slave: int) -> int:
+        """Write an instruction's row; returns its offset. Raises HilError when the arena is full."""
+        if self._arena[at.ROW_COUNT] >= (1 << at.ROW_BITS) - 1 or self._arena[at.CLASS_COUNT] >= at.CLASS_CAPACITY - 1:
+            raise HilError(
+                f"the timing model has room for {1 << at.ROW_BITS} different instructions: the code has more"
+            )
+        row = self._timing(instruction, is_conditional) | {at.R_DYNAMIC: self._static(instruction, guessed_slave)}
         if self._looks:
             row |= self._look(instruction, is_conditional)
         offset = at.ROWS + at.ROW_STRIDE * int(self._arena[at.ROW_COUNT])
@@ -59,7 +63,6 @@ class Rows:
             at.R_CLASS: self._class_of(instruction),
             at.R_ADDRESS: instruction.address_registers,
             at.R_FLAGS: self._flags(instruction, is_conditional and self._looks, is_after),
-            at.R_DYNAMIC: self._static(instruction),
             at.R_BASE_BACK: self._base_back(instruction),
             at.R_FP: instruction.reads & ~keeps_addend if needs_fp else 0,
             at.R_DELAY: delay,
@@ -89,13 +92,11 @@ class Rows:
         chains = "write-back" in self._rules and instruction.kind in SINGLE and instruction.writes_back
         return 1 + instruction.base if chains else 0
 
-    def _static(self, instruction: Instruction) -> int:
+    def _static(self, instruction: Instruction, guessed_slave: int) -> int:
         """What is assumed of an execution that nobody looks at."""
         if instruction.kind is Kind.DIVIDE:
             return (UNKNOWN_DIVIDE - 1 if "divide" in self._rules else 0) << at.EXTRA_SHIFT
-        if "bus-slaves" not in self._rules:
-            return at.ANY_SLAVE
-        return slave(instruction.address if instruction.base == PC else _SRAM)
+        return guessed_slave if "bus-slaves" in self._rules else at.ANY_SLAVE
 
     # -- what its successor reads
 

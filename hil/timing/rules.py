@@ -1,9 +1,10 @@
 """The rules of the timing model: what each says, how sure it is, where it comes from. Each can be switched off by name.
 
-Sources: TRM is ARM's Cortex-M4 technical reference manual (100166, chapter 3.3 "Instruction set summary" and 3.3.2 "Load/store
-timings"); RM0090 is ST's reference manual of the STM32F405/407/42x/43x (chapter 3, embedded flash memory interface);
-"fitted" means inferred from published cycle counts of hand-written kernels on a real STM32F407 (docs/timing.md).
-Confidence: A pinned by published measurements, B documented and consistent with them, C documented only.
+Sources: TRM is ARM's Cortex-M4 technical reference manual (100166, chapter 3.3 "Instruction set summary" and 3.3.2
+"Load/store timings"); RM0090 is ST's reference manual of the STM32F405/407/42x/43x (chapter 3, embedded flash memory
+interface); "fitted" means inferred from published cycle counts of hand-written kernels on a real STM32F407
+(docs/timing.md). Confidence: A pinned by published measurements, B documented and consistent with them, C documented
+only.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ _24_BITS, _32_BITS = (1 << 24) - 1, (1 << 32) - 1
 class SystemCounters:
     """Registers at 0xE0000000 and up. now(address) is the cycle of the access being made to an address.
 
-    SysTick counts core cycles whatever its clock source bit says, and raises no interrupt. Other registers keep what is written.
+    SysTick counts core cycles whatever its clock source bit says, and raises no interrupt. Other registers keep what is
+    written.
     """
 
     def __init__(self, now: Callable[[int], int]) -> None:
@@ -47,7 +48,7 @@ class SystemCounters:
             self._registers[offset] = value
 
     def _ticks(self, offset: int) -> tuple[int, int]:
-        """Wraps so far and the current value; the count starts from the reload value in the cycle after it was cleared."""
+        """Wraps so far and the current value; a cycle after it was cleared the count starts from the reload value."""
         if not self._registers.get(_CSR, 0) & _COUNTS:
             return 0, 0
         period = (self._registers.get(_RVR, 0) & _24_BITS) + 1

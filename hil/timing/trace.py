@@ -1,4 +1,4 @@
-"""A run recorded instruction by instruction, for the readable pipeline: slow, exact, for tests and annotated disassembly."""
+"""A run recorded instruction by instruction, for the readable pipeline: slow and exact."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Recorder:
         covered = 0
         for (instruction, address, operands), following in zip(self._seen, followers, strict=True):
             covered = instruction.covers if instruction.kind is Kind.IT else max(0, covered - 1)
-            skipped = []
+            skipped: list[Instruction] = []
             at = instruction.end
             while len(skipped) < covered and at != following:
                 skipped.append(self._decoder.at(at))
