@@ -137,10 +137,18 @@ __attribute__((naked)) void hard_fault_handler(void) {
 void hard_fault_handler(void) { crash_by_wild_read(); }
 #endif
 
+#ifdef SLOW_HANDLER
+void hard_fault_handler(void) {
+    for (;;) {
+        __asm volatile("wfi");
+    }
+}
+#endif
+
 void main_program(void) {
     run_at_168_mhz();
     open_usart();
-    uint32_t hello = 0x0B007000u | RCC_CSR >> 28;
+    uint32_t hello = 0x0B007000u | (RCC_CSR >> 28 & 1u);  // whether software reset the chip
     send(&hello, 4);
     while (!(USART2_SR & 1u << 5)) {
     }

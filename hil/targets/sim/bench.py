@@ -1,7 +1,7 @@
 """How fast the simulated board is: `python -m hil.targets.sim.bench firmware.elf [--repeat N]`.
 
-Boots a firmware of the bench's, streams an image of noise to it over the link and prints instructions a second of CPU time (other
-programs on the machine do not count), for the inference as a whole and for the core alone.
+Boots a firmware of the bench's, streams an image of noise to it over the link and prints instructions a second of CPU
+time, for the inference as a whole and for the core alone.
 """
 
 from __future__ import annotations

@@ -12,20 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import capstone
-from capstone import arm_const as cs
 from unicorn import arm_const as uc
 
+from hil.targets.sim.bases import known_bases
 from hil.timing.blockhook import CHECK_ALIGNED, CHECK_DIVISOR, CHECK_STACK, FLAG_CHECKS, FLAG_FPU, FLAG_SPIN
 
 SP, PC = 13, 15
 REGISTER_IDS = [uc.UC_ARM_REG_R0 + n for n in range(13)] + [uc.UC_ARM_REG_SP, uc.UC_ARM_REG_LR, uc.UC_ARM_REG_PC]
-_CAPSTONE_NUMBERS = {cs.ARM_REG_R0 + n: n for n in range(13)} | {
-    cs.ARM_REG_SP: 13,
-    cs.ARM_REG_LR: 14,
-    cs.ARM_REG_PC: 15,
-}
 _DISASSEMBLER = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
-_DISASSEMBLER.detail = True
 _EFFECTS = ("st", "push", "vst", "vpush", "svc", "bkpt", "wf", "sev", "cps", "msr", "ldrex", "bl")
 
 
@@ -192,26 +186,15 @@ def analyse(address: int, code: bytes) -> Block:
 
 def _sort_out(block: Block, code: bytes, suspects: list[tuple[Instruction, int, int, int]]) -> None:
     """Tell what is known at the block's entry from what is known only at the instruction."""
-    written = _written_before(block.address, code, {instruction.address for instruction, *_ in suspects})
+    known = dict(known_bases(block.address, code))
     for instruction, kind, register, offset in suspects:
-        check = Check(kind, register, offset, instruction.address)
-        if instruction.conditional or written is None or register in written[instruction.address]:
-            block.late.append(check)
+        written = known.get(instruction.address)
+        base = None if written is None else written.get(register, (register, 0))
+        is_moved = base is not None and base[1] != 0
+        if base is None or instruction.conditional or (is_moved and kind == CHECK_DIVISOR):
+            block.late.append(Check(kind, register, offset, instruction.address))
         else:
-            block.checks.append(check)
-
-
-def _written_before(address: int, code: bytes, at: set[int]) -> dict[int, set[int]] | None:
-    """For each of some addresses, the registers that the block has written before it. None: it does not disassemble."""
-    written: set[int] = set()
-    found: dict[int, set[int]] = {}
-    for instruction in _DISASSEMBLER.disasm(code, address):
-        if instruction.address in at:
-            found[instruction.address] = set(written)
-        written |= {
-            _CAPSTONE_NUMBERS[register] for register in instruction.regs_access()[1] if register in _CAPSTONE_NUMBERS
-        }
-    return found if found.keys() == at else None
+            block.checks.append(Check(kind, base[0], base[1] + offset, instruction.address))
 
 
 def keeps_to_registers(address: int, code: bytes) -> bool:

@@ -122,6 +122,7 @@ class SimBoard:
                 self.reset(rcc.RESET_SOFTWARE)
             if self.has_output:
                 return
+            self.faults.check_handler(self.core.now)
             self._take_exception()
             runaway = self._busy_since + int(self._runaway_s * self.clock.hz)
             if self._sleeps:
@@ -130,7 +131,6 @@ class SimBoard:
                 continue
             if self.core.now >= runaway:
                 raise self.faults.open or self.faults.endless(self._pc, self._runaway_s)
-            self.faults.check_handler(self.core.now)
             self.chip.look_ahead(min(until, runaway))
             self._step()
 

@@ -26,11 +26,19 @@ class Called:
     r0: int
 
 
+def start_up(board: SimBoard) -> None:
+    """Do for RAM and FPU what the image's own start-up code would: a function may be called without it having run."""
+    for address, data in board.image.initial:
+        board.core.memory.write(address, data)
+    board.chip.bus.write(_CPACR, 4, _FPU_FULL_ACCESS)
+
+
 def call(
     board: SimBoard, function: str, arguments: Sequence[int] = (), *, sp: int | None = None, limit_cycles: int = 10**9
 ) -> Called:
-    """Call a function by the AAPCS: r0 to r3 and the stack from `arguments`, SP from `sp` (default: the top of SRAM).
+    """Call a function by the AAPCS, after start_up(): r0 to r3 and the stack from `arguments`, SP from `sp`.
 
+    The stack pointer is the top of SRAM where none is given.
     Raises HilError where the image has no such function, TargetFault where it crashes, TargetError where it does not
     return.
     """
@@ -39,7 +47,6 @@ def call(
         raise HilError(f"{board.image.path}: there is no symbol {function!r}")
     core = board.core
     core.stop_at = board.board.flash.end - 16
-    board.chip.bus.write(_CPACR, 4, _FPU_FULL_ACCESS)
     stack = (board.board.sram.end if sp is None else sp) & ~7
     on_stack = arguments[_ARGUMENT_REGISTERS:]
     stack -= (4 * len(on_stack) + 7) & ~7

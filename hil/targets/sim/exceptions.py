@@ -21,6 +21,7 @@ _FLOATS = [uc_arm.UC_ARM_REG_S0 + n for n in range(16)] + [uc_arm.UC_ARM_REG_FPS
 _XPSR_WRITE = uc_arm.UC_ARM_REG_XPSR_NZCVQG
 _BASIC_BYTES, _EXTENDED_BYTES = 32, 104
 _NPRIV, _SPSEL, _FPCA = 1, 2, 4
+_SFPA = 8  # Unicorn's M4 believes that it has the security extension and is in its secure state
 _XPSR_ALIGNED, _XPSR_THUMB, _XPSR_FLAGS = 1 << 9, 1 << 24, 0xF80F_0000
 _RETURNS = {0xFFFF_FFF1, 0xFFFF_FFF9, 0xFFFF_FFFD, 0xFFFF_FFE1, 0xFFFF_FFE9, 0xFFFF_FFED}
 
@@ -141,6 +142,6 @@ class Exceptions:
         core.set_register(stack, frame_at + size + (4 if xpsr & _XPSR_ALIGNED else 0))
         core.set_register(_XPSR_WRITE, xpsr & ~_XPSR_ALIGNED)
         control = core.register(uc_arm.UC_ARM_REG_CONTROL) & _NPRIV
-        control |= (_FPCA if with_floats else 0) | (_SPSEL if by_process_stack else 0)
+        control |= (_FPCA | _SFPA if with_floats else 0) | (_SPSEL if by_process_stack else 0)
         core.set_register(uc_arm.UC_ARM_REG_CONTROL, control)
         return address & ~1

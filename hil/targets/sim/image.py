@@ -25,7 +25,8 @@ class Image:
     """The bytes to put into the chip, by address, and the ELF's symbols."""
 
     path: Path
-    parts: tuple[tuple[int, bytes], ...]
+    parts: tuple[tuple[int, bytes], ...]  # as flashed
+    initial: tuple[tuple[int, bytes], ...]  # what start-up makes of RAM: .data and zeroed .bss, at their run addresses
     symbols: Symbols
 
 
@@ -43,9 +44,14 @@ def load(path: Path, board: Board) -> Image:
             for segment in segments:
                 _check_fits(elf, segment, path, board)
             parts = tuple((segment["p_paddr"], segment.data()) for segment in segments if segment["p_filesz"])
+            initial = tuple(
+                (segment["p_vaddr"], segment.data().ljust(segment["p_memsz"], b"\0"))
+                for segment in segments
+                if segment["p_vaddr"] != segment["p_paddr"] or not segment["p_filesz"]
+            )
     except ELFError as error:
         raise HilError(f"{path}: not an ELF file ({error}): give the firmware.elf that the build made") from error
-    return Image(path, parts, symbols(path))
+    return Image(path, parts, initial, symbols(path))
 
 
 def _check_core(elf: ELFFile, path: Path) -> None:

@@ -1,8 +1,8 @@
 """What Unicorn may do with a page, told by a native hook when it first touches one.
 
-Left to itself, Unicorn takes the whole of SRAM for code, as the architecture's default memory map allows, and looks for translated
-code behind every store: some 100 ns each. Here SRAM pages become code when they are first executed, and stores to all others are
-plain stores (measured: 480 million instructions a second instead of 25 on a loop of stores).
+Left to itself, Unicorn takes the whole of SRAM for code, as the architecture's default memory map allows, and looks for
+translated code behind every store: some 100 ns each. Here SRAM pages become code when they are first executed, and stores
+to all others are plain stores.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PAGES = (_SRAM_END - _SRAM) // PAGE
 
 @cfunc(boolean(types.voidptr, types.uint64, types.uint32, types.voidptr, types.voidptr), cache=True)
 def _on_new_page(uc, address, access, result, user_data):  # type: ignore[no-untyped-def]
-    """uc_cb_tlbevent_t: fill in {uint64 physical address, uint32 rights}. user_data: a byte for each SRAM page, code or not.
+    """uc_cb_tlbevent_t: fill in {uint64 physical address, uint32 rights}. user_data: for each SRAM page, is it code.
 
     What is not writable or not there is found out later, with the exact address, by the memory map itself.
     """
@@ -49,6 +49,4 @@ class Pages:
     def __init__(self, uc: unicorn.Uc) -> None:
         self._is_code = np.zeros(_PAGES, np.uint8)
         uc.ctl_set_tlb_mode(unicorn.UC_TLB_VIRTUAL)
-        unicorn_api.add_native_hook(
-            uc, unicorn.UC_HOOK_TLB_FILL, _on_new_page.address, self._is_code.ctypes.data
-        )
+        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_TLB_FILL, _on_new_page.address, self._is_code.ctypes.data)

@@ -23,7 +23,7 @@ _SR, _DR, _BRR, _CR1, _CR2, _CR3 = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
 _ORE, _IDLE, _RXNE, _TC, _TXE = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
 _RE, _TE, _IDLEIE, _RXNEIE, _TCIE, _TXEIE, _M, _UE, _OVER8 = (1 << n for n in (2, 3, 4, 5, 6, 7, 12, 13, 15))
 _DMAR, _DMAT, _EIE = 1 << 6, 1 << 7, 1
-_STEP = 64  # bytes after which received ones are stored at the latest
+_STEP = 256  # bytes after which received ones are stored at the latest
 _FLUSH = 512  # bytes after which sent ones are handed to the host at the latest
 _TOLERANCE = 0.04  # of the baud rate, before a receiver samples wrong bits
 
@@ -169,7 +169,7 @@ class Usart(RegisterFile):
 
     def catch_up(self) -> None:
         """Bring reception and transmission up to the present cycle."""
-        if not (self._wire or self.values.get(_CR1, 0)):
+        if not self._is_in_use:
             return
         now = self._now()
         self._receive_until(now)
@@ -279,7 +279,13 @@ class Usart(RegisterFile):
         wanted |= status & _ORE and (control & _RXNEIE or self.values.get(_CR3, 0) & _EIE)
         self._nvic.set_line(self._interrupt, bool(wanted and control & _UE))
 
+    @property
+    def _is_in_use(self) -> bool:
+        return bool(self._wire or self.values.get(_CR1, 0))
+
     def _schedule(self) -> None:
+        if not self._is_in_use:
+            return
         self.catch_up()
         control = self.values.get(_CR1, 0)
         self._set_event("rx", self._next_receive(control))

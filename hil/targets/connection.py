@@ -1,0 +1,103 @@
+"""How a real board is reached: one text for the command line, pytest and Robot alike.
+
+--at /dev/ttyUSB0
+--at serial=066EFF485550755187121723
+--at socket://lab:4000,flash=none
+--at /dev/ttyUSB0,probe=066EFF485550755187121723,flash=openocd,reset=probe
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from hil.errors import HilError
+
+Reset = Literal["link", "probe", "dtr", "none"]
+NEVER = "none"
+CHIP_DIGITS = 24
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What is given of a board's surroundings; the rest is found, or an error where it cannot be told for certain.
+
+    port: a device or any pyserial URL. serial: serial number of the USB device behind the port. chip: the 24 hex digits
+    of the chip's own number. baud: of the port; the board's own without. probe: serial number of the debug probe.
+    flash: the tool to flash with, "none" never to flash. reset: how a board that need not be flashed is reset: "link"
+    asks the firmware, and uses the probe where the firmware is silent. wait_s: for a board that another run has.
+    """
+
+    port: str | None = None
+    serial: str | None = None
+    chip: str | None = None
+    baud: int | None = None
+    probe: str | None = None
+    flash: str | None = None
+    reset: Reset = "link"
+    wait_s: float = 1800.0
+
+    @classmethod
+    def parse(cls, text: str) -> Connection:
+        """From "PORT,key=value,...", the port without its key where it comes first. Raises HilError, with the keys."""
+        given: dict[str, Any] = {}
+        for item in filter(None, (part.strip() for part in text.split(","))):
+            match = re.match(r"([a-z]+)=(.*)", item)
+            key, value = match.groups() if match else ("port", item)
+            if key not in _VALUES:
+                raise HilError(f"--at {text}: nothing is called {key!r}: choose of {', '.join(_VALUES)}")
+            name = "wait_s" if key == "wait" else key
+            if name in given:
+                raise HilError(f"--at {text}: {key} is given twice")
+            given[name] = _VALUES[key](key, value)
+        return cls(**given)
+
+
+def _text(key: str, value: str) -> str:
+    if not value:
+        raise HilError(f"--at: {key} is empty")
+    return value
+
+
+def _baud(key: str, value: str) -> int:
+    if not value.isdecimal() or not 300 <= int(value) <= 12_000_000:
+        raise HilError(f"--at: {key} is {value!r}, expected bits a second such as 921600")
+    return int(value)
+
+
+def _seconds(key: str, value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise HilError(f"--at: {key} is {value!r}, expected seconds such as 60")
+    return seconds
+
+
+def _chip(key: str, value: str) -> str:
+    if not re.fullmatch(rf"[0-9a-f]{{{CHIP_DIGITS}}}", value.lower()):
+        raise HilError(f"--at: {key} is {value!r}, expected {CHIP_DIGITS} hex digits, as hil boards --ask shows them")
+    return value.lower()
+
+
+def _reset(key: str, value: str) -> str:
+    if value not in get_args(Reset):
+        raise HilError(f"--at: {key} is {value!r}, choose one of {', '.join(get_args(Reset))}")
+    return value
+
+
+_VALUES = {
+    "port": _text, "serial": _text, "chip": _chip, "baud": _baud, "probe": _text, "flash": _text, "reset": _reset,
+    "wait": _seconds,
+}  # fmt: skip
+
+
+def options(target: str, at: str | None) -> dict[str, Connection]:
+    """What to create a target with. Raises HilError where a connection is given to one that needs none."""
+    if target == "serial":
+        return {"connection": Connection.parse(at or "")}
+    if at:
+        raise HilError(f"--at {at} is for --target serial: target {target} is no board to connect to")
+    return {}

@@ -1,0 +1,98 @@
+"""One board in Renode: its platform, its firmware, the host's end of its serial line, and virtual time."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+from time import monotonic
+
+from hil.board import Board
+from hil.targets.base import TargetError
+from hil.targets.pyrenode.process import Renode
+
+QUANTUM_S = 0.0005  # how finely virtual time is cut: the host can answer, and the line feed bytes, this often
+_POLL_MS = 500
+_names = count()
+
+
+class Machine:
+    """A board that has been switched on. Virtual time passes in run_until() only. One at a time in a process.
+
+    hang_s: for how long, of our time, Renode may be busy with one call of run_until before it is given up.
+    """
+
+    def __init__(self, renode: Renode, board: Board, elf: Path, hang_s: float) -> None:
+        self._renode, self._hang_s = renode, hang_s
+        renode.emulation.clear()
+        renode.command(f'emulation SetGlobalQuantum "{QUANTUM_S}"')
+        renode.command("emulation SetGlobalAdvanceImmediately true")
+        self.name = f"{board.name}_{next(_names)}"
+        machine = renode.emulation.add_mach(self.name)
+        machine.load_repl(str(board.folder / f"{board.name}.repl"))
+        machine.load_elf(str(elf.resolve()))
+        self._machine = machine.internal
+        self._connect(board)
+
+    def _connect(self, board: Board) -> None:
+        """Our classes beside Renode's (platforms/renode). They look peripherals up by themselves: pyrenode3 takes a
+        second for each."""
+        from Antmicro.Renode.Hil import HostLine, Stepper  # type: ignore[import-not-found]
+        from Antmicro.Renode.Peripherals.Miscellaneous import AccessGuard  # type: ignore[import-not-found]
+
+        uart, rx_dma = board.uart, board.uart.rx_dma
+        self.guard = AccessGuard(self._machine)
+        self.cpu, self._bus = self.guard.Cpu, self._machine.SystemBus
+        self.line = HostLine(self._machine, uart.peripheral, rx_dma.controller, rx_dma.stream)
+        self._stepper = Stepper(self._renode.emulation.internal, self.line, self.guard)
+        self._wait("start")
+
+    @property
+    def seconds(self) -> float:
+        """Of virtual time, since the board was switched on."""
+        return float(self._stepper.Microseconds) / 1e6
+
+    @property
+    def instructions(self) -> int:
+        return int(self.cpu.ExecutedInstructions)
+
+    def run_until(self, seconds: float) -> None:
+        """Let time pass until then, until the firmware has sent something, or until the core was stopped.
+
+        Raises TargetError where Renode does not come back.
+        """
+        self._stepper.RunUntil(round(seconds * 1e6))
+        self._wait(f"reach {seconds:.4f} s")
+
+    def _wait(self, what: str) -> None:
+        give_up = monotonic() + self._hang_s
+        while not self._stepper.Wait(_POLL_MS):
+            if monotonic() > give_up:
+                seconds, pc = self.seconds, int(self.cpu.PC.RawValue)
+                self.stop()
+                raise TargetError(
+                    f"Renode did not {what} within {self._hang_s:g} s: it hangs at {seconds:.4f} s of virtual time, "
+                    f"PC {pc:#010x}; boot the firmware again"
+                )
+
+    def request_reset(self) -> None:
+        """As the reset button, when time next passes."""
+        self._machine.RequestReset()
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes as the core sees them; where nothing is, zeros."""
+        return bytes(self._bus.ReadBytes(address, size))
+
+    def register(self, number: int) -> int:
+        """A core register: 0 to 15."""
+        return int(self.cpu.GetRegister(number).RawValue)
+
+    def save(self, path: Path) -> None:
+        """Renode's snapshot (`Load` reads it). The machine cannot run on after it."""
+        self._stepper.Release()
+        self._renode.command("pause")
+        self._renode.command(f"Save @{path}")
+
+    def stop(self) -> None:
+        """Switch off. Unblocks whatever waits for this machine."""
+        self._stepper.Release()
+        self._renode.emulation.clear()

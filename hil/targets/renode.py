@@ -1,0 +1,172 @@
+"""The same ELF on Renode, through pyrenode3."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from hil.board import Board
+from hil.paths import BUILD
+from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
+from hil.targets.pyrenode import process, stops
+from hil.targets.pyrenode.find import find
+from hil.targets.pyrenode.keep import Traffic, keep
+from hil.targets.pyrenode.machine import QUANTUM_S, Machine
+from hil.targets.sim.image import Image, load
+
+RUNAWAY_S = 3.0
+HANG_S = 30.0
+_SLICE_S = 0.02  # of virtual time: after each it is known whether the firmware has slept
+_BITS = 10  # of a byte on the line: start, eight, stop
+_PC, _LR, _SP = 15, 14, 13
+
+
+class RenodeTarget:
+    """An STM32F4 board in Renode, with virtual time; one at a time, all in one Renode, which starts with the first.
+
+    The board runs only while read() waits. TargetFault, raised by read(), ends the firmware; what is known of it is then
+    in the folder `kept`. Instructions are what Renode counts: CYCCNT shows them, and cycles are unknown.
+    """
+
+    name = "renode"
+    capabilities = Capabilities(cycles="instructions", reads_memory=True, virtual_time=True, injects_faults=True)
+
+    def __init__(
+        self, board: Board, *, uart: bool = False, runaway_s: float = RUNAWAY_S, hang_s: float = HANG_S,
+        kept: Path | None = None,
+    ) -> None:  # fmt: skip
+        """uart: bytes reach the firmware through the emulated UART at the line's speed; else frames are put into the
+        memory that its DMA receives to, in no time. runaway_s: for how long, of virtual time, the firmware may compute
+        without sleeping or sending a byte; hang_s: for how long, of ours, Renode may take for a slice of it. kept: where
+        log, snapshot, registers and last frames of a run that went wrong go.
+
+        Raises HilError, with the commands that help, where there is no Renode or no pyrenode3.
+        """
+        find()
+        self.board = board
+        self.kept = kept or BUILD / "renode" / board.name
+        self._uart, self._runaway_s, self._hang_s = uart, runaway_s, hang_s
+        self._image: Image | None = None
+        self._machine: Machine | None = None
+
+    @property
+    def machine(self) -> Machine:
+        """Raises TargetError before boot() and after a crash."""
+        if self._machine is None:
+            raise TargetError("no firmware runs on Renode: boot() one first")
+        return self._machine
+
+    def boot(self, elf: Path) -> None:
+        """Power up with a firmware. Raises HilError where the ELF does not fit the board."""
+        self._image = load(elf, self.board)
+        renode = process.start()
+        self.close()
+        self._traffic, self._on_the_way, self._awake_s = Traffic(), bytearray(), 0.0
+        self._machine = Machine(renode, self.board, elf, self._hang_s)
+
+    def reset(self) -> None:
+        """As the reset button: RAM keeps its contents, unless a crash has ended the run: then the board starts afresh."""
+        if self._machine is None and self._image is not None:
+            self.boot(self._image.path)
+            return
+        self.machine.request_reset()
+        self._on_the_way.clear()
+        self._pass(QUANTUM_S)
+        self.machine.line.Take()
+
+    def close(self) -> None:
+        machine, self._machine = self._machine, None
+        if machine is not None:
+            machine.stop()
+
+    def write(self, data: bytes) -> None:
+        """Put bytes on the line; they arrive while read() lets time pass."""
+        self._traffic.note(self.machine.seconds, "to", data)
+        if self._uart:
+            self._on_the_way += data
+        elif data:
+            self.machine.line.HandOver(data)
+
+    def read(self, timeout_s: float) -> bytes:
+        """Bytes that the firmware has sent: at least one, or b"" once timeout_s of virtual time has passed.
+
+        Raises TargetFault where the firmware crashes or never comes to rest, TargetError where Renode hangs.
+        """
+        machine = self.machine
+        deadline_s = machine.seconds + timeout_s
+        while not machine.line.Waiting and machine.seconds < deadline_s:
+            self._feed()
+            self._pass(min(deadline_s - machine.seconds, QUANTUM_S if self._on_the_way else _SLICE_S))
+        data = bytes(machine.line.Take())
+        self._traffic.note(machine.seconds, "from", data)
+        return data
+
+    def _feed(self) -> None:
+        """Hand the UART what the line carries in a quantum."""
+        size = max(1, round(self.board.uart.baud / _BITS * QUANTUM_S))
+        burst = bytes(self._on_the_way[:size])
+        if burst:
+            self.machine.line.Send(burst, 0, len(burst))
+            del self._on_the_way[:size]
+
+    def _pass(self, seconds: float) -> None:
+        """Let time pass, and look whether the firmware still does what it should."""
+        machine = self.machine
+        start_s, start = machine.seconds, machine.instructions
+        try:
+            machine.run_until(start_s + seconds)
+        except TargetError:
+            self._machine = None
+            raise
+        if machine.guard.Stopped is not None:
+            raise self._crash(stops.from_guard(machine.guard, self._symbols))
+        elapsed_s = machine.seconds - start_s
+        slept = machine.instructions - start < 0.99 * elapsed_s * self.board.clock_hz
+        self._awake_s = 0.0 if slept or machine.line.Waiting else self._awake_s + elapsed_s
+        if self._awake_s > self._runaway_s:
+            registers = machine.register(_PC), machine.register(_LR), machine.register(_SP)
+            raise self._crash(stops.endless_loop(registers, self._awake_s, self._symbols))
+
+    def _crash(self, fault: TargetFault) -> TargetFault:
+        """Keep what is known of the run, and end it."""
+        keep(self.kept, self.machine, self._traffic, fault)
+        self.close()
+        return fault
+
+    @property
+    def _symbols(self) -> stops.Symbols:
+        assert self._image is not None, "a machine runs an image"
+        return self._image.symbols
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        """Bytes of flash or RAM. Raises TargetError outside them."""
+        regions = (self.board.flash, self.board.sram, self.board.ccm)
+        if not any(region.origin <= address and address + size <= region.end for region in regions):
+            raise TargetError(f"cannot read {size} bytes at {address:#010x}: the chip has no memory there")
+        return self.machine.read(address, size)
+
+    def observed(self) -> Observed:
+        """Instructions, virtual time, and the stack's high-water mark from what its memory looks like."""
+        machine, stack = self.machine, stops.stack_of(self._symbols)
+        seen = Observed(instructions=machine.instructions, seconds=machine.seconds)
+        if stack is None:
+            return seen
+        low = stack[0] + _untouched(machine.read(stack[0], stack[1] - stack[0]))
+        return Observed(
+            instructions=seen.instructions, seconds=seen.seconds, stack_used=stack[1] - low, stack_low=low
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _untouched(stack: bytes) -> int:
+    """How many bytes from the stack's end up still are what start-up painted: the word at its very end tells which."""
+    words = memoryview(stack).cast("I")
+    return 4 * next((n for n, word in enumerate(words) if word != words[0]), len(words))

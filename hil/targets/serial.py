@@ -1,0 +1,303 @@
+"""A real board: the link over a serial port, firmware by a debug probe.
+
+The port may be anything pyserial knows: /dev/ttyUSB0, COM3, socket://host:port, rfc2217://host:port.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import grp
+import logging
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import serial
+
+from hil.board import Board
+from hil.link import Client, Hello, LinkError
+from hil.targets import flashing, ports
+from hil.targets.base import Capabilities, Observed, TargetError
+from hil.targets.connection import NEVER, Connection
+from hil.targets.lock import BoardLock
+
+log = logging.getLogger(__name__)
+
+WRITE_TIMEOUT_S = 5.0  # the slowest line takes a second for all that the board's ring can hold
+DTR_PULSE_S = 0.05
+START_UP_S = 0.2  # from reset to a firmware that hears: its clock's crystal takes the longest
+ASK_AGAIN = 5  # silences after which a board counts as mute when it is first asked
+
+
+class SerialTarget:
+    """A board at a serial port, held by a lock from the first use until close().
+
+    Nothing is flashed where the board runs the firmware already. Whatever answers at the port must be the chip that
+    the board has, and the one that was flashed.
+    """
+
+    name = "serial"
+    capabilities = Capabilities(cycles="dwt", injects_faults=True)
+
+    def __init__(self, board: Board, connection: Connection | None = None) -> None:
+        self.board = board
+        self.connection = connection or Connection()
+        self.flash_command: str | None = None  # the latest, for the report
+        self._url = ""
+        self._lock: BoardLock | None = None
+        self._port: serial.SerialBase | None = None
+
+    @property
+    def baud(self) -> int:
+        return self.connection.baud or self.board.uart.baud
+
+    # -- the board
+
+    def boot(self, elf: Path) -> None:
+        """Flash the firmware, unless the board runs it, and reset.
+
+        Raises TargetError where the board cannot be had, is another one than asked for, or stays silent.
+        """
+        self.open()
+        before = self._ask()
+        runs_it = before is not None and _is_in(elf, before.build_id)
+        if runs_it:
+            self._check_chip(before)
+            self._reset(before)
+        else:
+            self._flash(elf, before)
+        answer = self._ask()
+        if answer is None:
+            raise self._silent()
+        self._check_chip(answer)
+        if not (runs_it and self.connection.reset == "none"):
+            self._check_reset(before, answer)
+
+    def reset(self) -> None:
+        """As the connection says: by asking the firmware, by the probe, or by DTR."""
+        self.open()
+        self._reset(self._ask())
+
+    def open(self) -> None:
+        """Wait for the board's lock and open its port; nothing is done to the board. Raises TargetError."""
+        if self._port is not None:
+            return
+        # Found anew each time: a board that was unplugged can come back under another name.
+        self._url = ports.find_port(self.board, self.connection.port, self.connection.serial)
+        self._hold(BoardLock(ports.identity(self._url)))
+        self._port = _open(self._url, self.baud)
+
+    def _hold(self, lock: BoardLock) -> None:
+        if self._lock is not None and self._lock.identity != lock.identity:
+            self._lock.release()
+            self._lock = None
+        if self._lock is None:
+            lock.acquire(self.connection.wait_s)
+            self._lock = lock
+
+    def close(self) -> None:
+        """Give the port and the board back."""
+        self._disconnect()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release()
+
+    # -- the line
+
+    def write(self, data: bytes) -> None:
+        """Raises TargetError when the port is gone or takes nothing more."""
+        port = self._connected()
+        try:
+            port.write(data)
+        except serial.SerialTimeoutException:
+            raise TargetError(
+                f"{self._url} takes no more bytes for {WRITE_TIMEOUT_S:g} s: unplug the adapter and try again"
+            ) from None
+        except (OSError, serial.SerialException) as error:
+            raise self._vanished(error) from None
+
+    def read(self, timeout_s: float) -> bytes:
+        """Raises TargetError when the port is gone."""
+        port = self._connected()
+        try:
+            if port.timeout != timeout_s:
+                port.timeout = timeout_s
+            first: bytes = port.read(1)
+            return first + port.read(port.in_waiting) if first else b""
+        except (OSError, serial.SerialException) as error:
+            raise self._vanished(error) from None
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        raise TargetError("a real board's memory is read by a debugger, not by the bench: use --target sim")
+
+    def observed(self) -> Observed | None:
+        return None
+
+    # -- flashing and resetting
+
+    def _flash(self, elf: Path, before: Hello | None) -> None:
+        choice = self.connection.flash
+        runs = f"runs build {before.build_id}" if before else "is silent"
+        if choice == NEVER:
+            raise TargetError(
+                f"the board at {self._url} {runs} and not {elf}: flash it, or leave flash={NEVER} out of --at"
+            )
+        if "://" in self._url and choice is None:
+            raise TargetError(
+                f"the board at {self._url} {runs} and not {elf}: flash it where it is plugged in, or, "
+                "where its probe is here, name the tool with --at flash=TOOL"
+            )
+        probe = ports.find_probe(self.board, self.connection.probe, self._url)
+        if probe is None and choice is None:
+            raise TargetError(
+                f"the board at {self._url} {runs} and not {elf}, and no probe of a {self.board.title} "
+                f"({', '.join(self.board.probe.usb)}) is plugged in: connect it, or name the tool with --at flash=TOOL"
+            )
+        tool = flashing.choose_tool(self.board, choice)
+        log.warning("flashing %s with %s", elf, tool.name)
+        self.flash_command = flashing.flash(tool, self.board, elf, probe)
+        self._start_over()
+
+    def _reset(self, answer: Hello | None) -> None:
+        how = self.connection.reset
+        if how == "link" and answer is None:
+            how = "probe"
+        if how == "link":
+            Client(self).reset()
+        elif how == "dtr":
+            self._pulse_dtr()
+        elif how == "probe":
+            probe = ports.find_probe(self.board, self.connection.probe, self._url)
+            if probe is None and self.connection.flash in (None, NEVER):
+                raise self._silent() if answer is None else TargetError("there is no probe to reset the board with")
+            choice = None if self.connection.flash == NEVER else self.connection.flash
+            flashing.reset(flashing.choose_tool(self.board, choice), self.board, probe)
+        self._start_over()
+
+    def _pulse_dtr(self) -> None:
+        """DTR active pulls the adapter's pin low, and NRST with it where it is wired so (docs/boards.md)."""
+        port = self._connected()
+        try:
+            port.dtr = True
+            time.sleep(DTR_PULSE_S)
+            port.dtr = False
+        except (OSError, serial.SerialException) as error:
+            raise TargetError(
+                f"{self._url} has no DTR line to reset with ({error}): choose another --at reset="
+            ) from None
+
+    def _start_over(self) -> None:
+        """Let the firmware start, and forget what the line said meanwhile. A port of the probe's own may be new."""
+        time.sleep(START_UP_S)
+        try:
+            self._connected().reset_input_buffer()
+        except (OSError, serial.SerialException):
+            self._disconnect()
+            self.open()
+
+    # -- who answers
+
+    def _ask(self) -> Hello | None:
+        """Who is there; None where nobody answers that speaks our protocol."""
+        try:
+            return Client(self, retries=ASK_AGAIN).hello()
+        except LinkError as error:
+            log.info("%s: %s", self._url, error)
+            return None
+
+    def _check_chip(self, answer: Hello) -> None:
+        if answer.chip_id & 0xFFF != self.board.device_id:
+            raise TargetError(
+                f"the chip at {self._url} has device id {answer.chip_id & 0xFFF:#05x}, a {self.board.chip} has "
+                f"{self.board.device_id:#05x}: another board is at this port, or --board {answer.board} is meant"
+            )
+        wanted = self.connection.chip
+        if wanted is not None and answer.unique_id.lower() != wanted.lower():
+            raise TargetError(f"the chip at {self._url} is number {answer.unique_id}, not {wanted}: another board")
+
+    def _check_reset(self, before: Hello | None, after: Hello) -> None:
+        """The probe and the port can belong to two boards; then the one at the port has not been reset."""
+        if before is not None and (before.unique_id, before.boots) == (after.unique_id, after.boots):
+            raise TargetError(
+                f"the board at {self._url} has not started again although one was flashed or reset: "
+                "do the probe and the port belong to two boards? name them: --at serial=...,probe=..."
+            )
+
+    def _silent(self) -> TargetError:
+        return TargetError(
+            f"no answer at {self._url} at {self.baud} baud: is the board powered, wired as docs/boards.md says, "
+            "flashed, and its firmware built for this speed?"
+        )
+
+    # -- the port
+
+    def _connected(self) -> serial.SerialBase:
+        if self._port is None:
+            raise TargetError("the serial port is not open: boot() first")
+        return self._port
+
+    def _disconnect(self) -> None:
+        port, self._port = self._port, None
+        if port is not None:
+            with contextlib.suppress(OSError, serial.SerialException):
+                port.close()
+
+    def _vanished(self, error: Exception) -> TargetError:
+        self._disconnect()
+        return TargetError(f"{self._url} is gone ({error}): was it unplugged? plug it in and run again")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _open(url: str, baud: int) -> serial.SerialBase:
+    try:
+        port = serial.serial_for_url(url, do_not_open=True)
+        port.baudrate, port.write_timeout = baud, WRITE_TIMEOUT_S
+        if "://" not in url:
+            port.exclusive = True  # against terminal programs, which know nothing of our lock
+            port.dtr = False  # which may be wired to the reset pin
+        port.open()
+    except (OSError, ValueError, serial.SerialException) as error:
+        raise TargetError(_why_not(url, error)) from None
+    with contextlib.suppress(AttributeError, NotImplementedError, OSError, ValueError):
+        port.set_low_latency_mode(True)  # an FTDI adapter keeps bytes for 16 ms without
+    return port
+
+
+def _why_not(url: str, error: Exception) -> str:
+    code = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, ValueError):
+        return f"cannot use the port {url}: {error}; give a device such as /dev/ttyUSB0 or a pyserial URL"
+    if code == errno.ENOENT:
+        return f"there is no port {url}: hil boards lists those that are there"
+    if code in (errno.EACCES, errno.EPERM):
+        return f"no permission for {url}: sudo usermod -aG {_group(url)} $USER, then log in again"
+    if code in (errno.EBUSY, errno.EAGAIN):
+        return f"{url} is in use by another program: close it (fuser {url} names it)"
+    return f"cannot open the port {url}: {error}"
+
+
+def _group(path: str) -> str:
+    try:
+        return grp.getgrgid(os.stat(path).st_gid).gr_name
+    except (OSError, KeyError):
+        return "dialout"
+
+
+def _is_in(elf: Path, build_id: str) -> bool:
+    """Whether a firmware is the build that a board names: it carries the id as text."""
+    if not build_id:
+        return False
+    try:
+        return build_id.encode() in elf.read_bytes()
+    except OSError as error:
+        raise TargetError(f"cannot read {elf}: {error.strerror}; build it first (hil build)") from None
