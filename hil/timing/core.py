@@ -25,6 +25,7 @@ from hil.timing.systick import SystemCounters
 
 _PERIPHERALS = (0x4000_0000, 0x2000_0000)
 _SYSTEM = (0xE000_0000, 0x10_0000)
+_PAGE_BYTES = 4096
 _TRANSLATION_BYTES = 32 << 20  # or Unicorn reserves 1 GB of addresses
 _ARGUMENT_REGISTERS = 4
 _FPEXC_ENABLED = 1 << 30
@@ -53,6 +54,7 @@ class Core:
         self._program, self._board = program, board
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
+        self.uc.ctl_set_page_size(_PAGE_BYTES)  # blocks as the simulated board forms them
         self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)  # type: ignore[attr-defined]
         self.engine = Engine(mode, self.read, lambda register: int(self.uc.reg_read(register)), rules)
         self.engine.set_flash(FlashSettings(wait_states))

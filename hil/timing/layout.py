@@ -54,7 +54,7 @@ SIMULATED = 174  # instructions worked out one by one
 
 # -- what the instruction cache says of each line that a block's fetches enter, in order
 CODES = 184
-CODE_CAPACITY = 72
+CODE_CAPACITY = 320  # a block stays within a page of 4 KB
 LINE_HIT, LINE_PREFETCHED, LINE_MISSED, LINE_SAME = range(4)
 STARTS_PREFETCH = 4
 
@@ -62,7 +62,7 @@ STARTS_PREFETCH = 4
 # PREFETCH_READY
 STATE_WORDS = 14
 S_AHEAD, S_LAST_REQUEST = 3, 4
-STATES = 256
+STATES = 512
 STATE_BITS = 14
 STATE_STRIDE = 16
 STATE_LIMIT, NODE_LIMIT, EXIT_LIMIT = (1 << 14) - 64, (1 << 16) - 64, (1 << 17) - 64  # then all is forgotten
