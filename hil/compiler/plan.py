@@ -8,12 +8,13 @@ that are never alive at the same time share memory.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from hil.board import Board
 from hil.compiler import graph as q
+from hil.compiler.stages import choices
 from hil.compiler.weights import hot_bytes
 from hil.errors import HilError
 
@@ -93,11 +94,28 @@ class Plan:
 
 
 def make_plan(graph: q.QuantisedGraph, board: Board) -> Plan:
-    """Plans a graph's memory on a board.
+    """Plans a graph's memory on a board, with the stages (hil.compiler.stages) that need least.
 
     Raises HilError that says by how many bytes, and because of which buffer, a network does not fit.
     """
-    nodes = _nodes(graph)
+    best: Plan | None = None
+    complaint: HilError | None = None
+    for whole in choices(graph):
+        try:
+            plan = plan_stages(graph, board, whole)
+        except HilError as error:
+            complaint = complaint or error
+        else:
+            best = plan if best is None or plan.arena_bytes < best.arena_bytes else best
+    if best is None:
+        assert complaint is not None
+        raise complaint
+    return best
+
+
+def plan_stages(graph: q.QuantisedGraph, board: Board, whole: frozenset[str]) -> Plan:
+    """The plan that makes these maps whole before anything reads them. Raises HilError where it does not fit."""
+    nodes = _nodes(graph, whole)
     replay = Replay(graph.input, nodes)
     padding = {t.name: _padding(graph, t.name) for t in replay.tensors}
     pitch = {t.name: _aligned(t.row_bytes + 2 * padding[t.name] * t.channels * t.itemsize) for t in replay.tensors}
@@ -107,19 +125,27 @@ def make_plan(graph: q.QuantisedGraph, board: Board) -> Plan:
         wanted += _working_memory(node, replay.working(index))
     if graph.detector is not None:
         wanted += _detection_memory(graph.detector, replay.length)
+    else:
+        wanted = [_kept(w) if w.name == f"{graph.layers[-1].name}_rows" else w for w in wanted]
     buffers, arenas = _place(wanted, board, hot_bytes(graph))
     row_bytes = graph.input.row_bytes
     tile_rows = max(1, min(TILE_BYTES // row_bytes, graph.input.height))
     return Plan(board, nodes, buffers, padding, depth, pitch, arenas, tile_rows)
 
 
-def _nodes(graph: q.QuantisedGraph) -> tuple[Node, ...]:
+def _nodes(graph: q.QuantisedGraph, whole: frozenset[str] = frozenset()) -> tuple[Node, ...]:
     nodes = [_node(layer) for layer in graph.layers]
     for i, source in enumerate(graph.detector.sources if graph.detector else ()):
         tensors = [graph.layer(name).output for name in dict.fromkeys((source.loc, source.conf))]
         feeds = tuple(Feed(t, 1, 1, 0) for t in tensors)
         nodes.append(Node(f"boxes{i}", None, source, None, feeds, tensors[0].height, lambda step: False))
-    return tuple(nodes)
+    return tuple(_waiting(node, whole) for node in nodes)
+
+
+def _waiting(node: Node, whole: frozenset[str]) -> Node:
+    """The node as it waits for all of a map that is to be whole: with rows up to the last one before its first step."""
+    feeds = tuple(replace(f, reach=f.tensor.height) if f.tensor.name in whole else f for f in node.feeds)
+    return replace(node, feeds=feeds)
 
 
 def _node(layer: q.Layer) -> Node:
@@ -216,6 +242,13 @@ class _Wanted:
     rows: int
     alive: np.ndarray
     place: str = "ccm"  # where it is better off, if there is room
+
+
+def _kept(wanted: _Wanted) -> _Wanted:
+    """The buffer of a classifier's logits: they are read after the image."""
+    alive = wanted.alive.copy()
+    alive[int(np.flatnonzero(alive)[0]) :] = True
+    return replace(wanted, alive=alive)
 
 
 def _working_memory(node: Node, working: tuple[np.ndarray, np.ndarray]) -> list[_Wanted]:

@@ -9,6 +9,8 @@ import numpy as np
 
 from hil.compiler import graph as q
 
+HOT_WINDOWS = 16  # a pool with fewer windows reads its weights too seldom for them to earn a copy in SRAM
+
 
 @dataclass(frozen=True)
 class Constant:
@@ -54,15 +56,16 @@ def _conv(layer: q.QConv) -> Iterator[Constant]:
 
 
 def _pool(layer: q.QPool) -> Iterator[Constant]:
+    is_hot = layer.windows[0] * layer.windows[1] >= HOT_WINDOWS
     for number, cell in ((1, layer.cell1), (2, layer.cell2)):
         inputs, hidden = cell.w.shape
-        yield Constant(f"{layer.name}_w{number}", cell.w.T, f"[{hidden}][{inputs}]", is_hot=True)
-        yield Constant(f"{layer.name}_offset{number}", cell.offset, f"[{hidden}]", is_hot=True)
-        yield Constant(f"{layer.name}_u{number}", cell.u.T, f"[{hidden}][{hidden}]", is_hot=True)
-        yield Constant(f"{layer.name}_update_offset{number}", cell.update_offset, f"[{hidden}]", is_hot=True)
+        yield Constant(f"{layer.name}_w{number}", cell.w.T, f"[{hidden}][{inputs}]", is_hot=is_hot)
+        yield Constant(f"{layer.name}_offset{number}", cell.offset, f"[{hidden}]", is_hot=is_hot)
+        yield Constant(f"{layer.name}_u{number}", cell.u.T, f"[{hidden}][{hidden}]", is_hot=is_hot)
+        yield Constant(f"{layer.name}_update_offset{number}", cell.update_offset, f"[{hidden}]", is_hot=is_hot)
     for number, cell in _own_tables(layer):
-        yield Constant(f"{layer.name}_gates{number}", cell.gates, "z and its counterpart, Q14, of -8 to 8", is_hot=True)
-        yield Constant(f"{layer.name}_tanh{number}", cell.tanh, "Q15 of -4 to 4", is_hot=True)
+        yield Constant(f"{layer.name}_gates{number}", cell.gates, "z and its counterpart, Q14, of -8 to 8", is_hot)
+        yield Constant(f"{layer.name}_tanh{number}", cell.tanh, "Q15 of -4 to 4", is_hot)
 
 
 def _own_tables(layer: q.QPool) -> list[tuple[int, q.QCell]]:
