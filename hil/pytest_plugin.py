@@ -39,7 +39,7 @@ class Place:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hil", "hardware in the loop")
-    group.addoption("--target", action="append", help=f"sim or native; repeatable (default {DEFAULT_TARGET})")
+    group.addoption("--target", action="append", help=f"sim, native, renode or serial; repeatable (default {DEFAULT_TARGET})")
     group.addoption("--board", action="append", help=f"a folder of platforms/; repeatable (default {DEFAULT_BOARD})")
     group.addoption("--model", default=DEFAULT_MODEL, help=f"a model's name or checkpoint (default {DEFAULT_MODEL})")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -12,12 +13,12 @@ from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
 from hil.targets.pyrenode import process, stops
 from hil.targets.pyrenode.find import find
 from hil.targets.pyrenode.keep import Traffic, keep
-from hil.targets.pyrenode.machine import QUANTUM_S, Machine
+from hil.targets.pyrenode.machine import QUANTUM_US, Machine
 from hil.targets.sim.image import Image, load
 
 RUNAWAY_S = 3.0
 HANG_S = 30.0
-_SLICE_S = 0.02  # of virtual time: after each it is known whether the firmware has slept
+_SLICE_US = 20_000  # of virtual time: after each it is known whether the firmware has slept
 _BITS = 10  # of a byte on the line: start, eight, stop
 _PC, _LR, _SP = 15, 14, 13
 
@@ -25,12 +26,18 @@ _PC, _LR, _SP = 15, 14, 13
 class RenodeTarget:
     """An STM32F4 board in Renode, with virtual time; one at a time, all in one Renode, which starts with the first.
 
-    The board runs only while read() waits. TargetFault, raised by read(), ends the firmware; what is known of it is then
-    in the folder `kept`. Instructions are what Renode counts: CYCCNT shows them, and cycles are unknown.
+    The board runs only while read() waits. TargetFault, raised by read(), ends the firmware; what is known of it then
+    lies in the folder `kept`. Renode counts instructions: CYCCNT shows them, and cycles are unknown.
     """
 
     name = "renode"
-    capabilities = Capabilities(cycles="instructions", reads_memory=True, virtual_time=True, injects_faults=True)
+    capabilities = Capabilities(
+        cycles="instructions",
+        reads_memory=True,
+        virtual_time=True,
+        injects_faults=True,
+        unmodelled=frozenset({"unaligned_ldrd", "divide_by_zero"}),
+    )
 
     def __init__(
         self, board: Board, *, uart: bool = False, runaway_s: float = RUNAWAY_S, hang_s: float = HANG_S,
@@ -38,8 +45,8 @@ class RenodeTarget:
     ) -> None:  # fmt: skip
         """uart: bytes reach the firmware through the emulated UART at the line's speed; else frames are put into the
         memory that its DMA receives to, in no time. runaway_s: for how long, of virtual time, the firmware may compute
-        without sleeping or sending a byte; hang_s: for how long, of ours, Renode may take for a slice of it. kept: where
-        log, snapshot, registers and last frames of a run that went wrong go.
+        without sleeping or sending a byte; hang_s: for how long, of ours, Renode may take for a slice of it. kept:
+        where log, snapshot, registers and last frames of a run that went wrong go.
 
         Raises HilError, with the commands that help, where there is no Renode or no pyrenode3.
         """
@@ -66,13 +73,13 @@ class RenodeTarget:
         self._machine = Machine(renode, self.board, elf, self._hang_s)
 
     def reset(self) -> None:
-        """As the reset button: RAM keeps its contents, unless a crash has ended the run: then the board starts afresh."""
+        """As the reset button: RAM keeps its contents. After a crash that ended the run, the board starts afresh."""
         if self._machine is None and self._image is not None:
             self.boot(self._image.path)
             return
         self.machine.request_reset()
         self._on_the_way.clear()
-        self._pass(QUANTUM_S)
+        self._pass(QUANTUM_US)
         self.machine.line.Take()
 
     def close(self) -> None:
@@ -94,34 +101,34 @@ class RenodeTarget:
         Raises TargetFault where the firmware crashes or never comes to rest, TargetError where Renode hangs.
         """
         machine = self.machine
-        deadline_s = machine.seconds + timeout_s
-        while not machine.line.Waiting and machine.seconds < deadline_s:
+        deadline_us = machine.now_us + ceil(timeout_s * 1e6)
+        while not machine.line.Waiting and machine.now_us < deadline_us:
             self._feed()
-            self._pass(min(deadline_s - machine.seconds, QUANTUM_S if self._on_the_way else _SLICE_S))
+            self._pass(min(deadline_us - machine.now_us, QUANTUM_US if self._on_the_way else _SLICE_US))
         data = bytes(machine.line.Take())
         self._traffic.note(machine.seconds, "from", data)
         return data
 
     def _feed(self) -> None:
         """Hand the UART what the line carries in a quantum."""
-        size = max(1, round(self.board.uart.baud / _BITS * QUANTUM_S))
+        size = max(1, round(self.board.uart.baud / _BITS * QUANTUM_US / 1e6))
         burst = bytes(self._on_the_way[:size])
         if burst:
             self.machine.line.Send(burst, 0, len(burst))
             del self._on_the_way[:size]
 
-    def _pass(self, seconds: float) -> None:
+    def _pass(self, microseconds: int) -> None:
         """Let time pass, and look whether the firmware still does what it should."""
         machine = self.machine
-        start_s, start = machine.seconds, machine.instructions
+        start_us, start = machine.now_us, machine.instructions
         try:
-            machine.run_until(start_s + seconds)
+            machine.run_until(start_us + microseconds)
         except TargetError:
             self._machine = None
             raise
         if machine.guard.Stopped is not None:
             raise self._crash(stops.from_guard(machine.guard, self._symbols))
-        elapsed_s = machine.seconds - start_s
+        elapsed_s = (machine.now_us - start_us) / 1e6
         slept = machine.instructions - start < 0.99 * elapsed_s * self.board.clock_hz
         self._awake_s = 0.0 if slept or machine.line.Waiting else self._awake_s + elapsed_s
         if self._awake_s > self._runaway_s:
@@ -153,9 +160,7 @@ class RenodeTarget:
         if stack is None:
             return seen
         low = stack[0] + _untouched(machine.read(stack[0], stack[1] - stack[0]))
-        return Observed(
-            instructions=seen.instructions, seconds=seen.seconds, stack_used=stack[1] - low, stack_low=low
-        )
+        return Observed(instructions=seen.instructions, seconds=seen.seconds, stack_used=stack[1] - low, stack_low=low)
 
     def __enter__(self) -> Self:
         return self

@@ -10,13 +10,13 @@ from hil.board import Board
 from hil.targets.base import TargetError
 from hil.targets.pyrenode.process import Renode
 
-QUANTUM_S = 0.0005  # how finely virtual time is cut: the host can answer, and the line feed bytes, this often
+QUANTUM_US = 500  # how finely virtual time is cut: the host can answer, and the line feed bytes, this often
 _POLL_MS = 500
 _names = count()
 
 
 class Machine:
-    """A board that has been switched on. Virtual time passes in run_until() only. One at a time in a process.
+    """A board that has been switched on. Virtual time passes in run_until() alone. One at a time in a process.
 
     hang_s: for how long, of our time, Renode may be busy with one call of run_until before it is given up.
     """
@@ -24,7 +24,7 @@ class Machine:
     def __init__(self, renode: Renode, board: Board, elf: Path, hang_s: float) -> None:
         self._renode, self._hang_s = renode, hang_s
         renode.emulation.clear()
-        renode.command(f'emulation SetGlobalQuantum "{QUANTUM_S}"')
+        renode.command(f'emulation SetGlobalQuantum "{QUANTUM_US / 1e6}"')
         renode.command("emulation SetGlobalAdvanceImmediately true")
         self.name = f"{board.name}_{next(_names)}"
         machine = renode.emulation.add_mach(self.name)
@@ -47,21 +47,25 @@ class Machine:
         self._wait("start")
 
     @property
+    def now_us(self) -> int:
+        """Virtual time since the board was switched on."""
+        return int(self._stepper.Microseconds)
+
+    @property
     def seconds(self) -> float:
-        """Of virtual time, since the board was switched on."""
-        return float(self._stepper.Microseconds) / 1e6
+        return self.now_us / 1e6
 
     @property
     def instructions(self) -> int:
         return int(self.cpu.ExecutedInstructions)
 
-    def run_until(self, seconds: float) -> None:
-        """Let time pass until then, until the firmware has sent something, or until the core was stopped.
+    def run_until(self, microseconds: int) -> None:
+        """Let virtual time pass until then, until the firmware has sent something, or until the core was stopped.
 
         Raises TargetError where Renode does not come back.
         """
-        self._stepper.RunUntil(round(seconds * 1e6))
-        self._wait(f"reach {seconds:.4f} s")
+        self._stepper.RunUntil(microseconds)
+        self._wait(f"reach {microseconds / 1e6:.4f} s")
 
     def _wait(self, what: str) -> None:
         give_up = monotonic() + self._hang_s

@@ -16,7 +16,7 @@ from hil.targets.pyrenode.find import find
 
 OURS = ("Stm32f4Dma.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs")
 LOG = BUILD / "renode" / "renode.log"
-# Half as many collections as by default; measured to be twice as fast (docs/renode.md). Mono reads it once, at its start.
+# Fewer garbage collections (docs/renode.md has what it brings). Mono reads it once, at its start.
 _MONO_GC = ("MONO_GC_PARAMS", "nursery-size=64m")
 
 

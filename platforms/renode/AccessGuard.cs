@@ -1,0 +1,117 @@
+// Stops the core at what a real chip answers with a fault and Renode lets pass: an access where nothing is, a store to
+// flash, a jump outside code. Renode reads 0 there and goes on, or aborts the core and waits for ever.
+//
+// It works through the core's external MMU: pages are opened one by one, on their first use, to what the platform has
+// there; everything else ends the run, with the core halted at the instruction that did it.
+using Antmicro.Renode.Core;
+using Antmicro.Renode.Logging;
+using Antmicro.Renode.Peripherals;
+using Antmicro.Renode.Peripherals.Bus;
+using Antmicro.Renode.Peripherals.CPU;
+using Antmicro.Renode.Peripherals.Memory;
+
+namespace Antmicro.Renode.Peripherals.Miscellaneous
+{
+    public static class AccessGuardCommand
+    {
+        // In the monitor: machine GuardAccesses
+        public static void GuardAccesses(this IMachine machine)
+        {
+            new AccessGuard(machine);
+        }
+    }
+
+    public sealed class AccessGuard
+    {
+        public AccessGuard(IMachine machine)
+        {
+            bus = machine.SystemBus;
+            Cpu = (TranslationCPU)machine["sysbus.cpu"];
+            code = machine["sysbus.flash"];
+            data = machine["sysbus.ccm"];
+            Cpu.EnableExternalWindowMmu(true);
+            Cpu.AddHookOnMmuFault(Check);
+            Cpu.Halted += NoteAbort;
+        }
+
+        public TranslationCPU Cpu { get; }
+
+        // "read", "write", "execute" or "abort" once the core was stopped, else null.
+        public string Stopped { get; private set; }
+
+        public ulong Address { get; private set; }
+
+        public bool IsCode { get; private set; }  // Address is in memory that the core cannot store to
+
+        // The registers at that time: a halted core's are no longer those of the instruction that did it.
+        public ulong Pc { get; private set; }
+
+        public ulong Lr { get; private set; }
+
+        public ulong Sp { get; private set; }
+
+        private ExternalMmuResult Check(ulong address, AccessType access, ulong? window, bool isFirstTry)
+        {
+            if(isFirstTry)
+            {
+                return window == null && TryOpen(address) ? ExternalMmuResult.NoFault : ExternalMmuResult.Fault;
+            }
+            Stop(access == AccessType.Read ? "read" : access == AccessType.Write ? "write" : "execute", address);
+            return ExternalMmuResult.Fault;
+        }
+
+        private bool TryOpen(ulong address)
+        {
+            var found = bus.WhatIsAt(address, Cpu);
+            if(found == null)
+            {
+                return false;
+            }
+            var range = found.RegistrationPoint.Range;
+            var window = Cpu.AcquireExternalMmuWindow(ExternalMmuBase.Privilege.All);
+            Cpu.SetMmuWindowStart(window, range.StartAddress);
+            Cpu.SetMmuWindowEnd(window, range.EndAddress + 1);
+            Cpu.SetMmuWindowPrivileges(window, Rights(found.Peripheral));
+            return true;
+        }
+
+        private ExternalMmuBase.Privilege Rights(IBusPeripheral peripheral)
+        {
+            if(peripheral == code)
+            {
+                return ExternalMmuBase.Privilege.Read | ExternalMmuBase.Privilege.Execute;
+            }
+            var runs = peripheral is IMemory && peripheral != data;
+            return runs ? ExternalMmuBase.Privilege.All : ExternalMmuBase.Privilege.ReadAndWrite;
+        }
+
+        private void NoteAbort(HaltArguments halt)
+        {
+            if(halt.Reason == HaltReason.Abort)
+            {
+                Stop("abort", Cpu.PC.RawValue);
+            }
+        }
+
+        private void Stop(string why, ulong address)
+        {
+            if(Stopped == null)
+            {
+                Address = address;
+                IsCode = bus.WhatIsAt(address, Cpu)?.Peripheral == code;
+                Pc = Cpu.PC.RawValue;
+                Lr = Cpu.GetRegister(LinkRegister).RawValue;
+                Sp = Cpu.GetRegister(StackPointer).RawValue;
+                Stopped = why;
+                Cpu.Log(LogLevel.Error, "stopped: {0} at 0x{1:X8}, PC 0x{2:X8}", why, address, Pc);
+            }
+            Cpu.IsHalted = true;
+        }
+
+        private readonly IBusController bus;
+        private readonly IPeripheral code;  // memory that the core cannot store to
+        private readonly IPeripheral data;  // memory that it cannot run from
+
+        private const int StackPointer = 13, LinkRegister = 14;
+    }
+}

@@ -1,0 +1,73 @@
+// Lets virtual time pass in steps. Renode's own RunFor starts and joins the core's thread each time, which costs
+// milliseconds, and never returns when the core aborts; here the emulation runs in the background and is held between
+// two quanta while nobody wants time to pass.
+using System.Threading;
+
+using Antmicro.Renode.Core;
+using Antmicro.Renode.Peripherals.Miscellaneous;
+using Antmicro.Renode.Time;
+
+namespace Antmicro.Renode.Hil
+{
+    public sealed class Stepper
+    {
+        public Stepper(Emulation emulation, HostLine line, AccessGuard guard)
+        {
+            time = emulation.MasterTimeSource;
+            this.line = line;
+            this.guard = guard;
+            time.SinksReportedHook += Hold;
+            emulation.StartAll();
+        }
+
+        // Lets the emulation run until `microseconds` of virtual time have passed since its start, until the firmware has
+        // sent something or until the core was stopped.
+        public void RunUntil(ulong microseconds)
+        {
+            target = TimeInterval.FromMicroseconds(microseconds);
+            if(IsDue)
+            {
+                held.Set();
+                return;
+            }
+            held.Reset();
+            go.Set();
+        }
+
+        // Whether the emulation is held again, after `patience` milliseconds of ours at most.
+        public bool Wait(int patience)
+        {
+            return held.WaitOne(patience);
+        }
+
+        public double Microseconds => time.ElapsedVirtualTime.TotalMicroseconds;
+
+        // Never holds again, so that the emulation can be paused, saved or cleared.
+        public void Release()
+        {
+            isReleased = true;
+            time.SinksReportedHook -= Hold;
+            go.Set();
+        }
+
+        // On the time source's thread, after each quantum: the core waits.
+        private void Hold()
+        {
+            if(!isReleased && IsDue)
+            {
+                held.Set();
+                go.WaitOne();
+            }
+        }
+
+        private bool IsDue => time.ElapsedVirtualTime >= target || line.Waiting > 0 || guard.Stopped != null;
+
+        private TimeInterval target = TimeInterval.Empty;
+        private volatile bool isReleased;
+        private readonly MasterTimeSource time;
+        private readonly HostLine line;
+        private readonly AccessGuard guard;
+        private readonly AutoResetEvent go = new AutoResetEvent(false);
+        private readonly ManualResetEvent held = new ManualResetEvent(false);
+    }
+}
