@@ -36,6 +36,7 @@ class Capabilities:
     reads_memory: bool = False
     virtual_time: bool = False
     injects_faults: bool = False  # provoked crashes are caught and explained
+    unmodelled: frozenset[str] = frozenset()  # crashes by the name that provokes them, which do not happen here
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Observed:
     stack_used: int | None = None  # bytes from the top of the main stack to the lowest stack pointer
     stack_low: int | None = None  # that stack pointer
     seconds: float | None = None  # of the target's time, since boot
+    resets: int | None = None  # since boot
 
 
 class Target(Transport, Protocol):
