@@ -18,10 +18,8 @@ from hil.timing.simple import SimpleTable
 
 SOURCES = Path(__file__).parent / "firmware"
 COMPILER = "arm-none-eabi-gcc"
-FLAGS = (
-    "-mcpu=cortex-m4 -mthumb -mfpu=fpv4-sp-d16 -mfloat-abi=hard -O2 -g3 -std=c11 -Wall -Wextra -Werror -ffreestanding "
-    "-nostdlib -nostartfiles"
-).split()  # fmt: skip
+CORE_FLAGS = ("-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard")
+FLAGS = (*CORE_FLAGS, "-O2", "-g3", "-std=c11", "-Wall", "-Wextra", "-Werror", "-ffreestanding", "-nostdlib")
 DISCO = board.load("stm32f407_disco")
 
 
@@ -41,7 +39,13 @@ def program(*names: str, defines: tuple[str, ...] = (), stack_bytes: int = 1024,
     """The ELF of startup.c and some more sources of tests/firmware."""
     need_compiler()
     elf = _folder() / f"{'_'.join((*names, *defines, script, str(stack_bytes)))}.elf"
-    command = [COMPILER, *FLAGS, *(f"-D{define}" for define in defines), f"-Wl,--defsym=STACK_BYTES={stack_bytes}"]
+    command = [
+        COMPILER,
+        *FLAGS,
+        "-nostartfiles",
+        *(f"-D{define}" for define in defines),
+        f"-Wl,--defsym=STACK_BYTES={stack_bytes}",
+    ]
     command += ["-T", str(SOURCES / script), "-o", str(elf), str(SOURCES / "startup.c")]
     command += [str(SOURCES / f"{name}.c") for name in names]
     done = subprocess.run([*command, "-lgcc"], capture_output=True, text=True, check=False)

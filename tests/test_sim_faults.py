@@ -1,4 +1,4 @@
-"""Crashes on the simulated board: each is caught, named after its function, and shown to the firmware as the chip would."""
+"""Crashes on the simulated board: caught, named after their function, shown to the firmware as by the chip."""
 
 from __future__ import annotations
 

@@ -131,7 +131,8 @@ FLOAT: dict[str, Callable[[int, int, int], int]] = {
     "vcvt_f32": lambda a, b, c: as_word(np.float32(signed(a))),
     "vcmp_less": lambda a, b, c: int(as_float(a) < as_float(b)),
 }
-words = st.one_of(st.integers(0, WORD), st.sampled_from([0, 1, 0x7FFF_FFFF, 0x8000_0000, WORD, 0x8000_7FFF, 0x7F80_7F80]))
+corners = st.sampled_from([0, 1, 0x7FFF_FFFF, 0x8000_0000, WORD, 0x8000_7FFF, 0x7F80_7F80])
+words = st.one_of(st.integers(0, WORD), corners)
 finite = st.floats(-(2.0**20), 2.0**20, width=32).map(as_word)
 
 

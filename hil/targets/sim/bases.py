@@ -1,4 +1,4 @@
-"""What a register holds in mid-block, in terms of the registers at its entry: one of them plus a constant, or unknown."""
+"""What a register holds in mid-block, in terms of those at the block's entry: one plus a constant, or unknown."""
 
 from __future__ import annotations
 

@@ -60,6 +60,7 @@ class Block:
     size: int
     instructions: int = 0
     flags: int = 0
+    has_it: bool = False
     checks: list[Check] = field(default_factory=list)
     late: list[Check] = field(default_factory=list)
 
@@ -159,6 +160,7 @@ def analyse(address: int, code: bytes) -> Block:
     block = Block(address, len(code))
     instructions = list(decode(address, code))
     block.instructions = len(instructions)
+    block.has_it = any(instruction.conditional for instruction in instructions)
     suspects: list[tuple[Instruction, int, int, int]] = []
     depth = lowest = 0
     lowest_pc = address
@@ -195,6 +197,11 @@ def _sort_out(block: Block, code: bytes, suspects: list[tuple[Instruction, int, 
             block.late.append(Check(kind, register, offset, instruction.address))
         else:
             block.checks.append(Check(kind, base[0], base[1] + offset, instruction.address))
+
+
+def memory_accesses(address: int, code: bytes) -> list[int]:
+    """The addresses of a block's loads and stores."""
+    return [at for at, _, mnemonic, _ in _DISASSEMBLER.disasm_lite(code, address) if mnemonic.startswith(("ld", "st"))]
 
 
 def keeps_to_registers(address: int, code: bytes) -> bool:

@@ -122,11 +122,12 @@ class SimBoard:
                 self.reset(rcc.RESET_SOFTWARE)
             if self.has_output:
                 return
-            self.faults.check_handler(self.core.now)
+            if self.faults.open and self.core.now >= self.faults.must_end_at:
+                raise self.faults.open
             self._take_exception()
             runaway = self._busy_since + int(self._runaway_s * self.clock.hz)
             if self._sleeps:
-                self.core.advance(min(self._events.next, until))
+                self.core.advance(min(self._events.next, until, self.faults.must_end_at))
                 self._busy_since = self.core.now
                 continue
             if self.core.now >= runaway:
@@ -232,4 +233,4 @@ class SimBoard:
         core = self.core
         limit, top = self.core.words[hook.STACK_LIMIT], self.core.words[hook.STACK_TOP]
         low = max(core.stack_low, limit)
-        return Observed(core.now, core.words[hook.INSTRUCTIONS], top - low, low, self.seconds)
+        return Observed(core.now, core.words[hook.INSTRUCTIONS], top - low, low, self.seconds, self.resets)

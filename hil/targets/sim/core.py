@@ -16,7 +16,7 @@ from unicorn import arm_const as uc_arm
 
 from hil.board import Board
 from hil.targets.sim import unicorn_api
-from hil.targets.sim.blocks import Block, Check, analyse, decode, uses_fpu
+from hil.targets.sim.blocks import Block, Check, analyse, decode, memory_accesses, uses_fpu
 from hil.targets.sim.memory import Memory
 from hil.targets.sim.pages import PAGE, Pages
 from hil.timing import CostModel, Machine
@@ -96,6 +96,7 @@ class Core:
         self._blocks: dict[int, Block] = {}
         self._late: dict[int, np.ndarray] = {}
         self._hooks_wanted: list[Check] = []
+        self._clocks_wanted: list[int] = []
         self._make_state(board)
         self._add_hooks()
 
@@ -143,15 +144,28 @@ class Core:
     def exact_now(self) -> int:
         """The cycle at which the instruction that is accessing a register started.
 
-        Raises NeedsExactPc where that instruction is not known yet; then the caller must have no effect.
+        Raises NeedsExactPc where that instruction is not known yet; then the caller must have no effect. The first
+        answer to an instruction under an IT is the cycle at which its block was entered.
         """
         words = self.words
         if not self._running:
             return words[hook.CYCLES]
         if words[hook.EXACT_BLOCK] != words[hook.BLOCKS]:
-            raise NeedsExactPc
+            return self._inexact_now(self._blocks[words[hook.BLOCK]])
         words[hook.EXACT_BLOCK] = 0
         return words[hook.BLOCK_START] + self.model.cycles_before(words[hook.BLOCK], words[hook.EXACT_PC])
+
+    def _inexact_now(self, block: Block) -> int:
+        """The cycle for an access by an instruction that has no hook yet."""
+        if not block.has_it:
+            raise NeedsExactPc
+        # The access is repeated unless it is under the IT, where Unicorn does not stop: then this answer counts. So it
+        # is given in any case, and for the next time every load and store of the block is hooked.
+        accesses = memory_accesses(block.address, self.memory.read(block.address, block.size))
+        self._clocks_wanted = [pc for pc in accesses if pc not in self._clock_accesses]
+        if self._clocks_wanted:
+            self.repeat_access()
+        return self.words[hook.BLOCK_START]
 
     def advance(self, cycle: int) -> None:
         """Let time pass while nothing executes."""
@@ -409,13 +423,18 @@ class Core:
 
     def _note_clock_access(self, pc: int) -> None:
         """From now on the instruction at pc tells its address before it runs, so that the clock it reads is exact."""
-        if pc in self._clock_accesses:
-            raise RuntimeError(f"the instruction at {pc:#x} reads a clock and its hook did not run")
+        wanted, self._clocks_wanted = self._clocks_wanted or [pc], []
+        for access in wanted:
+            if access in self._clock_accesses:
+                raise RuntimeError(f"the instruction at {access:#x} reads a clock and its hook did not run")
+            self._hook_clock_access(access)
+
+    def _hook_clock_access(self, pc: int) -> None:
         self._clock_accesses.add(pc)
         unicorn_api.add_native_hook(
             self.uc, unicorn.UC_HOOK_CODE, hook.CLOCK_ACCESS_HOOK, self.state.ctypes.data, pc, pc
         )
-        self._forget_translation(self.words[hook.BLOCK], pc + 4 - self.words[hook.BLOCK])
+        self._forget_translation(pc, 4)
 
     def _add_late_hooks(self) -> None:
         """Hooks on the instructions whose base register is not known at their block's entry."""

@@ -8,6 +8,7 @@ from hil.targets.base import TargetError, TargetFault
 from hil.targets.sim.chip import Chip
 from hil.targets.sim.clock import VirtualClock
 from hil.targets.sim.core import Reason, Stop
+from hil.targets.sim.events import NEVER
 from hil.targets.sim.exceptions import Entry, Exceptions
 from hil.targets.sim.faults import FORCED, INVPC, STKERR, VECTTBL, Fault, explain, lost_frame
 from hil.targets.sim.nvic import BUS_FAULT, HARD_FAULT, MEM_MANAGE, USAGE_FAULT
@@ -98,10 +99,10 @@ class Faults:
         if exception in (HARD_FAULT, MEM_MANAGE, BUS_FAULT, USAGE_FAULT):
             self.open = None
 
-    def check_handler(self, now: int) -> None:
-        """Raise the open fault where its handler neither returns nor resets."""
-        if self.open and self._clock.seconds(now) > self._must_end_s:
-            raise self.open
+    @property
+    def must_end_at(self) -> int:
+        """The cycle by which the handler that runs must have returned or reset."""
+        return self._clock.cycle(self._must_end_s) if self.open else NEVER
 
     def _lock_up(self, cause: TargetFault, why: str) -> TargetFault:
         """The core would lock up. What led to it says where."""

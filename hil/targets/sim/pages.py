@@ -1,8 +1,8 @@
 """What Unicorn may do with a page, told by a native hook when it first touches one.
 
-Left to itself, Unicorn takes the whole of SRAM for code, as the architecture's default memory map allows, and looks for
-translated code behind every store: some 100 ns each. Here SRAM pages become code when they are first executed, and stores
-to all others are plain stores.
+Left to itself, Unicorn takes all of SRAM for code, as the architecture's default memory map allows, and looks for
+translated code behind every store: some 100 ns each. Here SRAM pages become code when they are first executed, and
+stores to all others are plain stores.
 """
 
 from __future__ import annotations
