@@ -5,19 +5,19 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.bench.build import Firmware, float_boxes
+from hil.bench.build import Firmware
 from hil.bench.classify import Classification, classification
-from hil.bench.compare import Boxes, Divergence, differing_boxes, first_difference, largest_distance, unmatched
-from hil.bench.limits import Limits, Measurement, apply_limits, load_limits
+from hil.bench.compare import Divergence, first_difference
+from hil.bench.judge import Findings, judge
+from hil.bench.limits import Limits, load_limits
 from hil.bench.photo import Photo
-from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
+from hil.bench.run import LinkCounts, Run
 from hil.compiler import decode, integer
 from hil.compiler.integer import Trace
 from hil.errors import HilError
@@ -109,9 +109,10 @@ class Bench:
         differing = self.differing_layers(result, trace)
         divergence = self._locate(photo, differing, trace) if differing else None
         link = LinkCounts(*(after - start for after, start in zip(counts, before, strict=True)))
-        classes = self._classification(photo, result, trace)
         reference = decode.detect(self.firmware.graph, trace)
-        return self._judge(photo, result, differing, divergence, reference, link, classes)
+        classes = self._classification(photo, result, trace)
+        findings = Findings(photo, result, differing, divergence, reference, classes, link)
+        return judge(findings, self.firmware, self.target, self.limits)
 
     def _classification(self, photo: Photo, result: Result, trace: Trace) -> Classification | None:
         """What a classifier says; None from a detector."""
@@ -135,78 +136,6 @@ class Bench:
         statistics = self.client.statistics
         return statistics.bytes_in, statistics.bytes_out, statistics.retries
 
-    def _judge(
-        self, photo: Photo, result: Result, differing: list[str], divergence: Divergence | None, reference: Boxes,
-        link: LinkCounts, classes: Classification | None,
-    ) -> Run:  # fmt: skip
-        firmware, sizes = self.firmware, self.firmware.sizes
-        device = np.asarray(result.detections, np.float32).reshape(-1, 5)
-        floating = float_boxes(firmware.network, photo.pixels)
-        cycles, ram = self._cycles(result), self._ram(result)
-        flash_bytes = sizes.flash_bytes if sizes else None
-        wrong_boxes = differing_boxes(device, reference)
-        measurements = self._measurements(cycles, ram, link, flash_bytes) + [
-            Measurement("layers.differing", len(differing), "layer", 0),
-            Measurement("boxes.differing", wrong_boxes, "box", 0),
-            Measurement("boxes.unmatched_with_float", unmatched(device, floating) + unmatched(floating, device), "box"),
-            Measurement("boxes.distance_to_float", largest_distance(device, floating), "1 - IoU"),
-            *_of_classes(classes),
-        ]
-        return Run(
-            target=self.target.name,
-            board=firmware.board.name,
-            model=firmware.model,
-            firmware=FirmwareFacts(firmware.build_id, flash_bytes),
-            image=_image_facts(photo),
-            detections=device,
-            reference_detections=reference,
-            float_detections=floating,
-            bit_exact=not differing and not wrong_boxes and not (classes and classes.differing),
-            divergence=divergence,
-            cycles=cycles,
-            ram=ram,
-            link=link,
-            measurements=apply_limits(measurements, self.limits),
-            classification=classes,
-        )
-
-    def _cycles(self, result: Result) -> Cycles:
-        source, clock_hz = self.target.capabilities.cycles, self.firmware.board.clock_hz
-        if source is None or result.layer_cycles is None:
-            return Cycles(None, clock_hz, None, None, None)
-        layers = dict(zip(self.firmware.layer_names, result.layer_cycles, strict=True))
-        return Cycles(source, clock_hz, result.total_cycles, layers, result.decode_cycles)
-
-    def _ram(self, result: Result) -> Ram:
-        """Memory in the device's own figures; a host build's variables and stack say nothing about the device's."""
-        planned, used = self.firmware.plan["arena_bytes"], result.arena_used
-        sizes, bound = self.firmware.sizes, self.firmware.stack_bound
-        stack, heap = result.stack_used, result.heap_used
-        if sizes is None or stack is None or heap is None:
-            return Ram(None, planned, used, None, None, None, None)
-        total = sizes.static_bytes + stack + heap
-        bound_bytes = bound.bytes if bound else None
-        return Ram(sizes.static_bytes, planned, used, stack, bound_bytes, heap, total, sizes.static_by_memory)
-
-    def _measurements(self, cycles: Cycles, ram: Ram, link: LinkCounts, flash_bytes: int | None) -> list[Measurement]:
-        """The numbers of a run, with the limits that follow from the board and the plan."""
-        board = self.firmware.board
-        observed = self.target.observed()
-        seen = observed.stack_used if observed else None
-        gap = abs(seen - ram.stack_used) if seen is not None and ram.stack_used is not None else None
-        return [
-            Measurement("cycles.total", cycles.total, "cycle"),
-            Measurement("ram.total_bytes", ram.total_bytes, "byte"),
-            Measurement("ram.static_bytes", ram.static_bytes, "byte"),
-            Measurement("ram.arena_used", ram.arena_used, "byte", ram.arena_planned),
-            Measurement("ram.stack_used", ram.stack_used, "byte", ram.stack_bound),
-            Measurement("ram.stack_bound", ram.stack_bound, "byte", board.stack_bytes),
-            Measurement("ram.heap_used", ram.heap_used, "byte"),
-            Measurement("watermarks.disagreement", gap, "byte"),
-            Measurement("firmware.flash_bytes", flash_bytes, "byte", board.flash.bytes),
-            Measurement("link.retries", link.retries, "frame"),
-        ]
-
 
 def check_hello(hello: Hello, firmware: Firmware) -> None:
     """Raise HilError unless the device that answered runs this firmware, on this board."""
@@ -220,23 +149,3 @@ def check_hello(hello: Hello, firmware: Firmware) -> None:
     for what, (found, wanted_value, remedy) in expected.items():
         if found != wanted_value:
             raise HilError(f"the device has {what} {found}, expected {wanted_value}: {remedy}")
-
-
-def _of_classes(classes: Classification | None) -> list[Measurement]:
-    """The numbers that only a classifier's run has."""
-    if classes is None:
-        return []
-    return [
-        Measurement("logits.differing", classes.differing, "logit", 0),
-        Measurement("logits.distance_to_float", classes.distance_to_float, "logit"),
-        Measurement("class.differs_from_float", int(classes.predicted != classes.float_predicted), "image"),
-    ]
-
-
-def _image_facts(photo: Photo) -> ImageFacts:
-    height, width, _ = photo.pixels.shape
-    return ImageFacts(_shown(photo.path), photo.sha256, width, height, photo.fitted)
-
-
-def _shown(path: Path | None) -> str | None:
-    return None if path is None else str(path)
