@@ -37,8 +37,9 @@ def table_entry(m, address):
 
 @njit(**INTERNAL)
 def row_at(m, address):
-    """The row of the instruction at an address, 0 where none has been decoded."""
-    return table_entry(m, address) & ~LOOKED_AT
+    """The row of the instruction at an address."""
+    row = table_entry(m, address) & ~LOOKED_AT
+    return row if row != 0 else NO_ROW
 
 
 @njit(**INTERNAL)

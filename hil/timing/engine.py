@@ -52,7 +52,8 @@ class Engine:
         self.problem: HilError | None = None
         self.arena = np.zeros(at.ARENA_WORDS, np.int64)
         self._pointer = self.arena.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
-        self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget)
+        self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget), _BLOCK(self._set_flash)
+        self._watched: dict[int, tuple[int, int]] = {}
         self._write_header()
         self._rows = Rows(self.arena, rules, looks=mode == "full")
         self.set_flash(FlashSettings())
@@ -64,6 +65,7 @@ class Engine:
             at.FN_REG_READ: uclib.uc_reg_read,
             at.FN_DECODE: self._callbacks[0],
             at.FN_FORGET: self._callbacks[1],
+            at.FN_SET_FLASH: self._callbacks[2],
         }
         for word, function in functions.items():
             m[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
@@ -105,11 +107,21 @@ class Engine:
         m[at.DATA_LINES : at.DATA_LINES + 2 * at.DATA_LINE_COUNT] = m[at.DATA_LATEST] = 0
         self._forget(0, 0)
 
+    def _set_flash(self, wait_states: int, enabled: int) -> None:
+        """FLASH_ACR as the simulated board mirrors it: latency, and bits for prefetch, instruction and data cache."""
+        bits = (bool(enabled >> k & 1) for k in range(3))
+        prefetch, instruction_cache, data_cache = bits
+        self.set_flash(FlashSettings(wait_states, instruction_cache, data_cache, prefetch))
+
+    def empty_pipeline(self) -> None:
+        """What comes next arrives as if after a branch; nothing runs."""
+        self.arena[at.STATE], self.arena[at.NODE] = at.START_STATE, 0
+
     def start(self) -> None:
         """Code begins to run as if after a branch, other code having run meanwhile: only the flash caches stay."""
         m = self.arena
         m[at.CURRENT_LINE] = m[at.PREFETCHED_LINE] = 0
-        m[at.STATE], m[at.NODE] = at.START_STATE, 0
+        self.empty_pipeline()
 
     def border(self, address: int, size: int = 0) -> None:
         """Do as the block hook: the running block has gone to an address, where a block of `size` bytes runs next."""
@@ -138,6 +150,11 @@ class Engine:
         self.border(start, address - start)
         m[at.SIGNATURE], m[at.SERIAL] = found
         self.border(address, end - address)
+
+    def break_off(self, pc: int) -> None:
+        """The running block ends before pc, whatever comes next: charge what has run."""
+        self.split(pc)
+        self.arena[at.NODE] = 0
 
     def now(self, pc: int) -> int:
         """The cycle in which the instruction at pc, the last so far of the running block, executes."""
@@ -217,12 +234,26 @@ class Engine:
         if index is not None and not self.arena[index]:
             row = self._rows.add(instruction, instruction.address in self._conditional, guessed_slave)
             self.arena[index] = row | (at.LOOKED_AT if self.arena[row + at.R_NEEDS] else 0)
+            if instruction.address in self._watched:
+                self.watch(instruction.address, *self._watched[instruction.address])
 
     def _cover(self, it: Instruction) -> None:
         address = it.end
         for _ in range(it.covers):
             self._conditional.add(address)
             address = self._decoder.at(address).end
+
+    def watch(self, pc: int, function: int, data: int) -> None:
+        """In the full model: have the code hook call a native hook function before the instruction at pc."""
+        self._watched[pc] = function, data
+        index = self._table_index(pc)
+        if index is None or not self.arena[index]:
+            return  # on first sight
+        row = int(self.arena[index]) & ~at.LOOKED_AT
+        self.arena[index] = row | at.LOOKED_AT
+        self.arena[row + at.R_NEEDS] |= at.NEED_CALL
+        self.arena[row + at.R_FUNCTION], self.arena[row + at.R_DATA] = function, data
+        self.arena[row + at.R_OWN_ADDRESS] = pc
 
     def _table_index(self, address: int) -> int | None:
         offset = (address - at.FLASH_ORIGIN) // 2

@@ -9,12 +9,18 @@ access): so data addresses are worked out from the registers before the instruct
 from __future__ import annotations
 
 import numpy as np
-from numba import cfunc, njit, types
+from numba import carray, cfunc, njit, types
 
+from hil.timing import blockhook
 from hil.timing.compiled import ARENA_POINTER, INTERNAL, mix, table_entry
 from hil.timing.layout import *
 from hil.timing.memo import begin, settle
-from hil.timing.native import as_integer, call_look, call_reg_read, call_stop
+from hil.timing.native import as_integer, as_words, call_block, call_hook, call_look, call_reg_read, call_stop
+
+# words of blockhook's state that the model keeps
+ARENA_WORD = blockhook.MODEL  # the arena's address
+CHARGED = blockhook.MODEL + 1  # the arena's cycles that have been added to the board's
+AT_ENTRY = blockhook.MODEL + 2  # the arena's cycles when the running block was entered
 
 SIGNATURE_OF_HOOK = types.void(types.voidptr, types.uint64, types.uint32, ARENA_POINTER)
 
@@ -87,7 +93,7 @@ def look(uc, row, m):
     """An instruction whose cost depends on the run is about to execute: find out."""
     needs = m[row + R_NEEDS]
     m[row + R_STAMP] = m[SERIAL]
-    if needs != NEED_PASSED:
+    if needs & ~(NEED_PASSED | NEED_CALL):
         first = _register(uc, m, m[row + R_BASE]) if m[row + R_BASE] else 0
         second = _register(uc, m, m[row + R_INDEX]) if m[row + R_INDEX] else 0
         if needs & NEED_ADDRESS:
@@ -95,6 +101,8 @@ def look(uc, row, m):
             m[row + R_DYNAMIC] = _access(m, row, address)
         else:
             m[row + R_DYNAMIC] = _divide_extra(first, second, needs & NEED_SIGNED_DIVIDE) << EXTRA_SHIFT
+    if needs & NEED_CALL:
+        call_hook(m[row + R_FUNCTION], uc, m[row + R_OWN_ADDRESS], m[row + R_DATA])
     m[SIGNATURE] = mix(m[SIGNATURE], row | m[row + R_DYNAMIC] << 40)
 
 
@@ -112,6 +120,35 @@ def on_block(uc, address, size, m):
 @cfunc(SIGNATURE_OF_HOOK, cache=True)
 def on_instruction(uc, address, size, m):
     """User data is the arena."""
+    entry = table_entry(m, np.int64(address))
+    if entry & LOOKED_AT:
+        call_look(m[FN_LOOK], as_integer(uc), entry & ~LOOKED_AT, m[ARENA])
+
+
+@cfunc(blockhook.HOOK_SIGNATURE, cache=True)
+def on_board_block(uc, address, size, user_data):
+    """User data is the simulated board's state (hil.timing.blockhook)."""
+    s = as_words(as_integer(user_data))
+    m = as_words(s[ARENA_WORD])
+    at = np.int64(address)
+    link = settle(m, at)
+    s[blockhook.CYCLES] += m[CYCLES] - s[CHARGED]
+    s[CHARGED] = m[CYCLES]
+    if s[blockhook.WAIT_STATES] | s[blockhook.ART] << 8 != m[SETTINGS]:
+        call_block(m[FN_SET_FLASH], s[blockhook.WAIT_STATES], s[blockhook.ART])
+        link = 0
+    state = carray(user_data, (blockhook.LENGTH,), np.uint64)
+    if blockhook.enter(uc, state, address, size) == np.uint64(0):
+        return
+    begin(m, at, np.int64(size), link)
+    s[AT_ENTRY] = m[CYCLES]
+    s[blockhook.PREV_END] = at + np.int64(size)
+
+
+@cfunc(blockhook.HOOK_SIGNATURE, cache=True)
+def on_board_instruction(uc, address, size, user_data):
+    """User data is the simulated board's state."""
+    m = as_words(as_words(as_integer(user_data))[ARENA_WORD])
     entry = table_entry(m, np.int64(address))
     if entry & LOOKED_AT:
         call_look(m[FN_LOOK], as_integer(uc), entry & ~LOOKED_AT, m[ARENA])

@@ -8,7 +8,7 @@ block entered in a state, an "exit" what running a node costs and leads to.
 from __future__ import annotations
 
 # -- functions of the outside world
-FN_STOP, FN_REG_READ, FN_DECODE, FN_WORK_OUT, FN_FORGET, FN_LOOK = range(6)
+FN_STOP, FN_REG_READ, FN_DECODE, FN_WORK_OUT, FN_FORGET, FN_LOOK, FN_SET_FLASH = range(7)
 
 # -- counters
 ARENA = 7  # its own address
@@ -94,9 +94,11 @@ EXIT_HASH = EXITS + (EXIT_STRIDE << EXIT_BITS)
 R_SIZE, R_COST, R_CLASS, R_ADDRESS, R_FLAGS, R_DYNAMIC, R_STAMP, R_BASE_BACK = range(8)
 R_FP, R_DELAY, R_FIXED, R_NEEDS, R_BASE, R_INDEX, R_SHIFT, R_OFFSET = range(8, 16)
 R_UNIT, R_BYTES = 16, 17
+R_FUNCTION, R_DATA, R_OWN_ADDRESS = 18, 19, 20  # what NEED_CALL calls
 ROW_STRIDE = 24
 ROW_BITS = 16
 ROWS = EXIT_HASH + (2 << EXIT_BITS)
+NO_ROW = ROWS  # a NOP, for code where none can be
 F_SINGLE, F_LOADS, F_OVERLAPS, F_FOLDS, F_STEALS, F_CONDITIONAL, F_DELAY_AFTER = (1 << n for n in range(7))
 
 # -- what a run knows of an instruction (R_DYNAMIC): slave | extra cycles << EXTRA_SHIFT | missing data lines <<
@@ -105,7 +107,7 @@ SLAVE_MASK, ANY_SLAVE = 7, 7
 EXTRA_SHIFT, EXTRA_MASK = 3, 15
 MISS_SHIFT = 7
 # -- what the code hook must find out (R_NEEDS)
-NEED_PASSED, NEED_ADDRESS, NEED_DIVIDE, NEED_SIGNED_DIVIDE = 1, 2, 4, 8
+NEED_PASSED, NEED_ADDRESS, NEED_DIVIDE, NEED_SIGNED_DIVIDE, NEED_CALL = 1, 2, 4, 8, 16
 
 # -- behind the rows: last use of each flash line (0: not in the cache), row of each halfword of flash, then of RAM
 FLASH_ORIGIN, FLASH_HALFWORDS = 0x0800_0000, 1 << 20

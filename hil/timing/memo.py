@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hil.timing.compiled import INTERNAL, mix, row_at
+from hil.timing.compiled import INTERNAL, mix, row_at, table_entry
 from hil.timing.layout import *
 from hil.timing.native import call_block
 
@@ -130,10 +130,9 @@ def _find_node(m, address, size, state):
     m[node + N_INSTRUCTIONS] = m[node + N_STEALS] = 0
     end = address + size
     while address < end:
-        row = row_at(m, address)
-        if row == 0:
+        if table_entry(m, address) == 0:
             call_block(m[FN_DECODE], address, end - address)
-            row = row_at(m, address)
+        row = row_at(m, address)
         address += m[row + R_SIZE]
         m[node + N_INSTRUCTIONS] += 1
         m[node + N_STEALS] = m[row + R_FLAGS] & F_STEALS

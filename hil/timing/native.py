@@ -74,3 +74,26 @@ def call_look(typingctx: Any, function: Any, uc: Any, row: Any, arena: Any) -> A
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def call_hook(typingctx: Any, function: Any, uc: Any, address: Any, data: Any) -> Any:
+    """A hook on one instruction: void(uc*, uint64 address, uint32 size, void* data); the size is not told."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [_I64, _I64, _I32, _I64]).as_pointer()
+        builder.call(builder.inttoptr(args[0], kind), [args[1], args[2], ir.Constant(_I32, 0), args[3]])
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def as_words(typingctx: Any, address: Any) -> Any:
+    """An int64 as a pointer to int64."""
+    pointer = types.CPointer(types.int64)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(pointer))
+
+    return pointer(types.int64), codegen

@@ -33,7 +33,8 @@ class Rows:
         self._arena[at.CLASS_COUNT] = 1
         for narrow in (-1, 1, 0):  # NO_CLASS, FAILED_NARROW, FAILED_WIDE
             self._classes[narrow,] = self._new_class((0, 0, 0, 0, 0, int(narrow == 1), 0))
-        self._arena[at.ROW_COUNT] = 1
+        self._arena[at.ROW_COUNT] = 0
+        self.add(Instruction(0, 2, Kind.ALU, "nop"), False, at.ANY_SLAVE)  # NO_ROW
 
     def add(self, instruction: Instruction, is_conditional: bool, guessed_slave: int) -> int:
         """Write an instruction's row; returns its offset. Raises HilError when the arena is full."""

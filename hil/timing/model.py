@@ -1,0 +1,81 @@
+"""The pipeline model behind the simulated board's clock: hil.timing.CostModel, in its two modes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import unicorn
+
+from hil.errors import HilError
+from hil.timing import blockhook, hooks
+from hil.timing import rules as catalogue
+from hil.timing.engine import Engine, Mode
+
+if TYPE_CHECKING:
+    from hil.timing import ExceptionStep, Machine
+
+# Cortex-M4 TRM 3.9.1: entry 12, return 10 to 12, tail-chaining 6, with memory that does not wait.
+_EXCEPTION_CYCLES = {"entry": 12, "return": 10, "tail-chain": 6}
+_EVERYWHERE = 1, 0  # a hook's range: begin past end
+
+
+class ModelledCycles:
+    """Cycles by hil.timing.rules. "full" follows data addresses, divides and flash lines, "fast" does not."""
+
+    hook_address: int = hooks.on_board_block.address
+    model_words = 0
+
+    def __init__(self, mode: Mode = "fast", rules: frozenset[str] = catalogue.ALL) -> None:
+        self.name: str = mode
+        self._mode, self._rules = mode, rules
+
+    def attach(self, machine: Machine) -> None:
+        uc = machine.uc
+        self._machine = machine
+        self.engine = Engine(self._mode, self._read, lambda register: int(uc.reg_read(register)), self._rules)
+        machine.state[hooks.ARENA_WORD] = self.engine.arena.ctypes.data
+        if self._mode == "full":
+            machine.add_native_hook(unicorn.UC_HOOK_CODE, hooks.on_board_instruction.address, *_EVERYWHERE)
+
+    def reset(self) -> None:
+        """The core was reset: the caches are empty, and code may have been loaded."""
+        self.engine.forget_code()
+        self.engine.start()
+
+    def block(self, address: int, code: bytes) -> int:
+        """The engine decodes and charges blocks itself."""
+        return 0
+
+    def cycles_before(self, address: int, pc: int) -> int:
+        """Cycles from the running block's entry to the execution of the instruction at pc, the last that has run."""
+        return self.engine.now(pc) - int(self._machine.state[hooks.AT_ENTRY])
+
+    def break_off(self, pc: int) -> None:
+        """The running block ends before pc: charge what has run of it."""
+        self.engine.break_off(pc)
+        state = self._machine.state
+        state[blockhook.CYCLES] += self.engine.cycles - int(state[hooks.CHARGED])
+        state[hooks.CHARGED] = self.engine.cycles
+
+    def watch(self, pc: int, function: int, data: int) -> bool:
+        """Have a native function called before the instruction at pc, if this model hooks instructions anyway.
+
+        A second code hook of Unicorn's would make every instruction walk a list of hooks.
+        """
+        if self._mode == "full":
+            self.engine.watch(pc, function, data)
+        return self._mode == "full"
+
+    def exception_cycles(self, step: ExceptionStep) -> int:
+        """The pipeline starts anew behind it."""
+        self.engine.empty_pipeline()
+        return _EXCEPTION_CYCLES[step]
+
+    def _read(self, address: int, size: int) -> bytes:
+        """Memory; fewer bytes where it ends."""
+        for count in range(size, 0, -2):
+            try:
+                return bytes(self._machine.read(address, count))
+            except HilError:
+                continue
+        return b""
