@@ -57,6 +57,7 @@ class Probe:
     """How the board is found on USB and flashed."""
 
     usb: tuple[str, ...]
+    tools: tuple[str, ...]  # for flashing; the first that is installed is used
     pyocd_target: str
     openocd_board: str
 
@@ -115,6 +116,6 @@ def load(name: str) -> Board:
         **table,
         memory=memory,
         uart=Uart(**uart, rx_dma=rx_dma),
-        probe=Probe(**probe | {"usb": tuple(probe["usb"])}),
+        probe=Probe(**probe | {key: tuple(probe[key]) for key in ("usb", "tools")}),
         folder=path.parent,
     )

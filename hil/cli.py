@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from hil.bench.board_commands import At, boards, flash, serve
 from hil.errors import HilError
 from hil.paths import BUILD
 from hil.timing.command import cycles
@@ -39,7 +40,9 @@ Model = Annotated[
     typer.Argument(metavar="MODEL", help="A shipped model's name, or the path of a checkpoint.", show_default=False),
 ]
 BoardName = Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")]
-TargetName = Annotated[str, typer.Option("--target", "-t", help="sim (simulated board) or native (on this machine).")]
+TargetName = Annotated[
+    str, typer.Option("--target", "-t", help="sim (simulated), native (this machine), serial (a board).")
+]
 DataFolder = Annotated[
     Path, typer.Option("--data", "-d", metavar="DIR", help="WIDER FACE in its official layout.", show_default=False)
 ]
@@ -53,6 +56,7 @@ def demo(
     target: TargetName = "sim",
     board: BoardName = "stm32f407_disco",
     out: Annotated[Path, typer.Option(help="Folder for what it writes.", show_default="build/demo")] = BUILD / "demo",
+    at: At = None,
 ) -> None:
     """Find the face in a photo, on a simulated board, and compare it with the references."""
     from hil.bench.batch import Job, demo_photo, run_job, write_results
@@ -62,7 +66,7 @@ def demo(
     with progress() as step:
         step("writing the photo", 0)
         photo = demo_photo(out / "image.png", DEMO_MODEL)
-        subjects = run_job(Job(DEMO_MODEL, (_shortest(photo),), target, board), step)
+        subjects = run_job(Job(DEMO_MODEL, (_shortest(photo),), target, board, at=at), step)
     write_results(subjects, out / "run.json", out / "report.html")
     _show([subject.run for subject in subjects])
     console.print(
@@ -101,13 +105,33 @@ def run(
     elf: Annotated[Path | None, typer.Option(metavar="FILE", help="Run this firmware instead of building one.")] = None,
     limits: LimitsFile = None,
     out: Annotated[Path | None, typer.Option(help="The generated directory; default build/MODEL/BOARD.")] = None,
+    at: At = None,
+    record: Annotated[Path | None, typer.Option(metavar="FILE", help="Write down the link, for hil replay.")] = None,
 ) -> None:
     """Run photos through the firmware and compare with the references."""
     from hil.bench.batch import Job, run_job, write_results
 
-    job = Job(model, tuple(images), target, board, fit, elf, limits, out)
+    job = Job(model, tuple(images), target, board, fit, elf, limits, out, at, record)
     with progress() as step:
         subjects = run_job(job, step)
+    write_results(subjects, json, report)
+    _show([subject.run for subject in subjects])
+    _leave(subject.run.passed for subject in subjects)
+
+
+@app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(metavar="FILE", help="Made by hil run --record.", show_default=False)],
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="The model, under its name here.")] = None,
+    json: JsonFile = None,
+    report: ReportFile = None,
+) -> None:
+    """Judge a recorded session again, without a board and without a compiler."""
+    from hil.bench.batch import write_results
+    from hil.bench.replay import replay
+
+    with progress() as step:
+        subjects = replay(recording, model, step)
     write_results(subjects, json, report)
     _show([subject.run for subject in subjects])
     _leave(subject.run.passed for subject in subjects)
@@ -196,6 +220,20 @@ def train(
 
 
 @app.command()
+def evaluate(
+    model: Model,
+    data: DataFolder,
+    target: Annotated[str, typer.Option("--target", "-t", help="float, integer, native or sim.")] = "integer",
+    board: BoardName = "stm32f407_disco",
+) -> None:
+    """Measure a face detector's average precision on WIDER FACE's validation set, by the official protocol."""
+    from hil.bench.evaluate import evaluate_model
+    from hil.bench.terminal import precision_table
+
+    console.print(precision_table(model, target, evaluate_model(model, data, target, board)))
+
+
+@app.command()
 def doctor() -> None:
     """Look what is installed, which targets work here, and which command mends each gap."""
     from hil.bench.doctor import examine
@@ -227,7 +265,8 @@ def progress() -> Iterator[Step]:
         yield step
 
 
-app.command()(cycles)
+for command in (serve, boards, flash, cycles):
+    app.command()(command)
 
 
 def _show(runs: list[Run]) -> None:

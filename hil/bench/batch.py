@@ -12,16 +12,22 @@ from hil.bench.build import NATIVE, Firmware, build, model_spec
 from hil.bench.elf import check_elf
 from hil.bench.limits import load_limits
 from hil.bench.photo import Photo, fit_image, load_photo, to_image
+from hil.bench.replay import header
 from hil.bench.report import Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
+from hil.targets.connection import options
+from hil.targets.recording import Recorder
 
 Step = Callable[[str, float], None]  # what is being done, and how much of it is done (0..1)
 
 
 @dataclass(frozen=True)
 class Job:
-    """What to run where. elf: a firmware to run instead of the built one; limits: a file laid over the board's."""
+    """What to run where. elf: a firmware to run instead of the built one; limits: a file laid over the board's.
+
+    at: how a real board is reached (hil.targets.connection). record: a file for what passes over the link.
+    """
 
     model: str
     images: tuple[Path, ...]
@@ -31,6 +37,8 @@ class Job:
     elf: Path | None = None
     limits: Path | None = None
     out: Path | None = None
+    at: str | None = None
+    record: Path | None = None
 
 
 def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
@@ -41,6 +49,7 @@ def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
     """
     board = boards.load(job.board)
     check_target(job.target)
+    connection = options(job.target, job.at)
     step("reading the model and the images", 0)
     spec = model_spec(job.model)
     limits = load_limits(board, spec.name, job.limits)
@@ -48,7 +57,10 @@ def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
     step(f"building {spec.name} for {board.name if job.target != NATIVE else 'the host'}", 0)
     firmware = firmware_for(job)
     step(f"booting {job.target}", 0)
-    with Bench(firmware, targets.create(job.target, board), limits) as bench:
+    target = targets.create(job.target, board, **connection)
+    if job.record is not None:
+        target = Recorder(target, job.record, header(firmware, photos, target.capabilities))
+    with Bench(firmware, target, limits) as bench:
         return [_run_photo(bench, photo, i, len(photos), step) for i, photo in enumerate(photos)]
 
 

@@ -120,7 +120,7 @@ def flash(tool: Tool, board: Board, elf: Path, probe: str | None = None) -> str:
 
 def reset(tool: Tool, board: Board, probe: str | None = None) -> str:
     """Reset a board as its button does. Returns the command."""
-    return _run(tool, tool.reset(board, Path(), probe), board)
+    return _run(tool, tool.reset(board, Path(), probe), board, logging.INFO)
 
 
 def flash_image(elf: Path, board: Board) -> bytes:
@@ -143,10 +143,11 @@ def flash_image(elf: Path, board: Board) -> bytes:
     return bytes(image)
 
 
-def _run(tool: Tool, arguments: list[str], board: Board) -> str:
+def _run(tool: Tool, arguments: list[str], board: Board, level: int = logging.WARNING) -> str:
+    """level: of the message that shows the command; writing to a chip is worth more than a reset."""
     command = [tool.name, *arguments]
     shown = shlex.join(command)
-    log.info("%s", shown)
+    log.log(level, "%s", shown)
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=TIMEOUT_S

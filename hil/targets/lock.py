@@ -62,6 +62,16 @@ class BoardLock:
             os.ftruncate(descriptor, 0)
             os.close(descriptor)
 
+    def is_free(self) -> bool:
+        """Whether nobody holds it at this moment."""
+        if not self.path.exists():
+            return True
+        descriptor = _open(self.path)
+        try:
+            return _try_to_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
     def holder(self) -> str:
         """Who has the board, in words; empty where nobody says."""
         try:

@@ -20,10 +20,11 @@ _SPEEDS = {getattr(termios, name): int(name[1:]) for name in dir(termios) if nam
 class PseudoTerminal:
     """A pseudo-terminal pair; `path`, where given, becomes a link to the end that programs open."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        """Raises TargetError where the link cannot be made."""
+    def __init__(self, path: Path | None = None, baud: int = 38_400) -> None:
+        """baud: what the port is set to until a program sets it. Raises TargetError where the link cannot be made."""
         self._master, self._slave = os.openpty()  # our own slave stays open: a program that leaves is no hang-up
         tty.setraw(self._slave)
+        _set_speed(self._slave, baud)
         os.set_blocking(self._master, False)
         self.device = os.ttyname(self._slave)
         self.path = path
@@ -74,9 +75,17 @@ class PseudoTerminal:
         self.close()
 
 
+def _set_speed(descriptor: int, baud: int) -> None:
+    name = getattr(termios, f"B{baud}", None)
+    if name is not None:
+        settings = termios.tcgetattr(descriptor)
+        settings[4:6] = [name, name]
+        termios.tcsetattr(descriptor, termios.TCSANOW, settings)
+
+
 def _link(path: Path, device: str) -> None:
-    """Make the link; a dangling one, of a process that was killed, is replaced."""
-    if path.is_symlink() and not path.exists():
+    """Make the link; that of a process that was killed is replaced: it dangles, or leads to the number that we got."""
+    if path.is_symlink() and (not path.exists() or os.readlink(path) == device):
         path.unlink()
     try:
         path.symlink_to(device)

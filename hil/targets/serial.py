@@ -13,12 +13,12 @@ import os
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import serial
 
 from hil.board import Board
-from hil.link import Client, Hello, LinkError
+from hil.link import Client, DeviceFault, Hello, LinkError
 from hil.targets import flashing, ports
 from hil.targets.base import Capabilities, Observed, TargetError
 from hil.targets.connection import NEVER, Connection
@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 WRITE_TIMEOUT_S = 5.0  # the slowest line takes a second for all that the board's ring can hold
 DTR_PULSE_S = 0.05
 START_UP_S = 0.2  # from reset to a firmware that hears: its clock's crystal takes the longest
-ASK_AGAIN = 5  # silences after which a board counts as mute when it is first asked
+ASK_AGAIN = 8  # silences after which a board counts as mute when it is first asked
+CRASHES = 3  # reports of old crashes that may still be on the line
 
 
 class SerialTarget:
@@ -48,7 +49,7 @@ class SerialTarget:
         self.flash_command: str | None = None  # the latest, for the report
         self._url = ""
         self._lock: BoardLock | None = None
-        self._port: serial.SerialBase | None = None
+        self._port: Any = None  # pyserial has no type that all its kinds of port share
 
     @property
     def baud(self) -> int:
@@ -63,17 +64,18 @@ class SerialTarget:
         """
         self.open()
         before = self._ask()
-        runs_it = before is not None and _is_in(elf, before.build_id)
-        if runs_it:
+        if before is not None and _is_in(elf, before.build_id):
             self._check_chip(before)
             self._reset(before)
+            may_run_on = self.connection.reset == "none"
         else:
             self._flash(elf, before)
+            may_run_on = False
         answer = self._ask()
         if answer is None:
             raise self._silent()
         self._check_chip(answer)
-        if not (runs_it and self.connection.reset == "none"):
+        if not may_run_on:
             self._check_reset(before, answer)
 
     def reset(self) -> None:
@@ -142,9 +144,7 @@ class SerialTarget:
         choice = self.connection.flash
         runs = f"runs build {before.build_id}" if before else "is silent"
         if choice == NEVER:
-            raise TargetError(
-                f"the board at {self._url} {runs} and not {elf}: flash it, or leave flash={NEVER} out of --at"
-            )
+            raise TargetError(f"the board at {self._url} {runs} and not {elf}: flash it, without --at flash={NEVER}")
         if "://" in self._url and choice is None:
             raise TargetError(
                 f"the board at {self._url} {runs} and not {elf}: flash it where it is plugged in, or, "
@@ -157,7 +157,6 @@ class SerialTarget:
                 f"({', '.join(self.board.probe.usb)}) is plugged in: connect it, or name the tool with --at flash=TOOL"
             )
         tool = flashing.choose_tool(self.board, choice)
-        log.warning("flashing %s with %s", elf, tool.name)
         self.flash_command = flashing.flash(tool, self.board, elf, probe)
         self._start_over()
 
@@ -185,9 +184,7 @@ class SerialTarget:
             time.sleep(DTR_PULSE_S)
             port.dtr = False
         except (OSError, serial.SerialException) as error:
-            raise TargetError(
-                f"{self._url} has no DTR line to reset with ({error}): choose another --at reset="
-            ) from None
+            raise TargetError(f"{self._url} has no DTR line ({error}): choose another --at reset=") from None
 
     def _start_over(self) -> None:
         """Let the firmware start, and forget what the line said meanwhile. A port of the probe's own may be new."""
@@ -202,11 +199,15 @@ class SerialTarget:
 
     def _ask(self) -> Hello | None:
         """Who is there; None where nobody answers that speaks our protocol."""
-        try:
-            return Client(self, retries=ASK_AGAIN).hello()
-        except LinkError as error:
-            log.info("%s: %s", self._url, error)
-            return None
+        for _ in range(CRASHES):
+            try:
+                return Client(self, retries=ASK_AGAIN).hello()
+            except DeviceFault as fault:
+                log.info("%s: %s", self._url, fault)  # of the run before; the board starts again after its report
+            except LinkError as error:
+                log.info("%s: %s", self._url, error)
+                return None
+        return None
 
     def _check_chip(self, answer: Hello) -> None:
         if answer.chip_id & 0xFFF != self.board.device_id:
@@ -234,7 +235,7 @@ class SerialTarget:
 
     # -- the port
 
-    def _connected(self) -> serial.SerialBase:
+    def _connected(self) -> Any:
         if self._port is None:
             raise TargetError("the serial port is not open: boot() first")
         return self._port
@@ -258,7 +259,7 @@ class SerialTarget:
         self.close()
 
 
-def _open(url: str, baud: int) -> serial.SerialBase:
+def _open(url: str, baud: int) -> Any:
     try:
         port = serial.serial_for_url(url, do_not_open=True)
         port.baudrate, port.write_timeout = baud, WRITE_TIMEOUT_S

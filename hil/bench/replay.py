@@ -1,0 +1,151 @@
+"""Recorded sessions judged again: no board, no compiler, only the recording and its model (docs/recording.md)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil import board as boards
+from hil.bench.build import Firmware, load_model, plan_of
+from hil.bench.elf import Sizes
+from hil.bench.limits import load_limits
+from hil.bench.photo import Photo, from_array
+from hil.bench.report import Subject
+from hil.bench.session import Bench
+from hil.bench.stack import StackBound
+from hil.errors import HilError
+from hil.link.frames import Decoder, Frame
+from hil.link.messages import TAP_DIGESTS, TILE_HEADER_BYTES, Type
+from hil.targets.base import Capabilities
+from hil.targets.recording import Recording
+from hil.targets.replay import ReplayTarget
+
+Step = Callable[[str, float], None]
+
+
+def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities) -> dict[str, Any]:
+    """What a recording says beside its events, so that it can be judged without the ELF."""
+    return {
+        "model": firmware.model,
+        "preset": firmware.preset,
+        "build_id": firmware.build_id,
+        "capabilities": asdict(capabilities),
+        "sizes": asdict(firmware.sizes) if firmware.sizes else None,
+        "stack_bound": firmware.stack_bound.bytes if firmware.stack_bound else None,
+        "images": [{"path": str(p.path) if p.path else None, "sha256": p.sha256, "fitted": p.fitted} for p in photos],
+    }
+
+
+@dataclass(frozen=True)
+class RecordedFirmware(Firmware):
+    """A firmware of which only what the recording says is known; its ELF is not here."""
+
+    recorded: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def sizes(self) -> Sizes | None:
+        return Sizes(**self.recorded["sizes"]) if self.recorded.get("sizes") else None
+
+    @cached_property
+    def stack_bound(self) -> StackBound | None:
+        bound = self.recorded.get("stack_bound")
+        return StackBound(bound, (), 0) if bound is not None else None
+
+
+def replay(path: Path, model: str | None = None, step: Step = lambda what, done: None) -> list[Subject]:
+    """Judge every image of a recording; model: in the place of the recorded name, the same network under another one.
+
+    Raises HilError for a file that is no recording of a run, and where the model or the link have changed since.
+    """
+    recording = Recording.load(path)
+    step("reading the model", 0)
+    firmware = _firmware(recording, model)
+    photos = list(_photos(recording, firmware))
+    if not photos:
+        raise HilError(f"{path} holds no whole image: record a run that gets further")
+    target = ReplayTarget(firmware.board, recording, Capabilities(**recording.header["capabilities"]))
+    subjects = []
+    with Bench(firmware, target, load_limits(firmware.board, firmware.network_name)) as bench:
+        for done, photo in enumerate(photos):
+            step(f"replaying {photo.name}", done / len(photos))
+            subjects.append(Subject(bench.run(photo), photo.pixels, firmware.plan, firmware.board))
+    return subjects
+
+
+def _firmware(recording: Recording, model: str | None) -> RecordedFirmware:
+    """The model's plan, with the build id of the firmware that was recorded."""
+    said = recording.header
+    missing = {"model", "preset", "build_id", "capabilities", "board"} - said.keys()
+    if missing:
+        lacks = ", ".join(sorted(missing))
+        raise HilError(f"{recording.path} does not say its {lacks}: record it with hil run --record")
+    board = boards.load(said["board"])
+    name = model or said["model"]
+    graph, network = load_model(name)
+    plan = plan_of(name, board) | {"build_id": said["build_id"]}
+    folder = recording.path.parent
+    return RecordedFirmware(name, board, said["preset"], folder, recording.path, plan, graph, network, said)
+
+
+def _photos(recording: Recording, firmware: Firmware) -> Iterator[Photo]:
+    """The images that were sent, put together from their tiles; those of taps that followed are left out."""
+    shape = [firmware.plan["input"][key] for key in ("height", "width", "channels")]
+    names = iter(recording.header.get("images", []))
+    for image in _images(recording):
+        if len(image.data) != np.prod(shape) or not image.is_whole:
+            continue
+        said: dict[str, Any] = next(names, {})
+        pixels: NDArray[np.uint8] = np.frombuffer(bytes(image.data), np.uint8).reshape(shape)
+        photo = from_array(pixels)
+        path = Path(said["path"]) if said.get("path") else None
+        yield Photo(pixels, path, said.get("sha256", photo.sha256), bool(said.get("fitted")))
+
+
+@dataclass
+class _Image:
+    """An image as its tiles came."""
+
+    session: int
+    data: bytearray
+    known: set[int] = field(default_factory=set)  # offsets of bytes, in tiles as they were cut
+
+    @property
+    def is_whole(self) -> bool:
+        return len(self.known) == len(self.data)
+
+    def take(self, offset: int, data: bytes) -> None:
+        self.data[offset : offset + len(data)] = data
+        self.known.update(range(offset, offset + len(data)))
+
+
+def _images(recording: Recording) -> Iterator[_Image]:
+    """Each image that was begun with digests wanted, as every judged run is."""
+    open_image: _Image | None = None
+    for frame in _sent(recording):
+        if frame.type == Type.BEGIN:
+            session, tap, size = struct.unpack("<HhI", frame.payload)
+            if open_image is not None and open_image.session == session:
+                continue  # said again
+            if open_image is not None:
+                yield open_image
+            open_image = _Image(session, bytearray(size)) if tap == TAP_DIGESTS else None
+        elif frame.type == Type.TILE and open_image is not None:
+            session, offset = struct.unpack_from("<HI", frame.payload)
+            if session == open_image.session:
+                open_image.take(offset, frame.payload[TILE_HEADER_BYTES:])
+    if open_image is not None:
+        yield open_image
+
+
+def _sent(recording: Recording) -> Iterator[Frame]:
+    decoder = Decoder()
+    for event in recording.events:
+        if event.kind == ">":
+            yield from (item for item in decoder.feed(event.data) if isinstance(item, Frame))

@@ -1,0 +1,168 @@
+"""Sessions written down, so that a board's traffic can be replayed where there is no board (docs/recording.md).
+
+{"format": "rnnpool-hil recording", "version": 1, "target": "serial", "board": "stm32f407_disco", ...}
+0.000000 boot
+0.212034 < 0000...      what the host read, in hex
+0.212410 > 0001...      what it wrote
+0.262733 -              it read for as long as it wanted to and nothing came
+3.200118 ! /dev/ttyACM0 is gone
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Literal, Self, cast, get_args
+
+from hil.errors import HilError
+from hil.targets.base import Observed, Target, TargetError
+
+FORMAT, VERSION = "rnnpool-hil recording", 1
+Kind = Literal["boot", "reset", "<", ">", "-", "!"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a recording. data: of "<" and ">"; text: of "!"; number: of the line, from 1."""
+
+    seconds: float
+    kind: Kind
+    data: bytes = b""
+    text: str = ""
+    number: int = 0
+
+
+class Recorder:
+    """A target around another one that writes down what passes. Stands in for it everywhere.
+
+    header: what else the first line says, as JSON. The clock is the target's where that is virtual, else the wall's.
+    A name that ends in .gz is compressed. Raises HilError where the file cannot be written.
+    """
+
+    def __init__(self, target: Target, path: Path, header: dict[str, Any] | None = None) -> None:
+        self._target, self.path = target, path
+        self.name, self.board, self.capabilities = target.name, target.board, target.capabilities
+        self._start = time.monotonic()
+        self._file = _open_to_write(path)
+        about = {"format": FORMAT, "version": VERSION, "target": target.name, "board": target.board.name}
+        clock = "virtual" if target.capabilities.virtual_time else "wall"
+        self._file.write(json.dumps(about | {"clock": clock} | (header or {})) + "\n")
+
+    def boot(self, elf: Path) -> None:
+        self._target.boot(elf)
+        self._note("boot")
+
+    def reset(self) -> None:
+        self._target.reset()
+        self._note("reset")
+
+    def write(self, data: bytes) -> None:
+        self._note(">", data.hex())
+        try:
+            self._target.write(data)
+        except TargetError as error:
+            self._note("!", _line(error))
+            raise
+
+    def read(self, timeout_s: float) -> bytes:
+        try:
+            data = self._target.read(timeout_s)
+        except TargetError as error:
+            self._note("!", _line(error))
+            raise
+        self._note("<" if data else "-", data.hex())
+        return data
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        return self._target.read_memory(address, size)
+
+    def observed(self) -> Observed | None:
+        return self._target.observed()
+
+    def close(self) -> None:
+        self._target.close()
+        self._file.close()
+
+    def _note(self, kind: Kind, rest: str = "") -> None:
+        self._file.write(f"{self._seconds():.6f} {kind} {rest}".rstrip() + "\n")
+
+    def _seconds(self) -> float:
+        seen = self._target.observed() if self._target.capabilities.virtual_time else None
+        if seen is not None and seen.seconds is not None:
+            return seen.seconds
+        return time.monotonic() - self._start
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a file holds."""
+
+    path: Path
+    header: dict[str, Any]
+    events: tuple[Event, ...]
+
+    @classmethod
+    def load(cls, path: Path) -> Recording:
+        """Raises HilError for a file that is no recording, or one of another version; it names the line."""
+        try:
+            text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+            first, *lines = text.decode("ascii").splitlines()
+        except OSError as error:
+            raise HilError(f"cannot read the recording {path}: {error.strerror or error}") from error
+        except (UnicodeDecodeError, ValueError) as error:
+            raise HilError(f"{path} is no recording: expected text, as --record writes it") from error
+        header = _header(path, first)
+        return cls(path, header, tuple(_events(path, lines)))
+
+
+def _open_to_write(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".gz":
+            return gzip.open(path, "wt", encoding="ascii")
+        return path.open("w", encoding="ascii", buffering=1)  # what a run that breaks off has said is there
+    except OSError as error:
+        raise HilError(f"cannot write the recording {path}: {error.strerror}") from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).replace("\n", " ").encode("ascii", "replace").decode()
+
+
+def _header(path: Path, line: str) -> dict[str, Any]:
+    try:
+        header = json.loads(line)
+    except ValueError:
+        header = None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise HilError(f"{path} is no recording: its first line should be JSON with format {FORMAT!r}")
+    if header.get("version") != VERSION:
+        found = header.get("version")
+        raise HilError(f"{path} is a recording of version {found}, this hil reads {VERSION}: record it again")
+    return header
+
+
+def _events(path: Path, lines: list[str]) -> Iterator[Event]:
+    for number, line in enumerate(lines, start=2):
+        seconds, _, rest = line.partition(" ")
+        kind, _, content = rest.partition(" ")
+        try:
+            if kind not in get_args(Kind):
+                raise ValueError(f"no event is called {kind!r}")
+            data = bytes.fromhex(content) if kind in "<>" else b""
+            yield Event(float(seconds), cast(Kind, kind), data, content if kind == "!" else "", number)
+        except ValueError as error:
+            raise HilError(f"{path}, line {number}: {error}; expected seconds, an event and its bytes") from None
