@@ -3,7 +3,8 @@
 target.py          SimTarget, the board as the bench uses it; call.py: one function called by itself
 board.py           SimBoard: runs the chip through virtual time and deals with what stops the core
 chip.py            the die: core, buses and peripherals wired together
-core.py            the Cortex-M4, run from one stop to the next; blocks.py: what it must check that Unicorn does not
+core.py            the Cortex-M4, run from one stop to the next; pages.py: what Unicorn may do with a page
+blocks.py, bases.py   what must be checked in a block that Unicorn does not; blocktable.py, watched.py: where that goes
 exceptions.py      exception entry and return; nvic.py, scb.py, scs.py, systick.py, dwt.py: the core's own registers
 faults.py          what a fault is; crash.py: its way to the firmware's handler and to the bench
 memory.py          flash, SRAM, CCM; image.py: a firmware checked and split into bytes for them

@@ -10,6 +10,7 @@ from capstone import arm_const as cs
 Known = tuple[int, int]  # register at the block's entry, constant added to it
 
 NUMBERS = {cs.ARM_REG_R0 + n: n for n in range(13)} | {cs.ARM_REG_SP: 13, cs.ARM_REG_LR: 14, cs.ARM_REG_PC: 15}
+_OTHER = -1  # a register of the FPU, or a special one
 _DISASSEMBLER = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
 _DISASSEMBLER.detail = True
 _UP = {cs.ARM_INS_ADD: 1, cs.ARM_INS_SUB: -1, cs.ARM_INS_ADDW: 1, cs.ARM_INS_SUBW: -1}
@@ -49,15 +50,15 @@ def _result(instruction: capstone.CsInsn, written: dict[int, Known | None]) -> t
 def _base_step(instruction: capstone.CsInsn) -> tuple[int, int, int] | None:
     """(register written, register read, constant) of MOV, ADD, SUB and of a write-back."""
     operands = instruction.operands
-    registers = [NUMBERS.get(operand.reg) for operand in operands if operand.type == cs.ARM_OP_REG]
+    registers = [NUMBERS.get(operand.reg, _OTHER) for operand in operands if operand.type == cs.ARM_OP_REG]
     constants = [operand.imm for operand in operands if operand.type == cs.ARM_OP_IMM]
     if instruction.id in _MULTIPLE:
         base = registers[0]
         loaded = registers[1:]
-        if base is None or not instruction.writeback or base in loaded:
+        if base == _OTHER or not instruction.writeback or base in loaded:
             return None
         return base, base, _MULTIPLE[instruction.id] * len(loaded)
-    if None in registers or not registers:
+    if _OTHER in registers or not registers:
         return None
     if instruction.id in _UP and len(constants) == 1 and len(registers) in (1, 2):
         return registers[0], registers[-1], _UP[instruction.id] * constants[0]

@@ -10,15 +10,16 @@ import logging
 from dataclasses import dataclass
 from enum import Enum, auto
 
-import numpy as np
 import unicorn
 from unicorn import arm_const as uc_arm
 
 from hil.board import Board
 from hil.targets.sim import unicorn_api
-from hil.targets.sim.blocks import Block, Check, analyse, decode, memory_accesses, uses_fpu
+from hil.targets.sim.blocks import Block, decode, uses_fpu
+from hil.targets.sim.blocktable import BlockTable
 from hil.targets.sim.memory import Memory
 from hil.targets.sim.pages import PAGE, Pages
+from hil.targets.sim.watched import WatchedInstructions
 from hil.timing import CostModel, Machine
 from hil.timing import blockhook as hook
 
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 
 NOWHERE = 0x0008_0000 - 2  # where emu_start would end by itself: in flash's alias at 0, from which nothing runs
 TCG_BUFFER = 32 << 20  # the default reserves 1 GB of address space
-CHECK_WORDS = 1 << 18
 _SVC, _DATA_ABORT, _BKPT, _EXCEPTION_EXIT = 2, 4, 7, 8  # Unicorn's interrupt numbers
 _WFE, _YIELD = 0xBF20, 0xBF10
 
@@ -92,47 +92,25 @@ class Core:
         self._trap = _Trap()
         self._running = False
         self.stop_at = NOWHERE  # an address that is never executed
-        self._clock_accesses: set[int] = set()
-        self._blocks: dict[int, Block] = {}
-        self._late: dict[int, np.ndarray] = {}
-        self._hooks_wanted: list[Check] = []
-        self._clocks_wanted: list[int] = []
-        self._make_state(board)
+        self._table = BlockTable(board, self.memory, model)
+        self.words = self._table.words
+        self._watched = WatchedInstructions(self.uc, self._table, self.memory)
+        self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)  # kept: the hook holds its address
+        self.words[hook.FN_FIRST_SIGHT] = unicorn_api.function_address(self._first_sight)
         self._add_hooks()
-
-        model.attach(Machine(self.uc, board, self.state, self._model_base, self.memory.read, self._add_model_hook))
-
-    def _make_state(self, board: Board) -> None:
-        """The array that the native hook works on (hil.timing.blockhook)."""
-        flash, sram = board.flash, board.sram
-        table = (flash.bytes + sram.bytes) // 2
-        self._check_base = hook.TABLE + 2 * table
-        self._model_base = self._check_base + CHECK_WORDS
-        self.state = np.zeros(self._model_base + self.model.model_words, np.uint64)
-        self.words = memoryview(self.state)  # type: ignore[arg-type]  # plain ints, and faster to index than the array
-        self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)
-        words = self.words
-        words[hook.FN_STOP] = unicorn_api.EMU_STOP
-        words[hook.FN_REG_READ] = unicorn_api.REG_READ
-        words[hook.FN_FIRST_SIGHT] = unicorn_api.function_address(self._first_sight)
-        words[hook.FLASH_ORIGIN], words[hook.FLASH_BYTES] = flash.origin, flash.bytes
-        words[hook.SRAM_ORIGIN], words[hook.SRAM_BYTES] = sram.origin, sram.bytes
-        words[hook.SRAM_TABLE] = hook.TABLE + flash.bytes // 2
-        words[hook.CHECK_TABLE] = table
-        words[hook.STACK_LOW] = words[hook.STACK_TOP] = 0xFFFF_FFFF
-        words[hook.SKIP_CHECKS] = 1
-        self._check_next = self._check_base
+        base = self._table.model_base
+        model.attach(Machine(self.uc, board, self._table.state, base, self.memory.read, self._add_model_hook))
 
     def _add_hooks(self) -> None:
         uc = self.uc
-        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_BLOCK, self.model.hook_address, self.state.ctypes.data)
+        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_BLOCK, self.model.hook_address, self._table.address)
         uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
         uc.hook_add(unicorn.UC_HOOK_INSN_INVALID, self._on_invalid)
         for first, last in self.memory.gaps:  # a hook that RAM lies under, even if never called, makes its stores slow
             uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory, None, first, last)
 
     def _add_model_hook(self, kind: int, function: int, begin: int, end: int) -> None:
-        unicorn_api.add_native_hook(self.uc, kind, function, self.state.ctypes.data, begin, end)
+        unicorn_api.add_native_hook(self.uc, kind, function, self._table.address, begin, end)
 
     # -- time
 
@@ -151,7 +129,7 @@ class Core:
         if not self._running:
             return words[hook.CYCLES]
         if words[hook.EXACT_BLOCK] != words[hook.BLOCKS]:
-            return self._inexact_now(self._blocks[words[hook.BLOCK]])
+            return self._inexact_now(self._table[words[hook.BLOCK]])
         words[hook.EXACT_BLOCK] = 0
         return words[hook.BLOCK_START] + self.model.cycles_before(words[hook.BLOCK], words[hook.EXACT_PC])
 
@@ -161,9 +139,7 @@ class Core:
             raise NeedsExactPc
         # The access is repeated unless it is under the IT, where Unicorn does not stop: then this answer counts. So it
         # is given in any case, and for the next time every load and store of the block is hooked.
-        accesses = memory_accesses(block.address, self.memory.read(block.address, block.size))
-        self._clocks_wanted = [pc for pc in accesses if pc not in self._clock_accesses]
-        if self._clocks_wanted:
+        if self._watched.want_clock_accesses(block):
             self.repeat_access()
         return self.words[hook.BLOCK_START]
 
@@ -210,7 +186,7 @@ class Core:
 
     def instructions_in(self, block: int) -> int:
         """How many instructions a block that has run has."""
-        return self._blocks[block].instructions
+        return self._table[block].instructions
 
     # -- registers
 
@@ -261,7 +237,7 @@ class Core:
             raise trap.error
         if trap.clock_access:
             self._settle(pc)
-            self._note_clock_access(pc)
+            self._watched.add_clock_access(pc)
             return None
         if words[hook.STOP] != hook.STOP_NONE:
             return self._explain_hook_stop(words[hook.STOP], pc)
@@ -314,20 +290,19 @@ class Core:
     def _explain_hook_stop(self, why: int, pc: int) -> Stop | None:
         """What the block hook stopped for; it did so before the block at pc."""
         words = self.words
-        if why == hook.STOP_HOST and self._hooks_wanted:
-            self._add_late_hooks()
+        if why == hook.STOP_HOST and self._watched.add_late_checks():
             return None
         if why == hook.STOP_CHECK:
-            check = self._blocks[pc].checks[words[hook.SUSPECT]]
+            check = self._table[pc].checks[words[hook.SUSPECT]]
             return self._run_up_to(pc, check.pc, _check_reason(check.kind))
         if why == hook.STOP_FPU:
-            code = decode(pc, self.memory.read(pc, self._blocks[pc].size))
+            code = decode(pc, self.memory.read(pc, self._table[pc].size))
             first = next(instruction.address for instruction in code if uses_fpu(instruction))
             return self._run_up_to(pc, first, Reason.NO_FPU)
         if why == hook.STOP_LATE:
             address = words[hook.SUSPECT]
             self._settle(address)
-            return Stop(_check_reason(int(self._late[address][1]) & 0xFF), address)
+            return Stop(_check_reason(self._watched.late_kind(address)), address)
         if why == hook.STOP_STACK:
             words[hook.SKIP_CHECKS] = pc
         reasons = {
@@ -339,11 +314,11 @@ class Core:
     def _run_up_to(self, block: int, pc: int, reason: Reason) -> Stop:
         """Execute the block's instructions before the one at pc, which will fault, and report that."""
         if pc != block:
-            size = self._blocks[block].size
-            self._forget_translation(block, size)  # an end address counts when code is translated
+            size = self._table[block].size
+            self.uc.ctl_remove_cache(block, block + size)  # an end address counts when code is translated
             self.words[hook.SKIP_CHECKS] = block
             stop = self._run_once(block, until=pc)
-            self._forget_translation(block, size)
+            self.uc.ctl_remove_cache(block, block + size)
             if stop is None or stop.pc != pc or stop.reason is not Reason.SLEEP:
                 return stop or Stop(reason, pc)
         return Stop(reason, pc)
@@ -376,79 +351,10 @@ class Core:
     def _on_first_sight(self, address: int, size: int) -> None:
         """Called by the block hook, without a way to raise: errors wait for the run's end."""
         try:
-            self._see(address, size)
+            if self._watched.want_late_checks(self._table.see(address, size)):
+                self.request_stop()
         except Exception as error:
             self.fail(error)
-
-    def _see(self, address: int, size: int) -> None:
-        """Fill in the block table's word for a block that runs for the first time."""
-        code = self.memory.read(address, size)
-        block = self._blocks[address] = analyse(address, code)
-        cost = self.model.block(address, code)
-        index = self._table_index(address)
-        if block.checks:
-            self.words[index + self.words[hook.CHECK_TABLE]] = self._store_checks(block.checks)
-        self.words[index] = (
-            cost & hook.COST_MASK
-            | block.instructions << hook.INSTRUCTIONS_SHIFT
-            | size << hook.SIZE_SHIFT
-            | block.flags
-            | cost >> 20 << hook.MODEL_FLAGS_SHIFT
-        )
-        self._hooks_wanted = [check for check in block.late if check.pc not in self._late]
-        if self._hooks_wanted:
-            self.request_stop()
-
-    def _table_index(self, address: int) -> int:
-        if address < len(self.memory.flash.data):  # the boot alias
-            address += self.memory.flash.origin
-        if address >= self.memory.sram.origin:
-            return self.words[hook.SRAM_TABLE] + (address - self.memory.sram.origin) // 2
-        return hook.TABLE + (address - self.memory.flash.origin) // 2
-
-    def _store_checks(self, checks: list[Check]) -> int:
-        """Put a block's checks into the check table. Returns their index."""
-        first = self._check_next
-        self._check_next += 1 + len(checks)
-        if self._check_next > self._model_base:
-            raise MemoryError(
-                "the simulated board's check table is full: the firmware rewrites its own code without end"
-            )
-        self.words[first] = len(checks)
-        for k, check in enumerate(checks):
-            self.words[first + 1 + k] = check.word
-        return first
-
-    # -- hooks on single instructions
-
-    def _note_clock_access(self, pc: int) -> None:
-        """From now on the instruction at pc tells its address before it runs, so that the clock it reads is exact."""
-        wanted, self._clocks_wanted = self._clocks_wanted or [pc], []
-        for access in wanted:
-            if access in self._clock_accesses:
-                raise RuntimeError(f"the instruction at {access:#x} reads a clock and its hook did not run")
-            self._hook_clock_access(access)
-
-    def _hook_clock_access(self, pc: int) -> None:
-        self._clock_accesses.add(pc)
-        unicorn_api.add_native_hook(
-            self.uc, unicorn.UC_HOOK_CODE, hook.CLOCK_ACCESS_HOOK, self.state.ctypes.data, pc, pc
-        )
-        self._forget_translation(pc, 4)
-
-    def _add_late_hooks(self) -> None:
-        """Hooks on the instructions whose base register is not known at their block's entry."""
-        wanted, self._hooks_wanted = self._hooks_wanted, []
-        for check in wanted:
-            words = np.array([self.state.ctypes.data, check.word], np.uint64)
-            self._late[check.pc] = words  # kept: the hook holds its address
-            unicorn_api.add_native_hook(
-                self.uc, unicorn.UC_HOOK_CODE, hook.LATE_CHECK_HOOK, words.ctypes.data, check.pc, check.pc
-            )
-            self._forget_translation(check.pc, 4)
-
-    def _forget_translation(self, address: int, size: int) -> None:
-        self.uc.ctl_remove_cache(address, address + size)
 
 
 def _check_reason(kind: int) -> Reason:

@@ -48,5 +48,5 @@ class Pages:
 
     def __init__(self, uc: unicorn.Uc) -> None:
         self._is_code = np.zeros(_PAGES, np.uint8)
-        uc.ctl_set_tlb_mode(unicorn.UC_TLB_VIRTUAL)
-        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_TLB_FILL, _on_new_page.address, self._is_code.ctypes.data)
+        uc.ctl_set_tlb_mode(unicorn.UC_TLB_VIRTUAL)  # type: ignore[attr-defined]
+        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_TLB_FILL, _on_new_page.address or 0, self._is_code.ctypes.data)
