@@ -168,6 +168,13 @@ def build_table(firmware: Firmware) -> Table:
     return table
 
 
+def precision_table(model: str, way: str, precision: dict[str, float]) -> Table:
+    """Average precision by difficulty."""
+    table = Table(*precision, title=f"{model}, {way}: AP on WIDER FACE, single scale")
+    table.add_row(*(f"{value:.4f}" for value in precision.values()))
+    return table
+
+
 def findings_table(findings: Sequence[Finding]) -> Table:
     """What `hil doctor` found, with the command that mends each gap."""
     table = Table("", "what", "found", "to mend it", box=box.SIMPLE_HEAD)
