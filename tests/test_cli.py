@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ from skimage import data
 from test_run_json import check_schema
 
 from hil.bench.cmake import CMAKE, HOST_COMPILER, NINJA
+from hil.training.evaluate import GroundTruth, load_ground_truth
 
 M4 = "rnnpool_face_m4"
-COMMANDS = ("demo", "build", "run", "plan", "quantise", "train", "doctor")
+COMMANDS = ("demo", "build", "run", "plan", "quantise", "train", "evaluate", "doctor")
 
 needs_compiler = pytest.mark.skipif(
     not all(tool.is_installed for tool in (HOST_COMPILER, CMAKE, NINJA)), reason=f"needs {HOST_COMPILER.packages}"
@@ -86,6 +88,27 @@ def test_a_plan_shows_layers_buffers_and_memories(capsys, monkeypatch) -> None:
     assert outcome.code == 0
     for text in ("conv0", "rnnpool", "120x160x4 uint8", "rnnpool_rows", "ccm", "131 072", "67 072 768"):
         assert text in outcome.out, text
+
+
+def test_an_evaluation_of_integers_and_of_native_gives_the_same_precision(
+    capsys, monkeypatch, shared_data: Path, tmp_path: Path
+) -> None:
+    """On the three photos of one event: the whole set takes minutes."""
+    monkeypatch.setattr("hil.training.evaluate.load_ground_truth", lambda data: first_photos(shared_data, 3))
+    found = [
+        hil(capsys, monkeypatch, "evaluate", M4, "--data", shared_data / "faces", "-t", way)
+        for way in ("integer", "native")
+    ]
+    assert [outcome.code for outcome in found] == [0, 0]
+    figures = [re.findall(r"0\.\d{4}", outcome.out) for outcome in found]
+    assert figures[0] == figures[1] and len(figures[0]) == 3
+
+
+def first_photos(shared_data: Path, count: int) -> GroundTruth:
+    """The ground truth of the first few photos alone."""
+    truth = load_ground_truth(shared_data / "faces")
+    counted = {name: masks[:count] for name, masks in truth.counted.items()}
+    return GroundTruth(truth.names[:count], truth.faces[:count], counted)
 
 
 def test_the_doctor_names_each_gap_and_its_remedy(capsys, monkeypatch) -> None:

@@ -191,6 +191,11 @@ def test_a_training_without_data_is_refused(refused: Hil, tmp_path: Path) -> Non
     refused("train", M4, "--data", tmp_path / "none", "--out", tmp_path / "out" / "training")
 
 
+def test_an_evaluation_without_data_or_of_nothing_known_is_refused(refused: Hil, tmp_path: Path) -> None:
+    assert "no ground truth at" in refused("evaluate", M4, "--data", tmp_path).err
+    assert "float, integer, sim, native" in refused("evaluate", M4, "--data", tmp_path, "--target", "qemu").err
+
+
 @pytest.mark.parametrize("arguments", [("run", M4), ("fly",), ("run", M4, "a.png", "--frobnicate"), ("train", M4)])
 def test_wrong_arguments_are_explained_by_usage(capsys, monkeypatch, arguments: tuple[str, ...]) -> None:
     outcome = hil(capsys, monkeypatch, *arguments)
