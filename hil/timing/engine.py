@@ -19,6 +19,7 @@ from hil.timing.flash import FlashSettings
 from hil.timing.guess import DEFAULT_SLAVE, slaves_of
 from hil.timing.hooks import look, on_block
 from hil.timing.instruction import Instruction, Kind
+from hil.timing.pipeline import SINGLE
 from hil.timing.rows import REGISTERS, Rows
 from hil.timing.trace import effective_address
 
@@ -104,7 +105,7 @@ class Engine:
         m[at.TRACKS_LINES] = self.mode == "full" and left.wait_states > 0
         m[at.LINE_STAMPS : at.LINE_STAMPS + at.FLASH_LINE_COUNT] = 0
         m[at.LINE_COUNT] = m[at.CURRENT_LINE] = m[at.PREFETCHED_LINE] = 0
-        m[at.DATA_LINES : at.DATA_LINES + 2 * at.DATA_LINE_COUNT] = m[at.DATA_LATEST] = 0
+        m[at.DATA_LINES : at.DATA_LINES + at.DATA_LINE_COUNT] = 0
         self._forget(0, 0)
 
     def _set_flash(self, wait_states: int, enabled: int) -> None:
@@ -211,8 +212,8 @@ class Engine:
         try:
             block = list(self._instructions(address, address + size))
             slaves = slaves_of(block, self._number, self._read)
-            for instruction in block:
-                self._add(instruction, slaves.get(instruction.address, DEFAULT_SLAVE))
+            for before, instruction, after in zip([None, *block], block, [*block[1:], None], strict=False):
+                self._add(instruction, slaves.get(instruction.address, DEFAULT_SLAVE), _may_pair(before, after))
         except Exception as error:  # must not pass through native code: kept, and the run ends at the next border
             self.problem = error if isinstance(error, HilError) else HilError(f"timing model: {error!r}")
             self.set_deadline(0)
@@ -226,13 +227,13 @@ class Engine:
             yield instruction
             address = instruction.end
 
-    def _add(self, instruction: Instruction, guessed_slave: int) -> None:
+    def _add(self, instruction: Instruction, guessed_slave: int, may_pair: bool) -> None:
         """Bring an instruction into the arena."""
         if instruction.kind is Kind.IT:
             self._cover(instruction)
         index = self._table_index(instruction.address)
         if index is not None and not self.arena[index]:
-            row = self._rows.add(instruction, instruction.address in self._conditional, guessed_slave)
+            row = self._rows.add(instruction, instruction.address in self._conditional, guessed_slave, may_pair)
             self.arena[index] = row | (at.LOOKED_AT if self.arena[row + at.R_NEEDS] else 0)
             if instruction.address in self._watched:
                 self.watch(instruction.address, *self._watched[instruction.address])
@@ -261,3 +262,8 @@ class Engine:
             return at.ROW_TABLE + offset
         offset = (address - at.RAM_ORIGIN) // 2
         return at.ROW_TABLE + at.FLASH_HALFWORDS + offset if 0 <= offset < at.RAM_HALFWORDS else None
+
+
+def _may_pair(before: Instruction | None, after: Instruction | None) -> bool:
+    """Whether a load could come just before, or a single access just after; None: not known, at a block's border."""
+    return before is None or after is None or before.kind is Kind.LOAD or after.kind in SINGLE

@@ -5,7 +5,7 @@ access): so data addresses are worked out from the registers before the instruct
 """
 
 # ruff: noqa: F403, F405  every capital name is an offset from layout
-# mypy: disable-error-code="no-untyped-def, call-arg"
+# mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
 import numpy as np
@@ -50,25 +50,21 @@ def _divide_extra(dividend, divisor, is_signed):
 
 @njit(**INTERNAL)
 def _missing_data_lines(m, address, size):
-    """Look up a data read of flash in the data cache, bringing its lines in; how many were not there."""
+    """Look up a data read of flash in the data cache, bringing its lines in; how many were not there.
+
+    The lines are kept in order of use: the one wanted moves to the front, the last falls out.
+    """
     missing = 0
     for line in range(address >> 4, ((address + size - 1) >> 4) + 1):
-        if line == m[DATA_LATEST] and m[HAS_DATA_CACHE]:
-            continue
-        m[DATA_LATEST] = line
-        m[DATA_CLOCK] += 1
-        slot = 0
-        oldest = m[DATA_CLOCK]
-        for k in range(DATA_LINE_COUNT):
-            used = m[DATA_LINES + DATA_LINE_COUNT + k]
-            if m[DATA_LINES + k] == line:
-                used = -1
-            if used < oldest:
-                oldest = used
-                slot = k
-        missing += oldest >= 0 or not m[HAS_DATA_CACHE]
-        m[DATA_LINES + slot] = line
-        m[DATA_LINES + DATA_LINE_COUNT + slot] = m[DATA_CLOCK]
+        moving = line
+        missing += 1
+        for k in range(DATA_LINES, DATA_LINES + DATA_LINE_COUNT):
+            held = m[k]
+            m[k] = moving
+            if held == line:
+                missing -= m[HAS_DATA_CACHE]
+                break
+            moving = held
     return missing
 
 

@@ -30,11 +30,9 @@ LINES_ENTERED, PEEKED_LINE = (
     37,
     38,
 )  # by the block being settled: count, and the line after if a stolen fetch may enter it
-DATA_CLOCK = 39
-DATA_LATEST = 63  # the data line last read
 SETTINGS_MASK = 60  # what the rules leave of the settings
 LOOKS = 61  # a code hook finds out what each execution does
-DATA_LINES = 40  # 8 lines, then their 8 stamps
+DATA_LINES = 40  # of the data cache, the latest first
 DATA_LINE_COUNT = 8
 LINES = 64  # the lines in the instruction cache
 LINE_CAPACITY = 64

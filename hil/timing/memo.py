@@ -8,7 +8,7 @@ on the order of accesses, never on their times.
 """
 
 # ruff: noqa: F403, F405  every capital name is an offset from layout
-# mypy: disable-error-code="no-untyped-def, call-arg"
+# mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
 import numpy as np

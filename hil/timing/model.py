@@ -22,7 +22,7 @@ _EVERYWHERE = 1, 0  # a hook's range: begin past end
 class ModelledCycles:
     """Cycles by hil.timing.rules. "full" follows data addresses, divides and flash lines, "fast" does not."""
 
-    hook_address: int = hooks.on_board_block.address
+    hook_address: int = hooks.on_board_block.address or 0
     model_words = 0
 
     def __init__(self, mode: Mode = "fast", rules: frozenset[str] = catalogue.ALL) -> None:
@@ -35,7 +35,7 @@ class ModelledCycles:
         self.engine = Engine(self._mode, self._read, lambda register: int(uc.reg_read(register)), self._rules)
         machine.state[hooks.ARENA_WORD] = self.engine.arena.ctypes.data
         if self._mode == "full":
-            machine.add_native_hook(unicorn.UC_HOOK_CODE, hooks.on_board_instruction.address, *_EVERYWHERE)
+            machine.add_native_hook(unicorn.UC_HOOK_CODE, hooks.on_board_instruction.address or 0, *_EVERYWHERE)
 
     def reset(self) -> None:
         """The core was reset: the caches are empty, and code may have been loaded."""

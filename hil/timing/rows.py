@@ -36,15 +36,18 @@ class Rows:
         self._arena[at.ROW_COUNT] = 0
         self.add(Instruction(0, 2, Kind.ALU, "nop"), False, at.ANY_SLAVE)  # NO_ROW
 
-    def add(self, instruction: Instruction, is_conditional: bool, guessed_slave: int) -> int:
-        """Write an instruction's row; returns its offset. Raises HilError when the arena is full."""
+    def add(self, instruction: Instruction, is_conditional: bool, guessed_slave: int, may_pair: bool = True) -> int:
+        """Write an instruction's row; returns its offset. Raises HilError when the arena is full.
+
+        may_pair: whether the instruction before or after it could overlap with it on the bus.
+        """
         if self._arena[at.ROW_COUNT] >= (1 << at.ROW_BITS) - 1 or self._arena[at.CLASS_COUNT] >= at.CLASS_CAPACITY - 1:
             raise HilError(
                 f"the timing model has room for {1 << at.ROW_BITS} different instructions: the code has more"
             )
         row = self._timing(instruction, is_conditional) | {at.R_DYNAMIC: self._static(instruction, guessed_slave)}
         if self._looks:
-            row |= self._look(instruction, is_conditional)
+            row |= self._look(instruction, is_conditional, may_pair)
         offset = at.ROWS + at.ROW_STRIDE * int(self._arena[at.ROW_COUNT])
         self._arena[at.ROW_COUNT] += 1
         for word, value in row.items():
@@ -122,21 +125,25 @@ class Rows:
 
     # -- what the code hook reads
 
-    def _look(self, instruction: Instruction, is_conditional: bool) -> _Row:
+    def _look(self, instruction: Instruction, is_conditional: bool, may_pair: bool) -> _Row:
         row: _Row = {at.R_NEEDS: at.NEED_PASSED if is_conditional else 0}
         if instruction.divide and "divide" in self._rules:
             dividend, divisor = instruction.divide
             row[at.R_NEEDS] |= at.NEED_SIGNED_DIVIDE if instruction.is_signed else at.NEED_DIVIDE
             row |= {at.R_BASE: REGISTERS[dividend], at.R_INDEX: REGISTERS[divisor]}
-        elif instruction.operand and self._address_matters(instruction):
+        elif instruction.operand and self._address_matters(instruction, may_pair):
             row[at.R_NEEDS] |= at.NEED_ADDRESS
             row |= self._operand(instruction)
         return row
 
-    def _address_matters(self, instruction: Instruction) -> bool:
-        if instruction.kind in SINGLE or instruction.kind is Kind.LOAD_PC:
+    def _address_matters(self, instruction: Instruction, may_pair: bool) -> bool:
+        """Whether slave, alignment or flash line can change the cost; SP is taken to be aligned and in RAM."""
+        if may_pair and instruction.kind in SINGLE and "bus-slaves" in self._rules:
             return True
-        return instruction.kind in LOADS and instruction.base != SP
+        if instruction.base == SP or instruction.operand is None:
+            return False
+        is_wide = instruction.kind in SINGLE and instruction.operand.bytes > 1
+        return instruction.kind in LOADS or is_wide and "unaligned" in self._rules
 
     def _operand(self, instruction: Instruction) -> _Row:
         operand = instruction.operand
