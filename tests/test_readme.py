@@ -43,6 +43,7 @@ def test_every_block_is_run_by_a_test_below() -> None:
         "hil run rnnpool",
         "hil quantise",
         "cmake --preset",
+        "hil train",
         "pytest hil/",
         "def test_",
         "280_000_000",
@@ -77,6 +78,13 @@ def run_shell(code: str, folder: Path) -> str:
     done = subprocess.run(["sh", "-euc", code], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
+
+
+def test_the_training_and_evaluation_commands_ask_for_data_and_nothing_else(folder: Path) -> None:
+    """Run as they stand, where there is no data: hours of training are no test."""
+    for line in blocks("sh", "hil train").splitlines():
+        with pytest.raises(AssertionError, match=r"error: no (WIDER FACE annotations|ground truth) at wider/"):
+            run_shell(line, folder)
 
 
 @needs_compiler
