@@ -12,6 +12,7 @@ enum {
     GATE_STEP_BITS = 5,
     TANH_TABLE_BITS = 10,  // 1024 entries, an entry a 128th
     TANH_STEP_BITS = 7,
+    MAX_UNROLLED = 40,  // values of a vector whose unrolled product fits the 1 KB instruction cache
 };
 
 typedef struct {
@@ -84,7 +85,8 @@ ALWAYS_INLINE void cell_project_state(const cell_t *c, const int16_t *x, int16_t
 ALWAYS_INLINE void multiply_2x3(const int16_t *matrix, const int16_t *vectors, uint32_t length, int32_t sums[2][3])
 {
     int32_t a0, a1, a2, b0, b1, b2, m0, m1, v0, v1, v2;
-    __asm__("ldr %[m0], [%[m]]\n\t"
+    __asm__ volatile(
+            "ldr %[m0], [%[m]]\n\t"
             "ldr %[m1], [%[m], %[pitch]]\n\t"
             "ldr %[v0], [%[v]]\n\t"
             "ldr %[v1], [%[v], %[pitch]]\n\t"
@@ -113,16 +115,23 @@ ALWAYS_INLINE void multiply_2x3(const int16_t *matrix, const int16_t *vectors, u
             : [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [b0] "=&r"(b0), [b1] "=&r"(b1), [b2] "=&r"(b2),
               [m0] "=&r"(m0), [m1] "=&r"(m1), [v0] "=&r"(v0), [v1] "=&r"(v1), [v2] "=&r"(v2)
             : [m] "r"(matrix), [v] "r"(vectors), [words] "i"(length / 2), [pitch] "i"(2 * length),
-              [pitch2] "i"(4 * length), "m"(*(const int16_t(*)[])matrix), "m"(*(const int16_t(*)[])vectors));
+              [pitch2] "i"(4 * length)
+            : "memory");
     sums[0][0] = a0, sums[0][1] = a1, sums[0][2] = a2;
     sums[1][0] = b0, sums[1][1] = b1, sums[1][2] = b2;
 }
 #endif
 
+// Whether a matrix of this size is multiplied in blocks of 2x3.
+ALWAYS_INLINE bool is_unrolled(uint32_t rows, uint32_t length)
+{
+    return rows % 2 == 0 && length % 2 == 0 && length <= MAX_UNROLLED;
+}
+
 // wx = W x of `count` neighbouring Q15 vectors.
 ALWAYS_INLINE void cell_project_states(const cell_t *c, const int16_t *x, uint32_t count, int16_t *wx)
 {
-    const uint32_t by_three = HIL_DSP && c->hidden % 2 == 0 && c->inputs % 2 == 0 ? count / 3 * 3 : 0;
+    const uint32_t by_three = HIL_DSP && is_unrolled(c->hidden, c->inputs) ? count / 3 * 3 : 0;
 #if HIL_DSP
     for (uint32_t i = 0; i < by_three; i += 3) {
 #pragma GCC unroll 1
@@ -215,10 +224,15 @@ ALWAYS_INLINE void cell_gate_all(const cell_t *c, const int32_t *sums, const int
     const int16_t *const end = state + c->hidden;
     float kept_end;  // the core's registers are all taken: one of the FPU's keeps where to stop
     memcpy(&kept_end, &end, sizeof kept_end);
+    // With 13 of 14 registers in use, gcc finds no assignment in every surrounding: so here is one.
     register const int32_t *sum __asm__("r0") = sums;
     register const int32_t *offset __asm__("r1") = c->update_offset;
-    register int32_t a __asm__("r2"), b __asm__("r3"), d __asm__("r4"), e __asm__("r5");
-    int32_t w, h;
+    register int32_t a __asm__("r2"), b __asm__("r3"), d __asm__("r4"), e __asm__("r5"), w __asm__("r6"), h __asm__("r7");
+    register const int16_t *x __asm__("r8") = wx;
+    register int16_t *to __asm__("r9") = state;
+    register const int32_t one __asm__("r10") = 1 << c->u_shift;
+    register const int16_t *gates __asm__("r11") = c->gates + (1 << GATE_TABLE_BITS);
+    register const int16_t *tanh __asm__("r12") = c->tanh + (1 << (TANH_TABLE_BITS - 1));
     __asm__ volatile(
         "1:\n\t"
         GATE_PAIR(0)
@@ -233,9 +247,8 @@ ALWAYS_INLINE void cell_gate_all(const cell_t *c, const int32_t *sums, const int
         "cmp %[state], %[w]\n\t"
         "bne 1b"
         : [a] "=&r"(a), [b] "=&r"(b), [d] "=&r"(d), [e] "=&r"(e), [w] "=&r"(w), [h] "=&r"(h), [sums] "+r"(sum),
-          [offset] "+r"(offset), [wx] "+r"(wx), [state] "+r"(state)
-        : [one] "r"(1 << c->u_shift), [gates] "r"(c->gates + (1 << GATE_TABLE_BITS)),
-          [tanh] "r"(c->tanh + (1 << (TANH_TABLE_BITS - 1))), [end] "t"(kept_end), [gate_bits] "I"(GATE_TABLE_BITS),
+          [offset] "+r"(offset), [wx] "+r"(x), [state] "+r"(to)
+        : [one] "r"(one), [gates] "r"(gates), [tanh] "r"(tanh), [end] "t"(kept_end), [gate_bits] "I"(GATE_TABLE_BITS),
           [tanh_bits] "I"(TANH_TABLE_BITS), [gate_shift] "I"(PRE_BITS + c->u_shift - GATE_STEP_BITS),
           [tanh_shift] "I"(PRE_BITS + c->u_shift - TANH_STEP_BITS), [to_top] "I"(16 - GATE_BITS),
           [gate_one] "I"(GATE_BITS), [is_convex] "i"(c->is_convex), [pairs] "i"(c->hidden % 4 == 0 ? 2 : 1)
@@ -268,7 +281,7 @@ ALWAYS_INLINE void cell_step_all(const cell_t *c, const int16_t *wx, uint32_t wx
         }
         return;
     }
-    const uint32_t by_three = HIL_DSP && c->hidden % 2 == 0 ? count / 3 * 3 : 0;
+    const uint32_t by_three = HIL_DSP && is_unrolled(c->hidden, c->hidden) ? count / 3 * 3 : 0;
 #if HIL_DSP
     for (uint32_t i = 0; i < by_three; i += 3) {
         cell_step_3(c, wx + i * wx_pitch, wx_pitch, states + i * c->hidden);

@@ -1,0 +1,88 @@
+"""The Cortex-M4 kernels on the simulated board against the integer interpreter: shapes that M4 alone does not have.
+
+The generated C is the same as on the host, the inner loops are not: `HIL_DSP` picks dual multiplies and blocks of two and
+three, whose odd ends these networks reach.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import TINY, Classifier, detector, images, quantised, randomise, small
+from stub_firmware import need
+from torch import nn
+
+from hil import board as boards
+from hil import targets
+from hil.compiler import QuantisedGraph, detect, emit, make_plan, run
+from hil.link import Client
+from hil.reference.networks import Conv, Mb, Pool, Source
+
+BOARD = boards.load("stm32f407_disco")
+ODD = replace(
+    TINY,
+    rows=(
+        Conv(4, stride=2),
+        Conv(6, kernel=5),
+        Pool(5, 3),  # odd hidden sizes: no pairs
+        Mb(20, 3),
+        Source(8, 8, gamma=10, background=2),
+        Mb(20, 1),
+        Source(8, 16, kernel=5),
+        Mb(12, 2, stride=2),
+        Source(16, 32, kernel=1),
+    ),
+    input_shape=(1, 56, 72),
+)
+CASES: dict[str, Callable[[], nn.Module]] = {
+    "tiny": lambda: detector(TINY),
+    "odd sizes": lambda: detector(ODD),
+    "quant": lambda: small("rnnpool_face_quant", 96, 128),
+    "classifier": lambda: randomise(Classifier()),
+}
+
+
+def _firmware(graph: QuantisedGraph, folder: Path, *options: str) -> Path:
+    need("cmake", "arm-none-eabi-gcc")
+    generated = emit(graph, make_plan(graph, BOARD), BOARD, folder / "generated")
+    command = ["cmake", "--preset", BOARD.name, *options]
+    subprocess.run(command, cwd=generated, check=True, capture_output=True)
+    built = subprocess.run(["cmake", "--build", "--preset", BOARD.name], cwd=generated, capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    return generated / "out" / BOARD.name / "firmware.elf"
+
+
+def _assert_bit_exact(graph: QuantisedGraph, elf: Path, network: nn.Module) -> None:
+    extremes = [np.full_like(images(network)[0], value) for value in (0, 255)]
+    with targets.create("sim", BOARD) as target:
+        target.boot(elf)
+        client = Client(target)
+        client.hello()
+        for image in [*images(network, 2, seed=9), *extremes]:
+            trace, result = run(graph, image), client.infer(image, digests=True)
+            differing = [
+                layer.name
+                for layer, digest in zip(graph.layers, result.layer_digests or [], strict=True)
+                if zlib.crc32(trace[layer.name].tobytes()) != digest
+            ]
+            assert differing == []
+            np.testing.assert_array_equal(np.array(result.detections, np.float32).reshape(-1, 5), detect(graph, trace))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_layer_and_box_is_bit_equal(case: str, tmp_path: Path) -> None:
+    network = CASES[case]()
+    graph = quantised(network)
+    _assert_bit_exact(graph, _firmware(graph, tmp_path), network)
+
+
+def test_the_portable_kernels_give_the_same_bits(tmp_path: Path) -> None:
+    network = CASES["tiny"]()
+    graph = quantised(network)
+    _assert_bit_exact(graph, _firmware(graph, tmp_path, "-DHIL_KERNELS=portable"), network)
