@@ -173,6 +173,16 @@ def test_a_folder_that_hil_did_not_make_is_left_alone(refused: Hil, tmp_path: Pa
     assert files_under(mine) == {"thesis.txt"}
 
 
+def test_places_that_cannot_be_written_are_named(refused: Hil, tmp_path: Path, photo: Path) -> None:
+    file = tmp_path / "a file"
+    file.write_text("no folder")
+    outcome = refused("run", M4, photo, "-t", "native", "--json", file / "run.json")
+    assert f"cannot make the folder {file}" in outcome.err
+    assert f"cannot write {tmp_path}" in refused("run", M4, photo, "-t", "native", "--report", tmp_path).err
+    assert "cannot make the folder" in refused("build", M4, "--native", "--out", file / "deeper" / "generated").err
+    assert file.read_text() == "no folder"
+
+
 def test_wrong_limits_are_refused(refused: Hil, tmp_path: Path, photo: Path) -> None:
     path = tmp_path / "limits.toml"
     path.write_text('[default]\n"cycles.totl" = 5\n')

@@ -6,6 +6,6 @@ photo.py    image files as the network takes them           calibration.py, impo
 session.py  one target, booted: runs and taps               batch.py     image files through one firmware
 compare.py  device against references                       classify.py  the same for classifiers
 judge.py    measurements and the verdict                    limits.py    which measurement may be how large
-run.py      what a run found, as run.json                   report.py    the same for people; terminal.py in the terminal
+run.py      what a run found, as run.json                   report.py, terminal.py    the same for people
 doctor.py   what this machine can do
 """

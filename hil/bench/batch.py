@@ -14,6 +14,7 @@ from hil.bench.limits import load_limits
 from hil.bench.photo import Photo, fit_image, load_photo, to_image
 from hil.bench.replay import header
 from hil.bench.report import Subject
+from hil.bench.run import make_folder
 from hil.bench.session import Bench
 from hil.errors import HilError
 from hil.targets.connection import options
@@ -95,7 +96,7 @@ def demo_photo(path: Path, model: str) -> Path:
     from skimage import data
 
     pixels = fit_image(Image.fromarray(data.astronaut()), model_spec(model))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     to_image(pixels).save(path)
     return path
 

@@ -20,6 +20,7 @@ from hil import board as boards
 from hil import zoo
 from hil.bench.cmake import check_tools, compile_preset
 from hil.bench.elf import Sizes, check_elf, sizes
+from hil.bench.run import make_folder
 from hil.bench.stack import StackBound, stack_bound
 from hil.board import Board
 from hil.errors import HilError
@@ -200,6 +201,6 @@ def _locked(directory: Path) -> Iterator[None]:
 @contextmanager
 def _scratch(directory: Path) -> Iterator[Path]:
     """A folder beside the directory, gone afterwards: what is made in it can be renamed into place."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(directory.parent)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
         yield Path(scratch)

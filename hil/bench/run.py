@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from hil.bench.classify import Classification
 from hil.bench.compare import Boxes, Divergence
 from hil.bench.limits import Measurement
+from hil.errors import HilError
 
 SCHEMA = 1
 
@@ -133,11 +135,22 @@ def write_json(runs: Sequence[Run], path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file by renaming a finished one over it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file by renaming a finished one over it. Raises HilError where it cannot be written."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        make_folder(path.parent)
         partial.write_text(text, encoding="utf-8")
         partial.replace(path)
+    except OSError as error:
+        raise HilError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it. Raises HilError where that is not possible."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HilError(f"cannot make the folder {path}: {error.strerror}") from error
