@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ HANG_S = 30.0
 _SLICE_US = 20_000  # of virtual time: after each it is known whether the firmware has slept
 _BITS = 10  # of a byte on the line: start, eight, stop
 _PC, _LR, _SP = 15, 14, 13
+_BRANCH_TO_ITSELF = bytes.fromhex("fee7")  # of Thumb
 
 
 class RenodeTarget:
@@ -59,9 +61,11 @@ class RenodeTarget:
 
     @property
     def machine(self) -> Machine:
-        """Raises TargetError before boot() and after a crash."""
+        """Raises TargetError before boot(), after a crash, and once another target has booted."""
         if self._machine is None:
             raise TargetError("no firmware runs on Renode: boot() one first")
+        if not self._machine.is_on:
+            raise TargetError("another firmware was booted on Renode, which runs one at a time: boot() this one again")
         return self._machine
 
     def boot(self, elf: Path) -> None:
@@ -129,11 +133,16 @@ class RenodeTarget:
         if machine.guard.Stopped is not None:
             raise self._crash(stops.from_guard(machine.guard, self._symbols))
         elapsed_s = (machine.now_us - start_us) / 1e6
-        slept = machine.instructions - start < 0.99 * elapsed_s * self.board.clock_hz
-        self._awake_s = 0.0 if slept or machine.line.Waiting else self._awake_s + elapsed_s
+        rested = machine.instructions - start < 0.99 * elapsed_s * self.board.clock_hz
+        is_awake = not machine.line.Waiting and (not rested or self._branches_to_itself())
+        self._awake_s = self._awake_s + elapsed_s if is_awake else 0.0
         if self._awake_s > self._runaway_s:
             registers = machine.register(_PC), machine.register(_LR), machine.register(_SP)
             raise self._crash(stops.endless_loop(registers, self._awake_s, self._symbols))
+
+    def _branches_to_itself(self) -> bool:
+        """Renode executes no instructions while the core does that, as if it slept."""
+        return self.machine.read(self.machine.register(_PC), 2) == _BRANCH_TO_ITSELF
 
     def _crash(self, fault: TargetFault) -> TargetFault:
         """Keep what is known of the run, and end it."""
@@ -156,11 +165,11 @@ class RenodeTarget:
     def observed(self) -> Observed:
         """Instructions, virtual time, and the stack's high-water mark from what its memory looks like."""
         machine, stack = self.machine, stops.stack_of(self._symbols)
-        seen = Observed(instructions=machine.instructions, seconds=machine.seconds)
+        seen = Observed(instructions=machine.instructions, seconds=machine.seconds, resets=machine.resets)
         if stack is None:
             return seen
         low = stack[0] + _untouched(machine.read(stack[0], stack[1] - stack[0]))
-        return Observed(instructions=seen.instructions, seconds=seen.seconds, stack_used=stack[1] - low, stack_low=low)
+        return replace(seen, stack_used=stack[1] - low, stack_low=low)
 
     def __enter__(self) -> Self:
         return self

@@ -11,11 +11,13 @@ namespace Antmicro.Renode.Hil
 {
     public sealed class Stepper
     {
-        public Stepper(Emulation emulation, HostLine line, AccessGuard guard)
+        public Stepper(IMachine machine, HostLine line, AccessGuard guard)
         {
+            var emulation = EmulationManager.Instance.CurrentEmulation;
             time = emulation.MasterTimeSource;
             this.line = line;
             this.guard = guard;
+            machine.MachineReset += _ => Resets++;
             time.SinksReportedHook += Hold;
             emulation.StartAll();
         }
@@ -39,6 +41,8 @@ namespace Antmicro.Renode.Hil
         {
             return held.WaitOne(patience);
         }
+
+        public int Resets { get; private set; }
 
         public double Microseconds => time.ElapsedVirtualTime.TotalMicroseconds;
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic
 
 from hil.board import Board
+from hil.errors import HilError
 from hil.targets.base import TargetError
 from hil.targets.pyrenode.process import Renode
 
@@ -16,22 +17,31 @@ _names = count()
 
 
 class Machine:
-    """A board that has been switched on. Virtual time passes in run_until() alone. One at a time in a process.
+    """A board that has been switched on. Virtual time passes in run_until() alone.
 
+    There is one in a process: the next one switches it off.
     hang_s: for how long, of our time, Renode may be busy with one call of run_until before it is given up.
     """
 
     def __init__(self, renode: Renode, board: Board, elf: Path, hang_s: float) -> None:
         self._renode, self._hang_s = renode, hang_s
+        if renode.switched_on is not None:
+            renode.switched_on.stop()
         renode.emulation.clear()
         renode.command(f'emulation SetGlobalQuantum "{QUANTUM_US / 1e6}"')
         renode.command("emulation SetGlobalAdvanceImmediately true")
         self.name = f"{board.name}_{next(_names)}"
         machine = renode.emulation.add_mach(self.name)
-        machine.load_repl(str(board.folder / f"{board.name}.repl"))
-        machine.load_elf(str(elf.resolve()))
+        platform = board.folder / f"{board.name}.repl"
+        try:
+            machine.load_repl(str(platform))
+            machine.load_elf(str(elf.resolve()))
+        except Exception as error:  # whatever .NET raises
+            raise HilError(f"Renode does not accept {platform} or {elf}: {error}") from error
         self._machine = machine.internal
         self._connect(board)
+        self.is_on, renode.switched_on = True, self
+        self._wait("start")
 
     def _connect(self, board: Board) -> None:
         """Our classes beside Renode's (platforms/renode). They look peripherals up by themselves: pyrenode3 takes a
@@ -43,8 +53,7 @@ class Machine:
         self.guard = AccessGuard(self._machine)
         self.cpu, self._bus = self.guard.Cpu, self._machine.SystemBus
         self.line = HostLine(self._machine, uart.peripheral, rx_dma.controller, rx_dma.stream)
-        self._stepper = Stepper(self._renode.emulation.internal, self.line, self.guard)
-        self._wait("start")
+        self._stepper = Stepper(self._machine, self.line, self.guard)
 
     @property
     def now_us(self) -> int:
@@ -54,6 +63,11 @@ class Machine:
     @property
     def seconds(self) -> float:
         return self.now_us / 1e6
+
+    @property
+    def resets(self) -> int:
+        """Since the board was switched on."""
+        return int(self._stepper.Resets)
 
     @property
     def instructions(self) -> int:
@@ -98,5 +112,8 @@ class Machine:
 
     def stop(self) -> None:
         """Switch off. Unblocks whatever waits for this machine."""
-        self._stepper.Release()
-        self._renode.emulation.clear()
+        if self.is_on:
+            self.is_on = False
+            self._renode.switched_on = None
+            self._stepper.Release()
+            self._renode.emulation.clear()

@@ -30,6 +30,7 @@ class Renode:
         self._log_to(LOG)
         files = " ".join(f"@{PLATFORMS / 'renode' / name}" for name in OURS)
         self.command(f"include {files}")
+        self.switched_on: Any = None  # the Machine there is, if any: the emulation has one clock, so one at a time
 
     def command(self, text: str) -> str:
         """Have the monitor execute a command. Returns what it prints; raises HilError where it refuses."""

@@ -1,0 +1,228 @@
+"""The renode target, where Renode is; how it is found, and what is said where it is not, everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from board_programs import DISCO, program
+from stub_firmware import expected_boxes, expected_tap, random_image
+
+from hil import board
+from hil.errors import HilError
+from hil.link import Client, DeviceFault
+from hil.targets import TargetError, TargetFault, create
+from hil.targets.base import Observed, Target
+from hil.targets.pyrenode import find
+from hil.targets.pyrenode.stops import from_guard
+from hil.targets.reported import explain
+from hil.targets.symbols import symbols
+
+SAID = {"stack_overflow": "stack overflow", "jump_outside": "jump outside code", "write_flash": "write to flash"}
+SAID |= {"read_outside": "read of unmapped memory"}
+
+
+# -- finding it
+
+
+@pytest.fixture
+def with_pyrenode3(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find.importlib.util, "find_spec", lambda name: object())
+
+
+def test_without_pyrenode3_the_command_that_gets_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(HilError, match=r"pip install 'pyrenode3 @ git\+https://"):
+        create("renode", DISCO)
+
+
+@pytest.mark.usefixtures("with_pyrenode3")
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"PATH": ""}, "Renode 1.16.1 is neither on the PATH nor named by PYRENODE_BIN: wget .*/v1.16.1/"),
+        ({"PYRENODE_BIN": "/nowhere/renode"}, "PYRENODE_BIN is /nowhere/renode, which does not exist"),
+        ({"PYRENODE_BIN": "a", "PYRENODE_BUILD_DIR": "b"}, "PYRENODE_BIN and PYRENODE_BUILD_DIR are both set"),
+        ({"PYRENODE_BUILD_DIR": "/", "PATH": ""}, "runs on Mono, which is not installed: apt-get install"),
+    ],
+)
+def test_a_missing_or_ambiguous_renode_is_explained(environment: Mapping[str, str], said: str) -> None:
+    with pytest.raises(find.RenodeMissingError, match=said):
+        find.find(environment)
+
+
+@pytest.mark.usefixtures("with_pyrenode3")
+def test_a_portable_renode_on_the_path_runs_on_dotnet(tmp_path: Path) -> None:
+    binary = tmp_path / "renode"
+    binary.write_bytes(b"\x7fELF")
+    binary.chmod(0o755)
+    found = find.find({"PATH": str(tmp_path)})
+    assert found.environment == {"PYRENODE_BIN": str(binary), "PYRENODE_RUNTIME": "coreclr"}
+
+
+# -- what stopped it
+
+
+class Guard:
+    """As AccessGuard.cs shows what it stopped."""
+
+    def __init__(self, stopped: str, address: int, is_code: bool = False) -> None:
+        self.Stopped, self.Address, self.IsCode = stopped, address, is_code
+        self.Pc, self.Lr, self.Sp = 0x0800_0000, 0x0800_0000, 0x2000_0400
+
+
+@pytest.mark.parametrize(
+    ("guard", "kind"),
+    [
+        (Guard("write", 0x1FFF_FFFC), "stack overflow"),
+        (Guard("write", 0x1FFE_0000), "write to unmapped memory"),
+        (Guard("write", 0x0800_0100, is_code=True), "write to flash"),
+        (Guard("execute", 0x3000_0000), "jump outside code"),
+        (Guard("abort", 0), "CPU abort"),
+    ],
+)
+def test_what_stopped_the_core_is_said_in_the_sims_words(guard: Guard, kind: str) -> None:
+    table = symbols(program("crashes"))
+    table._values.update(_stack_limit=0x2000_0000, _stack_top=0x2000_0400)
+    assert from_guard(guard, table).kind == kind
+
+
+# -- the real thing
+
+
+@pytest.fixture(scope="module")
+def renode_here() -> None:
+    try:
+        find.find()
+    except HilError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def target(renode_here: None, stub_board: tuple[str, Path], tmp_path: Path) -> Iterator[Target]:
+    name, elf = stub_board
+    with create("renode", board.load(name), kept=tmp_path / "kept") as renode:
+        renode.boot(elf)
+        yield renode
+
+
+def seen(target: Target) -> Observed:
+    observed = target.observed()
+    assert observed is not None
+    return observed
+
+
+def test_an_image_gives_what_it_should_and_the_sim_gives(target: Target, stub_board: tuple[str, Path]) -> None:
+    image, results = random_image(3), []
+    with create("sim", target.board) as sim:
+        sim.boot(stub_board[1])
+        for device in (target, sim):
+            client = Client(device)
+            tapped = client.infer(image, tap=1)
+            assert tapped.tap is not None and np.array_equal(tapped.tap, expected_tap(image, 1))
+            results.append(client.infer(image, digests=True))
+    assert [tuple(box) for box in results[0].detections] == expected_boxes(image)
+    timeless = [replace(r, layer_cycles=None, decode_cycles=None, total_cycles=None) for r in results]
+    assert timeless[0] == timeless[1]  # boxes, digests, and all three watermarks
+
+
+def test_hello_says_which_board_and_time_is_virtual(target: Target) -> None:
+    hello = Client(target).hello()
+    assert hello.board == target.board.name
+    assert hello.chip_id & 0xFFF == target.board.device_id
+    before = seen(target).seconds or 0
+    assert target.read(0.5) == b""
+    assert (seen(target).seconds or 0) - before == pytest.approx(0.5, abs=0.001)
+
+
+def test_the_same_run_takes_the_same_time_again(target: Target, stub_board: tuple[str, Path]) -> None:
+    observed = []
+    for _ in range(2):
+        target.boot(stub_board[1])
+        Client(target).infer(random_image(4))
+        observed.append(seen(target))
+    assert observed[0] == observed[1]
+
+
+def test_through_the_uart_bytes_take_the_lines_time(target: Target, stub_board: tuple[str, Path]) -> None:
+    image = random_image(5)
+    with create("renode", target.board, uart=True) as line:
+        line.boot(stub_board[1])
+        client = Client(line)
+        client.hello()
+        start, sent = seen(line).seconds or 0, client.statistics.bytes_out
+        result = client.infer(image)
+        carried = (client.statistics.bytes_out - sent) * 10 / line.board.uart.baud
+        assert (seen(line).seconds or 0) - start >= carried
+    assert [tuple(box) for box in result.detections] == expected_boxes(image)
+
+
+@pytest.mark.parametrize("kind", SAID)
+def test_a_crash_that_renode_lets_pass_ends_the_run(target: Target, stub_board: tuple[str, Path], kind: str) -> None:
+    with pytest.raises(TargetFault) as caught:
+        Client(target).provoke(kind)
+    assert (caught.value.kind, caught.value.symbol) == (SAID[kind], kind)
+    assert sorted(path.name for path in target.kept.iterdir()) == [
+        "frames.txt", "registers.txt", "renode.log", "snapshot.save",
+    ]  # fmt: skip
+    with pytest.raises(TargetError, match="boot"):
+        target.read(0.1)
+    target.boot(stub_board[1])
+    assert Client(target).hello().boots == 1
+
+
+@pytest.mark.parametrize("kind", ["null_call", "undefined_instruction", "endless_loop"])
+def test_a_crash_that_the_firmware_catches_is_reported_by_it(
+    target: Target, stub_board: tuple[str, Path], kind: str
+) -> None:
+    client = Client(target)
+    with pytest.raises(DeviceFault) as caught:
+        client.provoke(kind)
+    assert explain(caught.value, stub_board[1]).symbol == kind
+    assert client.hello().boots == 2
+    assert seen(target).resets == 1
+
+
+def test_a_loop_without_interrupts_ends_the_run(renode_here: None) -> None:
+    with create("renode", DISCO, runaway_s=0.2) as target:
+        target.boot(program("spin"))
+        with pytest.raises(TargetFault, match="endless loop in spin .spin.c") as caught:
+            target.read(10)
+        assert caught.value.symbol == "spin"
+
+
+def test_reset_keeps_memory_and_starts_again(target: Target) -> None:
+    client = Client(target)
+    assert client.hello().boots == 1
+    target.reset()
+    assert client.hello().boots == 2
+
+
+def test_memory_is_read_and_bounded(target: Target, stub_board: tuple[str, Path]) -> None:
+    vector = int.from_bytes(target.read_memory(target.board.flash.origin, 4), "little")
+    assert vector == symbols(stub_board[1]).address("_stack_top")
+    with pytest.raises(TargetError, match="no memory there"):
+        target.read_memory(target.board.sram.origin + target.board.sram.bytes - 2, 4)
+
+
+def test_the_next_target_takes_over_and_the_last_one_says_so(target: Target, stub_board: tuple[str, Path]) -> None:
+    with create("renode", target.board) as other:
+        other.boot(stub_board[1])
+        with pytest.raises(TargetError, match="another firmware was booted on Renode"):
+            target.read(0.1)
+        assert Client(other).hello().boots == 1
+
+
+def test_code_without_interrupts_takes_the_same_instructions_as_on_the_sim(renode_here: None) -> None:
+    counts = []
+    for name in ("renode", "sim"):
+        with create(name, DISCO) as target:
+            target.boot(program("count"))
+            assert target.read(10) == b"!"
+            target.read(0.01)  # it sleeps
+            counts.append(seen(target).instructions or 0)
+    assert counts[0] > 1_000_000
+    assert abs(counts[0] - counts[1]) <= 0.001 * counts[1]
