@@ -37,7 +37,9 @@ def serve(
     target: Annotated[str, typer.Option("--target", "-t", help="A target with time of its own: sim, renode.")] = "sim",
     board: _BoardName = _DEFAULT_BOARD,
     elf: _Elf = None,
-    baud: Annotated[int | None, typer.Option(min=300, help="That the firmware was built for [default: 921600].")] = None,
+    baud: Annotated[
+        int | None, typer.Option(min=300, help="That the firmware was built for [default: 921600].")
+    ] = None,
     drop: Annotated[float, typer.Option(min=0, max=1, help="Share of bytes that get lost, both ways.")] = 0.0,
     damage: Annotated[float, typer.Option(min=0, max=1, help="Share of bytes that arrive changed, both ways.")] = 0.0,
     late: Annotated[float, typer.Option(min=0, help="Seconds until the board has power.")] = 0.0,
@@ -53,15 +55,19 @@ def serve(
     from hil.targets.recording import Recorder
     from hil.targets.serve import Mischief, Server
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the link and the recording are left in order
     logging.getLogger("hil.targets.sim").setLevel(logging.ERROR)  # a line with mischief is one with losses
     chosen = boards.load(board)
     chosen = replace(chosen, uart=replace(chosen.uart, baud=baud or chosen.uart.baud))
     firmware = elf if elf is not None else _built(model, board)
     mischief = Mischief(Noise(damaged=damage, dropped=drop), late, garbage, seed)
     served = targets.create(target, chosen)
-    with Recorder(served, record) if record is not None else served as device, PseudoTerminal(pty, chosen.uart.baud) as port:
+    with (
+        Recorder(served, record) if record is not None else served as device,
+        PseudoTerminal(pty, chosen.uart.baud) as port,
+    ):
         server = Server(device, port, mischief)
+        for number in (signal.SIGTERM, signal.SIGINT):  # so that the link and the recording are left in order
+            signal.signal(number, lambda *_: server.stop())
         where = f"{port.path or port.device}, {chosen.uart.baud} baud"
         _console.print(f"{chosen.title} ({target}) at {where}", soft_wrap=True, highlight=False)
         server.run(firmware)

@@ -34,7 +34,7 @@ class Mischief:
 
 
 class Server:
-    """Runs a target with virtual time behind a pseudo-terminal, until its process ends."""
+    """Runs a target with virtual time behind a pseudo-terminal, until it is told to stop."""
 
     def __init__(self, target: Target, port: PseudoTerminal, mischief: Mischief) -> None:
         """Raises TargetError for a target that has no time of its own."""
@@ -45,13 +45,18 @@ class Server:
         self._homeward = NoisyLine(mischief.noise, mischief.seed + 1)
         self._resets = -1
         self._is_wrong_speed = False
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Have run() return. Made for signal handlers: what they raise inside the simulator's callbacks gets lost."""
+        self._is_stopped = True
 
     def run(self, elf: Path) -> None:
-        """Serve for ever. Raises TargetFault when the firmware ends in a way that only switching off and on helps."""
+        """Raises TargetFault when the firmware ends in a way that only switching off and on again helps."""
         self._stay_off(self._mischief.late_s)
         self._target.boot(elf)
         due = time.monotonic()
-        while True:
+        while not self._is_stopped:
             arrived = self._port.read(max(0.0, due - time.monotonic()))
             if arrived:
                 self._target.write(self._outward.pass_on(self._at_our_speed(arrived)))
@@ -62,8 +67,8 @@ class Server:
     def _stay_off(self, seconds: float) -> None:
         """Without power: what arrives is lost."""
         end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self._port.read(left)
+        while (left := end - time.monotonic()) > 0 and not self._is_stopped:
+            self._port.read(min(left, LONGEST_LAG_S))
 
     def _let_pass(self, seconds: float) -> None:
         """Let the board's time pass, and hand on what it says, all at once as a USB adapter does."""
