@@ -162,6 +162,21 @@ def models() -> None:
     console.print(models_table(found))
 
 
+@app.command()
+def seed(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name.", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False)],
+    seed: int = 0,
+    count: Annotated[int, typer.Option(min=1, help="Sample photos for batch norms and ranges.")] = 8,
+) -> None:
+    """Make an untrained network that can be built: seeded weights, statistics and ranges of sample photos."""
+    from hil.bench.seeding import seed_network
+
+    with progress() as step:
+        used = seed_network(network, seed, count, out, step)
+    console.print(f"{_shortest(out)}: {network}, seed {seed}, {used} photos; next: hil build {_shortest(out)}")
+
+
 imports = typer.Typer(help="Make a checkpoint that can be built of somebody else's.", no_args_is_help=True)
 app.add_typer(imports, name="import")
 

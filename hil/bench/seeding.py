@@ -1,0 +1,58 @@
+"""Networks with seeded weights: untrained, but alive, to be built and measured like trained ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from hil import zoo
+from hil.bench.importing import sample_photos
+from hil.errors import HilError
+from hil.reference import catalogue, weights
+from hil.reference.catalogue import Network
+
+
+def seed_network(name: str, seed: int, count: int, out: Path, step: Callable[[str, float], None]) -> int:
+    """Write a network with seeded weights; its batch norms and ranges fit sample photos. Returns how many.
+
+    Same name, seed and count, same checkpoint. Raises HilError for an unknown name and an --out that is no
+    .safetensors file.
+    """
+    from hil.compiler import calibrate
+
+    if out.suffix != zoo.SUFFIX:
+        raise HilError(f"{out} must end in {zoo.SUFFIX}: that is the format that keeps ranges beside the weights")
+    torch.manual_seed(seed)
+    network = catalogue.build(name)
+    photos = [pixels for pixels, _ in zip(sample_photos(network.spec), range(count), strict=False)]
+    settle(network, torch.stack([torch.from_numpy(pixels).permute(2, 0, 1) for pixels in photos]), step)
+
+    def shown() -> Iterator[NDArray[np.uint8]]:
+        for i, pixels in enumerate(photos):
+            step(f"calibrating on {len(photos)} sample photos", i / len(photos))
+            yield pixels
+
+    ranges = calibrate(network, shown())
+    weights.save(network, out, {"seed": str(seed), "training": "none", "ranges": json.dumps(ranges)})
+    return len(photos)
+
+
+def settle(network: Network, photos: torch.Tensor, step: Callable[[str, float], None]) -> None:
+    """Set the batch norms' statistics to those of photos, uint8 (N, C, H, W), so that no layer dies or saturates."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None  # the mean over all photos
+            nn.init.normal_(module.bias, 0.5, 0.5)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+    network.train()
+    with torch.no_grad():
+        for i, photo in enumerate(photos):
+            step(f"{len(photos)} sample photos", i / len(photos))
+            network(network.normalise(photo[None]))
+    network.eval()
