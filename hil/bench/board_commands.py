@@ -37,9 +37,7 @@ def serve(
     target: Annotated[str, typer.Option("--target", "-t", help="A target with time of its own: sim, renode.")] = "sim",
     board: _BoardName = _DEFAULT_BOARD,
     elf: _Elf = None,
-    baud: Annotated[
-        int | None, typer.Option(min=300, help="That the firmware was built for [default: 921600].")
-    ] = None,
+    baud: Annotated[int | None, typer.Option(min=300, help="Speed that the firmware is built for.")] = None,
     drop: Annotated[float, typer.Option(min=0, max=1, help="Share of bytes that get lost, both ways.")] = 0.0,
     damage: Annotated[float, typer.Option(min=0, max=1, help="Share of bytes that arrive changed, both ways.")] = 0.0,
     late: Annotated[float, typer.Option(min=0, help="Seconds until the board has power.")] = 0.0,
