@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import struct
+from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
+from unicorn import arm_const as uc_arm
 
-from hil.targets.sim.bases import known_bases
-from hil.targets.sim.blocks import SP, analyse, decode, divisor, keeps_to_registers, multiple_base, stack_step, uses_fpu
+from hil.targets.sim.bases import Residue, known_residues
+from hil.targets.sim.blocks import (
+    SP,
+    Check,
+    analyse,
+    decode,
+    divisor,
+    keeps_to_registers,
+    multiple_base,
+    stack_step,
+    uses_fpu,
+)
 from hil.timing.blockhook import CHECK_ALIGNED, CHECK_DIVISOR, CHECK_STACK, FLAG_CHECKS, FLAG_FPU, FLAG_SPIN
 
 START = 0x0800_0100
@@ -89,23 +104,45 @@ def test_steps_of_the_stack_pointer(instruction: tuple[int, ...], step: int | No
     assert stack_step(only(instruction)) == step
 
 
+def summary(check: Check) -> tuple[int, dict[int, int], int]:
+    """A check's kind, its registers with their coefficients, and its offset."""
+    return check.kind, {n: c for n, c in enumerate(check.coefficients) if c}, check.offset
+
+
 def test_lowest_stack_pointer_of_a_block() -> None:
     block = analyse(START, code((0xB510,), (0xB084,), (0xB004,), (0xBD10,)))
-    check = block.checks[0]
-    assert (check.kind, check.register, check.offset, check.pc) == (CHECK_STACK, SP, -24, START + 2)
+    assert summary(block.checks[0]) == (CHECK_STACK, {SP: 1}, -24)
+    assert block.checks[0].pc == START + 2
     assert block.flags & FLAG_CHECKS
 
 
 def test_base_known_at_the_entry_is_checked_there() -> None:
-    block = analyse(START, code(MOV_R5_R8, ADDS_R5_16, LDM_R5, LDM_W_R5))
-    assert [(c.kind, c.register, c.offset) for c in block.checks] == [(CHECK_ALIGNED, 8, 16), (CHECK_ALIGNED, 8, 32)]
+    block = analyse(START, code(MOV_R5_R8, LDM_R5, LDM_W_R5))
+    assert [summary(check) for check in block.checks] == [(CHECK_ALIGNED, {8: 1}, 0)] * 2
     assert not block.late
 
 
-def test_base_computed_in_the_block_is_checked_late() -> None:
-    block = analyse(START, code(EOR_R5, LDM_R5))
-    assert [(c.register, c.pc) for c in block.late] == [(5, START + 4)]
+def test_index_times_a_multiple_of_four_needs_no_check() -> None:
+    times_12 = analyse(START, code((0xEB04, 0x0444), (0xEB0D, 0x0584), LDM_W_R5))  # r4 += r4 << 1; r5 = sp + r4 << 2
+    assert [summary(check) for check in times_12.checks] == [(CHECK_ALIGNED, {SP: 1}, 0)]
+
+
+def test_constant_address_is_decided_at_once() -> None:
+    literal = (0x4D01,)  # ldr r5, [pc, #4], which is at START + 8
+    assert not analyse(START, code(literal, LDM_W_R5), lambda at: 0x2000_0000 if at == START + 8 else None).checks
+    block = analyse(START, code(literal, LDM_W_R5), lambda at: 0x2000_0002 if at == START + 8 else None)
+    assert [summary(check) for check in block.checks] == [(CHECK_ALIGNED, {}, 2)]
+
+
+def test_base_computed_in_the_block_is_checked_late_and_once() -> None:
+    block = analyse(START, code(EOR_R5, LDM_W_R5, NOP, LDM_W_R5))
+    assert [(summary(check), check.pc) for check in block.late] == [((CHECK_ALIGNED, {5: 1}, 0), START + 4)]
     assert not block.checks
+
+
+def test_base_that_changes_between_is_checked_late_twice() -> None:
+    block = analyse(START, code(EOR_R5, LDM_W_R5, EOR_R5, LDM_W_R5))
+    assert [check.pc for check in block.late] == [START + 4, START + 12]
 
 
 def test_conditional_access_is_checked_late() -> None:
@@ -115,8 +152,8 @@ def test_conditional_access_is_checked_late() -> None:
 
 def test_divisor_moved_by_a_constant_is_checked_late() -> None:
     block = analyse(START, code((0x3301,), UDIV))  # adds r3, #1
-    assert [(c.kind, c.register) for c in block.late] == [(CHECK_DIVISOR, 3)]
-    assert [(c.kind, c.register) for c in analyse(START, code(UDIV)).checks] == [(CHECK_DIVISOR, 3)]
+    assert [summary(check) for check in block.late] == [(CHECK_DIVISOR, {3: 1}, 0)]
+    assert [summary(check) for check in analyse(START, code(UDIV)).checks] == [(CHECK_DIVISOR, {3: 1}, 0)]
 
 
 def test_flags_of_a_block() -> None:
@@ -125,10 +162,36 @@ def test_flags_of_a_block() -> None:
     assert analyse(START, code(NOP, (0xE7FD,))).flags == 0
 
 
-def test_bases_follow_moves_additions_and_write_back() -> None:
-    steps = list(known_bases(START, code(MOV_R5_R8, LDM_R5, ADDS_R5_16, EOR_R5, NOP)))
-    values = [known.get(5, (5, 0)) for _, known in steps]
-    assert values == [(5, 0), (8, 0), (8, 16), (8, 32), None]
+MIXTURE = [
+    MOV_R5_R8, ADDS_R5_16, EOR_R5, NOP, (0xEB04, 0x0444), (0xEB0D, 0x0584), (0x3301,), (0x3D03,),
+    (0x1B6D,), (0x00AD,), (0x006D,), (0xFB04, 0x5503), (0xFB04, 0x5513), (0x436B,), (0xF1C5, 0x0507), (0x4425,),
+    (0xF240, 0x0503), (0xF2C2, 0x0500), (0x2503,), (0x462B,), (0xF105, 0x0506), (0xF2A5, 0x0501), (0x1D2C,), (0x086D,),
+    (0xBF28, 0x3501), (0xF04F, 0x0506), (0x19AD,),
+]  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from(MIXTURE), min_size=1, max_size=12), st.randoms(use_true_random=False))
+def test_what_is_known_of_registers_is_true(instructions: list[tuple[int, ...]], random: Random) -> None:
+    image = code(*instructions, NOP)
+    values = [random.getrandbits(32) for _ in range(13)]
+    _, known = list(known_residues(START, image, lambda _: None))[-1]
+    uc = Uc(UC_ARCH_ARM, UC_MODE_THUMB | UC_MODE_MCLASS)
+    uc.ctl_set_cpu_model(uc_arm.UC_CPU_ARM_CORTEX_M4)
+    uc.mem_map(0x0800_0000, 0x1000)
+    uc.mem_write(START, image)
+    for n, value in enumerate(values):
+        uc.reg_write(uc_arm.UC_ARM_REG_R0 + n, value)
+    uc.reg_write(uc_arm.UC_ARM_REG_SP, values_sp := random.getrandbits(28) * 4)
+    uc.emu_start(START | 1, START + len(image))
+    entry = [*values, values_sp, 0, 0]
+    for n in range(13):
+        value = known[n]
+        if isinstance(value, Residue):
+            expected = sum(c * r for c, r in zip(value.coefficients, entry, strict=True)) + value.constant
+            assert (uc.reg_read(uc_arm.UC_ARM_REG_R0 + n) - expected) % 4 == 0
+        if isinstance(value, Residue) and value.copy_of is not None:
+            assert uc.reg_read(uc_arm.UC_ARM_REG_R0 + n) == entry[value.copy_of]
 
 
 @pytest.mark.parametrize(

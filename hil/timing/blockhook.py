@@ -70,12 +70,19 @@ MODEL_FLAGS_SHIFT = 52
 # -- reasons in STOP
 STOP_NONE, STOP_EVENT, STOP_EXCEPTION, STOP_FPU, STOP_CHECK, STOP_SPIN, STOP_STACK, STOP_LATE, STOP_HOST = range(9)
 
-# -- a check: kind | Unicorn's register id << 8 | signed offset << 32; tested is the value at the block's entry
+# -- a check: kind | signed offset << 8 (24 bits) | coefficients of r0 to pc << 32 (2 bits each)
+# tested are the registers at the block's entry, or for a late check at the instruction
 CHECK_ALIGNED, CHECK_DIVISOR, CHECK_STACK = 1, 2, 3
 _PRIMASK, _FAULTMASK, _BASEPRI = (
     arm_const.UC_ARM_REG_PRIMASK,
     arm_const.UC_ARM_REG_FAULTMASK,
     arm_const.UC_ARM_REG_BASEPRI,
+)
+_R0, _SP, _LR, _PC = (
+    arm_const.UC_ARM_REG_R0,
+    arm_const.UC_ARM_REG_SP,
+    arm_const.UC_ARM_REG_LR,
+    arm_const.UC_ARM_REG_PC,
 )
 LEVEL_BIAS = 256  # keeps the levels of NMI (-2) and HardFault (-1) positive
 
@@ -190,14 +197,35 @@ def _needs_attention(uc, s):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _register_id(number):  # type: ignore[no-untyped-def]
+    return _R0 + number if number < 13 else (_SP if number == 13 else (_LR if number == 14 else _PC))
+
+
+@njit(cache=True)
+def _sum_of_registers(uc, s, coefficients):  # type: ignore[no-untyped-def]
+    """Registers times their two-bit coefficients, added up."""
+    total = np.uint32(0)
+    number = np.int32(0)
+    while coefficients != 0:
+        coefficient = np.uint32(coefficients & np.uint64(3))
+        if coefficient != 0:
+            total = np.uint32(total + coefficient * read_register(uc, s, _register_id(number)))
+        coefficients >>= np.uint64(2)
+        number += np.int32(1)
+    return total
+
+
+@njit(cache=True)
 def _fails(uc, s, check):  # type: ignore[no-untyped-def]
     kind = check & np.uint64(0xFF)
-    register = read_register(uc, s, (check >> np.uint64(8)) & np.uint64(0xFFFF))
-    value = np.uint32(register + np.uint32(check >> np.uint64(32)))
+    if kind == CHECK_DIVISOR and s[DIVIDE_TRAP] == 0:
+        return False
+    register = _sum_of_registers(uc, s, check >> np.uint64(32))
+    value = np.uint32(register + np.uint32(np.int32(np.uint32(check)) >> np.int32(8)))
     if kind == CHECK_ALIGNED:
         return (value & np.uint32(3)) != 0
     if kind == CHECK_DIVISOR:
-        return s[DIVIDE_TRAP] != 0 and register == 0
+        return register == 0
     inside = np.uint64(register) <= s[STACK_TOP] and np.uint64(register) >= s[STACK_LIMIT]
     if inside and np.int64(np.int32(value)) < np.int64(s[STACK_LOW]):
         s[STACK_LOW] = np.uint64(value)

@@ -8,17 +8,16 @@ the block its value there is not known; then the single instruction gets a hook 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
 import capstone
-from unicorn import arm_const as uc
 
-from hil.targets.sim.bases import known_bases
+from hil.targets.sim.bases import Residue, Unknown, known_residues
 from hil.timing.blockhook import CHECK_ALIGNED, CHECK_DIVISOR, CHECK_STACK, FLAG_CHECKS, FLAG_FPU, FLAG_SPIN
 
+WordAt = Callable[[int], int | None]
 SP, PC = 13, 15
-REGISTER_IDS = [uc.UC_ARM_REG_R0 + n for n in range(13)] + [uc.UC_ARM_REG_SP, uc.UC_ARM_REG_LR, uc.UC_ARM_REG_PC]
 _DISASSEMBLER = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
 _EFFECTS = ("st", "push", "vst", "vpush", "svc", "bkpt", "wf", "sev", "cps", "msr", "ldrex", "bl")
 
@@ -39,17 +38,22 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Check:
-    """A test before a block: of register + offset, for the sake of the instruction at pc."""
+    """A test before a block, or a late one before an instruction, for the sake of the instruction at pc.
+
+    CHECK_ALIGNED: a sum of registers with coefficients, plus offset, is a multiple of 4. CHECK_DIVISOR: the register
+    with a coefficient is not 0. CHECK_STACK: SP plus offset is inside the stack.
+    """
 
     kind: int
-    register: int
+    coefficients: tuple[int, ...]
     offset: int
     pc: int
 
     @property
     def word(self) -> int:
-        """As the block hook reads it."""
-        return self.kind | REGISTER_IDS[self.register] << 8 | (self.offset & 0xFFFFFFFF) << 32
+        """As the block hook reads it (hil.timing.blockhook)."""
+        registers = sum(coefficient << 2 * n for n, coefficient in enumerate(self.coefficients))
+        return self.kind | (self.offset & 0xFF_FFFF) << 8 | registers << 32
 
 
 @dataclass
@@ -155,8 +159,8 @@ def _expand_immediate(high: int, second: int) -> int:
     return (unrotated >> rotation | unrotated << (32 - rotation)) & 0xFFFFFFFF
 
 
-def analyse(address: int, code: bytes) -> Block:
-    """Find what needs checking in a block."""
+def analyse(address: int, code: bytes, word_at: WordAt = lambda _address: None) -> Block:
+    """Find what needs checking in a block. word_at: the program's constants by address, None where there is none."""
     block = Block(address, len(code))
     instructions = list(decode(address, code))
     block.instructions = len(instructions)
@@ -176,27 +180,32 @@ def analyse(address: int, code: bytes) -> Block:
         if depth < lowest:
             lowest, lowest_pc = depth, instruction.address
     if lowest < 0:
-        block.checks.append(Check(CHECK_STACK, SP, lowest, lowest_pc))
+        block.checks.append(Check(CHECK_STACK, Residue.of_register(SP).coefficients, lowest, lowest_pc))
     if len(instructions) == 1 and instructions[0].first == 0xE7FE:  # B .
         block.flags |= FLAG_SPIN
     if suspects:
-        _sort_out(block, code, suspects)
+        _sort_out(block, code, suspects, word_at)
     if block.checks:
         block.flags |= FLAG_CHECKS
     return block
 
 
-def _sort_out(block: Block, code: bytes, suspects: list[tuple[Instruction, int, int, int]]) -> None:
+def _sort_out(block: Block, code: bytes, suspects: list[tuple[Instruction, int, int, int]], word_at: WordAt) -> None:
     """Tell what is known at the block's entry from what is known only at the instruction."""
-    known = dict(known_bases(block.address, code))
+    known = dict(known_residues(block.address, code, word_at))
+    seen: set[tuple[int, int, Unknown, int]] = set()
     for instruction, kind, register, offset in suspects:
-        written = known.get(instruction.address)
-        base = None if written is None else written.get(register, (register, 0))
-        is_moved = base is not None and base[1] != 0
-        if base is None or instruction.conditional or (is_moved and kind == CHECK_DIVISOR):
-            block.late.append(Check(kind, register, offset, instruction.address))
-        else:
-            block.checks.append(Check(kind, base[0], base[1] + offset, instruction.address))
+        late = Check(kind, Residue.of_register(register).coefficients, offset, instruction.address)
+        value = known.get(instruction.address, {}).get(register)
+        if instruction.conditional or value is None:
+            block.late.append(late)
+        elif isinstance(value, Unknown) or (kind == CHECK_DIVISOR and value.copy_of is None):
+            origin = value if isinstance(value, Unknown) else Unknown(instruction.address)
+            if (kind, register, origin, offset & 3) not in seen:  # one check of a base is enough for all its accesses
+                block.late.append(late)
+            seen.add((kind, register, origin, offset & 3))
+        elif not value.is_constant or value.constant + offset & 3:
+            block.checks.append(replace(late, coefficients=value.coefficients, offset=value.constant + offset))
 
 
 def memory_accesses(address: int, code: bytes) -> list[int]:

@@ -47,7 +47,7 @@ class BlockTable:
     def see(self, address: int, size: int) -> Block:
         """Fill in a block's word."""
         code = self._memory.read(address, size)
-        block = self._blocks[address] = analyse(address, code)
+        block = self._blocks[address] = analyse(address, code, self._constant)
         cost = self._model.block(address, code)
         index = self._index(address)
         if block.checks:
@@ -60,6 +60,10 @@ class BlockTable:
             | cost >> 20 << hook.MODEL_FLAGS_SHIFT
         )
         return block
+
+    def _constant(self, address: int) -> int | None:
+        """A word of flash, which does not change."""
+        return self._memory.word(address) if self._memory.find(address, 4) is self._memory.flash else None
 
     def _index(self, address: int) -> int:
         flash, sram = self._memory.flash, self._memory.sram
