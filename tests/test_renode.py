@@ -45,7 +45,7 @@ def test_without_pyrenode3_the_command_that_gets_it_is_said(monkeypatch: pytest.
     [
         ({"PATH": ""}, "Renode 1.16.1 is neither on the PATH nor named by PYRENODE_BIN: wget .*/v1.16.1/"),
         ({"PYRENODE_BIN": "/nowhere/renode"}, "PYRENODE_BIN is /nowhere/renode, which does not exist"),
-        ({"PYRENODE_BIN": "a", "PYRENODE_BUILD_DIR": "b"}, "PYRENODE_BIN and PYRENODE_BUILD_DIR are both set"),
+        ({"PYRENODE_BIN": "a", "PYRENODE_BUILD_DIR": "b"}, "are set, pyrenode3 takes one: unset PYRENODE_BUILD"),
         ({"PYRENODE_BUILD_DIR": "/", "PATH": ""}, "runs on Mono, which is not installed: apt-get install"),
     ],
 )

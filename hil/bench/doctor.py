@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import subprocess
@@ -11,11 +10,11 @@ import sys
 from dataclasses import dataclass
 
 from hil.bench.cmake import APT, CMAKE, CROSS_COMPILER, HOST_COMPILER, NINJA, Tool
+from hil.targets.pyrenode.find import RenodeMissingError, find
 
 UNICORN = "2.1.4"  # the block hook uses private names of its Python binding: no other version is known to work
 LIBRARIES = ("torch", "numpy", "numba", "unicorn", "capstone", "pyelftools", "cobs", "pyserial", "safetensors")
 PROBES = (("pyocd", "pip install pyocd"), ("openocd", f"{APT} openocd"), ("st-flash", f"{APT} stlink-tools"))
-RENODE_HINT = "install Renode 1.16.1 (https://renode.io) and put renode on the PATH"
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def examine() -> list[Finding]:
     """Everything worth knowing about this machine, targets last."""
     tools = [_tool(tool) for tool in (CROSS_COMPILER, HOST_COMPILER, CMAKE, NINJA)]
     libraries = [_library(name) for name in LIBRARIES]
-    return [_python(), *tools, *libraries, *map(_probe, PROBES), _renode(), *_targets(tools, libraries)]
+    return [_python(), *tools, *libraries, *map(_probe, PROBES), *_targets(tools, libraries), _renode()]
 
 
 def _python() -> Finding:
@@ -65,8 +64,12 @@ def _probe(probe: tuple[str, str]) -> Finding:
 
 
 def _renode() -> Finding:
-    path = os.environ.get("PYRENODE_BIN") or os.environ.get("PYRENODE_BUILD_DIR") or shutil.which("renode")
-    return Finding("renode (emulates boards)", path is not None, path or "not found", RENODE_HINT, is_needed=False)
+    try:
+        installation = find()
+    except RenodeMissingError as gap:
+        return Finding("target renode", False, gap.what, gap.remedy, is_needed=False)
+    found = f"{installation.path or 'the installed package'} on {installation.runtime}"
+    return Finding("target renode", True, found, "", is_needed=False)
 
 
 def _targets(tools: list[Finding], libraries: list[Finding]) -> list[Finding]:

@@ -95,7 +95,7 @@ def _of_device(cycles: Cycles, ram: Ram, link: LinkCounts, firmware: Firmware, t
     gap = abs(seen - ram.stack_used) if seen is not None and ram.stack_used is not None else None
     flash_bytes = firmware.sizes.flash_bytes if firmware.sizes else None
     return [
-        Measurement("cycles.total", cycles.total, "cycle"),
+        *_of_time(cycles),
         Measurement("ram.total_bytes", ram.total_bytes, "byte"),
         Measurement("ram.static_bytes", ram.static_bytes, "byte"),
         Measurement("ram.arena_used", ram.arena_used, "byte", ram.arena_planned),
@@ -106,6 +106,14 @@ def _of_device(cycles: Cycles, ram: Ram, link: LinkCounts, firmware: Firmware, t
         Measurement("firmware.flash_bytes", flash_bytes, "byte", board.flash.bytes),
         Measurement("link.retries", link.retries, "frame"),
     ]
+
+
+def _of_time(cycles: Cycles) -> list[Measurement]:
+    """Cycles; where the target's counter counts instructions, those under their own name, and cycles stay unknown."""
+    if cycles.source == "instructions":
+        instructions = Measurement("instructions.total", cycles.total, "instruction")
+        return [Measurement("cycles.total", None, "cycle"), instructions]
+    return [Measurement("cycles.total", cycles.total, "cycle")]
 
 
 def _of_classes(classes: Classification | None) -> list[Measurement]:

@@ -133,7 +133,7 @@ class RenodeTarget:
         if machine.guard.Stopped is not None:
             raise self._crash(stops.from_guard(machine.guard, self._symbols))
         elapsed_s = (machine.now_us - start_us) / 1e6
-        rested = machine.instructions - start < 0.99 * elapsed_s * self.board.clock_hz
+        rested = machine.instructions - start < 0.99 * elapsed_s * machine.instructions_per_s
         is_awake = not machine.line.Waiting and (not rested or self._branches_to_itself())
         self._awake_s = self._awake_s + elapsed_s if is_awake else 0.0
         if self._awake_s > self._runaway_s:

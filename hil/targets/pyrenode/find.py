@@ -27,7 +27,11 @@ GET_MONO = "apt-get install -y mono-complete"
 
 
 class RenodeMissingError(HilError):
-    """Renode cannot be used here; the message says what to do."""
+    """Renode cannot be used here. what: why not; remedy: the command that helps."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        self.what, self.remedy = what, remedy
+        super().__init__(f"{what}: {remedy}")
 
 
 @dataclass(frozen=True)
@@ -51,20 +55,20 @@ def find(environment: Mapping[str, str] = os.environ) -> Installation:
     Raises RenodeMissingError with the exact commands where there is none, or no pyrenode3 to run it with.
     """
     if importlib.util.find_spec("pyrenode3") is None:
-        raise RenodeMissingError(f"target renode needs the Python package pyrenode3: {GET_PYRENODE3}")
+        raise RenodeMissingError("target renode needs the Python package pyrenode3", GET_PYRENODE3)
     named = [variable for variable in LOCATIONS if environment.get(variable)]
     if len(named) > 1:
-        raise RenodeMissingError(f"{' and '.join(named)} are both set: pyrenode3 takes one of them, unset the others")
+        raise RenodeMissingError(f"{' and '.join(named)} are set, pyrenode3 takes one", f"unset {' '.join(named[1:])}")
     installation = _named(named[0], environment) if named else _on_path(environment)
     if installation.runtime == MONO and shutil.which("mono", path=environment.get("PATH")) is None:
-        raise RenodeMissingError(f"this Renode runs on Mono, which is not installed: {GET_MONO}")
+        raise RenodeMissingError("this Renode runs on Mono, which is not installed", GET_MONO)
     return installation
 
 
 def _named(variable: str, environment: Mapping[str, str]) -> Installation:
     path = Path(environment[variable])
     if not path.exists():
-        raise RenodeMissingError(f"{variable} is {path}, which does not exist: correct it, or get Renode: {GET_RENODE}")
+        raise RenodeMissingError(f"{variable} is {path}, which does not exist", GET_RENODE)
     default = DOTNET if variable == "PYRENODE_BIN" else MONO  # pyrenode3 runs portable binaries on .NET alone
     return Installation(variable, path, environment.get(RUNTIME, default))
 
@@ -72,7 +76,7 @@ def _named(variable: str, environment: Mapping[str, str]) -> Installation:
 def _on_path(environment: Mapping[str, str]) -> Installation:
     found = shutil.which("renode", path=environment.get("PATH"))
     if found is None:
-        raise RenodeMissingError(f"Renode {VERSION} is neither on the PATH nor named by PYRENODE_BIN: {GET_RENODE}")
+        raise RenodeMissingError(f"Renode {VERSION} is neither on the PATH nor named by PYRENODE_BIN", GET_RENODE)
     program = Path(found).resolve()
     if (program.parent / "output" / "bin" / "Release" / "Renode.exe").exists():
         return Installation("PYRENODE_BUILD_DIR", program.parent, environment.get(RUNTIME, MONO))

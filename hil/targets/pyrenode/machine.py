@@ -73,6 +73,11 @@ class Machine:
     def instructions(self) -> int:
         return int(self.cpu.ExecutedInstructions)
 
+    @property
+    def instructions_per_s(self) -> float:
+        """While the core does not sleep."""
+        return float(self.cpu.PerformanceInMips) * 1e6
+
     def run_until(self, microseconds: int) -> None:
         """Let virtual time pass until then, until the firmware has sent something, or until the core was stopped.
 
