@@ -120,6 +120,14 @@ def test_bytes_to_a_board_that_is_not_listening_are_lost(caplog: pytest.LogCaptu
     assert "while its receiver is off" in caplog.text
 
 
+def test_firmware_that_listens_on_another_port_is_for_another_board() -> None:
+    board = target("talk", defines=("OTHER_PORT",))
+    board.read(0.001)
+    board.write(b"hello")
+    with pytest.raises(TargetError, match="listens on USART1, the link of stm32f407_disco is on USART2"):
+        board.read(0.1)
+
+
 def test_two_runs_take_the_same_cycles() -> None:
     def run(chunk: int) -> tuple[int | None, int | None]:
         board = target("echo")

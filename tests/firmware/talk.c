@@ -54,6 +54,13 @@ void main_program(void) {
     for (uint32_t n = 0; n < sizeof pattern; n++) {
         pattern[n] = (uint8_t)(n * 7u);
     }
+#ifdef OTHER_PORT
+    REGISTER(0x40023844u) |= 1u << 4;  // USART1, as on another board
+    REGISTER(0x4001100Cu) = 1u << 13 | 1u << 3 | 1u << 2;
+    for (;;) {
+        __asm volatile("wfi");
+    }
+#endif
     open_usart();
     send("?", 1);
 #ifdef WRONG_BAUD

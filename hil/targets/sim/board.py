@@ -52,6 +52,7 @@ class SimBoard:
         self.faults = Faults(self.chip, self._exceptions, image.symbols, self.clock)
         self.usart = self.chip.usarts[board.uart.peripheral]
         self.usart.line_baud, self.usart.on_output = board.uart.baud, self._expect_output
+        self.usart.on_deaf = self._check_port
         self._deal_with: dict[Reason, Callable[[Stop], None]] = {
             Reason.EVENT: self._go_on, Reason.EXCEPTION: self._go_on, Reason.HOST: self._go_on,
             Reason.SLEEP: self._sleep, Reason.SPIN: self._spin, Reason.STACK_LIMIT: self._near_stack_end,
@@ -217,6 +218,15 @@ class SimBoard:
         """The firmware has bytes on the way out: look up when there is something to hand over."""
         self._busy_since = self.core.now
         self._events.set("host", self.usart.flush_at, self._flush)
+
+    def _check_port(self) -> None:
+        """Bytes came while nobody listened. Raises TargetError where the firmware listens on another port."""
+        others = [name for name, usart in self.chip.usarts.items() if usart.is_receiving and usart is not self.usart]
+        if others:
+            raise TargetError(
+                f"{self.image.path}: the firmware listens on {others[0].upper()}, the link of {self.board.name} is on "
+                f"{self.usart.name.upper()}: is it built for another board?"
+            )
 
     def _flush(self, cycle: int) -> None:
         self.has_output = True

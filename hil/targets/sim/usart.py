@@ -53,6 +53,7 @@ class Usart(RegisterFile):
         self.name = name
         self.line_baud: int | None = None  # of the host at the other end; None: nobody is there
         self.on_output: Callable[[], None] | None = None
+        self.on_deaf: Callable[[], None] | None = None  # bytes came while the receiver was off
         self.bytes_lost = 0  # received while nobody took the one before, or while the receiver was off
         self._interrupt, self._nvic, self._events, self._dmas = interrupt, nvic, events, controllers
         self._now, self._clock = now, clock
@@ -102,6 +103,12 @@ class Usart(RegisterFile):
             if not burst.data:
                 self._bursts.popleft()
         return bytes(taken)
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the firmware has switched the receiver on."""
+        wanted = _UE | _RE
+        return self.values.get(_CR1, 0) & wanted == wanted
 
     @property
     def is_sending(self) -> bool:
@@ -193,9 +200,10 @@ class Usart(RegisterFile):
 
     def _accept(self, data: bytes) -> None:
         """Bytes that have arrived: to the DMA, into DR, or lost."""
-        control = self.values.get(_CR1, 0)
-        if not (control & _UE and control & _RE):
+        if not self.is_receiving:
             self._lose(len(data), "while its receiver is off")
+            if self.on_deaf:
+                self.on_deaf()
             return
         self._check_baud()
         stream = self._receiver()
