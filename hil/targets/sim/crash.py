@@ -82,9 +82,7 @@ class Faults:
             raise self._lock_up(record, "the vector table is not in memory") from error
         if entry.stacking_failed:
             chip.scb.note_fault(STKERR)
-            if (
-                exception != HARD_FAULT
-            ):  # the lost frame is a fault of its own; on the way into HardFault it is only noted
+            if exception != HARD_FAULT:  # a fault of its own; on the way into HardFault it is only noted
                 return self._enter(HARD_FAULT, entry.vector & ~1, record)
         return self.vector(entry)
 
