@@ -1,7 +1,7 @@
 """Machine code that numba kept on disk and that no longer matches the sources.
 
-numba checks a cached function against its own file only, but the hooks are made of functions and constants of several files. So
-when any source of this folder has changed, all of its cached code goes.
+numba checks a cached function against its own file only, but the hooks are made of functions and constants of several
+files. So when any source of this folder has changed, all of its cached code goes.
 """
 
 from __future__ import annotations
