@@ -39,9 +39,12 @@ class Place:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hil", "hardware in the loop")
-    group.addoption("--target", action="append", help=f"sim, native, renode or serial; repeatable (default {DEFAULT_TARGET})")
+    group.addoption(
+        "--target", action="append", help=f"sim, native, renode, serial; repeatable (default {DEFAULT_TARGET})"
+    )
     group.addoption("--board", action="append", help=f"a folder of platforms/; repeatable (default {DEFAULT_BOARD})")
     group.addoption("--model", default=DEFAULT_MODEL, help=f"a model's name or checkpoint (default {DEFAULT_MODEL})")
+    group.addoption("--at", help="for --target serial: PORT[,KEY=VALUE...], as for hil run")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,20 +90,22 @@ def firmware(place: Place, pytestconfig: pytest.Config) -> Firmware:
         pytest.skip(str(error))
 
 
-def create_target(place: Place) -> Target:
-    """A target for a place; skips the test where this machine cannot have it."""
+def create_target(place: Place, at: str | None = None) -> Target:
+    """A target for a place; skips the test where this machine cannot have it. at: how a real board is reached."""
     from hil import board, targets
+    from hil.targets.connection import options
 
+    connection = options(place.target, at) if place.target == "serial" else {}
     try:
-        return targets.create(place.target, board.load(place.board))
+        return targets.create(place.target, board.load(place.board), **connection)
     except HilError as error:
         pytest.skip(str(error))
 
 
 @pytest.fixture
-def target(place: Place) -> Iterator[Target]:
+def target(place: Place, pytestconfig: pytest.Config) -> Iterator[Target]:
     """A fresh target, not booted."""
-    with create_target(place) as fresh:
+    with create_target(place, pytestconfig.getoption("--at")) as fresh:
         yield fresh
 
 

@@ -36,7 +36,7 @@ def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities) 
         "model": firmware.model,
         "preset": firmware.preset,
         "build_id": firmware.build_id,
-        "capabilities": asdict(capabilities),
+        "cycles": capabilities.cycles,
         "sizes": asdict(firmware.sizes) if firmware.sizes else None,
         "stack_bound": firmware.stack_bound.bytes if firmware.stack_bound else None,
         "images": [{"path": str(p.path) if p.path else None, "sha256": p.sha256, "fitted": p.fitted} for p in photos],
@@ -70,7 +70,7 @@ def replay(path: Path, model: str | None = None, step: Step = lambda what, done:
     photos = list(_photos(recording, firmware))
     if not photos:
         raise HilError(f"{path} holds no whole image: record a run that gets further")
-    target = ReplayTarget(firmware.board, recording, Capabilities(**recording.header["capabilities"]))
+    target = ReplayTarget(firmware.board, recording, Capabilities(cycles=recording.header["cycles"]))
     subjects = []
     with Bench(firmware, target, load_limits(firmware.board, firmware.network_name)) as bench:
         for done, photo in enumerate(photos):
@@ -82,7 +82,7 @@ def replay(path: Path, model: str | None = None, step: Step = lambda what, done:
 def _firmware(recording: Recording, model: str | None) -> RecordedFirmware:
     """The model's plan, with the build id of the firmware that was recorded."""
     said = recording.header
-    missing = {"model", "preset", "build_id", "capabilities", "board"} - said.keys()
+    missing = {"model", "preset", "build_id", "cycles", "board"} - said.keys()
     if missing:
         lacks = ", ".join(sorted(missing))
         raise HilError(f"{recording.path} does not say its {lacks}: record it with hil run --record")

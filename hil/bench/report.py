@@ -56,21 +56,21 @@ def _page(subject: Subject) -> dict[str, Any]:
         "run": run,
         "board": subject.board,
         "title": Path(run.image.path).name if run.image.path else f"image {run.image.sha256[:8]}",
-        "photo": _data_uri(subject.pixels),
+        "photo": data_uri(subject.pixels),
         "boxes": [_box(box) for box in run.detections],
         "reference_boxes": [_box(box) for box in run.reference_detections],
         "float_boxes": [_box(box) for box in run.float_detections],
         "best_score": max((float(box[4]) for box in run.detections), default=None),
         "milliseconds": run.cycles.total / run.cycles.clock_hz * 1e3 if run.cycles.total is not None else None,
-        "cycle_bars": _cycle_bars(run),
-        "memories": _memories(subject),
+        "cycle_bars": cycle_bars(run),
+        "memories": memories(subject),
         "measurements": [_measurement(m) for m in run.measurements],
         "layers": _layers(subject),
-        "replay": _replay(run),
+        "replay": replay_command(run),
     }
 
 
-def _data_uri(pixels: NDArray[np.uint8]) -> str:
+def data_uri(pixels: NDArray[np.uint8]) -> str:
     buffer = io.BytesIO()
     to_image(pixels).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
@@ -81,7 +81,7 @@ def _box(box: NDArray[np.float32]) -> dict[str, float]:
     return {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0, "score": score, "is_strong": score >= CONFIDENT}
 
 
-def _cycle_bars(run: Run) -> list[dict[str, Any]]:
+def cycle_bars(run: Run) -> list[dict[str, Any]]:
     """A bar a layer, then decoding and what lies between the layers."""
     if run.cycles.total is None or run.cycles.layers is None:
         return []
@@ -96,7 +96,7 @@ def _cycle_bars(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _memories(subject: Subject) -> list[dict[str, Any]]:
+def memories(subject: Subject) -> list[dict[str, Any]]:
     """A stacked bar a memory of the chip: what is planned, what else is static, stack, free."""
     run, board = subject.run, subject.board
     static = run.ram.static_by_memory
@@ -161,7 +161,7 @@ def _layers(subject: Subject) -> list[dict[str, Any]]:
     return rows
 
 
-def _replay(run: Run) -> str | None:
+def replay_command(run: Run) -> str | None:
     """The command that does this run again; None where the image was in no file."""
     if run.image.path is None:
         return None

@@ -1,0 +1,98 @@
+"""Keywords that start, stop and crash the board."""
+
+from __future__ import annotations
+
+from robot.api import SkipExecution, logger
+from robot.api.deco import keyword
+
+from hil.link import Hello, LinkError
+from hil.link.messages import Provoke
+from hil.robot.log import table
+from hil.robot.stage import Stage
+from hil.targets.base import TargetFault
+
+
+class BoardKeywords:
+    """The board itself."""
+
+    stage: Stage
+
+    @keyword
+    def boot_board(self) -> Hello:
+        """Starts the firmware afresh and checks who answers: board, model and build must be what was built.
+
+        Builds the firmware where that is needed; flashes a real board that runs another one. Returns what the board
+        said of itself, with attributes such as ``build_id``, ``clock_hz``, ``unique_id`` and ``boots``.
+
+        | ${board} =    Boot Board
+        | Log           ${board.build_id}
+        """
+        self.stage.raise_curtain()
+        hello = self.stage.bench.hello
+        assert hello is not None, "boot() fills it in"
+        logger.info(table([(name, value) for name, value in vars(hello).items()]), html=True)
+        return hello
+
+    @keyword
+    def reset_board(self) -> None:
+        """Resets the board as its button does, and says hello again."""
+        self.stage.bench.target.reset()
+        self.stage.bench.hello = self.stage.bench.client.hello()
+
+    @keyword
+    def switch_board_off(self) -> None:
+        """Gives the target back: to the next suite, and a real board to the next run."""
+        self.stage.drop_curtain()
+
+    @keyword
+    def board_should_be(self, name: str) -> None:
+        """Fails unless this board answered, by its name in platforms/; on the target native, ``native``."""
+        hello = self.stage.bench.hello
+        found = hello.board if hello else None
+        if found != name:
+            raise AssertionError(f"the board says it is {found}, expected {name}")
+
+    @keyword
+    def provoke_crash(self, kind: Provoke) -> TargetFault:
+        """Has the firmware crash on purpose. Returns what is known of the crash; fails if there is no report of one.
+
+        The result has the attributes ``kind``, ``symbol``, ``line``, ``pc``, ``lr``, ``sp`` and ``address``. What a
+        target does not model skips the test. Afterwards the board has started again: use `Boot Board` to go on.
+
+        | ${crash} =         Provoke Crash    divide by zero
+        | Should Be Equal    ${crash.symbol}    divide_by_zero
+        """
+        name = kind.name.lower()
+        if name in self.stage.bench.target.capabilities.unmodelled:
+            raise SkipExecution(f"target {self.stage.target} does not model {name}: use TARGET:sim")
+        try:
+            self.stage.bench.provoke(name)
+        except TargetFault as fault:
+            self.stage.crash = fault
+            logger.info(table(_facts(fault)), html=True)
+            return fault
+        except LinkError as error:
+            if "survived" in str(error):
+                raise SkipExecution(f"target {self.stage.target}: {error}") from None
+            raise
+        raise AssertionError(f"the firmware survived {name}")
+
+    @keyword
+    def crash_should_be_in(self, function: str, file: str | None = None) -> None:
+        """Fails unless the latest crash was in this function, and in this file where one is given.
+
+        | Provoke Crash         null call
+        | Crash Should Be In    null_call    provoke.c
+        """
+        crash = self.stage.crash
+        if crash is None:
+            raise AssertionError("nothing has crashed: use the keyword `Provoke Crash` first")
+        if crash.symbol != function or (file is not None and not (crash.line or "").startswith(f"{file}:")):
+            where = f"{function} ({file})" if file else function
+            raise AssertionError(f"the crash was in {crash.symbol} ({crash.line}), expected {where}: {crash}")
+
+
+def _facts(fault: TargetFault) -> list[tuple[str, object]]:
+    registers = [(name, f"{getattr(fault, name):#010x}") for name in ("pc", "lr", "sp", "cfsr", "hfsr")]
+    address = "-" if fault.address is None else f"{fault.address:#010x}"
+    return [("crash", fault.kind), ("function", fault.symbol), ("line", fault.line), ("address", address), *registers]

@@ -1,0 +1,60 @@
+"""Keywords that send images to the board."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from robot.api import logger
+from robot.api.deco import keyword
+
+from hil.bench.photo import Photo, load_photo, to_image
+from hil.bench.report import Subject
+from hil.bench.run import Run, write_json
+from hil.robot import log
+from hil.robot.stage import Stage, output_folder
+from hil.suite.photos import NAMES, photo
+
+
+class ImageKeywords:
+    """Images, one at a time."""
+
+    stage: Stage
+
+    @keyword
+    def stream_image(self, image: str, fit: bool = True) -> Run:
+        """Sends an image to the board tile by tile and compares every layer and every box with the references.
+
+        ``image``: the path of a photo, or one of those that come with the bench: astronaut, camera, chelsea, coffee,
+        rocket, coins, page, and the extremes black, white, noise, checkerboard, ramp. ``fit``: bring a photo of
+        another size to the network's.
+
+        Does not judge: the keywords that end in ``Should ...`` do. Returns the run, whose fields are those of
+        run.json. The image as it was sent and its run.json are put beside log.html.
+
+        | Stream Image    astronaut
+        | Stream Image    ${CURDIR}/family.jpg
+        | ${run} =        Stream Image    black
+        | Should Be Empty    ${run.detections}
+        """
+        bench = self.stage.bench
+        sent = _kept(self._photo(image, fit), Path(image).stem)
+        run = bench.run(sent)
+        self.stage.subject = Subject(run, sent.pixels, bench.firmware.plan, bench.firmware.board)
+        assert sent.path is not None, "it was kept"
+        write_json([run], sent.path.with_suffix(f".{run.target}.json"))
+        logger.info(log.whole(self.stage.subject), html=True)
+        return run
+
+    def _photo(self, image: str, fit: bool) -> Photo:
+        spec = self.stage.firmware.network.spec
+        return photo(image, spec) if image in NAMES else load_photo(Path(image), spec, fit)
+
+
+def _kept(sent: Photo, name: str) -> Photo:
+    """The photo as a file beside the log, so that `hil run` can send the same pixels again."""
+    path = output_folder() / "images" / f"{re.sub(r'[^A-Za-z0-9_-]', '_', name)}-{sent.sha256[:8]}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    to_image(sent.pixels).save(path)
+    return replace(sent, path=path, fitted=False)

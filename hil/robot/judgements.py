@@ -1,0 +1,211 @@
+"""Keywords that say what a run should be like. One that fails says what it found, and shows the run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from robot.api import SkipExecution, logger
+from robot.api.deco import keyword
+
+from hil.bench.compare import Boxes, iou
+from hil.bench.run import Run
+from hil.bench.terminal import figure
+from hil.robot import log
+from hil.robot.stage import Stage
+
+
+class JudgementKeywords:
+    """All about the latest `Stream Image`."""
+
+    stage: Stage
+
+    # -- what was computed
+
+    @keyword
+    def detections_should_match_reference(self) -> None:
+        """Fails unless every layer and every box is, bit by bit, what the integer reference computes.
+
+        The message names the first layer that differs, the place in it and both values.
+        """
+        with self._shown("photo") as run:
+            if run.divergence is not None:
+                raise AssertionError(f"the device differs from the reference: {run.divergence}")
+            if not run.bit_exact:
+                raise AssertionError(_difference(run.detections, run.reference_detections))
+
+    @keyword
+    def detections_should_match_float_model(self, within: float = 0.1) -> None:
+        """Fails unless each confident box of the device lies on one of the float model, and the other way round.
+
+        ``within``: how far two boxes may be apart, as 1 - IoU.
+        """
+        with self._shown("photo") as run:
+            lonely = self._measured("boxes.unmatched_with_float")
+            distance = self._measured("boxes.distance_to_float")
+            if lonely:
+                raise AssertionError(f"{figure(lonely)} boxes are on the device or in the float model alone")
+            if distance is not None and distance > within:
+                raise AssertionError(f"the float model's boxes are up to {distance:.3f} (1 - IoU) away, limit {within}")
+            logger.info(f"at most {distance} (1 - IoU) apart in {run.image.path}")
+
+    @keyword
+    def box_should_be_found_at(
+        self, x0: float, y0: float, x1: float, y1: float, overlap: float = 0.5, score: float = 0.5
+    ) -> None:
+        """Fails unless the device has a box there, in pixels of the image as sent.
+
+        ``overlap``: the least intersection over union with one of the device's; ``score``: how sure it must be.
+        """
+        with self._shown("photo") as run:
+            sure = run.detections[run.detections[:, 4] >= score]
+            shared = iou(sure, np.array([[x0, y0, x1, y1, 1]]))[:, 0]
+            if not (shared >= overlap).any():
+                place = f"({x0:g}, {y0:g}, {x1:g}, {y1:g})"
+                nearest = "none is that sure"
+                if len(sure):
+                    nearest = f"the nearest is {_described(sure[shared.argmax()])}, IoU {shared.max():.2f}"
+                raise AssertionError(f"no box scores {score} with IoU {overlap} at {place}: {nearest}")
+
+    @keyword
+    def best_score_should_be_above(self, score: float) -> None:
+        """Fails unless the device is surer than this, 0 to 1, of its best box."""
+        with self._shown("photo") as run:
+            best = max(run.detections[:, 4].tolist(), default=None)
+            if best is None or best <= score:
+                raise AssertionError(f"the best score is {best}, expected above {score}")
+
+    @keyword
+    def no_confident_box_should_be_found(self, score: float = 0.5) -> None:
+        """Fails if the device is this sure, or surer, of any box."""
+        with self._shown("photo") as run:
+            found = [_described(box) for box in run.detections if box[4] >= score]
+            if found:
+                raise AssertionError(f"{len(found)} boxes score {score} or more: {'; '.join(found)}")
+
+    # -- what it took
+
+    @keyword
+    def cycles_should_be_below(self, limit: int, layer: str | None = None) -> None:
+        """Fails unless the image, or one layer of it, took fewer cycles. Skips where the target cannot count cycles.
+
+        | Cycles Should Be Below    300 000 000
+        | Cycles Should Be Below    100 000 000    layer=rnnpool
+        """
+        with self._shown("cycles") as run:
+            if run.cycles.source in (None, "instructions") or run.cycles.layers is None:
+                raise SkipExecution(f"target {run.target} cannot count cycles: use TARGET:sim")
+            if layer is not None and layer not in run.cycles.layers:
+                raise AssertionError(f"no layer is called {layer}: there are {', '.join(run.cycles.layers)}")
+            found = run.cycles.layers[layer] if layer else run.cycles.total or 0
+            if found >= limit:
+                what = f"layer {layer}" if layer else "the image"
+                raise AssertionError(
+                    f"{what} took {figure(found)} cycles, limit {figure(limit)}; most went to {_costliest(run)}"
+                )
+
+    @keyword
+    def stack_high_water_mark_should_be_below(self, limit: int) -> None:
+        """Fails unless the stack was used less deep, in bytes, or where it was used deeper than the static bound.
+
+        Skips where the target has the computer's stack and not the board's.
+        """
+        with self._shown("memory") as run:
+            used, bound = self._known(run.ram.stack_used, "stack"), run.ram.stack_bound
+            if used >= limit:
+                raise AssertionError(f"{used} bytes of stack were used, limit {limit} (static bound {bound})")
+            if bound is not None and used > bound:
+                raise AssertionError(f"{used} bytes of stack were used, although the static bound is {bound}")
+
+    @keyword
+    def heap_high_water_mark_should_be_below(self, limit: int) -> None:
+        """Fails unless less than so many bytes of heap were used. Skips where the target has the computer's heap."""
+        with self._shown("memory") as run:
+            used = self._known(run.ram.heap_used, "heap")
+            if used >= limit:
+                raise AssertionError(f"{used} bytes of heap were used, limit {limit}")
+
+    @keyword
+    def arena_should_be_used_as_planned(self, at_least: float = 0.5) -> None:
+        """Fails where the network wrote beyond its planned buffers, or used less than this share of them."""
+        with self._shown("memory") as run:
+            used, planned = self._known(run.ram.arena_used, "arena"), run.ram.arena_planned
+            if not at_least * planned <= used <= planned:
+                raise AssertionError(f"{figure(used)} bytes of the arena were used, {figure(planned)} are planned")
+
+    @keyword
+    def ram_should_be_below(self, limit: int) -> None:
+        """Fails unless variables, stack and heap together take less, in bytes. Skips on the computer's own build."""
+        with self._shown("memory") as run:
+            used = self._known(run.ram.total_bytes, "RAM")
+            if used >= limit:
+                raise AssertionError(f"{figure(used)} bytes of RAM are taken, limit {figure(limit)}")
+
+    @keyword
+    def watermarks_should_agree(self, within: int = 32) -> None:
+        """Fails unless the stack that the firmware painted and the one seen from outside agree, to so many bytes."""
+        with self._shown("memory"):
+            gap = self._measured("watermarks.disagreement")
+            if gap is None:
+                raise SkipExecution(f"target {self.stage.target} cannot look from outside: use TARGET:sim")
+            if gap > within:
+                raise AssertionError(f"painted and observed stack differ by {gap:g} bytes, limit {within}")
+
+    @keyword
+    def measurements_should_keep_their_limits(self) -> None:
+        """Fails where any number of the run is above its limit (platforms/BOARD/limits.toml), and lists those."""
+        with self._shown("measurements") as run:
+            over = [m for m in run.measurements if m.ok is False]
+            if over:
+                listed = "; ".join(f"{m.name} is {figure(m.value)} {m.unit}, limit {figure(m.limit)}" for m in over)
+                raise AssertionError(listed)
+
+    # -- how it is shown
+
+    @contextmanager
+    def _shown(self, part: str) -> Iterator[Run]:
+        """Show a part of the run; all of it where the judgement fails."""
+        subject = self.stage.subject
+        try:
+            yield subject.run
+        except AssertionError:
+            logger.info(log.whole(subject), html=True)
+            raise
+        shown = {
+            "photo": lambda: log.photo(subject), "cycles": lambda: log.cycles(subject.run),
+            "memory": lambda: log.memory(subject), "measurements": lambda: log.measurements(subject.run.measurements),
+        }[part]  # fmt: skip
+        logger.info(shown(), html=True)
+
+    def _known(self, value: int | None, what: str) -> int:
+        if value is None:
+            raise SkipExecution(
+                f"target {self.stage.target} has the computer's {what}, not the board's: use TARGET:sim"
+            )
+        return value
+
+    def _measured(self, name: str) -> float | None:
+        values = {m.name: m.value for m in self.stage.run.measurements}
+        if name not in values:
+            raise AssertionError(f"no measurement is called {name!r}: there are {', '.join(values)}")
+        return values[name]
+
+
+def _costliest(run: Run, count: int = 3) -> str:
+    total, layers = run.cycles.total or 1, run.cycles.layers or {}
+    first = sorted(layers.items(), key=lambda item: -item[1])[:count]
+    return ", ".join(f"{name} ({figure(spent)}, {100 * spent / total:.0f} %)" for name, spent in first)
+
+
+def _difference(device: Boxes, reference: Boxes) -> str:
+    """The first box that is another one."""
+    for index, (found, wanted) in enumerate(zip(device, reference, strict=False)):
+        if not np.array_equal(found, wanted):
+            return f"all layers agree, box {index} does not: {_described(found)}, expected {_described(wanted)}"
+    return f"all layers agree, the number of boxes does not: {len(device)}, expected {len(reference)}"
+
+
+def _described(box: Boxes) -> str:
+    x0, y0, x1, y1, score = box.tolist()
+    return f"({x0:.2f}, {y0:.2f}, {x1:.2f}, {y1:.2f}) score {score:.4f}"

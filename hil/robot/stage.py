@@ -1,0 +1,105 @@
+"""What the keywords of one library share: where they run, the firmware, and what happened last."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from robot.api import SkipExecution
+from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
+
+from hil import board as boards
+from hil import targets
+from hil.bench.batch import check_target
+from hil.bench.build import NATIVE, Firmware, build
+from hil.bench.cmake import MissingToolError
+from hil.bench.limits import load_limits
+from hil.bench.report import Subject
+from hil.bench.run import Run
+from hil.bench.session import Bench
+from hil.errors import HilError
+from hil.targets.base import TargetFault
+from hil.targets.connection import options
+from hil.targets.faulty_line import FaultyLine
+
+
+@dataclass
+class Stage:
+    """One firmware on one target. at: how a real board is reached; limits: a file laid over the board's."""
+
+    target: str
+    board: str
+    model: str
+    at: str | None = None
+    limits: Path | None = None
+    _firmware: Firmware | None = field(default=None, repr=False)
+    _bench: Bench | None = field(default=None, repr=False)
+    _line: FaultyLine | None = field(default=None, repr=False)
+    _subject: Subject | None = field(default=None, repr=False)
+    crash: TargetFault | None = field(default=None, repr=False)
+
+    @property
+    def firmware(self) -> Firmware:
+        """Built when it is first needed. Skips the test where a compiler is missing."""
+        if self._firmware is None:
+            check_target(self.target)
+            try:
+                self._firmware = build(self.model, self.board, preset=NATIVE if self.target == NATIVE else None)
+            except MissingToolError as error:
+                raise SkipExecution(str(error)) from None
+        return self._firmware
+
+    def raise_curtain(self) -> Bench:
+        """The firmware, started afresh on the target. Skips the test where this machine cannot have the target."""
+        if self._bench is None:
+            firmware = self.firmware
+            try:
+                target = targets.create(self.target, boards.load(self.board), **options(self.target, self.at))
+            except HilError as error:
+                raise SkipExecution(str(error)) from None
+            self._line = FaultyLine(target)
+            limits = load_limits(firmware.board, firmware.network_name, self.limits)
+            self._bench = Bench(firmware, self._line, limits)
+        self._bench.boot()
+        return self._bench
+
+    def drop_curtain(self) -> None:
+        """Give the target back."""
+        bench, self._bench, self._line = self._bench, None, None
+        if bench is not None:
+            bench.target.close()
+
+    @property
+    def bench(self) -> Bench:
+        if self._bench is None:
+            raise HilError("no board is running: use the keyword `Boot Board` first")
+        return self._bench
+
+    @property
+    def line(self) -> FaultyLine:
+        if self._line is None:
+            raise HilError("no board is running: use the keyword `Boot Board` first")
+        return self._line
+
+    @property
+    def subject(self) -> Subject:
+        """The latest image that was run, with what it takes to draw it."""
+        if self._subject is None:
+            raise HilError("no image has been run: use the keyword `Stream Image` first")
+        return self._subject
+
+    @subject.setter
+    def subject(self, subject: Subject) -> None:
+        self._subject = subject
+
+    @property
+    def run(self) -> Run:
+        return self.subject.run
+
+
+def output_folder() -> Path:
+    """Where Robot puts its log; the current folder when no test runs."""
+    try:
+        return Path(str(BuiltIn().get_variable_value("${OUTPUT DIR}")))
+    except RobotNotRunningError:
+        return Path.cwd()

@@ -1,0 +1,20 @@
+"""pytest on Robot suites: `pytest robot_tests --target native` is `robot --variable TARGET:native robot_tests`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hil.pytest_plugin import places
+
+
+def pytest_robot_modify_options(options: dict[str, Any], session: pytest.Session) -> None:
+    """Hand the options of the hil plugin to Robot, as the variables of bench.resource."""
+    config = session.config
+    chosen = places(config)
+    if len(chosen) > 1:
+        raise pytest.UsageError("Robot suites run in one place at a time: give --target and --board once")
+    at = config.getoption("--at") or ""
+    variables = {"TARGET": chosen[0].target, "BOARD": chosen[0].board, "MODEL": config.getoption("--model"), "AT": at}
+    options["variable"] = [*options.get("variable", []), *(f"{name}:{value}" for name, value in variables.items())]
