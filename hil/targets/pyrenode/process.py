@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from hil.errors import HilError
 from hil.paths import BUILD, PLATFORMS
@@ -24,9 +28,10 @@ class Renode:
     """Renode and its monitor. There can be one in a process, which start() returns."""
 
     def __init__(self) -> None:
-        self.wrappers: Any = _load()
-        self.emulation = self.wrappers.Emulation()
-        self.monitor = self.wrappers.Monitor()
+        with _no_exit_handlers():
+            self.wrappers: Any = _load()
+            self.emulation = self.wrappers.Emulation()
+            self.monitor = self.wrappers.Monitor()
         self._log_to(LOG)
         files = " ".join(f"@{PLATFORMS / 'renode' / name}" for name in OURS)
         self.command(f"include {files}")
@@ -46,6 +51,13 @@ class Renode:
     def _log_to(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.command(f"logFile @{path}")
+
+
+@contextmanager
+def _no_exit_handlers() -> Iterator[None]:
+    """Renode and its runtime would end in good order, which takes six seconds; the process's end will do."""
+    with patch.object(atexit, "register", lambda function, *_args, **_options: function):
+        yield
 
 
 def _load() -> Any:
