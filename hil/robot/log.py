@@ -90,7 +90,7 @@ def cycles(run: Run) -> str:
     ]  # fmt: skip
     milliseconds = 1e3 * (run.cycles.total or 0) / run.cycles.clock_hz
     rows.append(("total", figure(run.cycles.total), f"{milliseconds:.0f} ms", ""))
-    return _table(("layer", f"cycles ({run.cycles.source})", "share", ""), rows, "hil-cycles")
+    return _table("lrrl", ("layer", f"cycles ({run.cycles.source})", "share", ""), rows, "hil-cycles")
 
 
 def memory(subject: Subject) -> str:
@@ -121,25 +121,20 @@ def measurements(found: Sequence[Measurement]) -> str:
         (m.name, figure(m.value), escape(m.unit), figure(m.limit), {True: "ok", False: "<b>over</b>", None: ""}[m.ok])
         for m in found
     ]
-    return _table(("measurement", "value", "unit", "limit", ""), rows, "hil-measurements")
+    return _table("lrlrl", ("measurement", "value", "unit", "limit", ""), rows, "hil-measurements")
 
 
 def table(facts: Sequence[tuple[str, object]]) -> str:
     """Names and values."""
-    return _table(("", ""), [(escape(name), escape(str(value))) for name, value in facts], "hil-facts")
+    return _table("ll", (), [(escape(name), escape(str(value))) for name, value in facts], "hil-facts")
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], name: str) -> str:
-    """Numbers to the right; head is text, cells are HTML."""
-    aligns = ["left" if _is_text(column) else "right" for column in zip(*rows, strict=True)]
-    titles = "".join(f'<th style="{_CELL}{a}">{escape(h)}</th>' for h, a in zip(head, aligns, strict=True))
+def _table(aligns: str, head: Sequence[str], rows: Sequence[Sequence[str]], name: str) -> str:
+    """aligns: "l" or "r" a column; head is text, cells are HTML."""
+    styles = [_CELL + {"l": "left", "r": "right"}[align] for align in aligns]
+    titles = "".join(f'<th style="{style}">{escape(text)}</th>' for text, style in zip(head, styles, strict=False))
     lines = "".join(
-        "<tr>" + "".join(f'<td style="{_CELL}{a}">{cell}</td>' for cell, a in zip(row, aligns, strict=True)) + "</tr>"
+        "<tr>" + "".join(f'<td style="{style}">{cell}</td>' for cell, style in zip(row, styles, strict=True)) + "</tr>"
         for row in rows
     )
-    header = f"<tr>{titles}</tr>" if any(head) else ""
-    return f'<table class="{name}" style="border-collapse:collapse;font-size:12px">{header}{lines}</table>'
-
-
-def _is_text(column: Sequence[str]) -> bool:
-    return not any(cell[:1].isdigit() for cell in column)
+    return f'<table class="{name}" style="border-collapse:collapse;font-size:12px"><tr>{titles}</tr>{lines}</table>'

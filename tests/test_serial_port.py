@@ -1,0 +1,171 @@
+"""The serial target's port: what cannot be opened is explained, and any pyserial URL will do."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from stub_firmware import expected_boxes, random_image
+
+from hil import board
+from hil.link import Client
+from hil.targets.base import TargetError
+from hil.targets.connection import Connection
+from hil.targets.lock import BoardInUseError, BoardLock
+from hil.targets.native import NativeTarget
+from hil.targets.pseudo_terminal import PseudoTerminal
+from hil.targets.serial import SerialTarget
+
+F407 = board.load("stm32f407_disco")
+
+
+def serial(at: str) -> SerialTarget:
+    return SerialTarget(F407, Connection.parse(at))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (errno.ENOENT, "there is no port .*hil boards"),
+        (errno.EACCES, r"no permission for .*sudo usermod -aG \S+ \$USER"),
+        (errno.EBUSY, "in use by another program"),
+        (errno.EIO, "cannot open the port"),
+    ],
+)
+def test_a_port_that_cannot_be_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: int, message: str) -> None:
+    port = tmp_path / "ttyUSB0"
+    if code != errno.ENOENT:
+        port.touch()
+    opens = os.open
+
+    def refuse(path: str, *rest: int, **more: int) -> int:
+        if str(path) == str(port):
+            raise OSError(code, os.strerror(code))
+        return opens(path, *rest, **more)
+
+    monkeypatch.setattr("serial.serialposix.os.open", refuse)
+    with serial(str(port)) as target, pytest.raises(TargetError, match=message):
+        target.open()
+
+
+def test_a_port_that_a_terminal_program_has(tmp_path: Path) -> None:
+    with PseudoTerminal(tmp_path / "port") as port, open(port.device, "rb", buffering=0) as terminal:
+        fcntl.flock(terminal, fcntl.LOCK_EX)
+        with serial(str(tmp_path / "port")) as target, pytest.raises(TargetError, match="in use by another program"):
+            target.open()
+
+
+@pytest.mark.parametrize("url", ["nonsense://x", "socket://nowhere", "/dev/null"])
+def test_what_is_no_port(url: str) -> None:
+    with serial(url) as target, pytest.raises(TargetError):
+        target.open()
+
+
+def test_nothing_passes_before_it_is_open() -> None:
+    target = serial("/dev/ttyUSB0")
+    for use in (lambda: target.read(0.1), lambda: target.write(b"x")):
+        with pytest.raises(TargetError, match="not open"):
+            use()
+    with pytest.raises(TargetError, match="--target sim"):
+        target.read_memory(0x2000_0000, 4)
+
+
+def test_bytes_pass_unchanged_both_ways(tmp_path: Path) -> None:
+    everything = bytes(range(256)) * 4
+    with PseudoTerminal(tmp_path / "port") as port, serial(str(tmp_path / "port")) as target:
+        target.open()
+        assert port.baud == F407.uart.baud
+        target.write(everything)
+        arrived = b""
+        while len(arrived) < len(everything):
+            arrived += port.read(10)
+        assert arrived == everything
+        assert port.write(everything) == 0
+        arrived = b""
+        while len(arrived) < len(everything):
+            arrived += target.read(10)
+        assert arrived == everything
+        assert target.read(0.01) == b""
+
+
+def test_what_nobody_reads_is_lost_as_on_a_wire(tmp_path: Path) -> None:
+    with PseudoTerminal() as port:
+        assert port.write(bytes(1 << 20)) > 0
+
+
+def test_a_path_that_is_taken_is_not_overwritten(tmp_path: Path) -> None:
+    path = tmp_path / "port"
+    path.write_text("mine")
+    with pytest.raises(TargetError, match="is there already"):
+        PseudoTerminal(path)
+    assert path.read_text() == "mine"
+    stale = tmp_path / "stale"
+    stale.symlink_to("/dev/pts/no-such")
+    with PseudoTerminal(stale) as port:
+        assert os.readlink(stale) == port.device
+    assert not stale.is_symlink()
+
+
+@pytest.fixture
+def remote(stub_native: Path) -> Iterator[str]:
+    """The stub firmware at a TCP port."""
+    with socket.create_server(("127.0.0.1", 0)) as server, NativeTarget(F407) as firmware:
+        firmware.boot(stub_native)
+
+        def carry_out(connection: socket.socket) -> None:
+            while data := connection.recv(4096):
+                firmware.write(data)
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            threading.Thread(target=carry_out, args=(connection,), daemon=True).start()
+            try:
+                while True:
+                    if data := firmware.read(0.05):
+                        connection.sendall(data)
+            except (OSError, TargetError):
+                connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"socket://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_board_at_the_other_end_of_a_network(remote: str, tmp_path: Path) -> None:
+    with serial(remote) as target:
+        target.open()
+        image = random_image(1)
+        assert Client(target).infer(image).detections == expected_boxes(image)
+        elf = tmp_path / "other.elf"
+        elf.touch()
+        with pytest.raises(TargetError, match="flash it where it is plugged in"):
+            target.boot(elf)
+
+
+def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
+    lock = BoardLock(f"test {tmp_path}")
+    code = (
+        "import sys, time; from hil.targets.lock import BoardLock\n"
+        "BoardLock(sys.argv[1]).acquire(0); print('held', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, lock.identity], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    assert not lock.is_free() and str(holder.pid) in lock.holder()
+    with pytest.raises(BoardInUseError, match=f"process {holder.pid}"):
+        lock.acquire(0)
+    holder.kill()
+    holder.communicate()
+    assert lock.is_free()
+    lock.acquire(0)
+    lock.release()
+    assert lock.holder() == ""
+    lock.path.unlink()
