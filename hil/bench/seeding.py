@@ -16,6 +16,7 @@ from hil.bench.importing import sample_photos
 from hil.errors import HilError
 from hil.reference import catalogue, weights
 from hil.reference.catalogue import Network
+from hil.reference.networks import Detector
 
 
 def seed_network(name: str, seed: int, count: int, out: Path, step: Callable[[str, float], None]) -> int:
@@ -31,6 +32,8 @@ def seed_network(name: str, seed: int, count: int, out: Path, step: Callable[[st
     torch.manual_seed(seed)
     network = catalogue.build(name)
     photos = [pixels for pixels, _ in zip(sample_photos(network.spec), range(count), strict=False)]
+    if isinstance(network, Detector):
+        expect_few_faces(network)
     settle(network, torch.stack([torch.from_numpy(pixels).permute(2, 0, 1) for pixels in photos]), step)
 
     def shown() -> Iterator[NDArray[np.uint8]]:
@@ -41,6 +44,15 @@ def seed_network(name: str, seed: int, count: int, out: Path, step: Callable[[st
     ranges = calibrate(network, shown())
     weights.save(network, out, {"seed": str(seed), "training": "none", "ranges": json.dumps(ranges)})
     return len(photos)
+
+
+def expect_few_faces(network: Detector) -> None:
+    """Give the heads a bias against faces: an untrained one would otherwise see hundreds in any photo."""
+    with torch.no_grad():
+        for head in network.conf:
+            last = head[-1] if isinstance(head, nn.Sequential) else head
+            last.weight.mul_(0.3)
+            last.bias[-1] -= 4.5
 
 
 def settle(network: Network, photos: torch.Tensor, step: Callable[[str, float], None]) -> None:
