@@ -19,6 +19,8 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests hil --target sim --target native
+	$(BIN)/python -m pytest robot_tests --target native
+	$(BIN)/python -m pytest robot_tests/cycles.robot robot_tests/watermarks.robot --target sim
 
 lint: install
 	$(BIN)/ruff check .
