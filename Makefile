@@ -18,7 +18,7 @@ demo: install
 	$(BIN)/hil demo
 
 test: install
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests hil --target sim --target native
+	COLUMNS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests hil --target sim --target native
 	$(BIN)/python -m pytest robot_tests --target native
 	$(BIN)/python -m pytest robot_tests/cycles.robot robot_tests/watermarks.robot --target sim
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import TINY, Classifier, detector, images, quantised, randomise
+from networks import TINY, detector, images, quantised
 from stub_firmware import need
 from torch import nn
 
@@ -43,7 +43,6 @@ ODD = replace(
 CASES: dict[str, Callable[[], nn.Module]] = {
     "tiny": lambda: detector(TINY),
     "odd sizes": lambda: detector(ODD),
-    "classifier": lambda: randomise(Classifier()),
 }
 
 
