@@ -61,7 +61,7 @@ def _page(subject: Subject) -> dict[str, Any]:
         "reference_boxes": [_box(box) for box in run.reference_detections],
         "float_boxes": [_box(box) for box in run.float_detections],
         "best_score": max((float(box[4]) for box in run.detections), default=None),
-        "milliseconds": run.cycles.total / run.cycles.clock_hz * 1e3 if run.cycles.total is not None else None,
+        "milliseconds": run.cycles.milliseconds,
         "cycle_bars": cycle_bars(run),
         "memories": memories(subject),
         "measurements": [_measurement(m) for m in run.measurements],

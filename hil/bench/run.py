@@ -47,6 +47,16 @@ class Cycles:
     layers: dict[str, int] | None
     decode: int | None
 
+    @property
+    def unit(self) -> str:
+        """What all the numbers here are: on Renode the device's cycle counter counts instructions."""
+        return "instructions" if self.source == "instructions" else "cycles"
+
+    @property
+    def milliseconds(self) -> float | None:
+        """The total's time on the chip; None where it is unknown: instructions have none of their own."""
+        return 1e3 * self.total / self.clock_hz if self.total is not None and self.unit == "cycles" else None
+
 
 @dataclass(frozen=True)
 class Ram:

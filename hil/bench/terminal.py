@@ -39,7 +39,7 @@ def verdicts(runs: Sequence[Run]) -> Table:
     table.add_column("image", overflow="fold")
     for name in ("verdict", "bit-exact"):
         table.add_column(name, no_wrap=True)
-    for name in ("boxes", "best score", "cycles", "RAM", "repeated"):
+    for name in ("boxes", "best score", runs[0].cycles.unit, "RAM", "repeated"):
         table.add_column(name, justify="right")
     for run in runs:
         score = strongest(run.detections)
@@ -86,16 +86,17 @@ def _classes(found: Classification) -> Table:
 
 def _cycles(run: Run) -> Table:
     total, layers = run.cycles.total or 1, run.cycles.layers or {}
-    table = Table("layer", title=f"Cycles ({run.cycles.source})", title_justify="left")
-    table.add_column("cycles", justify="right")
+    unit, milliseconds = run.cycles.unit, run.cycles.milliseconds
+    title = unit.capitalize() if unit == run.cycles.source else f"{unit.capitalize()} ({run.cycles.source})"
+    table = Table("layer", title=title, title_justify="left")
+    table.add_column(unit, justify="right")
     table.add_column("share", justify="right")
     for name, cycles in layers.items():
         table.add_row(name, figure(cycles), f"{100 * cycles / total:.1f} %")
     if run.cycles.decode is not None:
         table.add_row("decode", figure(run.cycles.decode), f"{100 * run.cycles.decode / total:.1f} %")
     table.add_section()
-    milliseconds = 1e3 * total / run.cycles.clock_hz
-    table.add_row("total", figure(run.cycles.total), f"{milliseconds:.0f} ms")
+    table.add_row("total", figure(run.cycles.total), "" if milliseconds is None else f"{milliseconds:.0f} ms")
     return table
 
 
