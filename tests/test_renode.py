@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,8 @@ from hil.targets.pyrenode.stops import from_guard
 from hil.targets.reported import explain
 from hil.targets.symbols import symbols
 
+REPOSITORY = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.xdist_group("renode")  # one process starts Renode, not each
 SAID = {"stack_overflow": "stack overflow", "jump_outside": "jump outside code", "write_flash": "write to flash"}
 SAID |= {"read_outside": "read of unmapped memory"}
 
@@ -88,6 +91,16 @@ def test_what_stopped_the_core_is_said_in_the_sims_words(guard: Guard, kind: str
     table = symbols(program("crashes"))
     table._values.update(_stack_limit=0x2000_0000, _stack_top=0x2000_0400)
     assert from_guard(guard, table).kind == kind
+
+
+def test_renodes_own_suite_sends_the_hello_of_the_golden_vectors() -> None:
+    golden = (REPOSITORY / "tests" / "golden" / "frames.txt").read_text()
+    wire = re.search(r"^frame hello 01 1 - (\w+)$", golden, re.MULTILINE)
+    sent = re.search(
+        r"^@\{HELLO\} +(.+)$", (REPOSITORY / "robot_tests/_renode/firmware.robot").read_text(), re.MULTILINE
+    )
+    assert wire is not None and sent is not None
+    assert bytes.fromhex(wire[1]) == bytes(int(byte, 16) for byte in sent[1].split())
 
 
 # -- the real thing
