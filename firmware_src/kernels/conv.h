@@ -160,7 +160,7 @@ ALWAYS_INLINE void conv_dot_3x2(const int16_t *weights, const int16_t *pixels, u
             "add %[x], #4 * %c[unroll]\n\t"
             "cmp %[x], %[w0]\n\t"
             "bne 1b\n\t"
-            ".endif"
+            ".endif" EMPTY_LINES_192
             : [a0] "+r"(a0), [a1] "+r"(a1), [b0] "+r"(b0), [b1] "+r"(b1), [c0] "+r"(c0), [c1] "+r"(c1), [w0] "=&r"(w0),
               [w1] "=&r"(w1), [w2] "=&r"(w2), [x0] "=&r"(x0), [x1] "=&r"(x1), [w] "+r"(weights), [x] "+r"(pixels)
             : [end] "t"(kept_end), [words] "i"(words), [unroll] "i"(unroll), [pitch] "i"(pitch)

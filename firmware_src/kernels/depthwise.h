@@ -62,7 +62,7 @@ ALWAYS_INLINE void depthwise_taps(const depthwise_t *d, const uint8_t *row, cons
         "smlabb %[a1], %[odd], %[w_odd], %[a1]\n\t"
         "smlatt %[a3], %[odd], %[w_odd], %[a3]\n\t"
         ".set tap, tap + 1\n\t"
-        ".endr"
+        ".endr" EMPTY_LINES_64
         : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [even] "=&r"(even), [odd] "=&r"(odd),
           [w_even] "=&r"(w_even), [w_odd] "=&r"(w_odd)
         : [row] "r"(row), [w] "r"(weights), [kernel] "i"(d->kernel), [channels] "i"(d->channels),

@@ -16,6 +16,12 @@
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+// gcc takes an asm statement to have as many instructions as lines, and puts constants where it thinks they are in reach.
+// A statement with .rept ends in so many empty lines as its repetitions are instructions that gcc does not see.
+#define EMPTY_LINES_16 "\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
+#define EMPTY_LINES_192 EMPTY_LINES_64 EMPTY_LINES_64 EMPTY_LINES_64
+#define EMPTY_LINES_64 EMPTY_LINES_16 EMPTY_LINES_16 EMPTY_LINES_16 EMPTY_LINES_16
+
 // round(a * b / 2^32), half up.
 ALWAYS_INLINE int32_t multiply_high_rounded(int32_t a, int32_t b)
 {

@@ -111,7 +111,7 @@ ALWAYS_INLINE void multiply_2x3(const int16_t *matrix, const int16_t *vectors, u
             "smlad %[b1], %[m1], %[v1], %[b1]\n\t"
             "smlad %[b2], %[m1], %[v2], %[b2]\n\t"
             ".set offset, offset + 4\n\t"
-            ".endr"
+            ".endr" EMPTY_LINES_192
             : [a0] "=&r"(a0), [a1] "=&r"(a1), [a2] "=&r"(a2), [b0] "=&r"(b0), [b1] "=&r"(b1), [b2] "=&r"(b2),
               [m0] "=&r"(m0), [m1] "=&r"(m1), [v0] "=&r"(v0), [v1] "=&r"(v1), [v2] "=&r"(v2)
             : [m] "r"(matrix), [v] "r"(vectors), [words] "i"(length / 2), [pitch] "i"(2 * length),
