@@ -102,7 +102,7 @@ def _photos(recording: Recording, firmware: Firmware) -> Iterator[Photo]:
         if len(image.data) != np.prod(shape) or not image.is_whole:
             continue
         said: dict[str, Any] = next(names, {})
-        pixels: NDArray[np.uint8] = np.frombuffer(bytes(image.data), np.uint8).reshape(shape)
+        pixels: NDArray[np.uint8] = np.frombuffer(image.data, np.uint8).reshape(shape)
         photo = from_array(pixels)
         path = Path(said["path"]) if said.get("path") else None
         yield Photo(pixels, path, said.get("sha256", photo.sha256), bool(said.get("fitted")))

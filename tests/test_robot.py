@@ -1,0 +1,278 @@
+"""The Robot library: typed keywords with pages, suites that fit, a log that shows what was found, errors that help."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from fakes import boxes, plan, run, subject
+
+from hil import board
+from hil.bench.compare import Divergence
+from hil.bench.limits import Measurement
+from hil.bench.run import Cycles, Ram
+
+pytest.importorskip("robot", reason="needs Robot Framework: pip install robotframework")
+
+from robot.api import SkipExecution  # noqa: E402
+from robot.api import TestSuite as RobotSuite  # noqa: E402
+from robot.libdoc import libdoc  # noqa: E402
+from robot.libdocpkg import LibraryDocumentation  # noqa: E402
+
+from hil.errors import HilError  # noqa: E402
+from hil.robot import HilLibrary, log  # noqa: E402
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SUITES = sorted((REPOSITORY / "robot_tests").glob("*.robot"))
+KEYWORDS = LibraryDocumentation("hil.robot.HilLibrary").keywords
+
+
+@pytest.fixture
+def library() -> HilLibrary:
+    """A library that has just run an image, made up."""
+    library = HilLibrary()
+    library.stage.subject = subject()
+    return library
+
+
+# -- what the library offers
+
+
+@pytest.mark.parametrize("keyword", KEYWORDS, ids=lambda keyword: keyword.name)
+def test_every_keyword_has_words_and_types(keyword) -> None:
+    assert len(keyword.doc.split()) >= 8
+    assert all(argument.type for argument in keyword.args), f"{keyword.name}: {keyword.args}"
+
+
+def test_the_page_of_keywords(tmp_path: Path) -> None:
+    libdoc("hil.robot.HilLibrary", str(tmp_path / "keywords.html"), quiet=True)
+    page = (tmp_path / "keywords.html").read_text()
+    assert all(keyword.name in page for keyword in KEYWORDS)
+    assert "STACK_OVERFLOW" in page  # the values of an argument that has few
+
+
+def test_the_document_names_every_keyword_and_no_other() -> None:
+    text = (REPOSITORY / "docs" / "robot.md").read_text()
+    named = set(re.findall(r"`([A-Z][a-z]+(?: [A-Z][a-z]+)+)`", text[text.index("## Keywords") :]))
+    assert named == {keyword.name for keyword in KEYWORDS}
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.stem)
+def test_the_suites_use_keywords_as_they_are(suite: Path, tmp_path: Path) -> None:
+    result = RobotSuite.from_file_system(suite).run(dryrun=True, output=None, stdout=None, stderr=None)
+    assert result.return_code == 0, [(test.name, test.message) for test in result.suite.all_tests if not test.passed]
+    assert result.statistics.total.passed >= 3
+
+
+# -- what judgements say
+
+
+def failing(judge, *arguments, **more) -> str:
+    with pytest.raises(AssertionError) as caught:
+        judge(*arguments, **more)
+    return str(caught.value)
+
+
+def test_what_is_as_it_should_be_passes(library: HilLibrary) -> None:
+    library.detections_should_match_reference()
+    library.box_should_be_found_at(100, 40, 150, 95)
+    library.best_score_should_be_above(0.9)
+    library.cycles_should_be_below(71_000_001)
+    library.cycles_should_be_below(9_100_001, layer="conv0")
+    library.stack_high_water_mark_should_be_below(1_201)
+    library.heap_high_water_mark_should_be_below(1)
+    library.arena_should_be_used_as_planned()
+    library.ram_should_be_below(130_201)
+    library.measurements_should_keep_their_limits()
+    library.no_frame_should_have_been_repeated()
+
+
+def test_a_divergence_is_named(library: HilLibrary) -> None:
+    divergence = Divergence("mob0.project", 3, 7, 2, 10, 11, 5, 100)
+    library.stage.subject = subject(bit_exact=False, divergence=divergence)
+    message = failing(library.detections_should_match_reference)
+    assert str(divergence) in message and "mob0.project" in message
+
+
+def test_boxes_that_differ_are_named(library: HilLibrary) -> None:
+    wrong = run().detections.copy()
+    wrong[1, 0] += 1
+    library.stage.subject = subject(bit_exact=False, detections=wrong)
+    assert "box 1 does not: (21.00, 30.00" in failing(library.detections_should_match_reference)
+    library.stage.subject = subject(bit_exact=False, detections=wrong[:0])
+    assert "the number of boxes does not: 0, expected 2" in failing(library.detections_should_match_reference)
+
+
+def test_a_box_that_is_not_there(library: HilLibrary) -> None:
+    message = failing(library.box_should_be_found_at, 200, 40, 250, 95)
+    assert "at (200, 40, 250, 95)" in message and "the nearest is (100.50, 40.25" in message
+    assert "none is that sure" in failing(library.box_should_be_found_at, 100, 40, 150, 95, score=0.99)
+    assert "0.93" in failing(library.best_score_should_be_above, 0.95)
+    assert "1 boxes score 0.5 or more: (100.50" in failing(library.no_confident_box_should_be_found)
+    library.stage.subject = subject(detections=boxes())
+    assert "None" in failing(library.best_score_should_be_above, 0.1)
+    library.no_confident_box_should_be_found()
+
+
+def test_too_many_cycles(library: HilLibrary) -> None:
+    message = failing(library.cycles_should_be_below, 71_000_000)
+    assert "71 000 000 cycles, limit 71 000 000; most went to rnnpool (41 000 000, 58 %)" in message
+    assert "layer conv0 took 9 100 000" in failing(library.cycles_should_be_below, 1, layer="conv0")
+    assert "there are conv0, rnnpool" in failing(library.cycles_should_be_below, 1, layer="conv9")
+
+
+def test_too_much_memory(library: HilLibrary) -> None:
+    assert "1200 bytes of stack were used, limit 1000" in failing(library.stack_high_water_mark_should_be_below, 1000)
+    assert "130 200 bytes of RAM" in failing(library.ram_should_be_below, 1000)
+    assert "99 000" in failing(library.arena_should_be_used_as_planned, 0.999)
+    ram = Ram(129_000, 100_000, 100_001, 2_100, 2_048, 8, 130_200, {"sram": 80_000, "ccm": 49_000})
+    library.stage.subject = subject(ram=ram)
+    assert "static bound is 2048" in failing(library.stack_high_water_mark_should_be_below, 4096)
+    assert "8 bytes of heap" in failing(library.heap_high_water_mark_should_be_below, 1)
+    assert "100 001" in failing(library.arena_should_be_used_as_planned)
+
+
+def test_a_number_above_its_limit_is_listed(library: HilLibrary) -> None:
+    over = (Measurement("cycles.total", 5, "cycle", 4), Measurement("watermarks.disagreement", 40, "byte", 32))
+    library.stage.subject = subject(measurements=over)
+    assert "cycles.total is 5 cycle, limit 4; watermarks" in failing(library.measurements_should_keep_their_limits)
+    assert "differ by 40 bytes, limit 32" in failing(library.watermarks_should_agree)
+
+
+def test_what_a_target_cannot_know_is_skipped(library: HilLibrary) -> None:
+    unknown = Cycles(None, 168_000_000, None, None, None)
+    nothing = Ram(None, 100_000, None, None, None, None, None)
+    library.stage.subject = subject(target="native", cycles=unknown, ram=nothing, measurements=())
+    for judge in (library.cycles_should_be_below, library.stack_high_water_mark_should_be_below,
+                  library.heap_high_water_mark_should_be_below, library.ram_should_be_below):  # fmt: skip
+        with pytest.raises(SkipExecution, match="TARGET:sim"):
+            judge(1)
+
+
+def test_nothing_is_judged_before_it_is_there() -> None:
+    library = HilLibrary()
+    with pytest.raises(HilError, match="`Stream Image` first"):
+        library.detections_should_match_reference()
+    with pytest.raises(HilError, match="`Boot Board` first"):
+        library.corrupt_next_frame()
+    assert "`Provoke Crash` first" in failing(library.crash_should_be_in, "main")
+    with pytest.raises(HilError, match="no target is called 'moon'"):
+        HilLibrary(target="moon").boot_board()
+
+
+def test_a_crash_elsewhere_is_told_from_the_right_one(library: HilLibrary) -> None:
+    from hil.targets.base import TargetFault
+
+    library.stage.crash = TargetFault("bus fault", "x", pc=1, lr=2, sp=3, symbol="conv_row", line="conv.c:42")
+    library.crash_should_be_in("conv_row", "conv.c")
+    assert "in conv_row (conv.c:42), expected main" in failing(library.crash_should_be_in, "main")
+    assert "expected conv_row (fir.c)" in failing(library.crash_should_be_in, "conv_row", "fir.c")
+
+
+def test_harm_that_did_not_happen_is_noticed(library: HilLibrary) -> None:
+    library.stage._line = SimpleNamespace(harmed=1, waiting=1)  # type: ignore[assignment]
+    assert "1 frames were harmed and 1 wait" in failing(library.frames_should_have_been_harmed)
+    assert "0 frames were repeated" in failing(library.frames_should_have_been_repeated)
+
+
+# -- what the log shows
+
+
+def test_the_log_shows_photo_boxes_cycles_memory_and_the_command() -> None:
+    html = log.whole(subject())
+    assert html.count("<rect") == 3  # the confident box: device, reference, float model
+    assert 'href="data:image/png;base64,' in html and ">0.93</text>" in html
+    assert "41 000 000" in html and "57.7 %" in html and "timing-model" in html
+    assert "line buffers" in html and "<b>CCM</b>" in html and "stack" in html
+    assert "again: <code>hil run rnnpool_face_m4 &#x27;photos/a b.png&#x27;" in html
+
+
+def test_the_log_says_what_is_not_known() -> None:
+    unknown = Cycles(None, 168_000_000, None, None, None)
+    html = log.whole(subject(target="native", cycles=unknown, ram=Ram(None, 1, None, None, None, None, None)))
+    assert "target native cannot count them" in html and "target native has the computer" in html
+
+
+def test_names_cannot_break_the_log() -> None:
+    html = log.whole(subject(model="<script>alert(1)</script>"))
+    assert "<script>" not in html
+
+
+def test_a_failure_shows_the_whole_run(library: HilLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr("hil.robot.judgements.logger.info", lambda text, html=False: shown.append(text))
+    failing(library.cycles_should_be_below, 1)
+    assert "hil-photo" in shown[0] and "hil-cycles" in shown[0] and "hil-memory" in shown[0]
+    shown.clear()
+    library.cycles_should_be_below(10**9)
+    assert "hil-cycles" in shown[0] and "hil-photo" not in shown[0]
+
+
+# -- all of it, on this computer
+
+
+SUITE = """\
+*** Settings ***
+Library    hil.robot.HilLibrary    target=native
+Suite Setup    Boot Board
+
+*** Test Cases ***
+It Works
+    Corrupt Next Frame    TILE
+    Stream Image    astronaut
+    Frames Should Have Been Harmed
+    Frames Should Have Been Repeated
+    Detections Should Match Reference
+    Board Should Be    native
+
+It Fails With A Reason
+    Best Score Should Be Above    1
+
+It Is Skipped
+    Cycles Should Be Below    1
+
+It Has No Such Crash
+    Provoke Crash    boredom
+"""
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    folder = tmp_path_factory.mktemp("robot")
+    (folder / "suite.robot").write_text(SUITE)
+    command = [sys.executable, "-m", "robot", "--outputdir", str(folder), str(folder / "suite.robot")]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    yield folder, done.stdout
+
+
+@pytest.mark.xdist_group("robot")
+def test_a_suite_on_this_computer(outcome: tuple[Path, str]) -> None:
+    folder, said = outcome
+    assert "4 tests, 1 passed, 2 failed, 1 skipped" in said, said
+    assert re.search(r"the best score is 0\.\d+, expected above 1", said)
+    assert "target native cannot count cycles: use TARGET:sim" in said
+    assert "Provoke does not have member 'boredom'" in said and "'NULL_CALL" in said
+    page = (folder / "log.html").read_text()
+    assert "hil-photo" in page or "strings" in page
+
+
+@pytest.mark.xdist_group("robot")
+def test_the_image_and_its_run_lie_beside_the_log(outcome: tuple[Path, str]) -> None:
+    folder, _ = outcome
+    (kept,) = (folder / "images").glob("astronaut-*.json")
+    found = json.loads(kept.read_text())
+    assert found["passed"] and found["link"]["retries"] >= 1
+    assert Path(found["image"]["path"]).exists()
+
+
+def test_made_up_plans_fit_the_board() -> None:
+    """The fakes above would prove nothing if their memories were no board's."""
+    assert plan()["buffers"][0]["bytes"] < board.load("stm32f407_disco").sram.bytes
+    assert np.isfinite(run().detections).all()
