@@ -226,11 +226,12 @@ def train(
     seed: int = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last call stopped.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos.")] = None,
+    start: Annotated[Path | None, typer.Option(metavar="CHECKPOINT", help="Begin with these weights.")] = None,
 ) -> None:
     """Train a network on WIDER FACE."""
     from hil.training.command import train_command
 
-    checkpoint = train_command(model, data, out, images, minutes, threads, seed, resume, cache)
+    checkpoint = train_command(model, data, out, images, minutes, threads, seed, resume, cache, start)
     console.print(f"{_shortest(checkpoint)}; next: hil run {_shortest(checkpoint)} PHOTO --fit")
 
 

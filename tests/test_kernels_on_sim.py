@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import TINY, detector, images, quantised
+from networks import TINY, Classifier, detector, images, quantised, randomise, small
 from stub_firmware import need
 from torch import nn
 
@@ -43,6 +43,8 @@ ODD = replace(
 CASES: dict[str, Callable[[], nn.Module]] = {
     "tiny": lambda: detector(TINY),
     "odd sizes": lambda: detector(ODD),
+    "three colours": lambda: small("rnnpool_face_quant", 96, 128),
+    "classifier": lambda: randomise(Classifier()),
 }
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from board_programs import simulated
+from board_programs import DISCO, simulated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -178,6 +178,11 @@ def test_unaligned_load(core: SimBoard, offset: int) -> None:
 def test_exclusive_store_succeeds_unless_cleared(core: SimBoard) -> None:
     assert call(core, "add_exclusively", [5, 6, 0]).r0 == 11
     assert call(core, "add_exclusively", [5, 6, 1]).r0 == 5 + (1 << 31)
+
+
+def test_load_from_a_new_page_under_it_leaves_no_condition_behind(core: SimBoard) -> None:
+    page_never_touched = DISCO.sram.origin + 0x10000
+    assert call(core, "load_under_it", [page_never_touched]).r0 == 20
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

@@ -53,6 +53,21 @@ def call_reg_read(typingctx: Any, function: Any, uc: Any, register: Any) -> Any:
 
 
 @intrinsic
+def call_reg_write(typingctx: Any, function: Any, uc: Any, register: Any, value: Any) -> Any:
+    """uc_reg_write(uc, register, &value)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_I32, [_I64, _I32, _I64.as_pointer()]).as_pointer()
+        with builder.goto_entry_block():
+            value = builder.alloca(_I64)
+        builder.store(args[3], value)
+        register = builder.trunc(args[2], _I32)
+        return builder.call(builder.inttoptr(args[0], kind), [args[1], register, value])
+
+    return types.int32(types.int64, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
 def call_block(typingctx: Any, function: Any, address: Any, size: Any) -> Any:
     """A callback void(int64 address, int64 size)."""
 

@@ -22,6 +22,7 @@ def main() -> int:
     train.add_argument("--threads", type=int, default=2)
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--resume", action="store_true", dest="is_resumed")
+    train.add_argument("--start", type=Path, help="checkpoint to begin with instead of fresh weights")
     train.add_argument("--cache", type=Path, help="folder for decoded photos")
     evaluate = commands.add_parser("evaluate", help="AP easy, medium and hard on WIDER_val, in floating point")
     evaluate.add_argument("model", help="a shipped model's name or a checkpoint")

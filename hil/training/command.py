@@ -23,6 +23,7 @@ def train_command(
     seed: int = 0,
     is_resumed: bool = False,
     cache: Path | None = None,
+    start: Path | None = None,
 ) -> Path:
     """`hil train MODEL --data DIR [--out DIR] [--images N] [--minutes M] [--threads T] [--seed S] [--resume]`.
 
@@ -34,6 +35,7 @@ def train_command(
     return train(
         model, data, out,
         images=images, minutes=minutes, threads=threads, seed=seed, is_resumed=is_resumed, cache=cache,
+        start=start,
     )  # fmt: skip
 
 

@@ -77,10 +77,15 @@ class Training:
         self.seen, self.seconds, self.best, self.history, self.images = rest
 
 
-def begin(name: str, recipe: Recipe, seed: int) -> Training:
-    """A training that has seen nothing yet."""
+def begin(name: str, recipe: Recipe, seed: int, start: Path | None = None) -> Training:
+    """A training that has seen nothing yet, of fresh weights or those of the checkpoint start."""
     torch.manual_seed(seed)
     network = build(name).to(memory_format=torch.channels_last)
+    if start is not None:
+        before = weights.load(start)
+        if before.spec.name != name:
+            raise HilError(f"{start} is a {before.spec.name}, not a {name}: name a checkpoint of the same network")
+        network.load_state_dict(before.state_dict())
     if network.spec.input_shape[0] != 1:
         raise HilError(f"{name} takes colour: only the monochrome networks can be trained so far")
     decayed = [p for p in network.parameters() if p.dim() > 1]
@@ -101,19 +106,22 @@ def train(
     seed: int = 0,
     is_resumed: bool = False,
     cache: Path | None = None,
+    start: Path | None = None,
     report_every: int = 8000,
     recipe: Recipe | None = None,
 ) -> Path:
     """Train a network on DIR/WIDER_train and return the chosen checkpoint, out/<name>.safetensors.
 
     images: where the schedule ends (the recipe's if None); a resumed training may move it. minutes: bring the end
-    forward so that the training takes no longer. out also gets state.pt (for is_resumed), history.json and curve.png.
+    forward so that the training takes no longer. start: a checkpoint to begin with, for which the rate rises and
+    falls again (a warm restart: Loshchilov and Hutter, SGDR, 2017). out also gets state.pt (for is_resumed),
+    history.json and curve.png.
     Raises HilError for unusable data, an unknown network, or a state of another recipe.
     """
     keep_freed_memory()
     torch.set_num_threads(threads)
     recipe = recipe or Recipe()
-    training = begin(name, recipe, seed)
+    training = begin(name, recipe, seed, start)
     state = out / "state.pt"
     if is_resumed and state.is_file():
         training.restore(state)

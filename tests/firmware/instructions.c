@@ -100,3 +100,16 @@ uint32_t jump_table(uint32_t n) {
         : "r"(n));
     return result;
 }
+
+// 20, also where the load is the first from its page: what comes behind the IT is not under it.
+uint32_t load_under_it(const uint32_t *from);
+uint32_t load_under_it(const uint32_t *from) {
+    uint32_t result = 10, word;
+    __asm volatile(
+        "movs %1, #1\n it ne\n ldrne %1, [%2]\n cmp %2, %2\n b 1f\n"
+        "1: add.w %0, %0, #10"
+        : "+r"(result), "=&r"(word)
+        : "r"(from)
+        : "cc", "memory");
+    return result;
+}

@@ -3,6 +3,10 @@
 Left to itself, Unicorn takes all of SRAM for code, as the architecture's default memory map allows, and looks for
 translated code behind every store: some 100 ns each. Here SRAM pages become code when they are first executed, and
 stores to all others are plain stores.
+
+Before it calls the hook for a load or store, Unicorn 2.1.4 restores the registers as they are at that instruction, IT bits
+included, and then goes on in the middle of the block, where nothing clears them again: after a load under an IT whose page
+is new, the next block to be looked up would be executed as if it were under that IT. So the hook clears them.
 """
 
 from __future__ import annotations
@@ -10,8 +14,10 @@ from __future__ import annotations
 import numpy as np
 import unicorn
 from numba import boolean, carray, cfunc, types
+from unicorn import arm_const
 
 from hil.targets.sim import unicorn_api
+from hil.timing.native import as_integer, call_reg_read, call_reg_write
 
 PAGE = 4096  # Unicorn's default for this core, 1 KB, makes it miss its table of pages all the time
 _SHIFT = 12
@@ -20,23 +26,30 @@ _CCM, _CCM_END, _SRAM, _SRAM_END = 0x1000_0000, 0x1001_0000, 0x2000_0000, 0x2010
 # execute-never in the architecture's default memory map (ARMv7-M ARM, B3.1)
 _PERIPHERALS, _PERIPHERALS_END, _DEVICES = 0x4000_0000, 0x6000_0000, 0xA000_0000
 _PAGES = (_SRAM_END - _SRAM) // PAGE
+_REG_READ, _REG_WRITE, _IS_CODE = 0, 1, 2  # words of the hook's data: two functions' addresses, then a word a page of SRAM
+_XPSR, _EPSR_AND_GE = arm_const.UC_ARM_REG_XPSR, arm_const.UC_ARM_REG_EAPSR_G
+_GE_AND_THUMB = 0x010F_0000  # the bits that stay; IT[7:2] and IT[1:0] go
 
 
 @cfunc(boolean(types.voidptr, types.uint64, types.uint32, types.voidptr, types.voidptr), cache=True)
 def _on_new_page(uc, address, access, result, user_data):  # type: ignore[no-untyped-def]
-    """uc_cb_tlbevent_t: fill in {uint64 physical address, uint32 rights}. user_data: for each SRAM page, is it code.
+    """uc_cb_tlbevent_t: fill in {uint64 physical address, uint32 rights}. user_data: the hook's words.
 
     What is not writable or not there is found out later, with the exact address, by the memory map itself.
     """
+    words = carray(user_data, (_IS_CODE + _PAGES,), np.int64)
+    if access != unicorn.UC_MEM_FETCH:
+        core = as_integer(uc)
+        kept = call_reg_read(words[_REG_READ], core, _XPSR) & _GE_AND_THUMB
+        call_reg_write(words[_REG_WRITE], core, _EPSR_AND_GE, kept)
     entry = carray(result, (2,), np.uint64)
     entry[0] = address
     rights = np.uint64(_EVERYTHING)
     if _SRAM <= address < _SRAM_END:
-        is_code = carray(user_data, (_PAGES,), np.uint8)
-        page = (address - np.uint64(_SRAM)) >> np.uint64(_SHIFT)
+        page = _IS_CODE + ((address - np.uint64(_SRAM)) >> np.uint64(_SHIFT))
         if access == unicorn.UC_MEM_FETCH:
-            is_code[page] = 1
-        rights = np.uint64(_EVERYTHING) if is_code[page] else np.uint64(_READ_WRITE)
+            words[page] = 1
+        rights = np.uint64(_EVERYTHING) if words[page] else np.uint64(_READ_WRITE)
     elif _CCM <= address < _CCM_END or _PERIPHERALS <= address < _PERIPHERALS_END or address >= _DEVICES:
         rights = np.uint64(_READ_WRITE)
     entry[1] = rights
@@ -47,6 +60,7 @@ class Pages:
     """The hook on one core. Keep it as long as the core."""
 
     def __init__(self, uc: unicorn.Uc) -> None:
-        self._is_code = np.zeros(_PAGES, np.uint8)
+        self._words = np.zeros(_IS_CODE + _PAGES, np.int64)
+        self._words[_REG_READ], self._words[_REG_WRITE] = unicorn_api.REG_READ, unicorn_api.REG_WRITE
         uc.ctl_set_tlb_mode(unicorn.UC_TLB_VIRTUAL)  # type: ignore[attr-defined]
-        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_TLB_FILL, _on_new_page.address or 0, self._is_code.ctypes.data)
+        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_TLB_FILL, _on_new_page.address or 0, self._words.ctypes.data)

@@ -37,6 +37,7 @@ def function_address(function: Any) -> int:
 
 EMU_STOP = function_address(uclib.uc_emu_stop)
 REG_READ = function_address(uclib.uc_reg_read)
+REG_WRITE = function_address(uclib.uc_reg_write)
 
 
 def check(code: int, what: str) -> None:
