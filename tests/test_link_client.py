@@ -93,6 +93,15 @@ def test_a_refusal_is_an_error_with_the_boards_reason() -> None:
         Client(ScriptedBoard(unwilling)).infer(np.zeros((30, 40, 3), np.uint8), tap=77)
 
 
+def test_a_refusal_of_somebody_elses_frame_is_not_ours() -> None:
+    def after_another(frame: Frame) -> Iterator[Frame]:
+        if frame.type == Type.HELLO:
+            yield Frame(Type.REFUSED, frame.sequence - 1 & 0xFFFF, bytes([Type.HELLO, 1]))
+        yield from friendly(frame)
+
+    assert Client(ScriptedBoard(after_another)).hello().board == "a board"
+
+
 @pytest.mark.parametrize("image", [np.zeros((30, 40), np.uint8), np.zeros((30, 40, 3), np.float32)])
 def test_a_wrong_image_is_refused_before_anything_is_sent(image: np.ndarray) -> None:
     board = ScriptedBoard(friendly)

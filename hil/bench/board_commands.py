@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -53,13 +54,13 @@ def serve(
     from hil.targets.recording import Recorder
     from hil.targets.serve import Mischief, Server
 
-    logging.getLogger("hil.targets.sim").setLevel(logging.ERROR)  # a line with mischief is one with losses
     chosen = boards.load(board)
     chosen = replace(chosen, uart=replace(chosen.uart, baud=baud or chosen.uart.baud))
     firmware = elf if elf is not None else _built(model, board)
     mischief = Mischief(Noise(damaged=damage, dropped=drop), late, garbage, seed)
     served = targets.create(target, chosen)
     with (
+        _errors_only("hil.targets.sim"),  # a line with mischief is one with losses
         Recorder(served, record) if record is not None else served as device,
         PseudoTerminal(pty, chosen.uart.baud) as port,
     ):
@@ -69,6 +70,17 @@ def serve(
         where = f"{port.path or port.device}, {chosen.uart.baud} baud"
         _console.print(f"{chosen.title} ({target}) at {where}", soft_wrap=True, highlight=False)
         server.run(firmware)
+
+
+@contextlib.contextmanager
+def _errors_only(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def boards(

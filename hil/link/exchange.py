@@ -29,8 +29,8 @@ def _await(channel: Channel, type: Type, sequence: int, is_answer: Callable[[Mes
         message = answer.message
         if is_answer(message):
             return message
-        if isinstance(message, Refusal) and message.type == type:
-            raise Refused(str(message))
+        if isinstance(message, Refusal) and message.type == type and answer.sequence == sequence:
+            raise Refused(str(message))  # another sequence number: of a frame that someone sent before
         if isinstance(message, Status) and (message.is_repeat or is_at_or_after(answer.sequence, sequence)):
             return None  # damaged on its way; or handled, and the answer was lost
     return None
