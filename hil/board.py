@@ -90,6 +90,16 @@ class Board:
         return self.memory["ccm"]
 
     @property
+    def sdram(self) -> Memory | None:
+        """Memory beside the chip, slow and plenty; None on a board that has none."""
+        return self.memory.get("sdram")
+
+    @property
+    def rams(self) -> tuple[Memory, ...]:
+        """All that variables can lie in: SRAM, CCM and SDRAM, where there is any."""
+        return (self.sram, self.ccm) if self.sdram is None else (self.sram, self.ccm, self.sdram)
+
+    @property
     def sram(self) -> Memory:
         """SRAM1 and its neighbours as the one contiguous stretch they form."""
         banks = sorted((m for n, m in self.memory.items() if n.startswith("sram")), key=lambda m: m.origin)

@@ -100,11 +100,11 @@ def sizes(path: Path, board: Board) -> Sizes:
 
 def _memory_of(board: Board, address: int, size: int) -> Memory | None:
     """The memory that holds a stretch of addresses as a whole; the SRAM banks are one."""
-    for memory in (board.flash, board.sram, board.ccm):
+    for memory in (board.flash, *board.rams):
         if memory.origin <= address and address + size <= memory.end:
             return memory
     return None
 
 
 def _memories(board: Board) -> str:
-    return ", ".join(f"{m.bytes // 1024} KB at {m.origin:#010x}" for m in (board.flash, board.sram, board.ccm))
+    return ", ".join(f"{m.bytes // 1024} KB at {m.origin:#010x}" for m in (board.flash, *board.rams))

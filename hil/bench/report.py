@@ -20,7 +20,7 @@ from hil.bench.photo import to_image
 from hil.bench.run import Run, write_text
 from hil.board import Board, Memory
 
-_MEMORY_TITLES = {"sram": "SRAM", "ccm": "CCM", "flash": "Flash"}
+_MEMORY_TITLES = {"sram": "SRAM", "ccm": "CCM", "sdram": "SDRAM", "flash": "Flash"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def memories(subject: Subject) -> list[dict[str, Any]]:
     if static is None or run.firmware.flash_bytes is None:
         return []
     bars = []
-    for memory in (board.sram, board.ccm):
+    for memory in board.rams:
         arena = arena_bytes(subject.plan, memory.name)
         parts = [("line buffers", arena), ("other variables", max(0, static.get(memory.name, 0) - arena))]
         if memory.name == "sram":

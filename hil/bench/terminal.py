@@ -144,7 +144,7 @@ def _memory(plan: dict[str, Any], board: Board) -> Table:
     table = Table("memory", title="Planned", title_justify="left")
     for name in ("arena", "of", "share"):
         table.add_column(name, justify="right")
-    for memory in (board.sram, board.ccm):
+    for memory in board.rams:
         used = arena_bytes(plan, memory.name)
         table.add_row(memory.name, figure(used), figure(memory.bytes), f"{100 * used / memory.bytes:.0f} %")
     weights, flash = plan["weights_bytes"], board.flash.bytes

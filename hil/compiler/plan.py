@@ -7,6 +7,7 @@ that are never alive at the same time share memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -73,7 +74,7 @@ class Plan:
     """Where everything lies on a board.
 
     padding: pixels on either side of a tensor's rows; depth: rows its ring holds; pitch: bytes from row to row.
-    arenas: bytes of each arena by place ("ccm", "sram").
+    arenas: bytes of each arena by place ("ccm", "sram", "sdram" where the board has one and it is needed).
     """
 
     board: Board
@@ -96,7 +97,8 @@ class Plan:
 def make_plan(graph: q.QuantisedGraph, board: Board) -> Plan:
     """Plans a graph's memory on a board, with the stages (hil.compiler.stages) that need least.
 
-    Raises HilError that says by how many bytes, and because of which buffer, a network does not fit.
+    SDRAM is for what does not fit on the chip, and the plan that needs least of it is taken. Raises HilError that says
+    by how many bytes, and because of which buffer, a network does not fit.
     """
     best: Plan | None = None
     complaint: HilError | None = None
@@ -106,11 +108,16 @@ def make_plan(graph: q.QuantisedGraph, board: Board) -> Plan:
         except HilError as error:
             complaint = complaint or error
         else:
-            best = plan if best is None or plan.arena_bytes < best.arena_bytes else best
+            best = plan if best is None or _need(plan) < _need(best) else best
     if best is None:
         assert complaint is not None
         raise complaint
     return best
+
+
+def _need(plan: Plan) -> tuple[int, int]:
+    """What a plan is judged by: bytes of SDRAM, then all bytes."""
+    return plan.arenas.get("sdram", 0), plan.arena_bytes
 
 
 def plan_stages(graph: q.QuantisedGraph, board: Board, whole: frozenset[str]) -> Plan:
@@ -120,7 +127,11 @@ def plan_stages(graph: q.QuantisedGraph, board: Board, whole: frozenset[str]) ->
     padding = {t.name: _padding(graph, t.name) for t in replay.tensors}
     pitch = {t.name: _aligned(t.row_bytes + 2 * padding[t.name] * t.channels * t.itemsize) for t in replay.tensors}
     depth = {t.name: replay.depth(t.name) for t in replay.tensors}
-    wanted = [_Wanted(f"{n}_rows", depth[n] * pitch[n], depth[n], replay.alive(n)) for n in depth]
+    wanted = [
+        _Wanted(f"{t.name}_rows", depth[t.name] * pitch[t.name], depth[t.name], replay.alive(t.name),
+                uses=t.height / depth[t.name])
+        for t in replay.tensors
+    ]  # fmt: skip
     for index, node in enumerate(nodes, 1):
         wanted += _working_memory(node, replay.working(index))
     if graph.detector is not None:
@@ -242,6 +253,7 @@ class _Wanted:
     rows: int
     alive: np.ndarray
     place: str = "ccm"  # where it is better off, if there is room
+    uses: float = math.inf  # how often an image fills it; what is used most stays on the chip
 
 
 def _kept(wanted: _Wanted) -> _Wanted:
@@ -316,26 +328,18 @@ def _aligned(size: int) -> int:
 
 
 def _place(wanted: list[_Wanted], board: Board, hot: int) -> tuple[tuple[Buffer, ...], dict[str, int]]:
-    """Largest buffer first, each at the lowest free offset; the CCM, which only the core can reach, is filled first."""
+    """Each buffer at the lowest free offset: on the chip if all fit there, with the least used in SDRAM otherwise."""
     room = {
         "ccm": board.ccm.bytes - GUARD_BYTES - board.ccm_reserved,
         "sram": board.sram.bytes - GUARD_BYTES - board.sram_reserved - hot,
     }
-    placed: dict[str, list[tuple[int, _Wanted]]] = {"ccm": [], "sram": []}
-    for buffer in sorted(wanted, key=lambda b: (-b.bytes, b.name)):
-        for place, neighbours in sorted(placed.items(), key=lambda item: item[0] != buffer.place):
-            offset = _lowest_gap(buffer, neighbours)
-            if offset + buffer.bytes <= room[place]:
-                neighbours.append((offset, buffer))
-                break
-        else:
-            missing = min(_lowest_gap(buffer, n) + buffer.bytes - room[p] for p, n in placed.items())
-            raise HilError(
-                f"the network does not fit {board.name}: buffer {buffer.name} of {buffer.bytes} bytes "
-                f"lacks {missing} bytes "
-                f"(the board leaves {room['ccm']} bytes of CCM and {room['sram']} of SRAM to the network); "
-                "use a smaller network or a board with more RAM"
-            )
+    try:
+        placed = _fill(sorted(wanted, key=lambda b: (-b.bytes, b.name)), room, board)
+    except HilError:
+        if board.sdram is None:
+            raise
+        room["sdram"] = board.sdram.bytes - GUARD_BYTES
+        placed = _fill(sorted(wanted, key=lambda b: (-b.uses, -b.bytes, b.name)), room, board)
     arenas = {p: _aligned(max((o + b.bytes for o, b in n), default=0)) for p, n in placed.items()}
     order = {b.name: i for i, b in enumerate(wanted)}
     buffers = [
@@ -346,6 +350,32 @@ def _place(wanted: list[_Wanted], board: Board, hot: int) -> tuple[tuple[Buffer,
         for offset, b in neighbours
     ]
     return tuple(sorted(buffers, key=lambda b: order[b.name])), arenas
+
+
+_Placed = dict[str, list[tuple[int, _Wanted]]]
+
+
+def _fill(wanted: list[_Wanted], room: dict[str, int], board: Board) -> _Placed:
+    """The buffers one after another, each where it is better off if there is room, SDRAM last; offset and buffer.
+
+    The CCM, which only the core can reach, is filled first. Raises HilError for the first that fits nowhere.
+    """
+    placed: _Placed = {place: [] for place in room}
+    for buffer in wanted:
+        for place in sorted(room, key=lambda p: (p == "sdram", p != buffer.place)):
+            offset = _lowest_gap(buffer, placed[place])
+            if offset + buffer.bytes <= room[place]:
+                placed[place].append((offset, buffer))
+                break
+        else:
+            missing = min(_lowest_gap(buffer, n) + buffer.bytes - room[p] for p, n in placed.items())
+            left = ", ".join(f"{count} of {place.upper()}" for place, count in room.items())
+            raise HilError(
+                f"the network does not fit {board.name}: buffer {buffer.name} of {buffer.bytes} bytes "
+                f"lacks {missing} bytes (the board leaves the network {left}, in bytes); "
+                "use a smaller network or a board with more RAM"
+            )
+    return placed
 
 
 def _lowest_gap(buffer: _Wanted, placed: list[tuple[int, _Wanted]]) -> int:

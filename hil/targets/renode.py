@@ -157,7 +157,7 @@ class RenodeTarget:
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of flash or RAM. Raises TargetError outside them."""
-        regions = (self.board.flash, self.board.sram, self.board.ccm)
+        regions = (self.board.flash, *self.board.rams)
         if not any(region.origin <= address and address + size <= region.end for region in regions):
             raise TargetError(f"cannot read {size} bytes at {address:#010x}: the chip has no memory there")
         return self.machine.read(address, size)

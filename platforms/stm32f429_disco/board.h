@@ -17,4 +17,24 @@
 #define BOARD_TX_STREAM 7
 #define BOARD_TX_DMA_IRQ 70
 
+// The SDRAM, an ISSI IS42S16400J-7: 4 banks of 4096 rows of 256 columns of 16 bits, on SDNE1 and SDCKE1 (UM1670, 6.11,
+// table 6). Times are cycles of its clock, half the core's: 11.9 ns at 168 MHz. The data sheet's least: tMRD 2 cycles,
+// tXSR 70 ns, tRAS 42 ns, tRC 63 ns, tDPL 14 ns, tRP 20 ns, tRCD 20 ns; all 4096 rows within 64 ms.
+#define BOARD_SDRAM_BANK 2
+#define BOARD_SDRAM_BYTES_LOG2 23
+#define BOARD_SDRAM_COLUMN_BITS 8
+#define BOARD_SDRAM_ROW_BITS 12
+#define BOARD_SDRAM_CAS 3
+#define BOARD_SDRAM_LOAD_TO_ACTIVE 2
+#define BOARD_SDRAM_EXIT_SELF_REFRESH 7
+#define BOARD_SDRAM_SELF_REFRESH 4
+#define BOARD_SDRAM_ROW_CYCLE 6
+#define BOARD_SDRAM_WRITE_RECOVERY 2
+#define BOARD_SDRAM_ROW_PRECHARGE 2
+#define BOARD_SDRAM_ROW_TO_COLUMN 2
+#define BOARD_SDRAM_REFRESH_MS 64
+#define BOARD_SDRAM_PINS  /* all of them are the FMC's as alternate function 12 */ \
+    {GPIOB, 0x0060}, {GPIOC, 0x0001}, {GPIOD, 0xc703}, {GPIOE, 0xff83}, {GPIOF, 0xf83f}, {GPIOG, 0x8133}
+#define BOARD_SDRAM_PORTS 0x7e  // B to G, in RCC_AHB1ENR
+
 #endif

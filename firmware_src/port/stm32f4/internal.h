@@ -12,6 +12,7 @@ extern uint32_t _stack_limit[], _stack_top[], _text_start[], _text_end[];
 
 void clock_start(void);
 void tick_rarely(bool is_rare);
+void sdram_start(void);
 void reset_cause_read(void);
 // For the last words: no interrupts, no DMA, returns when the last bit is out.
 void uart_send_polled(const uint8_t *bytes, uint32_t count);

@@ -38,6 +38,7 @@ void reset_handler(void)
     SCB->SHCSR |= SCB_SHCSR_FAULTS;
     reset_cause_read();
     clock_start();
+    sdram_start();
     main();
 }
 

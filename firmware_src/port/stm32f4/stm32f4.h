@@ -29,6 +29,7 @@ typedef struct {
 #define RCC_AHB1_GPIOA BIT(0)
 #define RCC_AHB1_DMA1 BIT(21)
 #define RCC_AHB1_DMA2 BIT(22)
+#define RCC_AHB3_FMC BIT(0)
 #define RCC_APB1_USART2 BIT(17)
 #define RCC_APB1_PWR BIT(28)
 #define RCC_APB2_USART1 BIT(4)
@@ -56,6 +57,12 @@ typedef struct {
     reg_t MODER, OTYPER, OSPEEDR, PUPDR, IDR, ODR, BSRR, LCKR, AFR[2];
 } gpio_t;
 #define GPIOA ((gpio_t *)0x40020000)
+#define GPIOB ((gpio_t *)0x40020400)
+#define GPIOC ((gpio_t *)0x40020800)
+#define GPIOD ((gpio_t *)0x40020c00)
+#define GPIOE ((gpio_t *)0x40021000)
+#define GPIOF ((gpio_t *)0x40021400)
+#define GPIOG ((gpio_t *)0x40021800)
 
 // 30: universal synchronous asynchronous receiver transmitter
 typedef struct {
@@ -96,6 +103,27 @@ typedef struct {
 #define DMA_ALL_FLAGS 0x3du
 #define DMA_TCIF BIT(5)
 
+// 37.7: the SDRAM part of the flexible memory controller, F42x and F43x only; bank 1 first
+typedef struct {
+    reg_t SDCR[2], SDTR[2], SDCMR, SDRTR, SDSR;
+} fmc_sdram_t;
+#define FMC_SDRAM ((fmc_sdram_t *)0xa0000140)
+#define FMC_SDCR_COLUMNS(bits) ((uint32_t)(bits) - 8u)
+#define FMC_SDCR_ROWS(bits) (((uint32_t)(bits) - 11u) << 2)
+#define FMC_SDCR_WIDTH_16 BIT(4)
+#define FMC_SDCR_FOUR_BANKS BIT(6)
+#define FMC_SDCR_CAS(cycles) ((uint32_t)(cycles) << 7)
+#define FMC_SDCR_CLOCK_HALF (2u << 10)
+#define FMC_SDCR_PIPE_ONE BIT(13)
+#define FMC_SDCMR_CLOCK 1u
+#define FMC_SDCMR_PRECHARGE_ALL 2u
+#define FMC_SDCMR_REFRESH 3u
+#define FMC_SDCMR_LOAD_MODE 4u
+#define FMC_SDCMR_BANK(bank) ((bank) == 1 ? BIT(4) : BIT(3))
+#define FMC_SDCMR_REFRESHES(count) (((uint32_t)(count) - 1u) << 5)
+#define FMC_SDCMR_MODE(word) ((uint32_t)(word) << 9)
+#define FMC_SDSR_BUSY BIT(5)
+
 // 38: debug support; 39: device electronic signature
 #define DBGMCU_IDCODE (*(reg_t *)0xe0042000)
 #define UNIQUE_ID ((const volatile uint32_t *)0x1fff7a10)
@@ -111,6 +139,19 @@ typedef struct {
 #define SCB_SHCSR_FAULTS (7u << 16)
 #define SCB_AIRCR_RESET (0x05fa0000u | BIT(2))
 #define SCB_CFSR_STACKING (BIT(4) | BIT(12))  // MSTKERR, STKERR: the exception frame could not be written
+
+// B3.5: memory protection unit
+typedef struct {
+    reg_t TYPE, CTRL, RNR, RBAR, RASR;
+} mpu_t;
+#define MPU ((mpu_t *)0xe000ed90)
+#define MPU_CTRL_ENABLE BIT(0)
+#define MPU_CTRL_DEFAULT_MAP BIT(2)
+#define MPU_RASR_ENABLE BIT(0)
+#define MPU_RASR_SIZE(log2) (((uint32_t)(log2) - 1u) << 1)
+#define MPU_RASR_NORMAL_UNCACHED (1u << 19)
+#define MPU_RASR_FULL_ACCESS (3u << 24)
+#define MPU_RASR_NO_CODE BIT(28)
 
 // B3.3: SysTick; B3.4: NVIC
 typedef struct {

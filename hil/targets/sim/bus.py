@@ -23,6 +23,7 @@ AREAS = (
     (0x4001_0000, 0x7000),  # APB2, with 1 KB that is reserved: areas end where pages do
     (0x4002_0000, 0x6_0000),  # AHB1
     (0x5000_0000, 0x6_1000),  # AHB2, likewise
+    (0xA000_0000, 0x1000),  # AHB3: the memory controller
     (0xE000_0000, 0x10_0000),  # private peripherals of the core
 )
 _PAGE = 0x400

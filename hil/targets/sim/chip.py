@@ -15,10 +15,12 @@ from hil.targets.sim.dma import Dma
 from hil.targets.sim.dwt import Demcr, Dwt
 from hil.targets.sim.events import Events
 from hil.targets.sim.flash import FlashInterface
+from hil.targets.sim.fmc import BASE as FMC_BASE
+from hil.targets.sim.fmc import Fmc
 from hil.targets.sim.gpio import Gpio
 from hil.targets.sim.nvic import Nvic
 from hil.targets.sim.pwr import Pwr
-from hil.targets.sim.rcc import AHB1ENR, APB1ENR, APB2ENR, Rcc
+from hil.targets.sim.rcc import AHB1ENR, AHB3ENR, APB1ENR, APB2ENR, Rcc
 from hil.targets.sim.registers import Peripheral, RegisterFile
 from hil.targets.sim.scb import Scb
 from hil.targets.sim.systick import SysTick
@@ -63,6 +65,9 @@ class Chip:
         self._peripherals += [*self.dmas, *self.usarts.values()]
         self._place_core_peripherals(board)
         self._place_chip_peripherals()
+        if board.sdram is not None:
+            sdram = Fmc(board.sdram, lambda: self.rcc.hclk_hz, core.open_sdram, core.close_sdram)
+            self._add(FMC_BASE, sdram, AHB3ENR, 0)
 
     def _make_usart(self, name: str) -> Usart:
         _, interrupt, _, _, on_apb2 = _USARTS[name]

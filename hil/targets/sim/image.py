@@ -80,7 +80,7 @@ def _check_core(elf: ELFFile, path: Path) -> None:
 
 def _check_fits(elf: ELFFile, segment: Segment, path: Path, board: Board) -> None:
     """Both where a segment is loaded (its initial bytes) and where it runs (all of it) must be memory."""
-    regions = (board.flash, board.sram, board.ccm)
+    regions = (board.flash, *board.rams)
     for start, size in ((segment["p_paddr"], segment["p_filesz"]), (segment["p_vaddr"], segment["p_memsz"])):
         if not size:
             continue

@@ -53,7 +53,10 @@ class Memory:
         self.sram = Region("sram", board.sram.origin, _allocate(board.sram.bytes), dma=True)
         self.ccm = Region("ccm", board.ccm.origin, _allocate(board.ccm.bytes), dma=False)
         self.system = Region("system", SYSTEM_PAGE, _allocate(PAGE), dma=True)
-        self._regions = (self.sram, self.flash, self.ccm, self.system)
+        sdram = board.sdram
+        self.sdram = None if sdram is None else Region("sdram", sdram.origin, _allocate(sdram.bytes), dma=True)
+        self._rams = (self.sram, self.ccm) if self.sdram is None else (self.sram, self.ccm, self.sdram)
+        self._regions = (*self._rams, self.flash, self.system)
         self.flash.data[:] = ERASED
         self._fill_system(board)
         code, data = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
@@ -62,10 +65,22 @@ class Memory:
         self._map(uc, self.sram, self.sram.origin, unicorn.UC_PROT_ALL)
         self._map(uc, self.ccm, self.ccm.origin, data)  # on the core's data bus alone: no code
         self._map(uc, self.system, self.system.origin, unicorn.UC_PROT_READ)
+        if self.sdram is not None:
+            self.open_sdram(uc)
 
     @staticmethod
     def _map(uc: unicorn.Uc, region: Region, origin: int, rights: int) -> None:
         uc.mem_map_ptr(origin, len(region.data), rights, ctypes.c_void_p(region.data.ctypes.data))
+
+    def open_sdram(self, uc: unicorn.Uc) -> None:
+        """Let the core reach the SDRAM: its controller has brought it up."""
+        assert self.sdram is not None, "a controller without SDRAM has nothing to open"
+        self._map(uc, self.sdram, self.sdram.origin, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
+
+    def close_sdram(self, uc: unicorn.Uc) -> None:
+        """After a reset nothing answers there until start-up is through."""
+        assert self.sdram is not None, "a controller without SDRAM has nothing to close"
+        uc.mem_unmap(self.sdram.origin, len(self.sdram.data))
 
     def _fill_system(self, board: Board) -> None:
         self.system.data[:] = ERASED
@@ -77,7 +92,7 @@ class Memory:
     def power_on(self, seed: int) -> None:
         """RAM after a power cycle: the same noise each time."""
         noise = np.random.Generator(np.random.PCG64(seed))
-        for region in (self.sram, self.ccm):
+        for region in self._rams:
             region.data[:] = noise.integers(0, 256, len(region.data), np.uint8)
 
     def find(self, address: int, size: int = 1) -> Region | None:
@@ -106,14 +121,14 @@ class Memory:
     @property
     def gaps(self) -> list[tuple[int, int]]:
         """The stretches of addresses, first and last, that are not RAM."""
-        ram = sorted((self.ccm, self.sram), key=lambda region: region.origin)
+        ram = sorted(self._rams, key=lambda region: region.origin)
         starts = [0, *(region.end for region in ram)]
         ends = [*(region.origin - 1 for region in ram), 0xFFFF_FFFF]
         return list(zip(starts, ends, strict=True))
 
     def is_ram(self, address: int, size: int) -> bool:
         """Whether the core can store there."""
-        return self.find(address, size) in (self.sram, self.ccm)
+        return self.find(address, size) in self._rams
 
     def word(self, address: int) -> int:
         """A little-endian word."""

@@ -9,7 +9,7 @@ from hil.targets.base import TargetError
 from hil.targets.sim.registers import RegisterFile
 
 CR, PLLCFGR, CFGR, CIR = 0x00, 0x04, 0x08, 0x0C
-AHB1ENR, AHB2ENR, APB1ENR, APB2ENR, CSR = 0x30, 0x34, 0x40, 0x44, 0x74
+AHB1ENR, AHB2ENR, AHB3ENR, APB1ENR, APB2ENR, CSR = 0x30, 0x34, 0x38, 0x40, 0x44, 0x74
 HSI_HZ = 16_000_000
 _READY = {0: 1, 16: 17, 24: 25, 26: 27, 28: 29}  # CR: HSI, HSE, PLL, PLLI2S, PLLSAI: enable bit -> ready bit
 _PLLSRC_HSE = 1 << 22
