@@ -91,6 +91,7 @@ class Core:
         self.model = model
         self._trap = _Trap()
         self._running = False
+        self._closed_sdram: int | None = None  # the hook on its addresses while nothing answers there
         self.stop_at = NOWHERE  # an address that is never executed
         self._table = BlockTable(board, self.memory, model)
         self.words = self._table.words
@@ -108,6 +109,21 @@ class Core:
         uc.hook_add(unicorn.UC_HOOK_INSN_INVALID, self._on_invalid)
         for first, last in self.memory.gaps:  # a hook that RAM lies under, even if never called, makes its stores slow
             uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory, None, first, last)
+
+    def open_sdram(self) -> None:
+        """Its controller has brought the SDRAM up: the core can reach it."""
+        if self._closed_sdram is not None:
+            self.uc.hook_del(self._closed_sdram)
+            self._closed_sdram = None
+            self.memory.open_sdram(self.uc)
+
+    def close_sdram(self) -> None:
+        """Nothing answers at the SDRAM's addresses."""
+        sdram = self.memory.sdram
+        if self._closed_sdram is None and sdram is not None:
+            self.memory.close_sdram(self.uc)
+            first, last = sdram.origin, sdram.end - 1
+            self._closed_sdram = self.uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory, None, first, last)
 
     def _add_model_hook(self, kind: int, function: int, begin: int, end: int) -> None:
         unicorn_api.add_native_hook(self.uc, kind, function, self._table.address, begin, end)
