@@ -14,7 +14,7 @@ from hil import board
 from hil.targets.sim import SimBoard, SimTarget
 from hil.targets.sim.call import start_up
 from hil.targets.sim.image import load
-from hil.timing.simple import SimpleTable
+from hil.timing.model import ModelledCycles
 
 SOURCES = Path(__file__).parent / "firmware"
 COMPILER = "arm-none-eabi-gcc"
@@ -56,13 +56,13 @@ def program(*names: str, defines: tuple[str, ...] = (), stack_bytes: int = 1024,
 def simulated(*names: str, **options: object) -> SimBoard:
     """A board with a program of which single functions can be called: memory is ready, nothing has run."""
     elf = program(*names, **options)  # type: ignore[arg-type]
-    board = SimBoard(DISCO, load(elf, DISCO), SimpleTable())
+    board = SimBoard(DISCO, load(elf, DISCO), ModelledCycles())
     start_up(board)
     return board
 
 
 def target(*names: str, runaway_s: float = 0.2, **options: object) -> SimTarget:
     """The same as a target."""
-    made = SimTarget(DISCO, model=SimpleTable(), runaway_s=runaway_s)
+    made = SimTarget(DISCO, model=ModelledCycles(), runaway_s=runaway_s)
     made.boot(program(*names, **options))  # type: ignore[arg-type]
     return made

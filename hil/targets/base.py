@@ -36,6 +36,7 @@ class Capabilities:
     reads_memory: bool = False
     virtual_time: bool = False
     injects_faults: bool = False  # provoked crashes are caught and explained
+    timing: str | None = None  # the timing model's mode, "fast" or "full", where that is what counts cycles
     unmodelled: frozenset[str] = frozenset()  # crashes by the name that provokes them, which do not happen here
 
 

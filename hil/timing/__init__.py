@@ -1,15 +1,23 @@
 """What code costs on a Cortex-M4: cycles of basic blocks, behind the simulated board's clock.
 
-blockhook.py   the state that the native block hook shares with the board, and the hook's first half
-simple.py      a first model: each instruction's documented cost, no pipeline, no flash
+rules.py, costs.py   what is modelled, rule by rule, and the base cost of each kind of instruction
+instruction.py, decode.py   an instruction as the rules see it, made of bytes
+pipeline.py, fetch.py, flash.py   the rules in plain Python, one instruction at a time: the statement of the model
+layout.py, rows.py, guess.py   the same as numbers in one array, the arena
+compiled.py, memo.py, hooks.py, native.py   the rules compiled, blocks worked out once, behind Unicorn's hooks
+engine.py      the compiled model as an object
+model.py, machine.py, blockhook.py   it as the clock of the simulated board, and what the two share
+core.py, program.py, systick.py, trace.py, cycles.py, command.py   `hil cycles`: one function on a bare core
 stale.py       keeps numba from running machine code of older sources
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Literal, Protocol
 
+from hil.errors import HilError
 from hil.timing.machine import Machine
 from hil.timing.stale import forget_stale_code
 
@@ -23,7 +31,11 @@ class CostModel(Protocol):
 
     name: str
     hook_address: int  # of a native block hook that begins with blockhook.enter()
-    model_words: int  # uint64 words it wants in the state
+
+    @property
+    def problem(self) -> HilError | None:
+        """Why cycles are no longer counted, which a native hook could not raise."""
+        ...
 
     def attach(self, machine: Machine) -> None:
         """Called once: memory is mapped, nothing has run. Memory hooks are added here."""
@@ -33,12 +45,28 @@ class CostModel(Protocol):
         """The core was reset: queues and caches are empty."""
         ...
 
-    def block(self, address: int, code: bytes) -> int:
-        """First sight of a block. Returns its static cost (below 2**20) | the model's own flags (12 bits) << 20."""
-        ...
-
     def cycles_before(self, address: int, pc: int) -> int:
         """Cycles from the entry of the block now running, which begins at `address`, to its instruction at `pc`."""
+        ...
+
+    def break_off(self, pc: int) -> None:
+        """The running block has stopped before pc, or has left for it: charge what has run of it."""
+        ...
+
+    def watch(self, pc: int, function: int, data: int) -> bool:
+        """Have a native hook called before the instruction at pc. Returns False where the caller must hook it."""
+        ...
+
+    def context(self) -> Hashable:
+        """What the running block's cost depends on: equal in two rounds of a loop, every further one costs the same."""
+        ...
+
+    def start(self) -> None:
+        """What runs next does so as if branched to, with an empty pipeline."""
+        ...
+
+    def arrival_cycles(self) -> int:
+        """Between two blocks: until the next instruction executes, if its fetch does not wait."""
         ...
 
     def exception_cycles(self, step: ExceptionStep) -> int:

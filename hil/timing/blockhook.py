@@ -2,28 +2,27 @@
 
 Unicorn calls the hook before each basic block. It is a numba `cfunc`, so it runs without Python. Everything it needs
 lies in one flat uint64 array, the state: a header (the words named here), the block table (one word for each halfword
-of flash and of SRAM), the simulated board's own tables, and the model's words.
+of flash and of SRAM) and the simulated board's own tables.
 """
 
+# mypy: disable-error-code="call-arg, var-annotated"
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from llvmlite import ir
 from numba import carray, cfunc, njit, types
-from numba.extending import intrinsic
 from unicorn import arm_const
+
+from hil.timing.native import as_integer, as_pointer, call_block, call_reg_read, call_stop
 
 HOOK_SIGNATURE = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
 LENGTH = 1 << 26  # of the view that a hook takes on the state; only numba wants it, the array is as long as need be
 
 # -- header: what a cost model reads and writes
-CYCLES = 0  # virtual time in CPU cycles; a block's whole cost is added when it is entered
+CYCLES = 0  # virtual time in CPU cycles; a block is charged when the next one begins
 DEADLINE = 1  # the hook looks up from its work when CYCLES reaches this
 BLOCK = 2  # address of the block now running
 BLOCK_SIZE = 3  # its bytes
-BLOCK_START = 4  # CYCLES when it was entered, before its cost was added
+BLOCK_START = 4  # CYCLES when it was entered
 PREV_END = 5  # the address after the previous block: a block elsewhere was branched to
 INSTRUCTIONS = 6
 BLOCKS = 7
@@ -57,15 +56,13 @@ SRAM_TABLE = 56  # index of the block table's word for the first halfword of SRA
 CHECK_TABLE = 57  # distance from a block's word to the word with the index of its checks
 TABLE = 64  # index of the block table's word for the first halfword of flash
 
-# -- a block's word: cost | instructions << 20 | bytes << 32 | board's flags << 44 | model's << 52; 0: never seen
-COST_MASK = (1 << 20) - 1
-INSTRUCTIONS_SHIFT, INSTRUCTIONS_MASK = 20, (1 << 12) - 1
-SIZE_SHIFT, SIZE_MASK = 32, (1 << 12) - 1
-FLAG_CHECKS = 1 << 44  # has words in the check table
-FLAG_FPU = 1 << 45  # uses the FPU
-FLAG_SPIN = 1 << 46  # branches to itself and does nothing else
-SIM_FLAGS = FLAG_CHECKS | FLAG_FPU | FLAG_SPIN
-MODEL_FLAGS_SHIFT = 52
+# -- a block's word: instructions | bytes << 16 | flags << 32; 0: never seen
+INSTRUCTIONS_MASK = 0xFFFF
+SIZE_SHIFT, SIZE_MASK = 16, 0xFFFF
+FLAG_CHECKS = 1 << 32  # has words in the check table
+FLAG_FPU = 1 << 33  # uses the FPU
+FLAG_SPIN = 1 << 34  # branches to itself and does nothing else
+FLAGS = FLAG_CHECKS | FLAG_FPU | FLAG_SPIN
 
 # -- reasons in STOP
 STOP_NONE, STOP_EVENT, STOP_EXCEPTION, STOP_FPU, STOP_CHECK, STOP_SPIN, STOP_STACK, STOP_LATE, STOP_HOST = range(9)
@@ -87,70 +84,17 @@ _R0, _SP, _LR, _PC = (
 LEVEL_BIAS = 256  # keeps the levels of NMI (-2) and HardFault (-1) positive
 
 
-@intrinsic
-def _as_integer(typingctx: Any, pointer: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.ptrtoint(args[0], ir.IntType(64))
-
-    return types.uint64(types.voidptr), codegen
-
-
-@intrinsic
-def _as_pointer(typingctx: Any, address: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
-
-    return types.voidptr(types.uint64), codegen
-
-
-@intrinsic
-def _call_stop(typingctx: Any, function: Any, uc: Any) -> Any:
-    """uc_emu_stop(uc), by address: a ctypes function would keep the hook from being cached on disk."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        function_type = ir.FunctionType(ir.IntType(32), [ir.IntType(64)])
-        return builder.call(builder.inttoptr(args[0], function_type.as_pointer()), [args[1]])
-
-    return types.int32(types.uint64, types.uint64), codegen
-
-
-@intrinsic
-def _call_reg_read(typingctx: Any, function: Any, uc: Any, register: Any) -> Any:
-    """The uint32 that uc_reg_read(uc, register, &value) gives."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        i32, i64 = ir.IntType(32), ir.IntType(64)
-        function_type = ir.FunctionType(i32, [i64, i32, i64.as_pointer()])
-        with builder.goto_entry_block():
-            value = builder.alloca(i64)
-        builder.store(ir.Constant(i64, 0), value)
-        builder.call(builder.inttoptr(args[0], function_type.as_pointer()), [args[1], args[2], value])
-        return builder.trunc(builder.load(value), i32)
-
-    return types.uint32(types.uint64, types.uint64, types.int32), codegen
-
-
-@intrinsic
-def _call_first_sight(typingctx: Any, function: Any, address: Any, size: Any) -> Any:
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        function_type = ir.FunctionType(ir.VoidType(), [ir.IntType(64), ir.IntType(64)])
-        builder.call(builder.inttoptr(args[0], function_type.as_pointer()), [args[1], args[2]])
-        return context.get_dummy_value()
-
-    return types.none(types.uint64, types.uint64, types.uint64), codegen
-
-
 @njit(cache=True)
 def stop(uc, s, reason):  # type: ignore[no-untyped-def]
     """End emu_start before the block whose hook this is."""
     s[STOP] = np.uint64(reason)
-    _call_stop(s[FN_STOP], _as_integer(uc))
+    call_stop(np.int64(s[FN_STOP]), as_integer(uc))
 
 
 @njit(cache=True)
 def read_register(uc, s, register):  # type: ignore[no-untyped-def]
     """A core register as uint32, by Unicorn's id."""
-    return _call_reg_read(s[FN_REG_READ], _as_integer(uc), np.int32(register))
+    return np.uint32(call_reg_read(np.int64(s[FN_REG_READ]), as_integer(uc), np.int64(register)))
 
 
 @njit(cache=True)
@@ -259,26 +203,26 @@ def _objects(uc, s, entry, index, address):  # type: ignore[no-untyped-def]
 def enter(uc, s, address, size):  # type: ignore[no-untyped-def]
     """The first half of every block hook: deadline, exceptions, first sight, checks, book-keeping.
 
-    Returns the block's word, or 0 where the emulation has been stopped before the block and nothing may be charged.
-    The hook then adds its cost to s[CYCLES] and sets s[PREV_END] = address + size.
+    s[CYCLES] must be up to date. Returns the block's word, or 0 where the emulation has been stopped before the block
+    and nothing may be charged. The hook then sets s[PREV_END] = address + size.
     """
     if s[CYCLES] >= s[DEADLINE] and _needs_attention(uc, s):
         return np.uint64(0)
     index = table_index(s, address)
     entry = s[index]
     if ((entry >> np.uint64(SIZE_SHIFT)) & np.uint64(SIZE_MASK)) != size:
-        _call_first_sight(s[FN_FIRST_SIGHT], np.uint64(address), np.uint64(size))
+        call_block(np.int64(s[FN_FIRST_SIGHT]), np.int64(address), np.int64(size))
         if s[STOP] != STOP_NONE:
             stop(uc, s, s[STOP])
             return np.uint64(0)
         entry = s[index]
-    if entry & np.uint64(SIM_FLAGS) and _objects(uc, s, entry, index, np.uint64(address)):
+    if entry & np.uint64(FLAGS) and _objects(uc, s, entry, index, np.uint64(address)):
         return np.uint64(0)
     s[BLOCK] = np.uint64(address)
     s[BLOCK_SIZE] = np.uint64(size)
     s[BLOCK_START] = s[CYCLES]
     s[CAME_FROM] = s[PREV_END]
-    s[INSTRUCTIONS] += (entry >> np.uint64(INSTRUCTIONS_SHIFT)) & np.uint64(INSTRUCTIONS_MASK)
+    s[INSTRUCTIONS] += entry & np.uint64(INSTRUCTIONS_MASK)
     s[BLOCKS] += np.uint64(1)
     return entry
 
@@ -295,7 +239,7 @@ def _on_clock_access(uc, address, size, user_data):  # type: ignore[no-untyped-d
 def _on_late_check(uc, address, size, user_data):  # type: ignore[no-untyped-def]
     """A code hook on one instruction: user_data is the address of two words, the state's address and the check."""
     words = carray(user_data, (2,), np.uint64)
-    s = carray(_as_pointer(words[0]), (LENGTH,), np.uint64)
+    s = carray(as_pointer(np.int64(words[0])), (LENGTH,), np.uint64)
     if s[SKIP_CHECKS] == address:
         s[SKIP_CHECKS] = np.uint64(1)
     elif _fails(uc, s, words[1]):
@@ -304,5 +248,5 @@ def _on_late_check(uc, address, size, user_data):  # type: ignore[no-untyped-def
         stop(uc, s, STOP_LATE)
 
 
-CLOCK_ACCESS_HOOK: int = _on_clock_access.address
-LATE_CHECK_HOOK: int = _on_late_check.address
+CLOCK_ACCESS_HOOK = int(_on_clock_access.address or 0)
+LATE_CHECK_HOOK = int(_on_late_check.address or 0)

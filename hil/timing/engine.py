@@ -132,11 +132,14 @@ class Engine:
 
     def finish(self, target: int) -> None:
         """The running block was the last; it went to target, whose fetch is not waited for."""
-        m = self.arena
         self.border(target)
-        if m[at.HAS_FETCH]:
-            m[at.CYCLES] += max(0, int(m[m[at.STATE] + at.S_LAST_REQUEST]) + 1 + LATENCY + 1)
+        self.arena[at.CYCLES] += self.arrival()
         self.start()
+
+    def arrival(self) -> int:
+        """Behind a border: cycles until the next instruction executes, if its fetch does not wait."""
+        m = self.arena
+        return max(0, int(m[m[at.STATE] + at.S_LAST_REQUEST]) + 1 + LATENCY + 1) if m[at.HAS_FETCH] else 0
 
     def split(self, address: int) -> None:
         """The running block has run up to an address: charge that; the rest becomes a block of its own."""
@@ -153,9 +156,27 @@ class Engine:
         self.border(address, end - address)
 
     def break_off(self, pc: int) -> None:
-        """The running block ends before pc, whatever comes next: charge what has run."""
-        self.split(pc)
-        self.arena[at.NODE] = 0
+        """The running block has stopped before pc, or has left for it: charge what has run. Nothing runs then."""
+        m = self.arena
+        node = int(m[at.NODE])
+        if not node:
+            return
+        start, end = int(m[node + at.N_START]), int(m[node + at.N_END])
+        if pc == start:
+            m[at.INSTRUCTIONS] -= m[node + at.N_INSTRUCTIONS]
+        elif start < pc <= end:
+            self.split(pc)
+        else:
+            self.border(pc)
+        m[at.NODE] = 0
+
+    def context(self) -> tuple[int, int]:
+        """The running block in its pipeline state, and what became of it when it last branched.
+
+        Where both are the same in two rounds of a loop, every further round costs the same.
+        """
+        node = int(self.arena[at.NODE])
+        return node, int(self.arena[node + at.N_EXIT + 1])
 
     def now(self, pc: int) -> int:
         """The cycle in which the instruction at pc, the last so far of the running block, executes."""
@@ -244,17 +265,23 @@ class Engine:
             self._conditional.add(address)
             address = self._decoder.at(address).end
 
-    def watch(self, pc: int, function: int, data: int) -> None:
-        """In the full model: have the code hook call a native hook function before the instruction at pc."""
+    def watch(self, pc: int, function: int, data: int) -> bool:
+        """In the full model: have the code hook call a native hook function before the instruction at pc.
+
+        Returns whether it will: not outside flash and RAM.
+        """
         self._watched[pc] = function, data
         index = self._table_index(pc)
-        if index is None or not self.arena[index]:
-            return  # on first sight
+        if index is None:
+            return False
+        if not self.arena[index]:
+            return True  # on first sight
         row = int(self.arena[index]) & ~at.LOOKED_AT
         self.arena[index] = row | at.LOOKED_AT
         self.arena[row + at.R_NEEDS] |= at.NEED_CALL
         self.arena[row + at.R_FUNCTION], self.arena[row + at.R_DATA] = function, data
         self.arena[row + at.R_OWN_ADDRESS] = pc
+        return True
 
     def _table_index(self, address: int) -> int | None:
         offset = (address - at.FLASH_ORIGIN) // 2

@@ -11,22 +11,17 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hil.board import Board
-
 
 @dataclass(frozen=True)
 class Machine:
     """The core as a cost model attaches to it.
 
-    state: the block hook's array (hil.timing.blockhook); the model's words start at model_base. read(address, size):
-    bytes of flash or RAM. add_native_hook(kind, function address, begin, end): a Unicorn hook of that kind
-    (UC_HOOK_MEM_READ, ...) that calls a native function with the state's address as its user data; begin > end:
-    everywhere.
+    state: the block hook's array (hil.timing.blockhook). read(address, size): bytes of flash or RAM.
+    add_native_hook(kind, function address, begin, end): a Unicorn hook of that kind (UC_HOOK_CODE, ...) that calls a
+    native function with the state's address as its user data; begin > end: everywhere.
     """
 
     uc: Any
-    board: Board
     state: NDArray[uint64]
-    model_base: int
     read: Callable[[int, int], bytes]
     add_native_hook: Callable[[int, int, int, int], None]

@@ -20,10 +20,13 @@ _EVERYWHERE = 1, 0  # a hook's range: begin past end
 
 
 class ModelledCycles:
-    """Cycles by hil.timing.rules. "full" follows data addresses, divides and flash lines, "fast" does not."""
+    """Cycles by hil.timing.rules. "full" follows data addresses, divides and flash lines, "fast" does not.
+
+    A block is charged when the next one begins, so that it is known where it led; blockhook's CYCLES are those at the
+    entry of the block now running.
+    """
 
     hook_address: int = hooks.on_board_block.address or 0
-    model_words = 0
 
     def __init__(self, mode: Mode = "fast", rules: frozenset[str] = catalogue.ALL) -> None:
         self.name: str = mode
@@ -42,16 +45,12 @@ class ModelledCycles:
         self.engine.forget_code()
         self.engine.start()
 
-    def block(self, address: int, code: bytes) -> int:
-        """The engine decodes and charges blocks itself."""
-        return 0
-
     def cycles_before(self, address: int, pc: int) -> int:
         """Cycles from the running block's entry to the execution of the instruction at pc, the last that has run."""
         return self.engine.now(pc) - int(self._machine.state[hooks.AT_ENTRY])
 
     def break_off(self, pc: int) -> None:
-        """The running block ends before pc: charge what has run of it."""
+        """The running block has stopped before pc, or has left for it: charge what has run of it."""
         self.engine.break_off(pc)
         state = self._machine.state
         state[blockhook.CYCLES] += self.engine.cycles - int(state[hooks.CHARGED])
@@ -62,9 +61,24 @@ class ModelledCycles:
 
         A second code hook of Unicorn's would make every instruction walk a list of hooks.
         """
-        if self._mode == "full":
-            self.engine.watch(pc, function, data)
-        return self._mode == "full"
+        return self._mode == "full" and self.engine.watch(pc, function, data)
+
+    def context(self) -> tuple[int, int]:
+        """Equal in two rounds of a loop: then every further round costs the same."""
+        return self.engine.context()
+
+    def start(self) -> None:
+        """What runs next does so as if branched to, with an empty pipeline."""
+        self.engine.start()
+
+    def arrival_cycles(self) -> int:
+        """Between two blocks: until the next instruction executes, if its fetch does not wait."""
+        return self.engine.arrival()
+
+    @property
+    def problem(self) -> HilError | None:
+        """Why cycles are no longer counted, which a native hook could not raise."""
+        return self.engine.problem
 
     def exception_cycles(self, step: ExceptionStep) -> int:
         """The pipeline starts anew behind it."""

@@ -45,6 +45,7 @@ def call_reg_read(typingctx: Any, function: Any, uc: Any, register: Any) -> Any:
         with builder.goto_entry_block():
             value = builder.alloca(_I64)
         builder.store(ir.Constant(_I64, 0), value)
+        builder.store(ir.Constant(_I64, 0), value)  # of a core register only the low half is written
         register = builder.trunc(args[2], _I32)
         builder.call(builder.inttoptr(args[0], kind), [args[1], register, value])
         return builder.load(value)
@@ -112,3 +113,13 @@ def as_words(typingctx: Any, address: Any) -> Any:
         return builder.inttoptr(args[0], context.get_value_type(pointer))
 
     return pointer(types.int64), codegen
+
+
+@intrinsic
+def as_pointer(typingctx: Any, address: Any) -> Any:
+    """An int64 as a pointer to anything, for carray."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), codegen

@@ -8,7 +8,6 @@ from hil.board import Board
 from hil.targets.sim import unicorn_api
 from hil.targets.sim.blocks import Block, Check, analyse
 from hil.targets.sim.memory import Memory
-from hil.timing import CostModel
 from hil.timing import blockhook as hook
 
 _CHECK_WORDS = 1 << 18
@@ -17,14 +16,14 @@ _CHECK_WORDS = 1 << 18
 class BlockTable:
     """The state of hil.timing.blockhook for one core. words: the same array, giving plain ints, and faster to index."""
 
-    def __init__(self, board: Board, memory: Memory, model: CostModel) -> None:
-        self._memory, self._model = memory, model
+    def __init__(self, board: Board, memory: Memory) -> None:
+        self._memory = memory
         self._blocks: dict[int, Block] = {}
         flash, sram = board.flash, board.sram
         table = (flash.bytes + sram.bytes) // 2
         self._check_next = hook.TABLE + 2 * table
-        self.model_base = self._check_next + _CHECK_WORDS
-        self.state = np.zeros(self.model_base + model.model_words, np.uint64)
+        self._check_end = self._check_next + _CHECK_WORDS
+        self.state = np.zeros(self._check_end, np.uint64)
         self.words = words = memoryview(self.state)  # type: ignore[arg-type]
         words[hook.FN_STOP] = unicorn_api.EMU_STOP
         words[hook.FN_REG_READ] = unicorn_api.REG_READ
@@ -48,17 +47,10 @@ class BlockTable:
         """Fill in a block's word."""
         code = self._memory.read(address, size)
         block = self._blocks[address] = analyse(address, code, self._constant)
-        cost = self._model.block(address, code)
         index = self._index(address)
         if block.checks:
             self.words[index + self.words[hook.CHECK_TABLE]] = self._store(block.checks)
-        self.words[index] = (
-            cost & hook.COST_MASK
-            | block.instructions << hook.INSTRUCTIONS_SHIFT
-            | size << hook.SIZE_SHIFT
-            | block.flags
-            | cost >> 20 << hook.MODEL_FLAGS_SHIFT
-        )
+        self.words[index] = block.instructions | size << hook.SIZE_SHIFT | block.flags
         return block
 
     def _constant(self, address: int) -> int | None:
@@ -77,7 +69,7 @@ class BlockTable:
         """Put a block's checks into the check table. Returns their index."""
         first = self._check_next
         self._check_next += 1 + len(checks)
-        if self._check_next > self.model_base:
+        if self._check_next > self._check_end:
             raise MemoryError("the check table is full: the firmware rewrites its own code without end")
         self.words[first] = len(checks)
         for k, check in enumerate(checks):

@@ -56,11 +56,11 @@ def call(
         core.set_register(uc_arm.UC_ARM_REG_R0 + n, value & 0xFFFF_FFFF)
     core.set_register(uc_arm.UC_ARM_REG_SP, stack)
     core.set_register(uc_arm.UC_ARM_REG_LR, core.stop_at | 1)
-    core.words[hook.PREV_END] = address & ~1  # the call itself is not charged
+    core.model.start()  # the call itself is not charged
     board.jump(address)
     start, executed = core.now, core.words[hook.INSTRUCTIONS]
     board.run(start + limit_cycles)
     if not board.arrived:
         raise TargetError(f"{function} did not return within {limit_cycles} cycles: it is in {board.describe_place()}")
     result = core.register(uc_arm.UC_ARM_REG_R0)
-    return Called(core.now - start, core.words[hook.INSTRUCTIONS] - executed, result)
+    return Called(core.now + core.model.arrival_cycles() - start, core.words[hook.INSTRUCTIONS] - executed, result)

@@ -93,14 +93,13 @@ class Core:
         self._running = False
         self._closed_sdram: int | None = None  # the hook on its addresses while nothing answers there
         self.stop_at = NOWHERE  # an address that is never executed
-        self._table = BlockTable(board, self.memory, model)
+        self._table = BlockTable(board, self.memory)
         self.words = self._table.words
-        self._watched = WatchedInstructions(self.uc, self._table, self.memory)
+        self._watched = WatchedInstructions(self.uc, self._table, self.memory, model)
         self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)  # kept: the hook holds its address
         self.words[hook.FN_FIRST_SIGHT] = unicorn_api.function_address(self._first_sight)
         self._add_hooks()
-        base = self._table.model_base
-        model.attach(Machine(self.uc, board, self._table.state, base, self.memory.read, self._add_model_hook))
+        model.attach(Machine(self.uc, self._table.state, self.memory.read, self._add_model_hook))
 
     def _add_hooks(self) -> None:
         uc = self.uc
@@ -249,8 +248,9 @@ class Core:
         code = unicorn_api.start(self.uc, pc | 1, until)
         self._running = False
         pc = self.register(uc_arm.UC_ARM_REG_PC)
-        if trap.error:
-            raise trap.error
+        error = trap.error or self.model.problem
+        if error:
+            raise error
         if trap.clock_access:
             self._settle(pc)
             self._watched.add_clock_access(pc)
@@ -266,22 +266,23 @@ class Core:
         if trap.memory is not None:
             access, address, size = trap.memory
             if access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT):
-                pc = address & ~1  # the jump has been made and paid for
-            else:
-                self._settle(pc)
+                pc = address & ~1  # the jump has been made
+            self._settle(pc)
             return Stop(Reason.MEMORY, pc, access, address, size)
         if code == unicorn.UC_ERR_EXCEPTION and not trap.is_invalid:  # a jump to a page without the right to execute
+            self._settle(pc)
             return Stop(Reason.MEMORY, pc, unicorn.UC_MEM_FETCH_PROT, pc, 2)
         if trap.is_invalid or code:
             return self._explain_invalid(pc, code)
+        self._settle(pc)
         return Stop(Reason.ARRIVED if pc == self.stop_at else Reason.SLEEP, pc)
 
     def _explain_interrupt(self, number: int, pc: int) -> Stop:
+        self._settle(pc)
         if number == _SVC:
             return Stop(Reason.SUPERVISOR_CALL, pc)
         if number == _EXCEPTION_EXIT:
             return Stop(Reason.EXCEPTION_RETURN, pc)
-        self._settle(pc)
         if number == _BKPT:
             return Stop(Reason.BREAKPOINT, pc)
         if number == _DATA_ABORT:
@@ -289,18 +290,16 @@ class Core:
         return Stop(Reason.UNDEFINED, pc)
 
     def _explain_invalid(self, pc: int, code: int) -> Stop:
+        self._settle(pc)
         if code in (unicorn.UC_ERR_READ_UNALIGNED, unicorn.UC_ERR_WRITE_UNALIGNED):
-            self._settle(pc)
             return Stop(Reason.UNALIGNED, pc)
         if not self.register(uc_arm.UC_ARM_REG_XPSR) >> 24 & 1:
-            self._settle(pc)
             return Stop(Reason.INVALID_STATE, pc)
         # Unicorn calls WFE and YIELD invalid, with PC past them
         region = self.memory.find(pc - 2, 2)
         before = int.from_bytes(self.memory.read(pc - 2, 2), "little") if region else 0
         if before in (_WFE, _YIELD):
             return Stop(Reason.SLEEP, pc)
-        self._settle(pc)
         return Stop(Reason.UNDEFINED, pc)
 
     def _explain_hook_stop(self, why: int, pc: int) -> Stop | None:
@@ -340,12 +339,12 @@ class Core:
         return Stop(reason, pc)
 
     def _settle(self, pc: int) -> None:
-        """The block now running ends before pc: take back what was charged for the rest of it."""
+        """The block now running has stopped before pc, or has left for it: charge it, without what did not run."""
+        self.model.break_off(pc)
         words = self.words
         block, size = words[hook.BLOCK], words[hook.BLOCK_SIZE]
         if not block <= pc < block + size:
             return
-        words[hook.CYCLES] = words[hook.BLOCK_START] + self.model.cycles_before(block, pc)
         words[hook.INSTRUCTIONS] -= sum(1 for _ in decode(pc, self.memory.read(pc, block + size - pc)))
         words[hook.PREV_END] = pc
         words[hook.BLOCK_SIZE] = pc - block

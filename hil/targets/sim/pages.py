@@ -4,11 +4,13 @@ Left to itself, Unicorn takes all of SRAM for code, as the architecture's defaul
 translated code behind every store: some 100 ns each. Here SRAM pages become code when they are first executed, and
 stores to all others are plain stores.
 
-Before it calls the hook for a load or store, Unicorn 2.1.4 restores the registers as they are at that instruction, IT bits
-included, and then goes on in the middle of the block, where nothing clears them again: after a load under an IT whose page
-is new, the next block to be looked up would be executed as if it were under that IT. So the hook clears them.
+Before it calls the hook for a load or store, Unicorn 2.1.4 restores the registers as they are at that instruction, IT
+bits included, and then goes on in the middle of the block, where nothing clears them again: after a load under an IT
+whose page is new, the next block to be looked up would be executed as if it were under that IT. So the hook clears
+them.
 """
 
+# mypy: disable-error-code="call-arg, var-annotated"
 from __future__ import annotations
 
 import numpy as np
@@ -26,7 +28,7 @@ _CCM, _CCM_END, _SRAM, _SRAM_END = 0x1000_0000, 0x1001_0000, 0x2000_0000, 0x2010
 # execute-never in the architecture's default memory map (ARMv7-M ARM, B3.1)
 _PERIPHERALS, _PERIPHERALS_END, _DEVICES = 0x4000_0000, 0x6000_0000, 0xA000_0000
 _PAGES = (_SRAM_END - _SRAM) // PAGE
-_REG_READ, _REG_WRITE, _IS_CODE = 0, 1, 2  # words of the hook's data: two functions' addresses, then a word a page of SRAM
+_REG_READ, _REG_WRITE, _IS_CODE = 0, 1, 2  # words of the hook's data; from the last on a word a page of SRAM
 _XPSR, _EPSR_AND_GE = arm_const.UC_ARM_REG_XPSR, arm_const.UC_ARM_REG_EAPSR_G
 _GE_AND_THUMB = 0x010F_0000  # the bits that stay; IT[7:2] and IT[1:0] go
 

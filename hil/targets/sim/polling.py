@@ -1,12 +1,14 @@
 """Polling loops made short: a loop that only waits for a flag to change goes round at once as often as it would have.
 
 `while (!(USART->SR & TXE));` runs some hundred times a byte, each time through Python. When the same block reads the
-same register twice in a row, gets the same value, stores nothing and leaves every register as it was, it will do so
-until the value changes; the cycles and instructions of all those rounds are added in one step. What the firmware can
-see is the same to the cycle.
+same register twice in a row, gets the same value, stores nothing and leaves every register as it was, and the timing
+model says that the round began and cost as the one before, it will do so until the value changes; the cycles and
+instructions of all those rounds are added in one step. What the firmware can see is the same to the cycle.
 """
 
 from __future__ import annotations
+
+from collections.abc import Hashable
 
 from unicorn import arm_const as uc_arm
 
@@ -30,7 +32,7 @@ class PollingLoops:
         self._registers = Registers(core.uc, _SEEN)
         self._last = (0, 0, 0, 0)  # address, value, block, number of the block
         self._entered = 0
-        self._before: list[int] | None = None
+        self._before: tuple[list[int], Hashable] | None = None
         self._harmless: dict[tuple[int, int], bool] = {}
 
     def note(self, address: int, value: int, changes_at: int) -> None:
@@ -43,10 +45,10 @@ class PollingLoops:
         if not is_again or not self._is_harmless(block, words[hook.BLOCK_SIZE]):
             self._before = None
             return
-        registers = self._registers.read()
-        if registers == self._before:
+        seen = self._registers.read(), self._core.model.context()
+        if seen == self._before:
             self._go_round(self._entered - entered, min(changes_at, words[hook.NEXT_EVENT]))
-        self._before = registers
+        self._before = seen
 
     def _go_round(self, cost: int, until: int) -> None:
         """Let as many rounds pass as end before a cycle."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -11,7 +12,8 @@ from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
 from hil.targets.sim.board import SimBoard
 from hil.targets.sim.image import load
 from hil.timing import CostModel
-from hil.timing.simple import SimpleTable
+from hil.timing.engine import Mode
+from hil.timing.model import ModelledCycles
 
 RUNAWAY_S = 3.0
 
@@ -26,10 +28,14 @@ class SimTarget:
     name = "sim"
     capabilities = Capabilities(cycles="timing-model", reads_memory=True, virtual_time=True, injects_faults=True)
 
-    def __init__(self, board: Board, *, model: CostModel | None = None, runaway_s: float = RUNAWAY_S) -> None:
-        """model: what code costs; runaway_s: how long the firmware may compute without sleeping or sending a byte."""
+    def __init__(
+        self, board: Board, *, timing: Mode = "fast", model: CostModel | None = None, runaway_s: float = RUNAWAY_S
+    ) -> None:
+        """timing: the model's mode; model: another one; runaway_s: how long the firmware may compute without sleeping
+        or sending a byte."""
         self.board = board
-        self._model, self._runaway_s = model, runaway_s
+        self.capabilities = replace(type(self).capabilities, timing=timing if model is None else model.name)
+        self._timing, self._model, self._runaway_s = timing, model, runaway_s
         self._sim: SimBoard | None = None
 
     @property
@@ -46,7 +52,8 @@ class SimTarget:
 
     def boot(self, elf: Path) -> None:
         """Power up with a firmware. Raises HilError where the ELF does not fit the board."""
-        self._sim = SimBoard(self.board, load(elf, self.board), self._model or SimpleTable(), self._runaway_s)
+        model = self._model or ModelledCycles(self._timing)
+        self._sim = SimBoard(self.board, load(elf, self.board), model, self._runaway_s)
 
     def reset(self) -> None:
         """As the reset button: RAM keeps its contents."""

@@ -10,14 +10,15 @@ from hil.targets.sim import unicorn_api
 from hil.targets.sim.blocks import Block, Check, memory_accesses
 from hil.targets.sim.blocktable import BlockTable
 from hil.targets.sim.memory import Memory
+from hil.timing import CostModel
 from hil.timing import blockhook as hook
 
 
 class WatchedInstructions:
     """Hooks are added between two runs; what has been translated without them is forgotten."""
 
-    def __init__(self, uc: unicorn.Uc, table: BlockTable, memory: Memory) -> None:
-        self._uc, self._table, self._memory = uc, table, memory
+    def __init__(self, uc: unicorn.Uc, table: BlockTable, memory: Memory, model: CostModel) -> None:
+        self._uc, self._table, self._memory, self._model = uc, table, memory, model
         self._clock_accesses: set[int] = set()
         self._clocks_wanted: list[int] = []
         self._late: dict[int, NDArray[np.uint64]] = {}
@@ -57,5 +58,7 @@ class WatchedInstructions:
             self._hook(hook.CLOCK_ACCESS_HOOK, self._table.address, access)
 
     def _hook(self, function: int, user_data: int, pc: int) -> None:
+        if self._model.watch(pc, function, user_data):
+            return
         unicorn_api.add_native_hook(self._uc, unicorn.UC_HOOK_CODE, function, user_data, pc, pc)
         self._uc.ctl_remove_cache(pc, pc + 4)
