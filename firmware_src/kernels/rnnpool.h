@@ -40,7 +40,7 @@ ALWAYS_INLINE void rnnpool_sweep_columns(const rnnpool_t *p, uint32_t row, const
     const uint32_t oldest = row < p->patch ? 0 : (row - p->patch) / p->stride + 1;
     for (uint32_t window = oldest; window <= newest && window < p->rows; window++) {
         int16_t *states = p->columns + (window % rnnpool_phases(p)) * width * hidden;
-        cell_step_all(&p->cell1, wx, hidden, states, width, row == window * p->stride);
+        cell_sweep(&p->cell1, row - window * p->stride, wx, hidden, states, width);
     }
 }
 
@@ -50,7 +50,7 @@ ALWAYS_INLINE void rnnpool_sweep_row(const rnnpool_t *p, uint32_t row, const int
     const uint32_t hidden1 = p->cell1.hidden, hidden2 = p->cell2.hidden;
     int16_t *projected = p->row_ring + (row % p->patch) * p->across * hidden2;
     for (uint32_t t = 0; t < p->patch; t++) {
-        cell_step_all(&p->cell1, wx + t * hidden1, p->stride * hidden1, p->states, p->across, t == 0);
+        cell_sweep(&p->cell1, t, wx + t * hidden1, p->stride * hidden1, p->states, p->across);
     }
     cell_project_states(&p->cell2, p->states, p->across, projected);
 }
@@ -75,7 +75,7 @@ ALWAYS_INLINE void rnnpool_finish_rows(const rnnpool_t *p, uint32_t row, int8_t 
         for (uint32_t t = 0; t < p->patch; t++) {
             const uint32_t source = part == 0 ? row - p->patch + 1 + t : row - t;
             const int16_t *wx = p->row_ring + (source % p->patch) * p->across * hidden;
-            cell_step_all(&p->cell2, wx, hidden, p->states, p->across, t == 0);
+            cell_sweep(&p->cell2, t, wx, hidden, p->states, p->across);
         }
         rnnpool_store(p, part, out);
     }
@@ -91,7 +91,7 @@ ALWAYS_INLINE void rnnpool_finish_columns(const rnnpool_t *p, uint32_t window, i
     for (uint32_t part = 2; part < 4; part++) {
         for (uint32_t t = 0; t < p->patch; t++) {
             const uint32_t column = part == 2 ? t : p->patch - 1 - t;
-            cell_step_all(&p->cell2, projected + column * hidden2, p->stride * hidden2, p->states, p->across, t == 0);
+            cell_sweep(&p->cell2, t, projected + column * hidden2, p->stride * hidden2, p->states, p->across);
         }
         rnnpool_store(p, part, out);
     }
@@ -100,13 +100,11 @@ ALWAYS_INLINE void rnnpool_finish_columns(const rnnpool_t *p, uint32_t window, i
 // Takes one row of input. Returns true when it completes a row of output, which is then in `out`.
 ALWAYS_INLINE bool rnnpool_push_row(const rnnpool_t *p, uint32_t row, const uint8_t *in, int8_t *out)
 {
-    const uint32_t width = rnnpool_width(p), hidden1 = p->cell1.hidden, channels_out = 4u * p->cell2.hidden;
+    const uint32_t width = rnnpool_width(p), channels_out = 4u * p->cell2.hidden;
     if (row >= (uint32_t)(p->rows - 1) * p->stride + p->patch) {
         return false;  // below the last whole window
     }
-    for (uint32_t x = 0; x < width; x++) {
-        cell_project_8bit(&p->cell1, in + x * p->channels_in, p->input, p->scratch + x * hidden1);
-    }
+    cell_project_pixels(&p->cell1, in, p->input, width, p->scratch);
     rnnpool_sweep_row(p, row, p->scratch);
     rnnpool_sweep_columns(p, row, p->scratch);
     if (row + 1 < p->patch || (row + 1 - p->patch) % p->stride != 0) {

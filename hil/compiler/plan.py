@@ -289,7 +289,7 @@ def pool_memory(pool: q.QPool) -> dict[str, int]:
         f"{pool.name}_row_ring": 2 * pool.patch * across * h2,
         f"{pool.name}_scratch": 2 * width * max(h1, h2),
         f"{pool.name}_states": 2 * across * max(h1, h2),
-        f"{pool.name}_sums": 12 * max(h1, h2),
+        f"{pool.name}_sums": 4 * max(h1, h2),
     }
 
 
