@@ -13,15 +13,15 @@ from stub_firmware import expected_boxes, expected_tap, random_image
 from hil import board
 from hil.link import Client, DeviceFault
 from hil.link.messages import Provoke
-from hil.targets import create
 from hil.targets.base import Target
 from hil.targets.reported import explain
+from hil.targets.sim.target import SimTarget
 
 
 @pytest.fixture
-def target(stub_board: tuple[str, Path]) -> Iterator[Target]:
+def target(stub_board: tuple[str, Path]) -> Iterator[SimTarget]:
     name, elf = stub_board
-    with create("sim", board.load(name)) as sim:
+    with SimTarget(board.load(name)) as sim:
         sim.boot(elf)
         yield sim
 
@@ -109,8 +109,28 @@ def test_a_report_that_the_line_lost_is_kept_over_the_reset(target: Target) -> N
         Client(lost, retries=100).provoke("divide_by_zero")
 
 
-def test_a_reset_by_request(target: Target) -> None:
+def test_starts_are_counted_from_power_on_whatever_ram_held_then(target: Target) -> None:
+    """The simulated RAM holds noise at power-on, as a chip's does."""
+    client = Client(target)
+    hello = client.hello()
+    assert (hello.boots, hello.reset_cause & 0x08) == (1, 0x08)
+    target.reset()
+    hello = client.hello()
+    assert (hello.boots, hello.reset_cause & 0x08) == (2, 0)
+
+
+def test_a_reset_by_request_loses_no_byte_and_repeats_nothing(target: SimTarget) -> None:
     client = Client(target)
     boots = client.hello().boots
     client.reset()
-    assert client.hello().boots == (boots + 1) & 0xFFFF
+    assert client.hello().boots == boots + 1
+    assert target.sim.usart.bytes_lost == 0
+    assert (client.statistics.retries, client.statistics.timeouts) == (0, 0)
+
+
+def test_a_crash_costs_no_byte_of_what_is_said_next(target: SimTarget) -> None:
+    client = Client(target)
+    with pytest.raises(DeviceFault):
+        client.provoke("null_call")
+    client.hello()
+    assert target.sim.usart.bytes_lost == 0

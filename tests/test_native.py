@@ -14,9 +14,11 @@ import pytest
 from stub_firmware import expected_boxes, expected_tap, random_image
 
 from hil import board
-from hil.link import Client, DeviceFault, LinkError, UnexpectedReset
+from hil.link import Client, DeviceFault, LinkError, UnexpectedReset, frames
+from hil.link.frames import Frame
+from hil.link.messages import Provoke, Type
 from hil.targets import TargetError, TargetFault, create
-from hil.targets.native import NativeTarget
+from hil.targets.native import NativeTarget, processor_time
 from hil.targets.reported import explain
 
 
@@ -124,6 +126,16 @@ def test_crashes_name_the_function(target: NativeTarget, stub_native: Path, kind
 def test_what_this_computer_cannot_do_is_refused(target: NativeTarget) -> None:
     with pytest.raises(LinkError, match="survived unaligned_ldrd"):
         Client(target).provoke("unaligned_ldrd")
+
+
+def test_a_program_that_computes_is_given_the_processors_time_and_not_the_walls(target: NativeTarget) -> None:
+    target.write(frames.encode(Frame(Type.PROVOKE, 1, bytes([Provoke.ENDLESS_LOOP]))))
+    pid = process_of(target).pid
+    while target.read(0.05) or not processor_time(pid)[1]:
+        pass  # its greeting, before it computes
+    before_s, _ = processor_time(pid)
+    assert target.read(0.2) == b""
+    assert processor_time(pid)[0] - before_s >= 0.2
 
 
 def test_a_killed_process_is_a_fault(target: NativeTarget) -> None:

@@ -141,6 +141,7 @@ class Client:
         boots = self._greet().boots
         for _ in range(self._channel.retries):
             self._channel.send(Type.RESET)
+            self._channel.listen()  # it announces itself as soon as it can hear; what is said before that is lost
             if self._greet().boots != boots:
                 return
         raise LinkTimeout(f"the board did not reset itself, though asked {self._channel.retries} times")

@@ -220,8 +220,11 @@ class SerialTarget:
             raise TargetError(f"the chip at {self._url} is number {answer.unique_id}, not {wanted}: another board")
 
     def _check_reset(self, before: Hello | None, after: Hello) -> None:
-        """The probe and the port can belong to two boards; then the one at the port has not been reset."""
-        if before is not None and (before.unique_id, before.boots) == (after.unique_id, after.boots):
+        """The probe and the port can belong to two boards; then the one at the port has not been reset.
+
+        Another firmware counts its starts in another place: its number says nothing.
+        """
+        if before is not None and _as_it_was(before) == _as_it_was(after):
             raise TargetError(
                 f"the board at {self._url} has not started again although one was flashed or reset: "
                 "do the probe and the port belong to two boards? name them: --at serial=...,probe=..."
@@ -292,6 +295,11 @@ def _group(path: str) -> str:
         return grp.getgrgid(os.stat(path).st_gid).gr_name
     except (OSError, KeyError):
         return "dialout"
+
+
+def _as_it_was(answer: Hello) -> tuple[str, str, int]:
+    """What stays the same as long as a board does not start anew."""
+    return answer.unique_id, answer.build_id, answer.boots
 
 
 def _is_in(elf: Path, build_id: str) -> bool:

@@ -115,7 +115,10 @@ void port_forget_fault(void)
 
 void reset_cause_read(void)
 {
-    reset_cause = (uint8_t)(RCC->CSR >> 24) & 0xfe;
+    uint32_t cause = RCC->CSR;
+    reset_cause = (uint8_t)(cause >> 24) & 0xfe;
+    if (cause & RCC_CSR_POWER)
+        memset(&kept, 0, sizeof kept);
     RCC->CSR |= RCC_CSR_RMVF;
     kept.boots++;
 }

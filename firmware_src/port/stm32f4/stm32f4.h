@@ -34,6 +34,7 @@ typedef struct {
 #define RCC_APB1_PWR BIT(28)
 #define RCC_APB2_USART1 BIT(4)
 #define RCC_CSR_RMVF BIT(24)
+#define RCC_CSR_POWER (BIT(25) | BIT(27))  // BORRSTF, PORRSTF: supply came, or came back
 
 // 5: power controller
 typedef struct {
