@@ -58,6 +58,7 @@ static void run_step(const node_t *node, uint32_t index, const progress_t *progr
     const bool is_complete = node->step(progress->steps[index], out);
     progress->cycles[index] += port_cycles() - start;
     progress->steps[index]++;
+    port_alive();  // one row of the image can set off seconds of work, but no layer's step lasts that long
     if (is_complete) {
         if (node->output != 0 && (model_tap_layer == (int16_t)index || model_tap_layer == MODEL_TAP_ALL)) {
             model_on_tap((uint16_t)index, *row, out, node->output->bytes);

@@ -78,7 +78,7 @@ static void allow_unaligned(void)
 
 void sdram_start(void)
 {
-    if (_sdram_start == _sdram_end)
+    if (&_sdram_start[0] == &_sdram_end[0])
         return;
     start_pins();
     start_controller();
