@@ -30,82 +30,168 @@ ALWAYS_INLINE void depthwise_channel(const depthwise_t *d, const uint8_t *const 
 }
 
 #if HIL_DSP
-enum { DEPTHWISE_MAX_KERNEL = 5 };
-
-// The constants of four neighbouring channels, copied from flash once a row: for each tap the weights of channels 0 and 2,
-// then of 1 and 3.
+// The constants of four neighbouring channels, copied from flash once a row, as the FPU's registers s0 to s25 take them: for
+// each tap the weights of channels 0 and 2, then of 1 and 3.
 typedef struct {
+    int16x2_t weights[9][2];
     int32_t bias[4];
     int32_t multiplier[4];
-    int16x2_t weights[DEPTHWISE_MAX_KERNEL * DEPTHWISE_MAX_KERNEL][2];
 } depthwise_group_t;
 
-// One kernel row of four channels: acc[channel]. Left to itself gcc spreads the multiplications so far that it spills.
-ALWAYS_INLINE void depthwise_taps(const depthwise_t *d, const uint8_t *row, const int16x2_t (*weights)[2], int32_t acc[4])
+// One column of one row of input: channels 0 and 2 in r8, 1 and 3 in r9.
+#define DEPTHWISE_COLUMN(row, column)                          \
+    "ldr.w r9, [" #row ", #" #column " * %c[channels]]\n\t"    \
+    ".if %c[is_signed]\n\t"                                   \
+    "sxtb16 r8, r9\n\t"                                       \
+    "sxtb16 r9, r9, ror #8\n\t"                               \
+    ".else\n\t"                                               \
+    "uxtb16 r8, r9\n\t"                                       \
+    "uxtb16 r9, r9, ror #8\n\t"                               \
+    ".endif\n\t"
+// That column times one tap's weights, for the pixel whose four sums are named.
+#define DEPTHWISE_TAP(even, odd, a0, a1, a2, a3)                \
+    "vmov lr, " #even "\n\t"                                  \
+    "smlabb " #a0 ", r8, lr, " #a0 "\n\t"                     \
+    "smlatt " #a2 ", r8, lr, " #a2 "\n\t"                     \
+    "vmov lr, " #odd "\n\t"                                   \
+    "smlabb " #a1 ", r9, lr, " #a1 "\n\t"                     \
+    "smlatt " #a3 ", r9, lr, " #a3 "\n\t"
+#define DEPTHWISE_FIRST(even, odd) DEPTHWISE_TAP(even, odd, r0, r1, r2, r3)
+#define DEPTHWISE_SECOND(even, odd) DEPTHWISE_TAP(even, odd, r4, r5, r6, r7)
+// One kernel row for two neighbouring pixels; a column that both look at is loaded once.
+#define DEPTHWISE_ROW(row, e0, o0, e1, o1, e2, o2)              \
+    DEPTHWISE_COLUMN(row, 0) DEPTHWISE_FIRST(e0, o0)            \
+    DEPTHWISE_COLUMN(row, 1) DEPTHWISE_FIRST(e1, o1)            \
+    ".if %c[stride] == 1\n\t"                                 \
+    DEPTHWISE_SECOND(e0, o0)                                    \
+    DEPTHWISE_COLUMN(row, 2) DEPTHWISE_FIRST(e2, o2)            \
+    DEPTHWISE_SECOND(e1, o1)                                    \
+    DEPTHWISE_COLUMN(row, 3) DEPTHWISE_SECOND(e2, o2)           \
+    ".else\n\t"                                               \
+    DEPTHWISE_COLUMN(row, 2) DEPTHWISE_FIRST(e2, o2)            \
+    DEPTHWISE_SECOND(e0, o0)                                    \
+    DEPTHWISE_COLUMN(row, 3) DEPTHWISE_SECOND(e1, o1)           \
+    DEPTHWISE_COLUMN(row, 4) DEPTHWISE_SECOND(e2, o2)           \
+    ".endif\n\t"
+#define DEPTHWISE_ALL(operation, operand)                                                                              \
+    operation "r0, r0" operand "\n\t" operation "r1, r1" operand "\n\t" operation "r2, r2" operand "\n\t"              \
+    operation "r3, r3" operand "\n\t" operation "r4, r4" operand "\n\t" operation "r5, r5" operand "\n\t"              \
+    operation "r6, r6" operand "\n\t" operation "r7, r7" operand "\n\t"
+#define DEPTHWISE_SATURATE(operation)                                                                                  \
+    operation " r0, #8, r0\n\t" operation " r1, #8, r1\n\t" operation " r2, #8, r2\n\t" operation " r3, #8, r3\n\t"     \
+    operation " r4, #8, r4\n\t" operation " r5, #8, r5\n\t" operation " r6, #8, r6\n\t" operation " r7, #8, r7\n\t"
+
+// Four channels of the pixels from `out` to `end`, two at a time, of an 8-bit map. The nine weights wait in the FPU's
+// registers, from where a word costs one cycle.
+ALWAYS_INLINE void depthwise_pairs(const depthwise_t *d, const depthwise_group_t *group, const uint8_t *row0,
+                                   const uint8_t *row1, const uint8_t *row2, uint8_t *out, const uint8_t *end)
 {
-    int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3], even, odd, w_even, w_odd;
+    register const depthwise_group_t *from __asm__("r0") = group;
+    register uint8_t *to __asm__("r1") = out;
+    register const uint8_t *stop __asm__("r2") = end;
+    register const uint8_t *in0 __asm__("r10") = row0;
+    register const uint8_t *in1 __asm__("r11") = row1;
+    register const uint8_t *in2 __asm__("r12") = row2;
     __asm__ volatile(
-        ".set tap, 0\n\t"
-        ".rept %c[kernel]\n\t"
-        "ldr.w %[even], [%[row], #tap * %c[channels]]\n\t"
-        "ldr.w %[w_even], [%[w], #tap * 8]\n\t"
-        "ldr.w %[w_odd], [%[w], #tap * 8 + 4]\n\t"
-        ".if %c[is_signed]\n\t"
-        "sxtb16 %[odd], %[even], ror #8\n\t"
-        "sxtb16 %[even], %[even]\n\t"
-        ".else\n\t"
-        "uxtb16 %[odd], %[even], ror #8\n\t"
-        "uxtb16 %[even], %[even]\n\t"
+        "vldmia r0, {s0-s25}\n\t"
+        "vmov s26, r1\n\t"
+        "vmov s27, r2\n\t"
+        ".p2align 2\n\t"
+        "1:\n\t"
+        "vmov r0, s18\n\t"
+        "vmov r1, s19\n\t"
+        "vmov r2, s20\n\t"
+        "vmov r3, s21\n\t"
+        "vmov r4, s18\n\t"
+        "vmov r5, s19\n\t"
+        "vmov r6, s20\n\t"
+        "vmov r7, s21\n\t"
+        DEPTHWISE_ROW(r10, s0, s1, s2, s3, s4, s5)
+        DEPTHWISE_ROW(r11, s6, s7, s8, s9, s10, s11)
+        DEPTHWISE_ROW(r12, s12, s13, s14, s15, s16, s17)
+        ".if %c[shift]\n\t"
+        DEPTHWISE_ALL("lsl.w ", ", %[shift]")
         ".endif\n\t"
-        "smlabb %[a0], %[even], %[w_even], %[a0]\n\t"
-        "smlatt %[a2], %[even], %[w_even], %[a2]\n\t"
-        "smlabb %[a1], %[odd], %[w_odd], %[a1]\n\t"
-        "smlatt %[a3], %[odd], %[w_odd], %[a3]\n\t"
-        ".set tap, tap + 1\n\t"
-        ".endr" EMPTY_LINES_64
-        : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [even] "=&r"(even), [odd] "=&r"(odd),
-          [w_even] "=&r"(w_even), [w_odd] "=&r"(w_odd)
-        : [row] "r"(row), [w] "r"(weights), [kernel] "i"(d->kernel), [channels] "i"(d->channels),
-          [is_signed] "i"(d->input == TYPE_S8)
-        : "memory");
-    acc[0] = a0, acc[1] = a1, acc[2] = a2, acc[3] = a3;
+        "vmov r8, s22\n\t"
+        "vmov r9, s23\n\t"
+        "smmulr r0, r0, r8\n\t"
+        "smmulr r4, r4, r8\n\t"
+        "smmulr r1, r1, r9\n\t"
+        "smmulr r5, r5, r9\n\t"
+        "vmov r8, s24\n\t"
+        "vmov r9, s25\n\t"
+        "smmulr r2, r2, r8\n\t"
+        "smmulr r6, r6, r8\n\t"
+        "smmulr r3, r3, r9\n\t"
+        "smmulr r7, r7, r9\n\t"
+        "vmov r8, s26\n\t"
+        "vmov r9, s27\n\t"
+        ".if %c[is_output_signed]\n\t"
+        DEPTHWISE_SATURATE("ssat")
+        ".else\n\t"
+        DEPTHWISE_SATURATE("usat")
+        ".endif\n\t"
+        "strb.w r0, [r8]\n\t"
+        "strb.w r1, [r8, #1]\n\t"
+        "strb.w r2, [r8, #2]\n\t"
+        "strb.w r3, [r8, #3]\n\t"
+        "strb.w r4, [r8, #%c[channels]]\n\t"
+        "strb.w r5, [r8, #%c[channels] + 1]\n\t"
+        "strb.w r6, [r8, #%c[channels] + 2]\n\t"
+        "strb.w r7, [r8, #%c[channels] + 3]\n\t"
+        "addw r8, r8, #2 * %c[channels]\n\t"
+        "addw r10, r10, #2 * %c[stride] * %c[channels]\n\t"
+        "addw r11, r11, #2 * %c[stride] * %c[channels]\n\t"
+        "addw r12, r12, #2 * %c[stride] * %c[channels]\n\t"
+        "vmov s26, r8\n\t"
+        "cmp.w r8, r9\n\t"
+        "bne.w 1b" EMPTY_LINES_192
+        : "+r"(from), "+r"(to), "+r"(stop), "+r"(in0), "+r"(in1), "+r"(in2)
+        : [channels] "i"(d->channels), [stride] "i"(d->stride), [shift] "i"(d->shift),
+          [is_signed] "i"(d->input == TYPE_S8), [is_output_signed] "i"(d->output == TYPE_S8)
+        : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10",
+          "s11", "s12", "s13", "s14", "s15", "s16", "s17", "s18", "s19", "s20", "s21", "s22", "s23", "s24", "s25", "s26",
+          "s27", "cc", "memory");
 }
 
-// One row of output for channels `ch` to `ch` + 4.
+// One row of output for channels `ch` to `ch` + 4. Of an odd width the last pair reaches back over a pixel already done.
 ALWAYS_INLINE void depthwise_row_of_4(const depthwise_t *d, const uint8_t *const rows[], uint32_t ch, uint8_t *out)
 {
-    const uint32_t pitch = d->channels * (d->output == TYPE_S16 ? 2u : 1u), step = d->stride * d->channels;
     depthwise_group_t group;
     memcpy(group.bias, d->bias + ch, sizeof group.bias);
     memcpy(group.multiplier, d->multiplier + ch, sizeof group.multiplier);
-    for (uint32_t tap = 0; tap < (uint32_t)d->kernel * d->kernel; tap++) {
+    for (uint32_t tap = 0; tap < 9; tap++) {
         const uint32_t bytes = load_word(d->weight + tap * d->channels + ch);
         group.weights[tap][0] = widen_even(bytes, true);
         group.weights[tap][1] = widen_odd(bytes, true);
     }
-#pragma GCC unroll 1
-    for (uint32_t x = 0; x < d->width_out * step; x += step, out += pitch) {
-        int32_t acc[4] = {group.bias[0], group.bias[1], group.bias[2], group.bias[3]};
-#pragma GCC unroll 5
-        for (uint32_t i = 0; i < d->kernel; i++) {
-            depthwise_taps(d, rows[i] + x + ch, &group.weights[i * d->kernel], acc);
-        }
-#pragma GCC unroll 4
-        for (uint32_t i = 0; i < 4; i++) {
-            store_saturated(out, i, requantise(acc[i], group.multiplier[i], d->shift), d->output);
-        }
+    const uint32_t odd = d->width_out % 2, last = (d->width_out - 2u) * d->channels;
+    const uint8_t *const row0 = rows[0] + ch, *const row1 = rows[1] + ch, *const row2 = rows[2] + ch;
+    uint8_t *const end = out + d->width_out * d->channels;
+    out += ch;
+    depthwise_pairs(d, &group, row0, row1, row2, out, end + ch - odd * d->channels);
+    if (odd) {
+        const uint32_t back = last * d->stride;
+        depthwise_pairs(d, &group, row0 + back, row1 + back, row2 + back, out + last, end + ch);
     }
 }
 #endif
+
+// Whether depthwise_row_of_4 takes the shape.
+ALWAYS_INLINE bool depthwise_is_fast(const depthwise_t *d)
+{
+    return HIL_DSP && d->kernel == 3 && d->stride <= 2 && d->channels % 4 == 0 && d->channels <= 512 && d->width_out >= 2 &&
+           d->output != TYPE_S16;
+}
 
 // One row of output from `kernel` padded rows of input.
 ALWAYS_INLINE void depthwise_row(const depthwise_t *d, const uint8_t *const rows[], void *out)
 {
 #if HIL_DSP
-    if (d->channels % 4 == 0 && d->kernel <= DEPTHWISE_MAX_KERNEL) {
+    if (depthwise_is_fast(d)) {
 #pragma GCC unroll 1
         for (uint32_t ch = 0; ch < d->channels; ch += 4) {
-            depthwise_row_of_4(d, rows, ch, (uint8_t *)out + ch * (d->output == TYPE_S16 ? 2u : 1u));
+            depthwise_row_of_4(d, rows, ch, out);
         }
         return;
     }

@@ -1,0 +1,211 @@
+// Dense convolutions with dual multiplies: pixels and weights are widened to 16 bits once, then multiplied three outputs by
+// two pixels at a time.
+#ifndef CONV_DSP_H
+#define CONV_DSP_H
+
+#include "conv_layer.h"
+
+#if HIL_DSP
+// Columns of input that `pixels` neighbouring outputs look at.
+ALWAYS_INLINE uint32_t conv_columns(const conv_t *c, uint32_t pixels)
+{
+    return (pixels - 1) * c->stride + c->kernel;
+}
+
+// Bytes to halfwords, in the order 0 2 1 3 of each four. Pointers that move, because a store to an address with a
+// register in it takes a second cycle.
+ALWAYS_INLINE void conv_widen(const uint8_t *from, uint32_t count, type_t type, int16_t *to)
+{
+    const uint8_t *const end = from + count;
+    int16x2_t *words = (int16x2_t *)(void *)to;
+#pragma GCC unroll 4
+    for (; from != end; from += 4, words += 2) {
+        const uint32_t bytes = load_word(from);
+        words[0] = widen_even(bytes, type == TYPE_S8);
+        words[1] = widen_odd(bytes, type == TYPE_S8);
+    }
+}
+
+// The weights of three outputs with `taps` each, word by word beside each other as conv_pairs reads them.
+ALWAYS_INLINE void conv_widen_weights(const int8_t *weights, uint32_t taps, int16_t *to)
+{
+    for (uint32_t i = 0; i < taps; i += 4, to += 12) {
+        const uint32_t w0 = load_word(weights + i), w1 = load_word(weights + taps + i), w2 = load_word(weights + 2 * taps + i);
+        const int16x2_t halves[6] = {
+            widen_even(w0, true), widen_even(w1, true), widen_even(w2, true),
+            widen_odd(w0, true),  widen_odd(w1, true),  widen_odd(w2, true),
+        };
+        memcpy(to, halves, sizeof halves);
+    }
+}
+
+#define CONV_STRING(x) CONV_STRING_OF(x)
+#define CONV_STRING_OF(x) #x
+#define CONV_U8 0  // type_t's values, for the assembler
+#define CONV_S8 1
+_Static_assert(CONV_U8 == TYPE_U8 && CONV_S8 == TYPE_S8, "conv_pairs tells the types apart by their values");
+#define CONV_ALL_SIX(operation, operand)                                                                          \
+    operation "r0, r0" operand "\n\t" operation "r1, r1" operand "\n\t" operation "r2, r2" operand "\n\t"         \
+    operation "r3, r3" operand "\n\t" operation "r4, r4" operand "\n\t" operation "r5, r5" operand "\n\t"
+#define CONV_SATURATE(operation, bits)                                                                            \
+    operation " r0, #" bits ", r0\n\t" operation " r1, #" bits ", r1\n\t" operation " r2, #" bits ", r2\n\t"       \
+    operation " r3, #" bits ", r3\n\t" operation " r4, #" bits ", r4\n\t" operation " r5, #" bits ", r5\n\t"
+#define CONV_STORE(operation, size)                                                                               \
+    operation " r0, [r9]\n\t"                                                                                    \
+    operation " r2, [r9, #" size "]\n\t"                                                                         \
+    operation " r4, [r9, #2 * " size "]\n\t"                                                                     \
+    operation " r1, [r9, #%c[out_pitch]]\n\t"                                                                    \
+    operation " r3, [r9, #%c[out_pitch] + " size "]\n\t"                                                         \
+    operation " r5, [r9, #%c[out_pitch] + 2 * " size "]\n\t"
+
+// Words of a kernel row that are multiplied without a loop: few enough for the 1 KB instruction cache.
+ALWAYS_INLINE uint32_t conv_unroll(uint32_t words)
+{
+    return words % 16 == 0 ? 16 : words % 12 == 0 ? 12 : words % 8 == 0 ? 8 : words % 4 == 0 ? 4 : 2;
+}
+
+// What conv_pairs reads of three neighbouring outputs, at the start of the scratch memory.
+typedef struct {
+    int32_t bias[3];
+    int32_t multiplier[3];
+    int16_t weights[];  // [kernel][words][3][2]
+} conv_group_t;
+
+// Three outputs of the pixels from `out` to `end`, two at a time, from widened rows of input.
+//
+// Five loads from one memory overlap, so they cost 6 cycles and feed 6 SMLADs. Aligned, with all instructions 32 bits wide,
+// the fetch just keeps up: a loop that starts at a halfword takes 14 cycles a word instead of 12. All 14 registers are in
+// use there, so what only the beginning and the end of a pixel pair need waits in the FPU's registers.
+ALWAYS_INLINE void conv_pairs(const conv_t *c, const conv_group_t *group, const int16_t *pixels, uint32_t columns,
+                              uint8_t *out, const uint8_t *end)
+{
+    const uint32_t words = (uint32_t)c->kernel * c->channels_in / 2, itemsize = c->output == TYPE_S16 ? 2 : 1;
+    register const conv_group_t *from __asm__("r11") = group;
+    register const int16_t *x __asm__("r12") = pixels;
+    register uint8_t *to __asm__("r9") = out;
+    register const uint8_t *stop __asm__("r10") = end;
+    register uint32_t skip __asm__("r6") = 2 * columns * c->channels_in - 4 * words;  // to the next kernel row
+    __asm__ volatile(
+        "vldmia r11!, {s0-s5}\n\t"
+        "vmov s6, r11\n\t"
+        "vmov s7, r12\n\t"
+        "vmov s8, r9\n\t"
+        "vmov s9, r10\n\t"
+        "vmov s10, r6\n\t"
+        "movw r7, #12 * %c[words] * %c[kernel]\n\t"
+        "add r11, r7\n\t"
+        "vmov s11, r11\n\t"
+        ".p2align 2\n\t"
+        "1:\n\t"
+        "vmov r11, s6\n\t"
+        "vmov r12, s7\n\t"
+        "vmov r0, s0\n\t"
+        "vmov r1, s0\n\t"
+        "vmov r2, s1\n\t"
+        "vmov r3, s1\n\t"
+        "vmov r4, s2\n\t"
+        "vmov r5, s2\n\t"
+        "2:\n\t"
+        ".if %c[words] != %c[unroll]\n\t"
+        "movw lr, #4 * %c[words]\n\t"
+        "add.w lr, r12\n\t"
+        ".endif\n\t"
+        "3:\n\t"
+        ".set offset, 0\n\t"
+        ".rept %c[unroll]\n\t"
+        "ldr.w r6, [r11, #3 * offset]\n\t"
+        "ldr.w r7, [r11, #3 * offset + 4]\n\t"
+        "ldr.w r8, [r11, #3 * offset + 8]\n\t"
+        "ldr.w r9, [r12, #offset]\n\t"
+        "ldr.w r10, [r12, #offset + %c[pitch]]\n\t"
+        "smlad r0, r6, r9, r0\n\t"
+        "smlad r1, r6, r10, r1\n\t"
+        "smlad r2, r7, r9, r2\n\t"
+        "smlad r3, r7, r10, r3\n\t"
+        "smlad r4, r8, r9, r4\n\t"
+        "smlad r5, r8, r10, r5\n\t"
+        ".set offset, offset + 4\n\t"
+        ".endr\n\t"
+        ".if %c[words] != %c[unroll] || %c[kernel] > 1\n\t"
+        "add.w r11, #12 * %c[unroll]\n\t"
+        "add.w r12, #4 * %c[unroll]\n\t"
+        ".endif\n\t"
+        ".if %c[words] != %c[unroll]\n\t"
+        "cmp r12, lr\n\t"
+        "bne.w 3b\n\t"
+        ".endif\n\t"
+        ".if %c[kernel] > 1\n\t"
+        "vmov r6, s10\n\t"
+        "vmov r7, s11\n\t"
+        "add.w r12, r6\n\t"
+        "cmp.w r11, r7\n\t"
+        "bne.w 2b\n\t"
+        ".endif\n\t"
+        "vmov r6, s3\n\t"
+        "vmov r7, s4\n\t"
+        "vmov r8, s5\n\t"
+        ".if %c[shift]\n\t"
+        CONV_ALL_SIX("lsl.w ", ", %[shift]")
+        ".endif\n\t"
+        "smmulr r0, r0, r6\n\t"
+        "smmulr r1, r1, r6\n\t"
+        "smmulr r2, r2, r7\n\t"
+        "smmulr r3, r3, r7\n\t"
+        "smmulr r4, r4, r8\n\t"
+        "smmulr r5, r5, r8\n\t"
+        "vmov r9, s8\n\t"
+        "vmov r10, s9\n\t"
+        ".if %c[type] == " CONV_STRING(CONV_U8) "\n\t"
+        CONV_SATURATE("usat", "8")
+        CONV_STORE("strb.w", "1")
+        ".elseif %c[type] == " CONV_STRING(CONV_S8) "\n\t"
+        CONV_SATURATE("ssat", "8")
+        CONV_STORE("strb.w", "1")
+        ".else\n\t"
+        CONV_SATURATE("ssat", "16")
+        CONV_STORE("strh.w", "2")
+        ".endif\n\t"
+        "vmov r12, s7\n\t"
+        "movw r6, #2 * %c[pitch]\n\t"
+        "addw r9, r9, #2 * %c[out_pitch]\n\t"
+        "add.w r12, r6\n\t"
+        "vmov s8, r9\n\t"
+        "vmov s7, r12\n\t"
+        "cmp.w r9, r10\n\t"
+        "bne.w 1b" EMPTY_LINES_192
+        : "+r"(from), "+r"(x), "+r"(to), "+r"(stop), "+r"(skip)
+        : [words] "i"(words), [unroll] "i"(conv_unroll(words)), [kernel] "i"(c->kernel), [shift] "i"(c->shift),
+          [pitch] "i"(2 * c->stride * c->channels_in), [out_pitch] "i"(c->channels_out * itemsize), [type] "i"(c->output)
+        : "r0", "r1", "r2", "r3", "r4", "r5", "r7", "r8", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9",
+          "s10", "s11", "cc", "memory");
+}
+
+// Outputs `first` to `first` + `count` of a row. The last three channels and the last two pixels reach back over ones that
+// are done already where the numbers do not come out even.
+ALWAYS_INLINE void conv_chunk(const conv_t *c, const uint8_t *const rows[], uint32_t first, uint32_t count, uint8_t *out)
+{
+    const uint32_t taps = (uint32_t)c->kernel * c->kernel * c->channels_in, columns = conv_columns(c, count);
+    const uint32_t itemsize = c->output == TYPE_S16 ? 2 : 1, pitch = c->channels_out * itemsize;
+    conv_group_t *group = (conv_group_t *)(void *)c->scratch;
+    int16_t *pixels = group->weights + 3 * taps;
+    for (uint32_t k = 0; k < c->kernel; k++) {
+        const uint8_t *row = rows[k] + first * c->stride * c->channels_in;
+        conv_widen(row, columns * c->channels_in, c->input, pixels + k * columns * c->channels_in);
+    }
+    out += first * pitch;
+#pragma GCC unroll 1
+    for (uint32_t o = 0; o < c->channels_out; o += 3) {
+        const uint32_t output = o + 3 <= c->channels_out ? o : c->channels_out - 3u;
+        memcpy(group->bias, c->bias + output, sizeof group->bias);
+        memcpy(group->multiplier, c->multiplier + output, sizeof group->multiplier);
+        conv_widen_weights(c->weight + output * taps, taps, group->weights);
+        uint8_t *to = out + output * itemsize, *const end = to + count * pitch;
+        conv_pairs(c, group, pixels, columns, to, end - count % 2 * pitch);
+        if (count % 2 != 0) {
+            conv_pairs(c, group, pixels + (count - 2) * c->stride * c->channels_in, columns, end - 2 * pitch, end);
+        }
+    }
+}
+#endif
+
+#endif
