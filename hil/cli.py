@@ -48,6 +48,10 @@ DataFolder = Annotated[
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write run.json here.")]
 ReportFile = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write report.html here.")]
+Timing = Annotated[
+    str | None,
+    typer.Option("--timing", metavar="MODE", help="Of the simulated board: fast, full (with flash caches) or both."),
+]
 LimitsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML laid over platforms/BOARD/limits.toml.")]
 
 
@@ -57,16 +61,18 @@ def demo(
     board: BoardName = "stm32f407_disco",
     out: Annotated[Path, typer.Option(help="Folder for what it writes.", show_default="build/demo")] = BUILD / "demo",
     at: At = None,
+    timing: Timing = None,
 ) -> None:
     """Find the face in a photo, on a simulated board, and compare it with the references."""
-    from hil.bench.batch import Job, demo_photo, run_job, write_results
+    from hil.bench.batch import BOTH, Job, demo_photo, run_job, write_results
 
     for stale in ("run.json", "report.html"):
         (out / stale).unlink(missing_ok=True)
+    timing = timing or (BOTH if target == "sim" else None)
     with progress() as step:
         step("writing the photo", 0)
         photo = demo_photo(out / "image.png", DEMO_MODEL)
-        subjects = run_job(Job(DEMO_MODEL, (_shortest(photo),), target, board, at=at), step)
+        subjects = run_job(Job(DEMO_MODEL, (_shortest(photo),), target, board, at=at, timing=timing), step)
     write_results(subjects, out / "run.json", out / "report.html")
     _show([subject.run for subject in subjects])
     console.print(
@@ -107,11 +113,12 @@ def run(
     out: Annotated[Path | None, typer.Option(help="The generated directory; default build/MODEL/BOARD.")] = None,
     at: At = None,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Write down the link, for hil replay.")] = None,
+    timing: Timing = None,
 ) -> None:
     """Run photos through the firmware and compare with the references."""
     from hil.bench.batch import Job, run_job, write_results
 
-    job = Job(model, tuple(images), target, board, fit, elf, limits, out, at, record)
+    job = Job(model, tuple(images), target, board, fit, elf, limits, out, at, record, timing)
     with progress() as step:
         subjects = run_job(job, step)
     write_results(subjects, json, report)

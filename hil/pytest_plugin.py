@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--board", action="append", help=f"a folder of platforms/; repeatable (default {DEFAULT_BOARD})")
     group.addoption("--model", default=DEFAULT_MODEL, help=f"a model's name or checkpoint (default {DEFAULT_MODEL})")
+    group.addoption("--timing", choices=("fast", "full"), help="of the simulated board's timing model (default fast)")
     group.addoption("--at", help="for --target serial: PORT[,KEY=VALUE...], as for hil run")
 
 
@@ -90,12 +91,17 @@ def firmware(place: Place, pytestconfig: pytest.Config) -> Firmware:
         pytest.skip(str(error))
 
 
-def create_target(place: Place, at: str | None = None) -> Target:
-    """A target for a place; skips the test where this machine cannot have it. at: how a real board is reached."""
+def create_target(place: Place, at: str | None = None, timing: str | None = None) -> Target:
+    """A target for a place; skips the test where this machine cannot have it.
+
+    at: how a real board is reached; timing: the mode of the simulated board's timing model.
+    """
     from hil import board, targets
     from hil.targets.connection import options
 
-    connection = options(place.target, at) if place.target == "serial" else {}
+    connection = options(
+        place.target, at if place.target == "serial" else None, timing if place.target == "sim" else None
+    )
     try:
         return targets.create(place.target, board.load(place.board), **connection)
     except HilError as error:
@@ -105,7 +111,7 @@ def create_target(place: Place, at: str | None = None) -> Target:
 @pytest.fixture
 def target(place: Place, pytestconfig: pytest.Config) -> Iterator[Target]:
     """A fresh target, not booted."""
-    with create_target(place, pytestconfig.getoption("--at")) as fresh:
+    with create_target(place, pytestconfig.getoption("--at"), pytestconfig.getoption("--timing")) as fresh:
         yield fresh
 
 

@@ -14,6 +14,7 @@ from hil import board
 from hil.targets.sim import SimBoard, SimTarget
 from hil.targets.sim.call import start_up
 from hil.targets.sim.image import load
+from hil.timing.engine import Mode
 from hil.timing.model import ModelledCycles
 
 SOURCES = Path(__file__).parent / "firmware"
@@ -53,16 +54,16 @@ def program(*names: str, defines: tuple[str, ...] = (), stack_bytes: int = 1024,
     return elf
 
 
-def simulated(*names: str, **options: object) -> SimBoard:
+def simulated(*names: str, mode: Mode = "fast", **options: object) -> SimBoard:
     """A board with a program of which single functions can be called: memory is ready, nothing has run."""
     elf = program(*names, **options)  # type: ignore[arg-type]
-    board = SimBoard(DISCO, load(elf, DISCO), ModelledCycles())
+    board = SimBoard(DISCO, load(elf, DISCO), ModelledCycles(mode))
     start_up(board)
     return board
 
 
 def target(*names: str, runaway_s: float = 0.2, **options: object) -> SimTarget:
     """The same as a target."""
-    made = SimTarget(DISCO, model=ModelledCycles(), runaway_s=runaway_s)
+    made = SimTarget(DISCO, runaway_s=runaway_s)
     made.boot(program(*names, **options))  # type: ignore[arg-type]
     return made

@@ -47,3 +47,11 @@ def test_only_a_real_board_is_connected_to() -> None:
     assert options("serial", None) == {"connection": Connection()}
     with pytest.raises(HilError, match="--at COM3 is for --target serial"):
         options("sim", "COM3")
+
+
+def test_timing_mode_is_for_the_simulated_board() -> None:
+    assert options("sim", None, "full") == {"timing": "full"}
+    with pytest.raises(HilError, match="is for --target sim: target serial does not count"):
+        options("serial", None, "full")
+    with pytest.raises(HilError, match="no such mode .* choose one of fast, full"):
+        options("sim", None, "slow")

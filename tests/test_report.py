@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import fakes
@@ -70,6 +71,13 @@ def test_layers_cycles_memories_link_and_replay_are_there() -> None:
     assert "SRAM" in html and "CCM" in html and "stack in reserve" in html
     assert "80\u202f000 bytes out" in html
     assert "hil run rnnpool_face_m4 &#39;photos/a b.png&#39; --target sim --board stm32f407_disco" in html
+
+
+def test_the_timing_models_mode_and_the_difference_to_the_other_are_named() -> None:
+    cycles = replace(fakes.run().cycles, mode="fast", full_total=72_420_000)
+    page = render([fakes.subject(cycles=cycles)])
+    assert "(timing-model, fast)" in page
+    assert "timing model in full mode: 72.4 M cycles (+2.0 %)" in page
 
 
 def test_a_failed_limit_and_a_divergence_stand_out() -> None:

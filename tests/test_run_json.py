@@ -38,6 +38,8 @@ SCHEMA: dict[str, Any] = {
         "total": OPTIONAL,
         "layers": (dict, type(None)),
         "decode": OPTIONAL,
+        "mode": (str, type(None)),
+        "full_total": OPTIONAL,
     },
     "ram": {
         "static_bytes": OPTIONAL,

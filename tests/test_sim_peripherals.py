@@ -10,6 +10,7 @@ from board_programs import DISCO, simulated
 from hil.targets import TargetError
 from hil.targets.sim import SimBoard
 from hil.targets.sim.call import call
+from hil.timing.engine import Mode
 
 
 @pytest.fixture
@@ -144,3 +145,23 @@ def test_lowest_stack_pointer_is_exact(board: SimBoard, depth: int) -> None:
     assert (board.observed().stack_low, board.observed().stack_used) == (low, top - low)
     painted = board.core.memory.read(DISCO.sram.origin, 1024)
     assert len(painted) - len(painted.lstrip(b"\xa5")) == low + 8 - DISCO.sram.origin, "as painting sees it"
+
+
+@pytest.mark.parametrize("code", ["five_nops", "loads", "multiple", "divide", "float_work", "loop", "under_it"])
+@pytest.mark.parametrize("mode", ["fast", "full"])
+def test_cycle_counter_equals_what_is_accounted_from_outside(code: str, mode: Mode) -> None:
+    seen = []
+    for pc in _reads_of_the_counter(code):  # stop the board just before each of the two, each time from power-on
+        stopped = simulated("peripherals", mode=mode)
+        seen.append(call(stopped, f"straight_{code}", stop=pc).cycles)
+    board = simulated("peripherals", mode=mode)
+    call(board, "start_counter")
+    assert call(board, f"straight_{code}").r0 == seen[1] - seen[0]
+
+
+def _reads_of_the_counter(code: str) -> list[int]:
+    """The addresses of `ldr r1, [r0]` and `ldr r2, [r0]` in a function of STRAIGHT."""
+    board = simulated("peripherals")
+    start = board.image.symbols.address(f"straight_{code}") or 0
+    body = board.core.memory.read(start, 128)
+    return [start + body.index(opcode) for opcode in (b"\x01\x68", b"\x02\x68")]

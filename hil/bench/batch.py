@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from hil import board as boards
@@ -21,13 +22,15 @@ from hil.targets.connection import options
 from hil.targets.recording import Recorder
 
 Step = Callable[[str, float], None]  # what is being done, and how much of it is done (0..1)
+BOTH = "both"  # of the timing model's modes
 
 
 @dataclass(frozen=True)
 class Job:
     """What to run where. elf: a firmware to run instead of the built one; limits: a file laid over the board's.
 
-    at: how a real board is reached (hil.targets.connection). record: a file for what passes over the link.
+    at: how a real board is reached (hil.targets.connection). record: a file for what passes over the link. timing: the
+    mode of the simulated board's timing model, "fast" without; BOTH runs every image in the two and compares.
     """
 
     model: str
@@ -40,6 +43,7 @@ class Job:
     out: Path | None = None
     at: str | None = None
     record: Path | None = None
+    timing: str | None = None
 
 
 def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
@@ -50,7 +54,8 @@ def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
     """
     board = boards.load(job.board)
     check_target(job.target)
-    connection = options(job.target, job.at)
+    both = job.timing == BOTH
+    connection = options(job.target, job.at, "fast" if both else job.timing)
     step("reading the model and the images", 0)
     spec = model_spec(job.model)
     limits = load_limits(board, spec.name, job.limits)
@@ -62,7 +67,19 @@ def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
     if job.record is not None:
         target = Recorder(target, job.record, header(firmware, photos, target.capabilities))
     with Bench(firmware, target, limits) as bench:
-        return [_run_photo(bench, photo, i, len(photos), step) for i, photo in enumerate(photos)]
+        subjects = [_run_photo(bench, photo, i, len(photos), step) for i, photo in enumerate(photos)]
+    return _with_full_timing(firmware, photos, subjects, step) if both else subjects
+
+
+def _with_full_timing(firmware: Firmware, photos: list[Photo], subjects: list[Subject], step: Step) -> list[Subject]:
+    """The subjects with the cycles that the timing model's full mode counts."""
+    compared = []
+    with Bench(firmware, targets.create("sim", firmware.board, timing="full")) as bench:
+        for photo, subject in zip(photos, subjects, strict=True):
+            progress = partial(step, f"running {photo.name} with full timing")
+            cycles = replace(subject.run.cycles, full_total=bench.infer(photo.pixels, progress).total_cycles)
+            compared.append(replace(subject, run=replace(subject.run, cycles=cycles)))
+    return compared
 
 
 def _run_photo(bench: Bench, photo: Photo, index: int, count: int, step: Step) -> Subject:

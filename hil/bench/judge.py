@@ -73,7 +73,7 @@ def _cycles(result: Result, firmware: Firmware, target: Target) -> Cycles:
     if source is None or result.layer_cycles is None:
         return Cycles(None, clock_hz, None, None, None)
     layers = dict(zip(firmware.layer_names, result.layer_cycles, strict=True))
-    return Cycles(source, clock_hz, result.total_cycles, layers, result.decode_cycles)
+    return Cycles(source, clock_hz, result.total_cycles, layers, result.decode_cycles, target.capabilities.timing)
 
 
 def _ram(result: Result, firmware: Firmware) -> Ram:

@@ -37,6 +37,7 @@ def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities) 
         "preset": firmware.preset,
         "build_id": firmware.build_id,
         "cycles": capabilities.cycles,
+        "timing": capabilities.timing,
         "sizes": asdict(firmware.sizes) if firmware.sizes else None,
         "stack_bound": firmware.stack_bound.bytes if firmware.stack_bound else None,
         "images": [{"path": str(p.path) if p.path else None, "sha256": p.sha256, "fitted": p.fitted} for p in photos],
@@ -70,7 +71,8 @@ def replay(path: Path, model: str | None = None, step: Step = lambda what, done:
     photos = list(_photos(recording, firmware))
     if not photos:
         raise HilError(f"{path} holds no whole image: record a run that gets further")
-    target = ReplayTarget(firmware.board, recording, Capabilities(cycles=recording.header["cycles"]))
+    counts = Capabilities(recording.header["cycles"], timing=recording.header.get("timing"))
+    target = ReplayTarget(firmware.board, recording, counts)
     subjects = []
     with Bench(firmware, target, load_limits(firmware.board, firmware.network_name)) as bench:
         for done, photo in enumerate(photos):

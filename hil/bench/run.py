@@ -39,13 +39,32 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class Cycles:
-    """Where the time went. total = the layers + decode + overhead (scheduling between the layers)."""
+    """Where the time went. total = the layers + decode + overhead (scheduling between the layers).
+
+    mode: the timing model's, "fast" or "full", where that is the source. full_total: what the total is in its full
+    mode, where the same image ran in both.
+    """
 
     source: str | None
     clock_hz: int
     total: int | None
     layers: dict[str, int] | None
     decode: int | None
+    mode: str | None = None
+    full_total: int | None = None
+
+    @property
+    def origin(self) -> str | None:
+        """The source, with the timing model's mode."""
+        return f"{self.source}, {self.mode}" if self.mode else self.source
+
+    @property
+    def full_difference(self) -> str | None:
+        """How the full mode's total differs from this one, in words."""
+        if self.full_total is None or not self.total:
+            return None
+        percent = 100 * (self.full_total / self.total - 1)
+        return f"timing model in full mode: {self.full_total / 1e6:.1f} M cycles ({percent:+.1f} %)"
 
     @property
     def unit(self) -> str:

@@ -87,7 +87,7 @@ def _classes(found: Classification) -> Table:
 def _cycles(run: Run) -> Table:
     total, layers = run.cycles.total or 1, run.cycles.layers or {}
     unit, milliseconds = run.cycles.unit, run.cycles.milliseconds
-    title = unit.capitalize() if unit == run.cycles.source else f"{unit.capitalize()} ({run.cycles.source})"
+    title = unit.capitalize() if unit == run.cycles.source else f"{unit.capitalize()} ({run.cycles.origin})"
     table = Table("layer", title=title, title_justify="left")
     table.add_column(unit, justify="right")
     table.add_column("share", justify="right")
@@ -97,6 +97,7 @@ def _cycles(run: Run) -> Table:
         table.add_row("decode", figure(run.cycles.decode), f"{100 * run.cycles.decode / total:.1f} %")
     table.add_section()
     table.add_row("total", figure(run.cycles.total), "" if milliseconds is None else f"{milliseconds:.0f} ms")
+    table.caption = run.cycles.full_difference
     return table
 
 

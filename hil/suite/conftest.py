@@ -23,5 +23,7 @@ def load(firmware: Firmware) -> Callable[[str], Photo]:
 @pytest.fixture(scope="session")
 def portrait_run(firmware: Firmware, place: Place, pytestconfig: pytest.Config) -> Run:
     """The demo's photo, run once a place."""
-    with Bench(firmware, create_target(place, pytestconfig.getoption("--at"))) as bench:
+    with Bench(
+        firmware, create_target(place, pytestconfig.getoption("--at"), pytestconfig.getoption("--timing"))
+    ) as bench:
         return bench.run(photo("astronaut", firmware.network.spec))

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 
 from hil.errors import HilError
 
+Mode = Literal["fast", "full"]  # of the timing model, whose own module takes a second to import
 Reset = Literal["link", "probe", "dtr", "none"]
 NEVER = "none"
 CHIP_DIGITS = 24
@@ -88,14 +89,27 @@ def _reset(key: str, value: str) -> str:
     return value
 
 
+def _timing(target: str, mode: str) -> str:
+    if mode not in get_args(Mode):
+        raise HilError(f"--timing {mode}: there is no such mode of the timing model: choose one of fast, full")
+    if target != "sim":
+        raise HilError(f"--timing {mode} is for --target sim: target {target} does not count by the timing model")
+    return mode
+
+
 _VALUES = {
     "port": _text, "serial": _text, "chip": _chip, "baud": _baud, "probe": _text, "flash": _text, "reset": _reset,
     "wait": _seconds,
 }  # fmt: skip
 
 
-def options(target: str, at: str | None) -> dict[str, Connection]:
-    """What to create a target with. Raises HilError where a connection is given to one that needs none."""
+def options(target: str, at: str | None, timing: str | None = None) -> dict[str, Any]:
+    """What to create a target with: a board's connection, the simulated board's timing mode ("fast" without).
+
+    Raises HilError where one is given to a target that has none.
+    """
+    if timing is not None:
+        return {"timing": _timing(target, timing)} | options(target, at)
     if target == "serial":
         return {"connection": Connection.parse(at or "")}
     if at:

@@ -1,4 +1,4 @@
-"""How fast the simulated board is: `python -m hil.targets.sim.bench firmware.elf [--repeat N]`.
+"""How fast the simulated board is: `python -m hil.targets.sim.bench firmware.elf [--repeat N] [--timing fast|full]`.
 
 Boots a firmware of the bench's, streams an image of noise to it over the link and prints instructions a second of CPU
 time, for the inference as a whole and for the core alone.
@@ -10,6 +10,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from hil.errors import HilError
 from hil.link import Client
 from hil.targets.sim import unicorn_api
 from hil.targets.sim.target import SimTarget
+from hil.timing.engine import Mode
 
 
 class _Stopwatch:
@@ -35,11 +37,11 @@ class _Stopwatch:
         return code
 
 
-def measure(elf: Path, repeat: int) -> list[str]:
+def measure(elf: Path, repeat: int, timing: Mode) -> list[str]:
     """One line of figures for each image; the first one includes the translation of the code."""
     stopwatch = _Stopwatch()
     lines = []
-    with SimTarget(_board_of(elf)) as target:
+    with SimTarget(_board_of(elf), timing=timing) as target:
         target.boot(elf)
         client = Client(target)
         hello = client.hello()
@@ -70,9 +72,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("elf", type=Path)
     parser.add_argument("--repeat", type=int, default=3, help="images to stream")
+    parser.add_argument("--timing", choices=get_args(Mode), default="fast", help="the timing model's mode")
     arguments = parser.parse_args()
     try:
-        for line in measure(arguments.elf, arguments.repeat):
+        for line in measure(arguments.elf, arguments.repeat, arguments.timing):
             sys.stdout.write(line + "\n")
     except HilError as error:
         sys.stderr.write(f"{error}\n")

@@ -34,11 +34,18 @@ def start_up(board: SimBoard) -> None:
 
 
 def call(
-    board: SimBoard, function: str, arguments: Sequence[int] = (), *, sp: int | None = None, limit_cycles: int = 10**9
+    board: SimBoard,
+    function: str,
+    arguments: Sequence[int] = (),
+    *,
+    sp: int | None = None,
+    stop: int | None = None,
+    limit_cycles: int = 10**9,
 ) -> Called:
     """Call a function by the AAPCS, after start_up(): r0 to r3 and the stack from `arguments`, SP from `sp`.
 
-    The stack pointer is the top of SRAM where none is given.
+    The stack pointer is the top of SRAM where none is given. stop: an address to stop before, in the place of the
+    return.
     Raises HilError where the image has no such function, TargetFault where it crashes, TargetError where it does not
     return.
     """
@@ -46,7 +53,8 @@ def call(
     if address is None:
         raise HilError(f"{board.image.path}: there is no symbol {function!r}")
     core = board.core
-    core.stop_at = board.board.flash.end - 16
+    back = board.board.flash.end - 16
+    core.stop_at = back if stop is None else stop
     stack = (board.board.sram.end if sp is None else sp) & ~7
     on_stack = arguments[_ARGUMENT_REGISTERS:]
     stack -= (4 * len(on_stack) + 7) & ~7
@@ -55,7 +63,7 @@ def call(
     for n, value in enumerate(arguments[:_ARGUMENT_REGISTERS]):
         core.set_register(uc_arm.UC_ARM_REG_R0 + n, value & 0xFFFF_FFFF)
     core.set_register(uc_arm.UC_ARM_REG_SP, stack)
-    core.set_register(uc_arm.UC_ARM_REG_LR, core.stop_at | 1)
+    core.set_register(uc_arm.UC_ARM_REG_LR, back | 1)
     core.model.start()  # the call itself is not charged
     board.jump(address)
     start, executed = core.now, core.words[hook.INSTRUCTIONS]
@@ -63,4 +71,5 @@ def call(
     if not board.arrived:
         raise TargetError(f"{function} did not return within {limit_cycles} cycles: it is in {board.describe_place()}")
     result = core.register(uc_arm.UC_ARM_REG_R0)
-    return Called(core.now + core.model.arrival_cycles() - start, core.words[hook.INSTRUCTIONS] - executed, result)
+    arrival = core.model.arrival_cycles() if stop is None else 0
+    return Called(core.now + arrival - start, core.words[hook.INSTRUCTIONS] - executed, result)
