@@ -16,6 +16,7 @@ from hil.targets.sim import chip
 from hil.targets.sim.dma import INTERRUPTS as DMA_INTERRUPTS
 from hil.targets.sim.memory import Memory
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 BOARDS = board.names()
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20}
 
@@ -144,4 +145,8 @@ def test_the_script_for_by_hand_uses_the_boards_platform_and_uart(described: Boa
     assert f"LoadPlatformDescription $ORIGIN/{described.name}.repl" in script
     assert f"connector Connect sysbus.{described.uart.peripheral} link" in script
     included = re.findall(r"\$ORIGIN/(\.\./renode/\w+\.cs)", script)
-    assert len(included) == 2 and all((described.folder / path).is_file() for path in included)
+    assert all((described.folder / path).is_file() for path in included)
+    suite = (REPOSITORY / "robot_tests" / "_renode" / "firmware.robot").read_text()
+    needed = set(re.findall(r"\bStm32f4\w+(?= @)", (described.folder.parent / "renode" / "stm32f4.repl").read_text()))
+    assert {Path(path).stem for path in included} == needed | {"AccessGuard"}
+    assert [Path(path).stem for path in included] == re.findall(r" IN +(.+)", suite)[0].split()

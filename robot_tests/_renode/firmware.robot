@@ -55,7 +55,9 @@ A Jump Outside Memory Stops The Core
 *** Keywords ***
 Start Renode With Our Peripherals
     Setup
-    Execute Command    include @${PLATFORMS}/renode/Stm32f4Dma.cs @${PLATFORMS}/renode/AccessGuard.cs
+    FOR    ${class}    IN    Stm32f4Dma    Stm32f4Rcc    AccessGuard
+        Execute Command    include @${PLATFORMS}/renode/${class}.cs
+    END
 
 Switch On
     [Documentation]    The board, its firmware loaded and started; it has set its clock and its UART up.

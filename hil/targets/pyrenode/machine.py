@@ -16,6 +16,15 @@ _POLL_MS = 500
 _names = count()
 
 
+def _set_up_time(renode: Renode) -> None:
+    """Of the emulation, before it has a machine. The monitor's commands for it take half a second the first time."""
+    from Antmicro.Renode.Time import TimeInterval  # type: ignore[import-not-found]
+
+    clock = renode.emulation.internal.MasterTimeSource
+    clock.Quantum = TimeInterval.FromMicroseconds(QUANTUM_US)
+    clock.AdvanceImmediately = True
+
+
 class Machine:
     """A board that has been switched on. Virtual time passes in run_until() alone.
 
@@ -28,8 +37,7 @@ class Machine:
         if renode.switched_on is not None:
             renode.switched_on.stop()
         renode.emulation.clear()
-        renode.command(f'emulation SetGlobalQuantum "{QUANTUM_US / 1e6}"')
-        renode.command("emulation SetGlobalAdvanceImmediately true")
+        _set_up_time(renode)
         self.name = f"{board.name}_{next(_names)}"
         machine = renode.emulation.add_mach(self.name)
         platform = board.folder / f"{board.name}.repl"

@@ -18,7 +18,7 @@ from hil.errors import HilError
 from hil.paths import BUILD, PLATFORMS
 from hil.targets.pyrenode.find import find
 
-OURS = ("Stm32f4Dma.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs")
+OURS = ("Stm32f4Dma.cs", "Stm32f4Rcc.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs")
 LOG = BUILD / "renode" / "renode.log"
 # Fewer garbage collections (docs/renode.md has what it brings). Mono reads it once, at its start.
 _MONO_GC = ("MONO_GC_PARAMS", "nursery-size=64m")
