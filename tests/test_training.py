@@ -228,5 +228,3 @@ def test_resuming_needs_the_same_recipe_and_a_whole_state(data: Path, tmp_path: 
 def test_networks_that_cannot_be_trained_are_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(HilError, match="unknown network 'm5'"):
         train("m5", data, tmp_path)
-    with pytest.raises(HilError, match="colour"):
-        train("rnnpool_face_c", data, tmp_path)

@@ -45,6 +45,11 @@ class RnnPool(nn.Module):
         self.cell2 = FastGrnn(hidden1, hidden2, nonlinearity)
 
     def forward(self, x: Tensor) -> Tensor:
+        # Mixed precision stops here: states go through 16 steps, and bfloat16 has fewer bits than the firmware's int16.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._pooled(x.float())
+
+    def _pooled(self, x: Tensor) -> Tensor:
         x = self._whole_windows(x)
         rows = self._summaries(x.permute(3, 1, 0, 2))  # (Wo, hidden1, N, H): each row, once a horizontal window
         columns = self._summaries(x.permute(2, 1, 0, 3))  # (Ho, hidden1, N, W)

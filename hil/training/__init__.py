@@ -2,7 +2,9 @@
 
 wider.py    photos and boxes, official layout     augment.py   crops that keep small faces learnable
 matching.py anchors to faces                      losses.py    focal and localisation loss
-recipe.py   every constant of a training          loop.py      the resumable training loop
+recipe.py   every constant of a training          recipes/     what is particular to a network
+loop.py     the resumable training loop           device.py    CPU or GPU, and the precision
+fake_quantise.py  a network that rounds as its firmware will
 ap.py       the official average precision        evaluate.py  a detector against the validation set
 command.py  what the command line calls
 """

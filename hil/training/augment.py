@@ -1,4 +1,4 @@
-"""Random crops, flips and grey-level changes that keep small faces learnable at the network's size."""
+"""Random crops, flips and changes of level and colour that keep small faces learnable at the network's size."""
 
 from dataclasses import dataclass
 
@@ -65,34 +65,49 @@ def _random_start(crop: float, extent: int, centre: float, rng: np.random.Genera
 
 
 def cut(
-    luma: np.ndarray, crop: Crop, size: tuple[int, int], mean: float, recipe: Recipe, rng: np.random.Generator
+    photo: np.ndarray,
+    crop: Crop,
+    size: tuple[int, int],
+    mean: float | np.ndarray,
+    recipe: Recipe,
+    rng: np.random.Generator,
 ) -> np.ndarray:
-    """The crop of a photo with a random gain and offset: float32 (height, width), zero-mean, zero outside the photo."""
-    (height, width), (rows, columns) = luma.shape, size
+    """The crop of a photo with a random gain and offset: float32 (height, width[, 3]), zero-mean, zero outside it.
+
+    photo: (H, W) or (H, W, 3) uint8, mean: its mean, a value a channel.
+    """
+    (height, width), (rows, columns) = photo.shape[:2], size
     right, bottom = crop.left + columns / crop.x_scale, crop.top + rows / crop.y_scale
     source = max(0.0, crop.left), max(0.0, crop.top), min(float(width), right), min(float(height), bottom)
     x0, y0, x1, y1 = crop.boxes(np.array([source], np.float32)).round().astype(int)[0]
     x0, y0 = min(max(x0, 0), columns - 1), min(max(y0, 0), rows - 1)
     x1, y1 = min(columns, max(x1, x0 + 1)), min(rows, max(y1, y0 + 1))
     left, top = int(source[0]), int(source[1])
-    part = Image.fromarray(luma[top : int(np.ceil(source[3])), left : int(np.ceil(source[2]))])
+    part = Image.fromarray(photo[top : int(np.ceil(source[3])), left : int(np.ceil(source[2]))])
     box = source[0] - left, source[1] - top, source[2] - left, source[3] - top
-    grey = np.asarray(part.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, box=box), np.float32) - mean
-    grey = grey * rng.uniform(*recipe.gain) + rng.uniform(-recipe.offset, recipe.offset)
-    out = np.zeros(size, np.float32)
-    out[y0:y1, x0:x1] = grey.clip(-mean, 255 - mean)
+    levels = np.asarray(part.resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR, box=box), np.float32) - mean
+    levels = levels * rng.uniform(*recipe.gain) + rng.uniform(-recipe.offset, recipe.offset)
+    if photo.ndim == 3:
+        levels = levels + rng.uniform(-recipe.colour, recipe.colour, 3)
+    out = np.zeros((*size, *photo.shape[2:]), np.float32)
+    out[y0:y1, x0:x1] = levels.clip(-mean, 255 - mean)
     return out
 
 
 def augmented(
-    luma: np.ndarray, boxes: np.ndarray, size: tuple[int, int], mean: float, recipe: Recipe, rng: np.random.Generator
+    photo: np.ndarray,
+    boxes: np.ndarray,
+    size: tuple[int, int],
+    mean: float | np.ndarray,
+    recipe: Recipe,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A random view: input (height, width) less the mean, its boxes (n, 4), and for each source box whether it was cut.
+    """A random view: input (height, width[, 3]) less the mean, its boxes (n, 4), and for each whether it was cut.
 
     A face whose centre is outside is marked as cut; boxes are clipped to the input but not removed.
     """
-    crop = random_crop(luma.shape, boxes, size, recipe, rng)
-    view, boxes = cut(luma, crop, size, mean, recipe, rng), crop.boxes(boxes)
+    crop = random_crop(photo.shape[:2], boxes, size, recipe, rng)
+    view, boxes = cut(photo, crop, size, mean, recipe, rng), crop.boxes(boxes)
     rows, columns = size
     if rng.random() < 0.5:
         view = view[:, ::-1]

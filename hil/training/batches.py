@@ -11,16 +11,16 @@ from hil.reference.networks import DetectorSpec
 from hil.training.augment import augmented
 from hil.training.matching import match
 from hil.training.recipe import Recipe
-from hil.training.wider import PhotoSet
+from hil.training.wider import Photos
 
-Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # input (N, 1, H, W), labels (N, A) int8, offsets (N, A, 4)
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # input (N, C, H, W), labels (N, A) int8, offsets (N, A, 4)
 
 
 @dataclass(frozen=True)
 class Batches(Dataset[Batch]):
     """Batch number i of an endless sequence of shuffled epochs over the chosen photos."""
 
-    photos: PhotoSet
+    photos: Photos
     chosen: np.ndarray  # indices of photos with at least one valid face
     spec: DetectorSpec
     recipe: Recipe
@@ -30,7 +30,8 @@ class Batches(Dataset[Batch]):
         first = number * self.recipe.batch
         examples = [self._example(position) for position in range(first, first + self.recipe.batch)]
         views, labels, offsets = (np.stack(part) for part in zip(*examples, strict=True))
-        return torch.from_numpy(views[:, None]), torch.from_numpy(labels), torch.from_numpy(offsets)
+        views = views[:, None] if views.ndim == 3 else np.ascontiguousarray(views.transpose(0, 3, 1, 2))
+        return torch.from_numpy(views), torch.from_numpy(labels), torch.from_numpy(offsets)
 
     def _example(self, position: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         epoch, place = divmod(position, len(self.chosen))
@@ -38,15 +39,17 @@ class Batches(Dataset[Batch]):
         index = self.chosen[order[place]]
         rng = np.random.default_rng((self.seed, 1, position))
         annotation = self.photos.annotations[index]
-        size, mean = self.spec.input_shape[1:], self.spec.input_mean[0]
-        view, boxes, is_cut = augmented(self.photos.luma(index), annotation.boxes, size, mean, self.recipe, rng)
+        size = self.spec.input_shape[1:]
+        mean, scale = (values[0] if len(values) == 1 else np.asarray(values, np.float32)
+                       for values in (self.spec.input_mean, self.spec.input_scale))  # fmt: skip
+        view, boxes, is_cut = augmented(self.photos.photo(index), annotation.boxes, size, mean, self.recipe, rng)
         edges = boxes[:, 2:] - boxes[:, :2]
         is_tiny = (np.sqrt(edges.prod(1)) < self.recipe.smallest_face) | (edges.min(1) < self.recipe.smallest_edge)
         is_ignored = is_cut | is_tiny | ~annotation.is_valid
         labels, offsets = match(priors(self.spec), boxes, is_ignored, self.recipe, self.spec.variances)
-        return view * np.float32(self.spec.input_scale[0]), labels, offsets
+        return view * np.asarray(scale, np.float32), labels, offsets
 
 
-def loader(batches: Batches, first: int, last: int) -> DataLoader:
-    """The batches from first to last, made ahead by one process beside the training."""
-    return DataLoader(batches, batch_size=None, sampler=range(first, last), num_workers=1, prefetch_factor=8)
+def loader(batches: Batches, first: int, last: int, workers: int = 1) -> DataLoader:
+    """The batches from first to last, made ahead by so many processes beside the training."""
+    return DataLoader(batches, batch_size=None, sampler=range(first, last), num_workers=workers, prefetch_factor=8)

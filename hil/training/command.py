@@ -24,18 +24,25 @@ def train_command(
     is_resumed: bool = False,
     cache: Path | None = None,
     start: Path | None = None,
+    recipe: Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    is_quantised: bool = False,
 ) -> Path:
-    """`hil train MODEL --data DIR [--out DIR] [--images N] [--minutes M] [--threads T] [--seed S] [--resume]`.
+    """`hil train MODEL --data DIR [--out DIR] [--images N] [--minutes M] [--threads T] [--seed S] [--resume] ...`.
 
     Logs a line a report and returns the checkpoint. Raises HilError as hil.training.loop.train does.
     """
+    from hil.training.device import choose
     from hil.training.loop import train
+    from hil.training.recipe import load_recipe
 
     logging.getLogger("hil").setLevel(logging.INFO)
     return train(
         model, data, out,
         images=images, minutes=minutes, threads=threads, seed=seed, is_resumed=is_resumed, cache=cache,
-        start=start,
+        start=start, recipe=None if recipe is None else load_recipe(model, recipe),
+        device=choose(device, precision), is_quantised=is_quantised,
     )  # fmt: skip
 
 

@@ -26,10 +26,12 @@ def on_letterbox(infer: Detect, spec: DetectorSpec) -> Detect:
 def float_detector(network: Detector, score_threshold: float = 0.02, nms_iou: float | None = None) -> Detect:
     """The network in floating point on letterboxed photos, with its own NMS limit unless one is given."""
     network.eval()
+    device = next(network.parameters()).device
 
     def infer(planes: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
-            offsets, confidence = network(network.normalise(torch.from_numpy(planes)[None]))
-        return detections(offsets[0].numpy(), confidence[0].numpy(), network.spec, score_threshold, nms_iou)
+            offsets, confidence = network(network.normalise(torch.from_numpy(planes)[None].to(device)))
+        offsets, confidence = (values[0].cpu().numpy() for values in (offsets, confidence))
+        return detections(offsets, confidence, network.spec, score_threshold, nms_iou)
 
     return on_letterbox(infer, network.spec)

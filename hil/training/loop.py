@@ -17,24 +17,31 @@ from torch import Tensor
 from hil.errors import HilError
 from hil.reference import weights
 from hil.reference.networks import Detector, build
+from hil.reference.rnnpool import RnnPool
 from hil.training.ap import average_precision
 from hil.training.batches import Batches, loader
 from hil.training.detect import float_detector
+from hil.training.device import Device
+from hil.training.fake_quantise import keep_statistics, quantise_aware
 from hil.training.losses import box_loss, focal_loss
 from hil.training.memory import keep_freed_memory
 from hil.training.plot import plot_history
-from hil.training.recipe import Recipe, Schedule
-from hil.training.wider import PhotoSet, load_photos
+from hil.training.recipe import Recipe, Schedule, load_recipe
+from hil.training.wider import Photos, as_planes, open_photos
 
 log = logging.getLogger(__name__)
 
 SAVE_EVERY = 1600  # images: about a minute, the most that an interrupted training loses
-HOLDOUT_SIZES = (16, 8, 4)  # AP of faces of at least so many input pixels; roughly easy, medium, hard
+HOLDOUT_SIZES = (16, 8, 4)  # AP of faces of at least so many pixels of a 320 wide input; roughly easy, medium, hard
+IMAGE_LEVELS = 64.0  # about the standard deviation of a photo's grey levels
 
 
 @dataclass
 class Training:
-    """Everything that a resumed training needs."""
+    """Everything that a resumed training needs.
+
+    device: where it runs; ranges: of the activations, where it learns to live with rounding.
+    """
 
     network: Detector
     average: Detector  # exponential moving average of the network, batch-norm statistics too
@@ -47,6 +54,8 @@ class Training:
     seconds: float = 0.0
     best: float = -1.0
     history: list[dict[str, float]] = field(default_factory=list)
+    device: Device = field(default_factory=Device)
+    ranges: dict[str, float] | None = None
 
     def save(self, path: Path) -> None:
         """Write the state, all or nothing."""
@@ -64,35 +73,83 @@ class Training:
     def restore(self, path: Path) -> None:
         """Take up a state written by save. Raises HilError for another recipe or seed, or a damaged file."""
         try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
+            state: dict[str, Any] = torch.load(path, weights_only=True, map_location=self.device.name)
             recipe, schedule, seed, *rest = json.loads(state["plain"])
             self.network.load_state_dict(state["network"])
             self.average.load_state_dict(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
         except Exception as error:  # torch raises half a dozen types for a file it cannot read
             raise HilError(f"cannot resume from {path} ({error}): train without --resume to start again") from error
-        if json.loads(json.dumps(asdict(self.recipe))) | {"images": 0} != recipe | {"images": 0} or seed != self.seed:
+        before = asdict(Recipe()) | recipe  # a constant that was not there yet had its default
+        if _comparable(before) != _comparable(asdict(self.recipe)) or seed != self.seed:
             raise HilError(f"{path} was trained with another recipe or seed: train without --resume to start again")
         self.schedule = Schedule(**schedule)
         self.seen, self.seconds, self.best, self.history, self.images = rest
 
 
-def begin(name: str, recipe: Recipe, seed: int, start: Path | None = None) -> Training:
-    """A training that has seen nothing yet, of fresh weights or those of the checkpoint start."""
+def _comparable(recipe: dict[str, Any]) -> str:
+    """A recipe without its schedule's end, which may be moved."""
+    return json.dumps(recipe | {"images": 0})
+
+
+def begin(
+    name: str,
+    recipe: Recipe,
+    seed: int,
+    start: Path | None = None,
+    device: Device | None = None,
+    is_quantised: bool = False,
+) -> Training:
+    """A training that has seen nothing yet, of fresh weights or those of the checkpoint start.
+
+    is_quantised: it rounds as the firmware does, for which start must have calibrated ranges. Raises HilError for an
+    unknown network and a start that does not suit.
+    """
     torch.manual_seed(seed)
-    network = build(name).to(memory_format=torch.channels_last)
+    device = device or Device()
+    network = build(name)
+    groups = _parameter_groups(network, recipe)
     if start is not None:
         before = weights.load(start)
         if before.spec.name != name:
             raise HilError(f"{start} is a {before.spec.name}, not a {name}: name a checkpoint of the same network")
         network.load_state_dict(before.state_dict())
-    if network.spec.input_shape[0] != 1:
-        raise HilError(f"{name} takes colour: only the monochrome networks can be trained so far")
-    decayed = [p for p in network.parameters() if p.dim() > 1]
-    others = [p for p in network.parameters() if p.dim() <= 1]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    network.to(device.name, memory_format=torch.channels_last)
+    average = copy.deepcopy(network)
+    ranges = _ranges(start) if is_quantised else None
+    for rounding in (network, average) if ranges is not None else ():
+        quantise_aware(rounding, ranges)
     optimiser = torch.optim.AdamW(groups, recipe.peak_rate, recipe.betas, fused=True)
-    return Training(network, copy.deepcopy(network), optimiser, recipe, Schedule(recipe.images), seed, recipe.images)
+    schedule = Schedule(recipe.images)
+    return Training(network, average, optimiser, recipe, schedule, seed, recipe.images, device=device, ranges=ranges)
+
+
+def _ranges(start: Path | None) -> dict[str, float]:
+    """The calibrated ranges of a checkpoint. Raises HilError where there are none."""
+    found = weights.metadata(start).get("ranges") if start is not None and start.suffix == ".safetensors" else None
+    if found is None:
+        raise HilError("rounding is learnt from a trained checkpoint with calibrated ranges: make one with "
+                       "hil quantise and pass it as --start")  # fmt: skip
+    ranges: dict[str, float] = json.loads(found)
+    return ranges
+
+
+def _parameter_groups(network: Detector, recipe: Recipe) -> list[dict[str, Any]]:
+    """Parameters with their decay. Where RNNPool reads an image of unscaled levels, its W learns in steps as small.
+
+    It also starts that small: grey levels in the hundreds would drive every gate into saturation.
+    """
+    first = next(iter(network.layers.values()))
+    small = []
+    if isinstance(first, RnnPool):
+        factor = 1 / (IMAGE_LEVELS * network.spec.input_scale[0])
+        with torch.no_grad():
+            first.cell1.W.mul_(factor)
+        small = [{"params": [first.cell1.W], "weight_decay": 0.0, "rate_factor": factor}]
+    skipped = {id(parameter) for group in small for parameter in group["params"]}
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in skipped]
+    decayed, others = [p for p in rest if p.dim() > 1], [p for p in rest if p.dim() <= 1]
+    return [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}, *small]
 
 
 def train(
@@ -109,36 +166,46 @@ def train(
     start: Path | None = None,
     report_every: int = 8000,
     recipe: Recipe | None = None,
+    device: Device | None = None,
+    is_quantised: bool = False,
 ) -> Path:
     """Train a network on DIR/WIDER_train and return the chosen checkpoint, out/<name>.safetensors.
 
     images: where the schedule ends (the recipe's if None); a resumed training may move it. minutes: bring the end
     forward so that the training takes no longer. start: a checkpoint to begin with, for which the rate rises and
     falls again (a warm restart: Loshchilov and Hutter, SGDR, 2017). out also gets state.pt (for is_resumed),
-    history.json and curve.png.
+    history.json and curve.png. device: the CPU unless one is given. is_quantised: fine-tune start with the firmware's
+    rounding; the checkpoint then has start's ranges.
     Raises HilError for unusable data, an unknown network, or a state of another recipe.
     """
     keep_freed_memory()
     torch.set_num_threads(threads)
-    recipe = recipe or Recipe()
-    training = begin(name, recipe, seed, start)
+    recipe = recipe or load_recipe(build(name).spec.name)
+    training = begin(name, recipe, seed, start, device, is_quantised)
     state = out / "state.pt"
     if is_resumed and state.is_file():
         training.restore(state)
     if images is not None:
         training.images = images
         training.schedule = training.schedule.retargeted(training.seen, images)
-    photos = load_photos(data, "train", cache)
+    photos = open_photos(data, "train", training.network.spec.input_shape[0] == 1, cache)
     out.mkdir(parents=True, exist_ok=True)
     held_out = np.arange(0, len(photos), recipe.holdout_every)
     chosen = np.array([i for i in np.setdiff1d(np.arange(len(photos)), held_out) if len(photos.annotations[i].boxes)])
     batches = Batches(photos, chosen, training.network.spec, recipe, seed)
-    _run(training, batches, held_out, out, minutes, report_every)
+    workers = max(1, threads - 1) if training.device.is_gpu else 1
+    _run(training, batches, held_out, out, minutes, report_every, workers)
     return out / f"{name}.safetensors"
 
 
 def _run(
-    training: Training, batches: Batches, held_out: np.ndarray, out: Path, minutes: float | None, report_every: int
+    training: Training,
+    batches: Batches,
+    held_out: np.ndarray,
+    out: Path,
+    minutes: float | None,
+    report_every: int,
+    workers: int,
 ) -> None:
     """Train to the schedule's end; save every SAVE_EVERY images and report every report_every."""
     started, seconds_before = time.monotonic(), training.seconds
@@ -147,7 +214,7 @@ def _run(
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, refresh_per_second=1) as progress:
         task = progress.add_task("training", total=training.schedule.end, completed=training.seen)
-        for inputs, labels, offsets in loader(batches, training.seen // training.recipe.batch, 1 << 40):
+        for inputs, labels, offsets in loader(batches, training.seen // training.recipe.batch, 1 << 40, workers):
             is_last = training.seen >= training.schedule.end
             if not is_last:
                 losses.append(step(training, inputs, labels, offsets))
@@ -184,12 +251,16 @@ def _brought_forward(training: Training, seconds_left: float, speed: float) -> S
 def step(training: Training, inputs: Tensor, labels: Tensor, offsets: Tensor) -> tuple[float, float]:
     """One optimiser step and the moving average's. Returns the confidence and box losses; raises HilError for NaN."""
     recipe, network = training.recipe, training.network
+    inputs, labels, offsets = (part.to(training.device.name, non_blocking=True) for part in (inputs, labels, offsets))
     for group in training.optimiser.param_groups:
-        group["lr"] = training.schedule.rate(training.seen, recipe)
+        group["lr"] = training.schedule.rate(training.seen, recipe) * group.get("rate_factor", 1.0)
     network.train()
-    boxes, confidence = network(inputs)
-    confidence_loss = focal_loss(confidence, labels, recipe)
-    localisation_loss = box_loss(boxes, labels, offsets)
+    if training.ranges is not None:
+        keep_statistics(network)
+    with training.device.mixed():
+        boxes, confidence = network(inputs)
+    confidence_loss = focal_loss(confidence.float(), labels, recipe)
+    localisation_loss = box_loss(boxes.float(), labels, offsets)
     training.optimiser.zero_grad(set_to_none=True)
     (confidence_loss + localisation_loss).backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
@@ -213,22 +284,27 @@ def update_average(training: Training) -> None:
             mean.copy_(value)
 
 
-def holdout_ap(network: Detector, photos: PhotoSet, held_out: np.ndarray) -> list[float]:
-    """AP on the held-out photos for faces of at least each of HOLDOUT_SIZES input pixels."""
+def holdout_sizes(network: Detector) -> list[int]:
+    """HOLDOUT_SIZES in pixels of a network's own input."""
+    return [size * network.spec.input_shape[2] // 320 for size in HOLDOUT_SIZES]
+
+
+def holdout_ap(network: Detector, photos: Photos, held_out: np.ndarray) -> list[float]:
+    """AP on the held-out photos for faces of at least each of holdout_sizes."""
     detect = float_detector(network)
     _, height, width = network.spec.input_shape
     predictions, faces, sizes = [], [], []
     for index in held_out:
-        luma, boxes = photos.luma(index), photos.annotations[index].boxes
-        predictions.append(detect(luma[None]))
+        planes, boxes = as_planes(photos.photo(index)), photos.annotations[index].boxes
+        predictions.append(detect(planes))
         faces.append(boxes)
-        scale = min(width / luma.shape[1], height / luma.shape[0])
+        scale = min(width / planes.shape[2], height / planes.shape[1])
         sizes.append(np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1)) * scale)
-    return [average_precision(predictions, faces, [s >= least for s in sizes]) for least in HOLDOUT_SIZES]
+    return [average_precision(predictions, faces, [s >= least for s in sizes]) for least in holdout_sizes(network)]
 
 
 def report(
-    training: Training, photos: PhotoSet, held_out: np.ndarray, losses: np.ndarray, speed: float, out: Path
+    training: Training, photos: Photos, held_out: np.ndarray, losses: np.ndarray, speed: float, out: Path
 ) -> None:
     """Measure the average on the held-out photos, keep it if it is the best so far, and write the history."""
     precisions = holdout_ap(training.average, photos, held_out)
@@ -239,7 +315,7 @@ def report(
         "rate": training.schedule.rate(training.seen, training.recipe),
         "confidence_loss": float(losses[0]),
         "box_loss": float(losses[1]),
-        **{f"ap_{size}px": value for size, value in zip(HOLDOUT_SIZES, precisions, strict=True)},
+        **{f"ap_{size}px": value for size, value in zip(holdout_sizes(training.average), precisions, strict=True)},
     }
     training.history.append(entry)
     log.info("%s", " ".join(f"{key} {value:.4g}" for key, value in entry.items()) + f" end {training.schedule.end}")
@@ -248,6 +324,9 @@ def report(
         training.best = quality
         name = training.network.spec.name
         trained = {"images": str(training.seen), "seed": str(training.seed), "data": "WIDER_train"}
-        weights.save(training.average, out / f"{name}.safetensors", {"training": json.dumps(trained)})
+        described = {"training": json.dumps(trained)}
+        if training.ranges is not None:
+            described["ranges"] = json.dumps(training.ranges)
+        weights.save(training.average, out / f"{name}.safetensors", described)
     (out / "history.json").write_text(json.dumps(training.history, indent=1))
     plot_history(training.history, out / "curve.png")

@@ -1,7 +1,16 @@
-"""Every constant of a training, in one place. notes on why: the model card beside the shipped checkpoint."""
+"""Every constant of a training. recipes/<network>.toml says where a network's differ from the defaults here.
+
+Notes on why: the model card beside the shipped checkpoint.
+"""
 
 import math
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from hil.errors import HilError
+
+RECIPES = Path(__file__).parent / "recipes"
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class Recipe:
     aspect: float = 0.12  # largest log-aspect change
     gain: tuple[float, float] = (0.6, 1.4)
     offset: float = 30.0  # grey levels
+    colour: float = 0.0  # levels, of each channel of a colour photo on its own
 
     match_iou: float = 0.35
     ignore_iou: float = 0.30
@@ -37,6 +47,38 @@ class Recipe:
     smallest_edge: float = 3.0
 
     holdout_every: int = 20  # every 20th image of WIDER_train chooses the checkpoint and is never trained on
+
+
+def load_recipe(network: str, path: Path | None = None) -> Recipe:
+    """The recipe of a network, or of a file: TOML with a line a constant that is not Recipe's default.
+
+    Raises HilError for a file that cannot be read, a constant that Recipe does not have and a value of another kind.
+    """
+    path = path or RECIPES / f"{network}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(recipe.stem for recipe in RECIPES.glob("*.toml")))
+        raise HilError(f"there is no recipe {path}: pass --recipe FILE, or train one of {known}")
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HilError(f"{path} is not TOML ({error})") from error
+    defaults = {field.name: field.default for field in fields(Recipe)}
+    unknown = sorted(table.keys() - defaults.keys())
+    if unknown:
+        raise HilError(f"{path}: a recipe has no {', '.join(unknown)}; it has {', '.join(defaults)}")
+    return Recipe(**{name: _like(defaults[name], value, f"{path}, {name}") for name, value in table.items()})
+
+
+def _like(default: object, value: object, where: str) -> object:
+    """A TOML value as the kind that a default is of: int, float or a pair of floats."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, int) and isinstance(value, int) and is_number:
+        return value
+    if isinstance(default, float) and is_number:
+        return float(value)  # type: ignore[arg-type]
+    if isinstance(default, tuple) and isinstance(value, list) and len(value) == len(default):
+        return tuple(_like(0.0, item, where) for item in value)
+    raise HilError(f"{where} is {value!r}, expected something like {default!r}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""WIDER FACE in its official layout: photos as luma planes in memory, faces as boxes.
+"""WIDER FACE in its official layout: photos as luma planes in memory or as colour files, faces as boxes.
 
     DIR/WIDER_<split>/images/<event>/*.jpg
     DIR/wider_face_split/wider_face_<split>_bbx_gt.txt
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -54,6 +55,50 @@ def _parse(path: Path, lines: list[str]) -> Iterator[Annotation]:
         i += 2 + max(count, 1)  # a photo without a face has one row of zeros
 
 
+class Photos(Protocol):
+    """A split's photos and their faces."""
+
+    @property
+    def annotations(self) -> list[Annotation]: ...
+
+    def __len__(self) -> int: ...
+
+    def photo(self, index: int) -> np.ndarray:
+        """uint8 (H, W), or (H, W, 3) in colour."""
+        ...
+
+
+@dataclass(frozen=True)
+class PhotoFiles:
+    """A split in colour, each photo decoded when it is wanted: in memory they would take 10 GB and more."""
+
+    annotations: list[Annotation]
+    folder: Path
+
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+    def photo(self, index: int) -> np.ndarray:
+        """A photo's RGB values, (H, W, 3) uint8. Raises HilError where it is damaged."""
+        return _read(self.folder / self.annotations[index].name, "RGB")
+
+
+def as_planes(photo: np.ndarray) -> np.ndarray:
+    """(C, H, W) of what a set of photos gives."""
+    return photo[None] if photo.ndim == 2 else photo.transpose(2, 0, 1)
+
+
+def open_photos(data: Path, split: str, is_mono: bool, cache: Path | None = None) -> Photos:
+    """A split for a network that takes luma or colour. Raises HilError as load_photos does."""
+    if is_mono:
+        return load_photos(data, split, cache)
+    photos = PhotoFiles(read_annotations(data, split), data / f"WIDER_{split}" / "images")
+    missing = [a.name for a in photos.annotations if not (photos.folder / a.name).is_file()]
+    if missing:
+        raise HilError(f"{len(missing)} photos are missing in {photos.folder}, {missing[0]} for one: unpack them again")
+    return photos
+
+
 @dataclass(frozen=True)
 class PhotoSet:
     """A split in memory: one flat array of luma, so that a loader process shares it instead of copying."""
@@ -65,6 +110,10 @@ class PhotoSet:
 
     def __len__(self) -> int:
         return len(self.annotations)
+
+    def photo(self, index: int) -> np.ndarray:
+        """A photo's luma."""
+        return self.luma(index)
 
     def luma(self, index: int) -> np.ndarray:
         """A photo's luma, (H, W) uint8."""
@@ -95,8 +144,12 @@ def load_photos(data: Path, split: str, cache: Path | None = None) -> PhotoSet:
 
 
 def _read_luma(path: Path) -> np.ndarray:
+    return _read(path, "L")
+
+
+def _read(path: Path, mode: str) -> np.ndarray:
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("L"))
+            return np.asarray(image.convert(mode))
     except (OSError, UnidentifiedImageError) as error:
         raise HilError(f"cannot read {path}: {error}") from error
