@@ -13,7 +13,9 @@ from hil.bench.limits import Limits, Measurement, apply_limits
 from hil.bench.photo import Photo
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
 from hil.link import Result
-from hil.targets.base import Target
+from hil.targets.base import Counter, Target
+
+EMULATORS: dict[bytes, Counter] = {b"SIM": "timing-model", b"RENODE": "instructions"}  # how their chips' numbers begin
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,14 @@ class Findings:
     link: LinkCounts
 
 
-def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -> Run:
-    """The run that the findings make. Raises HilError for a limit that no measurement carries."""
+def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits, chip: str) -> Run:
+    """The run that the findings make. chip: the number that it answered with (Hello.unique_id).
+
+    Raises HilError for a limit that no measurement carries.
+    """
     device = np.asarray(found.result.detections, np.float32).reshape(-1, 5)
     floating = float_boxes(firmware.network, found.photo.pixels)
-    cycles, ram = _cycles(found.result, firmware, target), _ram(found.result, firmware)
+    cycles, ram = _cycles(found.result, firmware, target, chip), _ram(found.result, firmware)
     differences = [
         Measurement("layers.differing", len(found.differing), "layer", 0),
         Measurement("boxes.differing", differing_boxes(device, found.reference), "box", 0),
@@ -68,12 +73,19 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
     )
 
 
-def _cycles(result: Result, firmware: Firmware, target: Target) -> Cycles:
-    source, clock_hz = target.capabilities.cycles, firmware.board.clock_hz
+def _cycles(result: Result, firmware: Firmware, target: Target, chip: str) -> Cycles:
+    source, clock_hz = counter(target.capabilities.cycles, chip), firmware.board.clock_hz
     if source is None or result.layer_cycles is None:
         return Cycles(None, clock_hz, None, None, None)
     layers = dict(zip(firmware.layer_names, result.layer_cycles, strict=True))
     return Cycles(source, clock_hz, result.total_cycles, layers, result.decode_cycles, target.capabilities.timing)
+
+
+def counter(of_target: Counter, chip: str) -> Counter:
+    """What the device's counter counts. Behind a serial port there can be an emulated chip, whose number says so."""
+    if of_target != "dwt":
+        return of_target
+    return next((counter for text, counter in EMULATORS.items() if bytes.fromhex(chip).startswith(text)), "dwt")
 
 
 def _ram(result: Result, firmware: Firmware) -> Ram:

@@ -112,7 +112,8 @@ class Bench:
         reference = decode.detect(self.firmware.graph, trace)
         classes = self._classification(photo, result, trace)
         findings = Findings(photo, result, differing, divergence, reference, classes, link)
-        return judge(findings, self.firmware, self.target, self.limits)
+        chip = (self.hello or self.client.hello()).unique_id
+        return judge(findings, self.firmware, self.target, self.limits, chip)
 
     def _classification(self, photo: Photo, result: Result, trace: Trace) -> Classification | None:
         """What a classifier says; None from a detector."""

@@ -26,13 +26,14 @@ class Transport(Protocol):
         ...
 
 
+Counter = Literal["timing-model", "instructions", "dwt"] | None  # what a device's cycle counter counts; None: nothing
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a target can do. A test asks this, never which target it runs on."""
 
-    cycles: (
-        Literal["timing-model", "instructions", "dwt"] | None
-    )  # what the device's cycle counter counts; None: nothing
+    cycles: Counter
     reads_memory: bool = False
     virtual_time: bool = False
     injects_faults: bool = False  # provoked crashes are caught and explained

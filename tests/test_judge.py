@@ -1,0 +1,44 @@
+"""What a run's cycles are, also where the board behind a serial port is an emulated one."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from board_programs import program
+
+from hil import board
+from hil.bench.judge import counter
+from hil.targets import create
+from hil.targets.base import Counter
+
+UNIQUE_ID = 0x1FFF_7A10
+REAL = "323034313438470b00290033"
+
+
+@pytest.mark.parametrize(
+    ("of_target", "chip", "expected"),
+    [
+        ("dwt", REAL, "dwt"),
+        ("dwt", b"SIMSTM32F407".hex(), "timing-model"),
+        ("dwt", b"RENODE-F407 ".hex(), "instructions"),
+        ("timing-model", b"SIMSTM32F407".hex(), "timing-model"),
+        (None, "0" * 24, None),
+    ],
+)
+def test_an_emulated_board_behind_a_port_counts_no_real_cycles(
+    of_target: Counter, chip: str, expected: Counter
+) -> None:
+    assert counter(of_target, chip) == expected
+
+
+@pytest.mark.parametrize("name", board.names())
+def test_the_emulated_chips_have_these_numbers(name: str) -> None:
+    described = board.load(name)
+    with create("sim", described) as sim:
+        sim.boot(program("count"))
+        assert counter("dwt", sim.read_memory(UNIQUE_ID, 12).hex()) == "timing-model"
+    platform = (described.folder / f"{name}.repl").read_text()
+    words = re.findall(r"0x21[048]: 0x(\w{8})", platform)
+    renodes = b"".join(int(word, 16).to_bytes(4, "little") for word in words)
+    assert len(renodes) == 12 and counter("dwt", renodes.hex()) == "instructions"
