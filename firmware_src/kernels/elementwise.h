@@ -16,7 +16,22 @@ typedef struct {
 ALWAYS_INLINE void add_row(const add_t *c, const uint8_t *a, const uint8_t *b, int8_t *out)
 {
     const int32_t half = 1 << (c->shift - 1);
-    for (uint32_t i = 0; i < c->length; i++) {
+    uint32_t i = 0;
+#if HIL_DSP
+    // Four values at a time: the multipliers of a and b side by side are one operand of SMLAD.
+    const int16x2_t multipliers = (int16x2_t)((uint16_t)c->multiplier_a | (uint32_t)c->multiplier_b << 16);
+    for (; i + 4 <= c->length; i += 4) {
+        const uint32_t a4 = load_word(a + i), b4 = load_word(b + i);
+        const uint32_t a02 = (uint32_t)widen_even(a4, c->input_a == TYPE_S8), a13 = (uint32_t)widen_odd(a4, c->input_a == TYPE_S8);
+        const uint32_t b02 = (uint32_t)widen_even(b4, c->input_b == TYPE_S8), b13 = (uint32_t)widen_odd(b4, c->input_b == TYPE_S8);
+        const uint32_t pairs[4] = {(a02 & 0xFFFFu) | b02 << 16, (a13 & 0xFFFFu) | b13 << 16,
+                                   a02 >> 16 | (b02 & 0xFFFF0000u), a13 >> 16 | (b13 & 0xFFFF0000u)};
+        for (uint32_t k = 0; k < 4; k++) {
+            out[i + k] = (int8_t)SATURATE_SHIFTED(__smlad((int16x2_t)pairs[k], multipliers, half), c->shift, 8);
+        }
+    }
+#endif
+    for (; i < c->length; i++) {
         const int32_t sum = load_8bit(a, i, c->input_a) * c->multiplier_a + load_8bit(b, i, c->input_b) * c->multiplier_b;
         out[i] = saturate_s8((sum + half) >> c->shift);
     }
@@ -29,17 +44,14 @@ typedef struct {
     const int32_t *gain;  // [channels]
 } l2norm_t;
 
-// The whole root of n, 2^30 <= n < 2^32: its 16 bits from the top.
+// The whole root of n, n < 2^32. The float's root is off by at most one: 24 bits of n, rounded, and an exact VSQRT.
 static inline uint32_t square_root(uint32_t n)
 {
-    uint32_t root = 0;
-    for (uint32_t bit = 1u << 15; bit != 0; bit >>= 1) {
-        const uint32_t trial = root | bit;
-        if (trial * trial <= n) {
-            root = trial;
-        }
+    uint32_t root = (uint32_t)__builtin_sqrtf((float)n);
+    if (root > 0xFFFFu || root * root > n) {
+        root--;
     }
-    return root;
+    return root < 0xFFFFu && (root + 1) * (root + 1) <= n ? root + 1 : root;
 }
 
 // 2^26 / sqrt(n); 0 for n = 0.
@@ -53,15 +65,28 @@ static inline int32_t inverse_square_root(uint32_t n)
     return (int32_t)((((1u << 30) / root) << exponent) >> 4);
 }
 
+ALWAYS_INLINE uint32_t sum_of_squares(const uint8_t *in, uint32_t count, type_t type)
+{
+    int32_t sum = 0;
+    uint32_t i = 0;
+#if HIL_DSP
+    for (; i + 4 <= count; i += 4) {
+        const uint32_t bytes = load_word(in + i);
+        const int16x2_t even = widen_even(bytes, type == TYPE_S8), odd = widen_odd(bytes, type == TYPE_S8);
+        sum = __smlad(odd, odd, __smlad(even, even, sum));
+    }
+#endif
+    for (; i < count; i++) {
+        const int32_t value = load_8bit(in, i, type);
+        sum += value * value;
+    }
+    return (uint32_t)sum;
+}
+
 ALWAYS_INLINE void l2norm_row(const l2norm_t *c, const uint8_t *in, int8_t *out)
 {
     for (uint32_t x = 0; x < c->width; x++, in += c->channels, out += c->channels) {
-        uint32_t squares = 0;
-        for (uint32_t i = 0; i < c->channels; i++) {
-            const int32_t v = load_8bit(in, i, c->input);
-            squares += (uint32_t)(v * v);
-        }
-        const int32_t inverse = inverse_square_root(squares);
+        const int32_t inverse = inverse_square_root(sum_of_squares(in, c->channels, c->input));
         for (uint32_t i = 0; i < c->channels; i++) {
             out[i] = saturate_s8(multiply_high_rounded(load_8bit(in, i, c->input) * c->gain[i], inverse));
         }

@@ -73,7 +73,7 @@ void schedule_run(const node_t *nodes, uint32_t count, const progress_t *progres
     while (i-- > 0) {
         if (is_ready(&nodes[i], progress->steps[i], progress->rows)) {
             run_step(&nodes[i], i, progress);
-            i = count;
+            i = nodes[i].last_reader + 1u;  // nothing behind it was ready, and that has not changed
         }
     }
 }

@@ -31,6 +31,7 @@ typedef struct {
     bool (*step)(uint32_t step, void *out);
     const ring_t *output;  // 0 for a node that makes no map
     uint16_t steps;
+    uint8_t last_reader;  // the last node that a step of this one can make ready
     uint8_t feeds;
     feed_t feed[2];
 } node_t;
