@@ -56,7 +56,7 @@ class Program:
         sources = [HARNESS, *folder.glob("*.c"), *(FIRMWARE / "kernels").glob("*.c")]
         includes = [f"-I{path}" for path in (folder, FIRMWARE / "include", FIRMWARE / "kernels")]
         flags = ["-std=gnu11", "-O1", "-ffp-contract=off", *SANITISERS, "-DHIL_NATIVE"]
-        subprocess.run(["gcc", *flags, *includes, *map(str, sources), "-o", str(folder / "program")], check=True)
+        subprocess.run(["gcc", *flags, *includes, *map(str, sources), "-o", str(folder / "program"), "-lm"], check=True)
 
     def run(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Every layer's map by name, and the detections (n, 5)."""

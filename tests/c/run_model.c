@@ -15,6 +15,10 @@ uint32_t port_cycles(void)
     return 0;
 }
 
+void port_alive(void)
+{
+}
+
 void model_on_tap(uint16_t layer, uint16_t row, const uint8_t *data, uint32_t bytes)
 {
     (void)row;
