@@ -8,6 +8,7 @@ compiled.py, memo.py, hooks.py, native.py   the rules compiled, blocks worked ou
 engine.py      the compiled model as an object
 model.py, machine.py, blockhook.py   it as the clock of the simulated board, and what the two share
 core.py, program.py, systick.py, trace.py, cycles.py, command.py   `hil cycles`: one function on a bare core
+profiler.py, counting.py   where cycles go, instruction by instruction, and by which rule
 stale.py       keeps numba from running machine code of older sources
 """
 

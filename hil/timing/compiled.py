@@ -6,7 +6,7 @@ use.
 """
 
 # ruff: noqa: F403, F405  every capital name is an offset from layout
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from numba import cfunc, njit, types
 
 from hil.timing.layout import *
+from hil.timing.native import as_words
 
 INTERNAL: dict[str, Any] = {"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 ARENA_POINTER = types.CPointer(types.int64)
@@ -77,6 +78,7 @@ def _fill(m, last_word, before):
         cycle = max(m[LAST_REQUEST] + 1, m[FREE])
         if cycle >= before:
             break
+        cause = CAUSE_SLOT if cycle > m[LAST_REQUEST] + 1 else CAUSE_SEQUENCE
         m[FREE] = m[FREE + 1]
         m[FREE + 1] = m[FREE + 2]
         m[FREE_COUNT] -= 1
@@ -86,18 +88,25 @@ def _fill(m, last_word, before):
         if line != m[LINE_NOW] and m[TRACKS_LINES] and 0 <= line - FIRST_FLASH_LINE < FLASH_LINE_COUNT:
             m[LINE_NOW] = line
             waits = _enter_line(m, cycle + 1)
+            cause = CAUSE_FLASH if waits > 0 else cause
+        m[CAUSES + ((word >> 2) & 3)] = cause
         m[READY + ((word >> 2) & 3)] = cycle + _LATENCY + waits
         m[LAST_REQUEST] = cycle + waits
         m[NEXT_WORD] = word + 4
 
 
 @njit(**INTERNAL)
-def _stalls(m, row, previous):
-    if m[previous + C_LATE] & m[row + R_ADDRESS] or m[previous + C_FP] & m[row + R_FP]:
-        return True
+def _stall(m, row, previous):
+    """Which rule makes this instruction wait a cycle for the one before, STALL_*; 0: none."""
+    if m[previous + C_LATE] & m[row + R_ADDRESS]:
+        return STALL_ADDRESS
+    if m[previous + C_FP] & m[row + R_FP]:
+        return STALL_FP
     if m[previous + C_STORE] and m[row + R_FLAGS] & F_LOADS:
-        return True
-    return m[previous + C_BASE] != 0 and m[previous + C_BASE] == m[row + R_BASE_BACK]
+        return STALL_STORE
+    if m[previous + C_BASE] != 0 and m[previous + C_BASE] == m[row + R_BASE_BACK]:
+        return STALL_BASE
+    return 0
 
 
 @njit(**INTERNAL)
@@ -118,10 +127,13 @@ def _execute(m, row, address, next_address):
     passed = not flags & F_CONDITIONAL or m[row + R_STAMP] == m[SERIAL]
     previous = m[PREVIOUS]
     time = m[TIME]
+    m[TRACED + T_OVERLAP] = m[TRACED + T_STALL] = m[TRACED + T_WAITS] = 0
     if m[OVERLAP] != 0:
         if passed and _overlaps(m, row, previous):
             time -= 1
+            m[TRACED + T_OVERLAP] = 1
         m[OVERLAP] = 0
+    m[TRACED + T_TIME] = m[TRACED + T_CYCLE] = time
     decoded = time - 1
     ends_word = False
     if m[HAS_FETCH]:
@@ -129,6 +141,8 @@ def _execute(m, row, address, next_address):
         last_word = (address + size - 2) & ~3
         _fill(m, last_word, NEVER)
         decoded = max(m[READY + ((address >> 2) & 3)], m[READY + ((last_word >> 2) & 3)])
+        is_last = m[READY + ((last_word >> 2) & 3)] == decoded
+        m[TRACED + T_CAUSE] = m[CAUSES + (((last_word if is_last else address) >> 2) & 3)]
         decoded = max(decoded, m[EXECUTED])
     if flags & F_FOLDS and m[previous + C_NARROW]:
         m[FREE + m[FREE_COUNT]] = m[EXECUTED]
@@ -136,8 +150,10 @@ def _execute(m, row, address, next_address):
         m[TIME] = time
         return
     cycle = max(decoded + 1, time)
-    if passed and cycle == time and _stalls(m, row, previous):
-        cycle += 1
+    m[TRACED + T_CYCLE] = cycle
+    if passed and cycle == time:
+        m[TRACED + T_STALL] = _stall(m, row, previous)
+        cycle += m[TRACED + T_STALL] != 0
     if ends_word:
         is_late = m[HAS_LATE_RELEASE] and (cycle > decoded + 1 or m[previous + C_MEMORY])
         m[FREE + m[FREE_COUNT]] = cycle if is_late else decoded
@@ -151,6 +167,7 @@ def _execute(m, row, address, next_address):
         for _ in range(dynamic >> MISS_SHIFT):
             waits += read_array(m, cycle + 1 + waits)
         duration += waits
+        m[TRACED + T_WAITS] = waits
         m[PREVIOUS] = m[row + R_CLASS]
         if flags & F_OVERLAPS:
             m[OVERLAP] = 1 + (dynamic & SLAVE_MASK)
@@ -184,6 +201,7 @@ def _load_state(m, state, address):
     for k in range(3):
         m[FREE + k] = m[state + 6 + k]
         m[READY + (((base >> 2) + k) & 3)] = m[state + 9 + k]
+        m[CAUSES + (((base >> 2) + k) & 3)] = CAUSE_SEQUENCE
     m[BUSY_UNTIL] = m[state + 12]
     m[PREFETCH_READY] = m[state + 13]
     m[CODE_NEXT] = 0
@@ -249,11 +267,19 @@ def work_out(next_address, m):
     address = m[node + N_START]
     end = m[node + N_END]
     _load_state(m, m[node + N_STATE], address)
+    traced = 0
     while address < end:
         row = row_at(m, address)
         following = address + m[row + R_SIZE]
         m[SIMULATED] += 1
         _execute(m, row, address, next_address if following >= end else following)
+        if m[TRACE] != 0:
+            m[TRACED + T_ADDRESS] = address
+            m[TRACED + T_END] = m[TIME]
+            trace = as_words(m[TRACE])
+            for k in range(TRACE_WORDS):
+                trace[traced + k] = m[TRACED + k]
+            traced += TRACE_WORDS
         address = following
     m[known + X_CYCLES] = m[TIME]
     m[known + X_PEEKED] = m[CODE_NEXT]

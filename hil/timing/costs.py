@@ -47,6 +47,12 @@ def base_cost(instruction: Instruction, rules: frozenset[str]) -> int:
     return cost.cycles + cost.per_word * instruction.words
 
 
+def cost_rule(instruction: Instruction) -> str | None:
+    """The rule that gives an instruction its base cost; None where that is 1 anyway."""
+    entry = _entry(instruction)
+    return entry.rule if entry else None
+
+
 def _entry(instruction: Instruction) -> BaseCost | None:
     if instruction.kind is Kind.LOAD and instruction.words == 2:
         return LOAD_DOUBLE

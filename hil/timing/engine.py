@@ -51,6 +51,7 @@ class Engine:
         self._decoder = Decoder(read)
         self._conditional: set[int] = set()
         self.problem: HilError | None = None
+        self.before_forgetting: Callable[[], None] = lambda: None  # a profile takes its counts then
         self.arena = np.zeros(at.ARENA_WORDS, np.int64)
         self._pointer = self.arena.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
         self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget), _BLOCK(self._set_flash)
@@ -211,8 +212,17 @@ class Engine:
         self._rows = Rows(self.arena, self.rules, looks=self.mode == "full")
         self._forget(0, 0)
 
+    def forget_results(self) -> None:
+        """Have everything that runs from now on be worked out anew."""
+        self._forget(0, 0)
+
+    def instruction(self, address: int) -> Instruction:
+        """The instruction at an address; what does not decode is taken for one of a cycle."""
+        return next(self._instructions(address, address + 4))
+
     def _forget(self, *_: int) -> None:
         """Empty what is kept of blocks; the pipeline's current state stays."""
+        self.before_forgetting()
         m = self.arena
         current = m[m[at.STATE] : m[at.STATE] + at.STATE_WORDS].copy()
         for table, bits in ((at.STATE_HASH, at.STATE_BITS), (at.NODE_HASH, at.NODE_BITS), (at.EXIT_HASH, at.EXIT_BITS)):

@@ -16,6 +16,11 @@ CYCLES = 8  # at the last border
 DEADLINE = 9
 INSTRUCTIONS = 10
 
+# -- a profile being made (hil.timing.profiler); 0: none
+FN_COUNT = 11  # called for each block that has run
+PROFILE = 12  # the address of what FN_COUNT works on
+TRACE = 13  # the address that work_out writes TRACE_WORDS an instruction to
+
 # -- rules
 HAS_FETCH, HAS_LATE_RELEASE, HAS_SLAVES = range(16, 19)
 
@@ -44,6 +49,16 @@ FREE = 136  # 3 slots
 READY = 140  # ring of 4, by word address
 BUSY_UNTIL, PREFETCH_READY = 144, 145
 LINE_NOW, CODE_NEXT = 146, 147  # the line last fetched from, the next of CODES
+
+CAUSES = 148  # why each word of READY came no sooner; a ring of 4 too
+CAUSE_SEQUENCE, CAUSE_SLOT, CAUSE_FLASH = range(3)
+
+# -- what the last instruction worked out met, for TRACE: T_TIME when it could have executed, T_OVERLAP whether the load
+# before costs 1 less for it, T_CAUSE of the word it waited for, T_STALL which rule held it up, T_WAITS for flash data
+TRACE_WORDS = 8
+T_ADDRESS, T_OVERLAP, T_TIME, T_CYCLE, T_CAUSE, T_STALL, T_WAITS, T_END = range(TRACE_WORDS)
+TRACED = 176  # its eight words
+STALL_ADDRESS, STALL_FP, STALL_STORE, STALL_BASE = 1, 2, 3, 4
 
 # -- the block now running
 NODE, SIGNATURE, SERIAL, STATE = range(160, 164)  # NODE 0: none runs
@@ -76,6 +91,7 @@ NO_CLASS, FAILED_NARROW, FAILED_WIDE = (CLASSES + CLASS_STRIDE * n for n in (1, 
 
 # -- a node
 N_START, N_END, N_STATE, N_INSTRUCTIONS, N_STEALS, N_EXIT = range(6)  # N_EXIT: last used if not taken, if taken
+N_LEAVES = 7  # F_CALLS or F_RETURNS of its last instruction
 NODE_BITS = 16
 NODE_STRIDE = 8
 NODES = CLASSES + CLASS_STRIDE * CLASS_CAPACITY
@@ -98,6 +114,7 @@ ROW_BITS = 16
 ROWS = EXIT_HASH + (2 << EXIT_BITS)
 NO_ROW = ROWS  # a NOP, for code where none can be
 F_SINGLE, F_LOADS, F_OVERLAPS, F_FOLDS, F_STEALS, F_CONDITIONAL, F_DELAY_AFTER = (1 << n for n in range(7))
+F_CALLS, F_RETURNS = 1 << 7, 1 << 8
 
 # -- what a run knows of an instruction (R_DYNAMIC): slave | extra cycles << EXTRA_SHIFT | missing data lines <<
 # MISS_SHIFT

@@ -16,7 +16,7 @@ from numba import njit
 
 from hil.timing.compiled import INTERNAL, mix, row_at, table_entry
 from hil.timing.layout import *
-from hil.timing.native import call_block
+from hil.timing.native import call_block, call_look
 
 # -- the instruction cache
 
@@ -127,7 +127,7 @@ def _find_node(m, address, size, state):
     m[node + N_END] = address + size
     m[node + N_STATE] = state
     m[node + N_EXIT] = m[node + N_EXIT + 1] = 0
-    m[node + N_INSTRUCTIONS] = m[node + N_STEALS] = 0
+    m[node + N_INSTRUCTIONS] = m[node + N_STEALS] = m[node + N_LEAVES] = 0
     end = address + size
     while address < end:
         if table_entry(m, address) == 0:
@@ -136,6 +136,7 @@ def _find_node(m, address, size, state):
         address += m[row + R_SIZE]
         m[node + N_INSTRUCTIONS] += 1
         m[node + N_STEALS] = m[row + R_FLAGS] & F_STEALS
+        m[node + N_LEAVES] = m[row + R_FLAGS] & (F_CALLS | F_RETURNS)
     return node
 
 
@@ -202,4 +203,6 @@ def settle(m, next_address):
         _use_line(m, m[PEEKED_LINE], m[CODES + m[LINES_ENTERED]])
     m[STATE] = m[known + X_STATE]
     m[CYCLES] += m[known + X_CYCLES]
+    if m[FN_COUNT] != 0:
+        call_look(m[FN_COUNT], known, next_address, m[ARENA])
     return known

@@ -10,11 +10,13 @@ from hil.errors import HilError
 from hil.timing import layout as at
 from hil.timing.costs import UNKNOWN_DIVIDE, base_cost
 from hil.timing.fetch import LATENCY
-from hil.timing.instruction import IMMEDIATE_BRANCHES, PC, SP, Instruction, Kind
+from hil.timing.instruction import IMMEDIATE_BRANCHES, LR, PC, SP, Instruction, Kind
 from hil.timing.pipeline import FP_COMPUTES, LOADS, LOADS_PC, SINGLE, STORES_BUFFERED, WRITES_LATE, fixed_refill
 
 REGISTERS = [arm_const.UC_ARM_REG_R0 + n for n in range(13)]
 REGISTERS += [arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR, arm_const.UC_ARM_REG_PC]
+BRANCHES = (Kind.BRANCH, Kind.BRANCH_REGISTER)
+RETURNS = (Kind.BRANCH_REGISTER, Kind.LOAD_PC, Kind.LOAD_MULTIPLE)  # with PC among what they write
 _Row = dict[int, int]
 
 
@@ -82,6 +84,8 @@ class Rows:
         flags |= at.F_FOLDS if kind is Kind.IT and "it-folding" in rules else 0
         flags |= at.F_STEALS if kind is Kind.BRANCH_CONDITIONAL and {"fetch-queue", "branch-steal"} <= rules else 0
         flags |= at.F_CONDITIONAL if is_conditional else 0
+        flags |= at.F_CALLS if kind in BRANCHES and instruction.writes >> LR & 1 else 0
+        flags |= at.F_RETURNS if kind in RETURNS and instruction.writes >> PC & 1 else 0
         return flags | (at.F_DELAY_AFTER if is_after else 0)
 
     def _delay(self, kind: Kind) -> tuple[int, bool]:
