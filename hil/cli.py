@@ -41,7 +41,7 @@ Model = Annotated[
 ]
 BoardName = Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")]
 TargetName = Annotated[
-    str, typer.Option("--target", "-t", help="sim (simulated), native (this machine), serial (a board).")
+    str, typer.Option("--target", "-t", help="sim (simulated), native (this machine), renode, serial (a board).")
 ]
 DataFolder = Annotated[
     Path, typer.Option("--data", "-d", metavar="DIR", help="WIDER FACE in its official layout.", show_default=False)

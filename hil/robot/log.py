@@ -88,9 +88,11 @@ def cycles(run: Run) -> str:
          f'<i style="{_BAR}#2a6fdb;width:{2 * bar["width"]:.0f}px"></i>')
         for bar in bars
     ]  # fmt: skip
-    milliseconds = 1e3 * (run.cycles.total or 0) / run.cycles.clock_hz
-    rows.append(("total", figure(run.cycles.total), f"{milliseconds:.0f} ms", ""))
-    return _table("lrrl", ("layer", f"cycles ({run.cycles.source})", "share", ""), rows, "hil-cycles")
+    milliseconds = run.cycles.milliseconds
+    time = "" if milliseconds is None else f"{milliseconds:.0f} ms"
+    rows.append(("<b>total</b>", f"<b>{figure(run.cycles.total)}</b>", f"<b>{time}</b>", ""))
+    title = run.cycles.unit if run.cycles.unit == run.cycles.source else f"{run.cycles.unit} ({run.cycles.origin})"
+    return _table("lrrl", ("layer", title, "share", ""), rows, "hil-cycles")
 
 
 def memory(subject: Subject) -> str:
@@ -107,7 +109,8 @@ def memory(subject: Subject) -> str:
             for part in bar["parts"]
         )
         shown.append(
-            f"<div><b>{bar['title']}</b> {figure(bar['used'])} of {figure(bar['bytes'])} bytes, {bar['percent']:.0f} %"
+            f'<div style="margin:4px 0"><b>{bar["title"]}</b> {figure(bar["used"])} of {figure(bar["bytes"])} bytes, '
+            f'{bar["percent"]:.0f} %'
             f'<div style="background:#ddd;font-size:0;width:{_WIDTH}px">{parts}</div>{legend}</div>'
         )
     if not shown:
@@ -117,8 +120,9 @@ def memory(subject: Subject) -> str:
 
 def measurements(found: Sequence[Measurement]) -> str:
     """A row a number, with its limit."""
+    words = {True: '<b style="color:#1a7f4b">ok</b>', False: '<b style="color:#c0322b">over</b>', None: ""}
     rows = [
-        (m.name, figure(m.value), escape(m.unit), figure(m.limit), {True: "ok", False: "<b>over</b>", None: ""}[m.ok])
+        (m.name, figure(m.value), escape(m.unit), figure(m.limit), "" if m.limit is None else words[m.ok])
         for m in found
     ]
     return _table("lrlrl", ("measurement", "value", "unit", "limit", ""), rows, "hil-measurements")
@@ -137,4 +141,5 @@ def _table(aligns: str, head: Sequence[str], rows: Sequence[Sequence[str]], name
         "<tr>" + "".join(f'<td style="{style}">{cell}</td>' for cell, style in zip(row, styles, strict=True)) + "</tr>"
         for row in rows
     )
-    return f'<table class="{name}" style="border-collapse:collapse;font-size:12px"><tr>{titles}</tr>{lines}</table>'
+    style = "border-collapse:collapse;font-size:12px;margin:8px 0"
+    return f'<table class="{name}" style="{style}"><tr>{titles}</tr>{lines}</table>'
