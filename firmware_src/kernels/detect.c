@@ -12,10 +12,27 @@ void detect_begin(void)
     candidate_count = 0;
 }
 
-// Whether a candidate goes before another: by score, then by anchor, so the order never depends on arrival.
+enum { LAST_ANCHOR = (1 << ANCHOR_BITS) - 1, DIFFERENCE_BIAS = 1 << 16 };
+
+// By score (face minus background, 8 fractional bits), then by anchor: so the order never depends on arrival.
+static uint32_t key(int32_t difference, uint32_t anchor)
+{
+    return (uint32_t)(difference + DIFFERENCE_BIAS) << ANCHOR_BITS | (LAST_ANCHOR - anchor);
+}
+
+static int32_t difference_of(const candidate_t *candidate)
+{
+    return (int32_t)(candidate->key >> ANCHOR_BITS) - DIFFERENCE_BIAS;
+}
+
+static uint32_t anchor_of(const candidate_t *candidate)
+{
+    return LAST_ANCHOR - (candidate->key & LAST_ANCHOR);
+}
+
 static bool is_better(const candidate_t *a, const candidate_t *b)
 {
-    return a->difference != b->difference ? a->difference > b->difference : a->anchor < b->anchor;
+    return a->key > b->key;
 }
 
 static void swap(candidate_t *a, candidate_t *b)
@@ -79,8 +96,7 @@ void detect_collect_row(const detector_t *detector, const source_t *source, uint
         }
         const int32_t difference = scores[source->background] - background;
         if (difference > detector->threshold) {
-            candidate_t candidate = {.difference = difference};
-            candidate.anchor = (uint16_t)(source->first_anchor + row * source->width + column);
+            candidate_t candidate = {.key = key(difference, source->first_anchor + row * source->width + column)};
             memcpy(candidate.loc, loc + column * source->loc_channels + source->loc_channel, sizeof candidate.loc);
             insert(detector->candidates, &candidate);
         }
@@ -113,10 +129,10 @@ static float exponential(float x)
 static detection_t decode(const detector_t *detector, const candidate_t *candidate)
 {
     const source_t *source = detector->sources;
-    while ((uint32_t)(candidate->anchor - source->first_anchor) >= (uint32_t)source->height * source->width) {
+    while (anchor_of(candidate) - source->first_anchor >= (uint32_t)source->height * source->width) {
         source++;
     }
-    const uint32_t cell = (uint32_t)(candidate->anchor - source->first_anchor);
+    const uint32_t cell = anchor_of(candidate) - source->first_anchor;
     float d[4];
     for (int i = 0; i < 4; i++) {
         d[i] = (float)candidate->loc[i] * 0x1p-10f;
@@ -126,7 +142,7 @@ static detection_t decode(const detector_t *detector, const candidate_t *candida
     const float cy = (row + 0.5f) * source->step + d[1] * detector->centre_variance * source->size;
     const float half_w = source->size * exponential(d[2] * detector->size_variance) * 0.5f;
     const float half_h = source->size * exponential(d[3] * detector->size_variance) * 0.5f;
-    const float score = 1.0f / (1.0f + exponential((float)-candidate->difference * 0x1p-8f));
+    const float score = 1.0f / (1.0f + exponential((float)-difference_of(candidate) * 0x1p-8f));
     return (detection_t){cx - half_w, cy - half_h, cx + half_w, cy + half_h, score};
 }
 

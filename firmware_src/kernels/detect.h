@@ -23,9 +23,10 @@ typedef struct {
     float size;
 } source_t;
 
+enum { ANCHOR_BITS = 15 };
+
 typedef struct {
-    int32_t difference;  // face minus background, 8 fractional bits
-    uint16_t anchor;
+    uint32_t key;    // 17 bits of face minus background, then the anchor counted from the last: more is better
     int16_t loc[4];  // dx dy dw dh, 10 fractional bits
 } candidate_t;
 

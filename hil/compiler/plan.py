@@ -23,7 +23,7 @@ ALIGNMENT = 8
 TILE_BYTES = 1280  # a tile is as many rows as fit in this, at least one
 GUARD_BYTES = 64  # painted bytes behind each arena that must stay untouched
 SCRATCH_BYTES = 8192  # a convolution's widened weights and pixels
-CANDIDATE_BYTES, DETECTION_BYTES = 16, 20
+CANDIDATE_BYTES, DETECTION_BYTES = 12, 20
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ def plan_stages(graph: q.QuantisedGraph, board: Board, whole: frozenset[str]) ->
     for index, node in enumerate(nodes, 1):
         wanted += _working_memory(node, replay.working(index))
     if graph.detector is not None:
-        wanted += _detection_memory(graph.detector, replay.length)
+        collecting = np.logical_or.reduce([replay.working(i)[0] for i, n in enumerate(nodes, 1) if n.layer is None])
+        wanted += _detection_memory(graph.detector, collecting)
     else:
         wanted = [_kept(w) if w.name == f"{graph.layers[-1].name}_rows" else w for w in wanted]
     buffers, arenas = _place(wanted, board, hot_bytes(graph))
@@ -176,7 +177,10 @@ def _node(layer: q.Layer) -> Node:
 
 
 class Replay:
-    """One image through the scheduler: when each row is made and last read. Time counts steps and image rows."""
+    """One image through the scheduler: when each row is made and last read.
+
+    Time counts image rows, steps, and at the end the decoding of the boxes.
+    """
 
     def __init__(self, image: q.Tensor, nodes: tuple[Node, ...]) -> None:
         self.nodes = nodes
@@ -185,12 +189,14 @@ class Replay:
         self.read: dict[str, list[int]] = {t.name: [] for t in self.tensors}
         self.times: list[list[int]] = [[] for _ in range(len(nodes) + 1)]
         self._steps = [0] * len(nodes)
+        self.copied: dict[str, int] = {}  # when a map's last row was made from the one before it
         self.length = 0
         for _ in range(image.height):
             self._make(image.name)
             self.length += 1
             while (ready := self._ready()) is not None:
                 self._step(ready)
+        self.length += 1
 
     def depth(self, tensor: str) -> int:
         """Rows a ring must hold: the widest span from a row being made to the oldest one still to be read."""
@@ -206,6 +212,8 @@ class Replay:
         alive = np.zeros(self.length, bool)
         for first, last in zip(self.made[tensor], self.read[tensor], strict=True):
             alive[first : last + 1] = True
+        if tensor in self.copied:
+            alive[self.made[tensor][-2] : self.copied[tensor] + 1] = True
         return alive
 
     def working(self, index: int) -> tuple[np.ndarray, np.ndarray]:
@@ -235,7 +243,7 @@ class Replay:
                 self.read[feed.tensor.name][row] = self.length
         if node.output is not None and node.emits(step):
             if node.copies_last and step == node.steps - 1:
-                self.read[node.output.name][-1] = self.length
+                self.copied[node.output.name] = self.length
             self._make(node.output.name)
         self.times[index + 1].append(self.length)
         self._steps[index] += 1
@@ -315,11 +323,14 @@ def conv_scratch(conv: q.QConv, chunk: int) -> int:
     return 24 + 2 * conv.kernel * conv.input.channels * (3 * conv.kernel + columns)
 
 
-def _detection_memory(detector: q.Detector, length: int) -> list[_Wanted]:
-    always = np.ones(length, bool)
+def _detection_memory(detector: q.Detector, collecting: np.ndarray) -> list[_Wanted]:
+    """Candidates from the first row of scores on; detections at the end, over rows that nobody needs any more."""
+    gathered, decoded = np.zeros_like(collecting), np.zeros_like(collecting)
+    gathered[int(np.flatnonzero(collecting)[0]) :] = True
+    decoded[-1] = True
     return [
-        _Wanted("candidates", CANDIDATE_BYTES * detector.candidates, 0, always),
-        _Wanted("detections", DETECTION_BYTES * detector.detections, 0, always),
+        _Wanted("candidates", CANDIDATE_BYTES * detector.candidates, 0, gathered),
+        _Wanted("detections", DETECTION_BYTES * detector.detections, 0, decoded),
     ]
 
 
