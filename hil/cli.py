@@ -260,10 +260,12 @@ def evaluate(
 def doctor() -> None:
     """Look what is installed, which targets work here, and which command mends each gap."""
     from hil.bench.doctor import examine
-    from hil.bench.terminal import findings_table
+    from hil.bench.terminal import findings_table, remedies
 
     findings = examine()
     console.print(findings_table(findings))
+    for remedy in remedies(findings):
+        console.print(remedy, soft_wrap=True, highlight=False, markup=False)
     _leave(finding.is_ok or not finding.is_needed for finding in findings)
 
 

@@ -14,6 +14,7 @@ from served import HIL
 from test_ports import ADAPTER, VCP_A, VCP_B, plug_in
 
 from hil.bench.cmake import CMAKE, HOST_COMPILER, NINJA
+from hil.targets.ports import Probe
 from hil.targets.pseudo_terminal import PseudoTerminal
 
 M4 = "rnnpool_face_m4"
@@ -113,13 +114,37 @@ def test_boards_are_listed_with_what_tells_them_apart(capsys, monkeypatch) -> No
         assert text in outcome.out, text
     plug_in(monkeypatch)
     assert "no serial port" in hil(capsys, monkeypatch, "boards").out
+    assert "hil serve --pty PATH" in hil(capsys, monkeypatch, "boards").out
 
 
 def test_a_board_that_is_asked_and_does_not_answer(capsys, monkeypatch, tmp_path: Path) -> None:
     plug_in(monkeypatch)
     with PseudoTerminal(tmp_path / "mute"):
-        outcome = hil(capsys, monkeypatch, "boards", "--ask", "--at", tmp_path / "mute")
-    assert outcome.code == 0 and f"{tmp_path / 'mute'}: no answer from the board" in outcome.out
+        assert "no answer from the board" in refused(capsys, monkeypatch, "boards", "--ask", "--at", tmp_path / "mute")
+    assert "there is no port" in refused(capsys, monkeypatch, "boards", "--ask", "--at", tmp_path / "mute")
+
+
+def test_one_board_of_many_is_chosen_by_its_serial_number(capsys, monkeypatch) -> None:
+    plug_in(monkeypatch, VCP_A, VCP_B, ADAPTER)
+    outcome = hil(capsys, monkeypatch, "boards", "--at", "serial=066EBBBB")
+    assert outcome.code == 0 and "066EBBBB" in outcome.out and "066EAAAA" not in outcome.out
+    assert "066ECCCC" in refused(capsys, monkeypatch, "boards", "--at", "serial=066ECCCC")
+
+
+def test_a_port_that_does_not_answer_does_not_hide_the_others(capsys, monkeypatch) -> None:
+    plug_in(monkeypatch, VCP_A, ADAPTER)
+    outcome = hil(capsys, monkeypatch, "boards", "--ask")
+    assert outcome.code == 0
+    assert all(f"{name}: there is no port {name}" in outcome.out for name in ("/dev/ttyACM0", "/dev/ttyUSB0"))
+
+
+def test_probes_are_listed_with_the_boards_that_have_such(capsys, monkeypatch) -> None:
+    old, both = Probe("0483:3748", "", "STM32 STLink"), Probe("0483:374b", "066EAAAA", "STM32 STLink")
+    monkeypatch.setattr("hil.targets.ports.probes", lambda board: [p for p in (old, both) if p.usb in board.probe.usb])
+    plug_in(monkeypatch)
+    said = hil(capsys, monkeypatch, "boards").out
+    assert "probe 0483:3748, serial number none: STM32 STLink (STM32F407G-DISC1)" in said
+    assert "066EAAAA: STM32 STLink (STM32F407G-DISC1 or STM32F429I-DISC1)" in said
 
 
 def test_flashing_that_cannot_be(capsys, monkeypatch, stub_board: tuple[str, Path], tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def first_photos(shared_data: Path, count: int) -> GroundTruth:
 
 
 def test_the_doctor_names_each_gap_and_its_remedy(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("hil.bench.doctor.shutil.which", lambda program: None)
+    monkeypatch.setattr("hil.bench.doctor.shutil.which", lambda program, path=None: None)
     monkeypatch.setattr("hil.bench.doctor.importlib.metadata.version", lambda name: "2.0.0")
     outcome = hil(capsys, monkeypatch, "doctor")
     assert outcome.code == 1

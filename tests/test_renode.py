@@ -38,8 +38,18 @@ def with_pyrenode3(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_pyrenode3_the_command_that_gets_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(find.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(HilError, match=r"pip install 'pyrenode3 @ git\+https://"):
+    monkeypatch.setenv("PATH", "")
+    for variable in find.LOCATIONS:
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(HilError, match=r"pip install 'pyrenode3 @ git\+https://.*' && wget .* && export PYRENODE_BIN="):
         create("renode", DISCO)
+
+
+def test_where_renode_is_only_pyrenode3_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(find.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(HilError, match="needs the Python package pyrenode3: ") as caught:
+        find.find({"PYRENODE_BIN": str(tmp_path)})
+    assert "wget" not in str(caught.value)
 
 
 @pytest.mark.usefixtures("with_pyrenode3")

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich import box
@@ -16,6 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from hil.errors import HilError
+
+if TYPE_CHECKING:  # each takes time to import, which --help need not wait for
+    from hil.board import Board
+    from hil.targets.connection import Connection
+    from hil.targets.ports import Probe
 
 _console = Console()
 _BoardName = Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")]
@@ -29,6 +34,10 @@ At = Annotated[
         help="For --target serial: the port; as needed serial, chip, baud, probe, flash, reset, wait.",
     ),
 ]
+NO_PORTS = (
+    "no serial port here has a USB device behind it: plug the board in (docs/boards.md: which cable goes where), "
+    "or have a simulated one with hil serve --pty PATH"
+)
 _DEFAULT_BOARD, _DEFAULT_MODEL = "stm32f407_disco", "rnnpool_face_m4"
 
 
@@ -84,7 +93,7 @@ def _errors_only(name: str) -> Iterator[None]:
 
 
 def boards(
-    board: _BoardName = _DEFAULT_BOARD,
+    board: Annotated[str | None, typer.Option("--board", "-b", help="Look for its probes alone.")] = None,
     at: At = None,
     ask: Annotated[bool, typer.Option("--ask", help="Say hello at each port, or the one of --at.")] = False,
 ) -> None:
@@ -92,22 +101,49 @@ def boards(
     from hil import board as all_boards
     from hil.targets import ports
     from hil.targets.connection import Connection
+
+    known = [all_boards.load(name) for name in ([board] if board else all_boards.names())]
+    connection = Connection.parse(at or "")
+    is_one = connection.port is not None or connection.serial is not None
+    devices = [port.device for port in ports.ports()]
+    if is_one:
+        devices = [ports.find_port(known[0], connection.port, connection.serial)]
+    _console.print(_ports_table(devices) if devices else NO_PORTS, soft_wrap=not devices)
+    for probe, titles in _probes(known).items():
+        number = probe.serial_number or "none"
+        _console.print(f"probe {probe.usb}, serial number {number}: {probe.description} ({titles})", soft_wrap=True)
+    for device in devices if ask else []:
+        try:
+            _console.print(f"{device}: {_answer(device, known[0], connection)}", soft_wrap=True)
+        except HilError as error:
+            if is_one:
+                raise
+            _console.print(f"{device}: {error}", soft_wrap=True)
+
+
+def _ports_table(devices: list[str]) -> Table:
+    from hil.targets import ports
     from hil.targets.lock import BoardLock
 
-    chosen, here = all_boards.load(board), ports.ports()
-    connection = Connection.parse(at or "")
-    devices = [connection.port] if connection.port else [port.device for port in here]
+    here = ports.ports()
     table = Table("port", "USB", "serial number", "what", "in use by", box=box.SIMPLE_HEAD, title="Serial ports")
     for device in devices:
         port = ports.port_at(device, here)
         lock = BoardLock(ports.identity(device))
         about = (port.usb or "", port.serial_number or "", port.description) if port else ("", "", "")
         table.add_row(device, *about, "" if lock.is_free() else lock.holder())
-    _console.print(table if devices else "no serial port here has a USB device behind it")
-    for probe in ports.probes(chosen):
-        _console.print(f"probe {probe.usb}, serial number {probe.serial_number}: {probe.description} ({chosen.title})")
-    for device in devices if ask else []:
-        _console.print(f"{device}: {_answer(device, board, at or '')}", soft_wrap=True)
+    return table
+
+
+def _probes(known: list[Board]) -> dict[Probe, str]:
+    """The probes that are plugged in, and which boards have such a one."""
+    from hil.targets import ports
+
+    found: dict[Probe, str] = {}
+    for board in known:
+        for probe in ports.probes(board):
+            found[probe] = f"{found[probe]} or {board.title}" if probe in found else board.title
+    return found
 
 
 def flash(
@@ -136,18 +172,12 @@ def _built(model: str, board: str) -> Path:
     return build(model, board).elf
 
 
-def _answer(device: str, board: str, at: str) -> str:
-    """Who answers at a port, in words."""
-    from hil import board as all_boards
+def _answer(device: str, board: Board, connection: Connection) -> str:
+    """Who answers at a port, in words. Raises HilError where nobody does."""
     from hil.link import Client
-    from hil.targets.connection import Connection
     from hil.targets.serial import SerialTarget
 
-    connection = Connection(device, baud=Connection.parse(at).baud, wait_s=0)
-    with contextlib.closing(SerialTarget(all_boards.load(board), connection)) as target:
-        try:
-            target.open()
-            hello = Client(target, retries=5).hello()
-        except HilError as error:
-            return str(error)
+    with contextlib.closing(SerialTarget(board, replace(connection, port=device, serial=None, wait_s=0))) as target:
+        target.open()
+        hello = Client(target, retries=5).hello()
     return f"{hello.board}, chip {hello.unique_id}, {hello.model_name}, build {hello.build_id}"

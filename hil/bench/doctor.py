@@ -7,14 +7,22 @@ import platform
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hil.bench.cmake import APT, CMAKE, CROSS_COMPILER, HOST_COMPILER, NINJA, Tool
+from hil.targets import ports
 from hil.targets.pyrenode.find import RenodeMissingError, find
 
 UNICORN = "2.1.4"  # the block hook uses private names of its Python binding: no other version is known to work
 LIBRARIES = ("torch", "numpy", "numba", "unicorn", "capstone", "pyelftools", "cobs", "pyserial", "safetensors")
-PROBES = (("pyocd", "pip install pyocd"), ("openocd", f"{APT} openocd"), ("st-flash", f"{APT} stlink-tools"))
+PROBES = (
+    ("pyocd", f"{sys.executable} -m pip install pyocd"), ("openocd", f"{APT} openocd"),
+    ("st-flash", f"{APT} stlink-tools"),
+)  # fmt: skip
+    ("pyocd", f"{sys.executable} -m pip install pyocd"),
+    ("openocd", f"{APT} openocd"),
+    ("st-flash", f"{APT} stlink-tools"),
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,8 @@ def examine() -> list[Finding]:
     """Everything worth knowing about this machine, targets last."""
     tools = [_tool(tool) for tool in (CROSS_COMPILER, HOST_COMPILER, CMAKE, NINJA)]
     libraries = [_library(name) for name in LIBRARIES]
-    return [_python(), *tools, *libraries, *map(_probe, PROBES), *_targets(tools, libraries), _renode()]
+    targets = [*_targets(tools, libraries), _renode(), _serial()]
+    return [_python(), *tools, *libraries, _robot(), *map(_probe, PROBES), *targets]
 
 
 def _python() -> Finding:
@@ -61,6 +70,16 @@ def _probe(probe: tuple[str, str]) -> Finding:
     program, command = probe
     path = shutil.which(program)
     return Finding(f"{program} (flashes boards)", path is not None, path or "not found", command, is_needed=False)
+
+
+def _robot() -> Finding:
+    return replace(_library("robotframework"), name="robotframework (robot_tests/)", is_needed=False)
+
+
+def _serial() -> Finding:
+    found = ports.ports()
+    state = f"{len(found)} port{'s' * (len(found) != 1)}; hil boards lists them" if found else "no USB port plugged in"
+    return Finding("target serial", bool(found), state, "docs/boards.md: wiring, and a board without a board", False)
 
 
 def _renode() -> Finding:

@@ -178,13 +178,18 @@ def precision_table(model: str, way: str, precision: dict[str, float]) -> Table:
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:
-    """What `hil doctor` found, with the command that mends each gap."""
-    table = Table("", "what", "found", "to mend it", box=box.SIMPLE_HEAD)
+    """What `hil doctor` found."""
+    table = Table("", "what", "found", box=box.SIMPLE_HEAD)
     for finding in findings:
         lack = Text("missing", style="red") if finding.is_needed else Text("optional", style="yellow")
-        mark = Text("ok", style="green") if finding.is_ok else lack
-        table.add_row(mark, finding.name, finding.found, "" if finding.is_ok else finding.remedy)
+        table.add_row(Text("ok", style="green") if finding.is_ok else lack, finding.name, finding.found)
     return table
+
+
+def remedies(findings: Sequence[Finding]) -> list[str]:
+    """The command that mends each gap, a line each, to be copied whole: no table may wrap them."""
+    gaps = [finding for finding in findings if not finding.is_ok]
+    return [f"{gap.name}{'' if gap.is_needed else ', optional'}:\n    {gap.remedy}" for gap in gaps]
 
 
 def figure(value: float | None) -> str:

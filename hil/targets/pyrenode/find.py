@@ -52,10 +52,19 @@ class Installation:
 def find(environment: Mapping[str, str] = os.environ) -> Installation:
     """The Renode to use: the one that PYRENODE_* names, else the one on the PATH.
 
-    Raises RenodeMissingError with the exact commands where there is none, or no pyrenode3 to run it with.
+    Raises RenodeMissingError with the exact commands, all of them, where there is none or no pyrenode3 to run it with.
     """
-    if importlib.util.find_spec("pyrenode3") is None:
-        raise RenodeMissingError("target renode needs the Python package pyrenode3", GET_PYRENODE3)
+    if importlib.util.find_spec("pyrenode3") is not None:
+        return _renode(environment)
+    package = "target renode needs the Python package pyrenode3"
+    try:
+        _renode(environment)
+    except RenodeMissingError as gap:
+        raise RenodeMissingError(f"{package}, and {gap.what}", f"{GET_PYRENODE3} && {gap.remedy}") from None
+    raise RenodeMissingError(package, GET_PYRENODE3)
+
+
+def _renode(environment: Mapping[str, str]) -> Installation:
     named = [variable for variable in LOCATIONS if environment.get(variable)]
     if len(named) > 1:
         raise RenodeMissingError(f"{' and '.join(named)} are set, pyrenode3 takes one", f"unset {' '.join(named[1:])}")
