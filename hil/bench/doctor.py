@@ -16,9 +16,6 @@ from hil.targets.pyrenode.find import RenodeMissingError, find
 UNICORN = "2.1.4"  # the block hook uses private names of its Python binding: no other version is known to work
 LIBRARIES = ("torch", "numpy", "numba", "unicorn", "capstone", "pyelftools", "cobs", "pyserial", "safetensors")
 PROBES = (
-    ("pyocd", f"{sys.executable} -m pip install pyocd"), ("openocd", f"{APT} openocd"),
-    ("st-flash", f"{APT} stlink-tools"),
-)  # fmt: skip
     ("pyocd", f"{sys.executable} -m pip install pyocd"),
     ("openocd", f"{APT} openocd"),
     ("st-flash", f"{APT} stlink-tools"),
