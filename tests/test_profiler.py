@@ -11,6 +11,7 @@ from test_timing_compiled import BOARD, ENTRY, STACK, random_program
 
 from hil.timing import layout as at
 from hil.timing import rules
+from hil.timing.annotate import Code, annotate
 from hil.timing.core import Core
 from hil.timing.engine import Mode
 from hil.timing.profiler import Profile, Profiler
@@ -27,7 +28,7 @@ def profile(program: Program, mode: Mode = "full", wait_states: int = 0, repeat:
     return profiler.take(), arrival - before, core
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("mode", ["full", "fast"])
 def test_instructions_add_up_to_what_the_model_counts(seed: int, mode: Mode) -> None:
     found, cycles, core = profile(random_program(seed, 600), mode, wait_states=(0, 5)[seed % 2])
@@ -94,3 +95,35 @@ def test_forgetting_in_between_loses_no_count() -> None:
     found = profiler.take()
     whole, _, _ = profile(program, wait_states=5)
     assert found.by_address == whole.by_address
+
+
+def test_annotation_names_each_stall_and_its_reason() -> None:
+    code = (
+        t.load_constant(8, t.SRAM1)
+        + t.nop() * 4
+        + t.ldr(0, 8, 0)
+        + t.ldr(1, 8, 4)
+        + t.nop()
+        + t.mov(3, 8)
+        + t.ldr(4, 3, 0)
+        + t.ldr(5, 4, 0)  # needs r4
+        + t.nop() * 4
+        + t.str_(8, 8, 0)
+        + t.ldr(1, 8, 4)
+        + t.bx(t.LR)
+    )
+    program = Program(
+        Path("stalls.elf"), (Segment(ENTRY, code), Segment(t.SRAM1, t.SRAM1.to_bytes(4, "little"))), {"f": ENTRY}
+    )
+    found, _, core = profile(program)
+    known = Code(core.engine.instruction, lambda address: "f", lambda address: "f.c:7", lambda line: "  x = y[z];")
+    text = annotate(found, known, 1)
+    assert text.startswith("1. f (f.c:7): ") and "f.c:7  |  x = y[z];" in text
+    for words in (
+        "1.00  ldr.w r0, [r8]                           overlaps with the next access",
+        "2.00  ldr.w r1, [r8, #4]                       +1 load: the next is no single load or store to overlap with",
+        "+1 address-stall: r3 was written by the instruction before; +1 load: the next one's address needs r4",
+        "+1 store-load: the store just before still has the bus",
+    ):
+        assert words in text, text
+    assert "lost: " in text

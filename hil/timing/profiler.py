@@ -123,9 +123,10 @@ class Profiler:
             cycles = row[at.T_END] - row[at.T_TIME]
             leads = k + 1 < len(rows) and rows[k + 1][at.T_OVERLAP]
             follows = k == 0 and row[at.T_OVERLAP]  # the load that gets shorter is in the block before: count it here
-            if leads or follows:
-                cycles -= 1
-                reasons.append((OVERLAPPED, -1))
+            shorter = bool(leads) + bool(follows)
+            if shorter:
+                cycles -= shorter
+                reasons.append((OVERLAPPED, -shorter))
             yield Step(row[at.T_ADDRESS], cycles, tuple(reasons))
 
     def _reasons(self, row: list[int], enters_by_branch: bool) -> Iterator[tuple[str, int]]:

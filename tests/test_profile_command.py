@@ -1,0 +1,46 @@
+"""`hil profile` on the shipped network: the same cycles by layer, function, line and stack, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from cli import hil
+
+from hil.bench.batch import demo_photo
+from hil.bench.cmake import CMAKE, CROSS_COMPILER, NINJA
+
+pytestmark = pytest.mark.skipif(
+    not all(tool.is_installed for tool in (CROSS_COMPILER, CMAKE, NINJA)), reason=f"needs {CROSS_COMPILER.packages}"
+)
+
+
+def test_a_profile_accounts_for_every_cycle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = demo_photo(tmp_path / "photo.png", "rnnpool_face_m4")
+    outcome = hil(capsys, monkeypatch, "profile", "rnnpool_face_m4", photo, "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+    found = json.loads((tmp_path / "profile.json").read_text())
+    assert found["mode"] == "fast" and found["cycles"] <= found["elapsed_cycles"]
+    for table in ("layers", "functions", "lines"):
+        assert sum(found[table].values()) == found["cycles"], table
+    stacks = (tmp_path / "stacks.txt").read_text().splitlines()
+    assert sum(int(line.rpartition(" ")[2]) for line in stacks) == found["cycles"]
+    for layer, cycles in found["measured"].items():  # CYCCNT's reads lie just outside of the layer's function
+        if layer not in ("total", "decode"):
+            assert cycles * 0.97 - 5000 <= found["layers"][layer] <= cycles, layer
+    network = found["cycles"] - found["layers"]["link"]
+    assert abs(network - found["measured"]["total"]) <= 0.005 * network
+    hot = (tmp_path / "hot.txt").read_text()
+    assert hot.startswith("1. ") and hot.count("  lost: ") == 12 and "overlaps with the next access" in hot
+    ET.parse(tmp_path / "flamegraph.svg")
+
+
+def test_a_mode_that_there_is_not_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = hil(capsys, monkeypatch, "profile", "rnnpool_face_m4", tmp_path / "x.png", "--timing", "slow")
+    assert outcome.code == 2 and "choose one of fast, full" in outcome.err
