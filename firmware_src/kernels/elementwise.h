@@ -87,6 +87,7 @@ ALWAYS_INLINE void l2norm_row(const l2norm_t *c, const uint8_t *in, int8_t *out)
 {
     for (uint32_t x = 0; x < c->width; x++, in += c->channels, out += c->channels) {
         const int32_t inverse = inverse_square_root(sum_of_squares(in, c->channels, c->input));
+#pragma GCC unroll 4
         for (uint32_t i = 0; i < c->channels; i++) {
             out[i] = saturate_s8(multiply_high_rounded(load_8bit(in, i, c->input) * c->gain[i], inverse));
         }
