@@ -16,7 +16,6 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from hil.bench.board_commands import At, boards, flash, serve
-from hil.bench.profile_command import profile
 from hil.errors import HilError
 from hil.paths import BUILD
 from hil.timing.command import cycles
@@ -235,11 +234,20 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on where the last call stopped.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos.")] = None,
     start: Annotated[Path | None, typer.Option(metavar="CHECKPOINT", help="Begin with these weights.")] = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML; the network's own without.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 or bfloat16.")] = "auto",
+    quantise_aware: Annotated[
+        bool, typer.Option("--quantise-aware", help="Fine-tune --start with the firmware's rounding.")
+    ] = False,
 ) -> None:
     """Train a network on WIDER FACE."""
     from hil.training.command import train_command
 
-    checkpoint = train_command(model, data, out, images, minutes, threads, seed, resume, cache, start)
+    checkpoint = train_command(
+        model, data, out, images, minutes, threads, seed, resume, cache, start, recipe, device, precision,
+        is_quantised=quantise_aware,
+    )  # fmt: skip
     console.print(f"{_shortest(checkpoint)}; next: hil run {_shortest(checkpoint)} PHOTO --fit")
 
 
@@ -247,14 +255,34 @@ def train(
 def evaluate(
     model: Model,
     data: DataFolder,
-    target: Annotated[str, typer.Option("--target", "-t", help="float, integer, native or sim.")] = "integer",
+    target: Annotated[
+        str, typer.Option("--target", "-t", help="float, integer, native or sim; several, with commas, are compared.")
+    ] = "integer",
     board: BoardName = "stm32f407_disco",
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that work at once.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many photos, spread over the set.")] = None,
+    multi_scale: Annotated[bool, typer.Option("--multi-scale", help="The paper's convention; float only.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of going on.")] = False,
+    report: ReportFile = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder for results as they come.", show_default="build/evaluate")
+    ] = None,
 ) -> None:
-    """Measure a face detector's average precision on WIDER FACE's validation set, by the official protocol."""
-    from hil.bench.evaluate import evaluate_model
+    """Measure a face detector's average precision on WIDER FACE's validation set, by the official protocol.
+
+    Interrupted, it goes on where it was when it is called again.
+    """
+    from hil.bench.evaluate import RESULTS, Task, evaluate_model
+    from hil.bench.evaluation_report import write_evaluation
     from hil.bench.terminal import precision_table
 
-    console.print(precision_table(model, target, evaluate_model(model, data, target, board)))
+    ways = tuple(dict.fromkeys(target.split(",")))
+    task = Task(model, data, ways, board, jobs, multi_scale, limit, store or RESULTS, fresh)
+    with progress() as step:
+        found = evaluate_model(task, step)
+    if report is not None:
+        write_evaluation(task, found, report)
+    console.print(precision_table(model, found, multi_scale))
 
 
 @app.command()
@@ -291,7 +319,7 @@ def progress() -> Iterator[Step]:
         yield step
 
 
-for command in (serve, boards, flash, cycles, profile):
+for command in (serve, boards, flash, cycles):
     app.command()(command)
 
 

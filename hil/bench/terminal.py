@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rich.text import Text
 from hil.bench.build import Firmware
 from hil.bench.classify import Classification
 from hil.bench.doctor import Finding
+from hil.bench.evaluation import Predictions, disagreements
 from hil.bench.limits import Measurement
 from hil.bench.report import arena_bytes, strongest
 from hil.bench.run import Run
@@ -170,11 +172,28 @@ def build_table(firmware: Firmware) -> Table:
     return table
 
 
-def precision_table(model: str, way: str, precision: dict[str, float]) -> Table:
-    """Average precision by difficulty."""
-    table = Table(*precision, title=f"{model}, {way}: AP on WIDER FACE, single scale")
-    table.add_row(*(f"{value:.4f}" for value in precision.values()))
-    return table
+def precision_table(model: str, found: Sequence[Predictions], is_multi_scale: bool = False) -> Group:
+    """Average precision by difficulty, a way a row; where there are several, how many photos they differ on."""
+    scales = "multi-scale testing" if is_multi_scale else "single scale"
+    photos = len(found[0].boxes)
+    table = Table("", title=f"{model}: AP on WIDER FACE, {photos} photos, {scales}", title_justify="left")
+    for name in (*found[0].precision, "photos/s a process"):
+        table.add_column(name, justify="right")
+    for one in found:
+        table.add_row(one.way, *(f"{value:.4f}" for value in one.precision.values()), f"{one.per_second:.1f}")
+    if len(found) == 1:
+        return Group(table)
+    pairs = Table("photos that differ", title="Disagreement", title_justify="left")
+    for name in ("in a bit", "in a confident box", "score by"):
+        pairs.add_column(name, justify="right")
+    pairs.add_column("worst", overflow="fold")
+    for one, other in itertools.combinations(found, 2):
+        worst = disagreements(one, other)
+        differing, unmatched = (sum(getattr(d, kind) > 0 for d in worst) for kind in ("differing", "unmatched"))
+        score = max((d.score for d in worst), default=0.0)
+        names = f"{one.way} and {other.way}"
+        pairs.add_row(names, str(differing), str(unmatched), f"{score:.3f}", worst[0].photo if differing else "-")
+    return Group(table, pairs)
 
 
 def findings_table(findings: Sequence[Finding]) -> Table:

@@ -6,5 +6,5 @@ recipe.py   every constant of a training          recipes/     what is particula
 loop.py     the resumable training loop           device.py    CPU or GPU, and the precision
 fake_quantise.py  a network that rounds as its firmware will
 ap.py       the official average precision        evaluate.py  a detector against the validation set
-command.py  what the command line calls
+multiscale.py  the paper's testing convention     command.py   what the command line calls
 """

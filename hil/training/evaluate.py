@@ -3,7 +3,7 @@
     DIR/ground_truth/wider_{face,easy,medium,hard}_val.mat      DIR/WIDER_val/images/<event>/*.jpg
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,17 +69,24 @@ def _text(cell: Any) -> str:
     return str(cell)
 
 
-def evaluate(predictions: Mapping[str, np.ndarray], data: Path) -> dict[str, float]:
+def evaluate(
+    predictions: Mapping[str, np.ndarray], data: Path, photos: Collection[str] | None = None
+) -> dict[str, float]:
     """AP easy, medium and hard of predictions, (n, 5) x0 y0 x1 y1 score in pixels under each photo's name.
 
-    Raises HilError where a photo of the ground truth has no entry (an empty one is fine).
+    photos: of the ground truth, all without. Raises HilError where one has no entry (an empty one is fine).
     """
     truth = load_ground_truth(data)
-    missing = [name for name in truth.names if name not in predictions]
+    names = truth.names if photos is None else photos
+    missing = [name for name in names if name not in predictions]
     if missing:
-        raise HilError(f"{len(missing)} of {len(truth.names)} photos have no predictions, {missing[0]} for one")
-    ordered = [predictions[name] for name in truth.names]
-    return {name: average_precision(ordered, truth.faces, truth.counted[name]) for name in DIFFICULTIES}
+        raise HilError(f"{len(missing)} of {len(names)} photos have no predictions, {missing[0]} for one")
+    wanted = set(names)
+    chosen = [i for i, name in enumerate(truth.names) if name in wanted]
+    ordered, faces = [predictions[truth.names[i]] for i in chosen], [truth.faces[i] for i in chosen]
+    return {
+        name: average_precision(ordered, faces, [truth.counted[name][i] for i in chosen]) for name in DIFFICULTIES
+    }
 
 
 def predict(detect: Detect, data: Path, is_mono: bool = True) -> dict[str, np.ndarray]:
