@@ -21,9 +21,10 @@ class Served:
     process: subprocess.Popen[str]
 
     def kill(self) -> None:
-        """As if the cable were pulled."""
+        """As if the cable were pulled: the link goes too, for its pseudo-terminal's number is soon somebody else's."""
         self.process.kill()
         self.process.wait()
+        self.port.unlink()
 
 
 @contextlib.contextmanager
