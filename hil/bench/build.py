@@ -92,7 +92,7 @@ def build(model: str, board_name: str, out: Path | None = None, preset: str | No
     board = boards.load(board_name)
     preset = preset or board.name
     graph, network = load_model(model)
-    directory = out or BUILD / Path(model).stem / board.name
+    directory = (out or BUILD / Path(model).stem / board.name).absolute()  # CMake runs in another folder
     scheme = make_plan(graph, board)
     check_tools(preset)
     with _locked(directory), _scratch(directory) as scratch:
