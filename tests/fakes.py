@@ -50,7 +50,11 @@ def plan() -> dict[str, Any]:
     output = {"height": 120, "width": 160, "channels": 4, "dtype": "uint8", "scale": 0.1}
     buffer = {"name": "rows", "rows": 3, "bytes": 1920, "place": "sram"}
     return {
-        "layers": [{"name": n, "op": "conv", "output": output, "macs": 691_200, "buffer": buffer} for n in LAYERS],
+        "layers": [
+            {"name": n, "op": "conv", "output": output, "macs": 691_200, "kernel": "fast", "predicted_cycles": 2_650_000,
+             "buffer": buffer}
+            for n in LAYERS
+        ],
         "buffers": [
             {"name": "rows", "bytes": 60_000, "place": "sram", "offset": 0, "first": 0, "last": 3},
             {"name": "states", "bytes": 40_000, "place": "ccm", "offset": 0, "first": 0, "last": 3},

@@ -29,14 +29,30 @@ ALWAYS_INLINE void conv_widen(const uint8_t *from, uint32_t count, type_t type, 
 // The weights of three outputs with `taps` each, word by word beside each other as conv_pairs reads them.
 ALWAYS_INLINE void conv_widen_weights(const int8_t *weights, uint32_t taps, int16_t *to)
 {
-    for (uint32_t i = 0; i < taps; i += 4, to += 12) {
-        const uint32_t w0 = load_word(weights + i), w1 = load_word(weights + taps + i), w2 = load_word(weights + 2 * taps + i);
-        const int16x2_t halves[6] = {
-            widen_even(w0, true), widen_even(w1, true), widen_even(w2, true),
-            widen_odd(w0, true),  widen_odd(w1, true),  widen_odd(w2, true),
-        };
-        memcpy(to, halves, sizeof halves);
-    }
+    register uint32_t even0 __asm__("r0"), even1 __asm__("r1"), even2 __asm__("r2");
+    register uint32_t odd0 __asm__("r3"), odd1 __asm__("r4"), odd2 __asm__("r5");
+    const int8_t *const end = weights + taps;
+    __asm__ volatile(
+        "1:\n\t"
+        ".rept %c[unroll]\n\t"
+        "ldr.w %[odd0], [%[w]]\n\t"
+        "ldr.w %[odd1], [%[w], %[pitch]]\n\t"
+        "ldr.w %[odd2], [%[w], %[pitch2]]\n\t"
+        "add.w %[w], #4\n\t"
+        "sxtb16 %[even0], %[odd0]\n\t"
+        "sxtb16 %[even1], %[odd1]\n\t"
+        "sxtb16 %[even2], %[odd2]\n\t"
+        "sxtb16 %[odd0], %[odd0], ror #8\n\t"
+        "sxtb16 %[odd1], %[odd1], ror #8\n\t"
+        "sxtb16 %[odd2], %[odd2], ror #8\n\t"
+        "stmia %[to]!, {%[even0], %[even1], %[even2], %[odd0], %[odd1], %[odd2]}\n\t"
+        ".endr\n\t"
+        "cmp %[w], %[end]\n\t"
+        "bne 1b" EMPTY_LINES_64
+        : [w] "+r"(weights), [to] "+r"(to), [even0] "=&r"(even0), [even1] "=&r"(even1), [even2] "=&r"(even2),
+          [odd0] "=&r"(odd0), [odd1] "=&r"(odd1), [odd2] "=&r"(odd2)
+        : [end] "r"(end), [pitch] "I"(taps), [pitch2] "I"(2 * taps), [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
+        : "cc", "memory");
 }
 
 #define CONV_STRING(x) CONV_STRING_OF(x)
@@ -75,7 +91,8 @@ typedef struct {
 //
 // Five loads from one memory overlap, so they cost 6 cycles and feed 6 SMLADs. Aligned, with all instructions 32 bits wide,
 // the fetch just keeps up: a loop that starts at a halfword takes 14 cycles a word instead of 12. All 14 registers are in
-// use there, so what only the beginning and the end of a pixel pair need waits in the FPU's registers.
+// use there, so what only the beginning and the end of a pixel pair need waits in the FPU's registers; where the words of a
+// pixel need no loop (is_short), the pointers to weights and pixels stay where they are.
 ALWAYS_INLINE void conv_pairs(const conv_t *c, const conv_group_t *group, const int16_t *pixels, uint32_t columns,
                               uint8_t *out, const uint8_t *end)
 {
@@ -96,9 +113,14 @@ ALWAYS_INLINE void conv_pairs(const conv_t *c, const conv_group_t *group, const 
         "add r11, r7\n\t"
         "vmov s11, r11\n\t"
         ".p2align 2\n\t"
+        ".if %c[is_short]\n\t"
+        "vmov r11, s6\n\t"
+        ".endif\n\t"
         "1:\n\t"
+        ".if !%c[is_short]\n\t"
         "vmov r11, s6\n\t"
         "vmov r12, s7\n\t"
+        ".endif\n\t"
         "vmov r0, s0\n\t"
         "vmov r1, s0\n\t"
         "vmov r2, s1\n\t"
@@ -165,17 +187,22 @@ ALWAYS_INLINE void conv_pairs(const conv_t *c, const conv_group_t *group, const 
         CONV_SATURATE("ssat", "16")
         CONV_STORE("strh.w", "2")
         ".endif\n\t"
+        "addw r9, r9, #2 * %c[out_pitch]\n\t"
+        ".if %c[is_short]\n\t"
+        "addw r12, r12, #2 * %c[pitch]\n\t"
+        ".else\n\t"
         "vmov r12, s7\n\t"
         "movw r6, #2 * %c[pitch]\n\t"
-        "addw r9, r9, #2 * %c[out_pitch]\n\t"
         "add.w r12, r6\n\t"
-        "vmov s8, r9\n\t"
         "vmov s7, r12\n\t"
+        ".endif\n\t"
+        "vmov s8, r9\n\t"
         "cmp.w r9, r10\n\t"
         "bne.w 1b" EMPTY_LINES_192
         : "+r"(from), "+r"(x), "+r"(to), "+r"(stop), "+r"(skip)
         : [words] "i"(words), [unroll] "i"(conv_unroll(words)), [kernel] "i"(c->kernel), [shift] "i"(c->shift),
-          [pitch] "i"(2 * c->stride * c->channels_in), [out_pitch] "i"(c->channels_out * itemsize), [type] "i"(c->output)
+          [pitch] "i"(2 * c->stride * c->channels_in), [out_pitch] "i"(c->channels_out * itemsize), [type] "i"(c->output),
+          [is_short] "i"(c->kernel == 1 && words == conv_unroll(words) && 4u * c->stride * c->channels_in < 4096)
         : "r0", "r1", "r2", "r3", "r4", "r5", "r7", "r8", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9",
           "s10", "s11", "cc", "memory");
 }

@@ -154,6 +154,7 @@ def _layers(subject: Subject) -> list[dict[str, Any]]:
             layer
             | {
                 "cycles": spent,
+                "predicted_cycles": layer["predicted_cycles"] if subject.run.cycles.unit == "cycles" else None,
                 "cycles_per_mac": spent / layer["macs"] if spent is not None and layer["macs"] else None,
                 "is_divergent": bool(subject.run.divergence and subject.run.divergence.layer == layer["name"]),
             }

@@ -121,15 +121,18 @@ def _measurements(measurements: Sequence[Measurement]) -> Table:
 def plan_tables(plan: dict[str, Any], board: Board) -> Group:
     """The layers of a plan, its buffers, and its RAM against the board's."""
     layers = Table("layer", "operator", "output", title=f"{plan['model']} on {board.title}", title_justify="left")
-    for name in ("MACs", "rows kept", "bytes", "in"):
-        layers.add_column(name, justify="left" if name == "in" else "right")
+    for name in ("MACs", "cycles", "kernel", "rows", "bytes", "in"):
+        layers.add_column(name, justify="left" if name in ("kernel", "in") else "right")
     for layer in plan["layers"]:
         out, buffer = layer["output"], layer.get("buffer") or {}
         shape = f"{out['height']}x{out['width']}x{out['channels']} {out['dtype']}"
         kept = (figure(buffer.get("rows")), figure(buffer.get("bytes")), buffer.get("place", "-"))
-        layers.add_row(layer["name"], layer["op"], shape, figure(layer["macs"]), *kept)
+        costs = figure(layer["macs"]), figure(layer["predicted_cycles"]), layer["kernel"]
+        layers.add_row(layer["name"], layer["op"], shape, *costs, *kept)
     layers.add_section()
-    layers.add_row("total", "", "", figure(sum(layer["macs"] for layer in plan["layers"])), "", "", "")
+    totals = (figure(sum(layer[key] for layer in plan["layers"])) for key in ("macs", "predicted_cycles"))
+    layers.add_row("total", "", "", *totals, "", "", "", "")
+    layers.caption = "cycles: predicted at 5 wait states; kernel: plain where no fast loop covers the shape"
     return Group(layers, _buffers(plan), _memory(plan, board))
 
 

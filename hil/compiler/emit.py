@@ -16,6 +16,7 @@ from hil.board import Board
 from hil.compiler import graph as q
 from hil.compiler import store
 from hil.compiler.plan import GUARD_BYTES, Plan, conv_chunk
+from hil.compiler.predict import is_fast, predict
 from hil.compiler.weights import table_number, weights_header, weights_source, wrapped
 from hil.paths import REPOSITORY
 
@@ -207,6 +208,8 @@ def _layer(layer: q.Layer, plan: Plan) -> dict[str, object]:
             "scale": scale,
         },
         "macs": layer.macs,
+        "kernel": "fast" if is_fast(layer) else "plain",
+        "predicted_cycles": predict(layer),
         "buffer": {"name": ring.name, "rows": ring.rows, "bytes": ring.bytes, "place": ring.place},
     }
 

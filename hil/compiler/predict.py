@@ -1,0 +1,164 @@
+"""Cycles of each layer before anything has run, from what the kernels' loops cost.
+
+The constants are cycles that the timing model (mode full, 5 wait states) counts in the fast kernels' loops: each stands
+for one loop of firmware_src/kernels and is named after it. What a layer calls once a row or less is left out. The portable
+kernels, which some shapes fall back to (is_fast), have constants of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hil.compiler import graph as q
+from hil.compiler.plan import conv_chunk
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Cycles of the kernels' loops on a Cortex-M4 at 5 wait states."""
+
+    word: float = 12.2  # conv_pairs: three outputs of two pixels, a word of two taps each
+    words_loop: float = 6.0  # around as many words as are unrolled
+    kernel_row: float = 22.0  # from one kernel row to the next
+    pair: float = 46.0  # bias, requantisation, stores and pointers of such a pair
+    group: float = 80.0  # setting out on three outputs
+    widened_weights: float = 6.0  # conv_widen_weights, a tap of one of the three outputs
+    widened_pixels: float = 1.3  # conv_widen, a value
+    depthwise_pair: float = 205.0  # two pixels of four channels
+    depthwise_column: float = 4.0  # a fifth column of three, at stride 2
+    depthwise_group: float = 230.0  # widening the weights of four channels
+    plain_pair: float = 45.0  # conv_2x2: two outputs of two pixels
+    plain_row: float = 7.0  # a kernel row of theirs, four bytes of it, and each one left over
+    plain_word: float = 26.0
+    plain_byte: float = 8.0
+    plain_depthwise_mac: float = 9.0  # depthwise_channel
+    cell_word: float = 11.5  # cell_step_3: two units of three sequences, a word of two state values each
+    cell_pair: float = 87.0  # their gates
+    cell_start: float = 75.0  # loading three states
+    scalar_word: float = 4.5  # cell_step: a unit of one sequence
+    scalar_unit: float = 34.0
+    first_pair: float = 26.0  # cell_first_step_pairs
+    first_start: float = 22.0
+    pixel_pair: float = 29.0  # cell_project_two_pixels: two units
+    pixel_start: float = 32.0
+    stored: float = 9.0  # rnnpool_store, a value
+    norm_pixel: float = 45.0
+    norm_value: float = 14.8
+    added_value: float = 8.6
+    mean_value: float = 6.0
+
+
+COSTS = Costs()
+_MAX_VECTOR = 16  # of kernels/fastgrnn_dsp.h
+
+
+def is_fast(layer: q.Layer) -> bool:
+    """Whether the layer's shape is one that the kernels' loops for the Cortex-M4's DSP instructions cover."""
+    match layer:
+        case q.QConv() if layer.is_depthwise:
+            return _is_fast_depthwise(layer)
+        case q.QConv():
+            return conv_chunk(layer) > 0
+        case q.QPool():
+            return _is_fast_vector(layer.cell1.hidden) and _is_fast_vector(layer.cell2.hidden)
+    return True
+
+
+def predict(layer: q.Layer, costs: Costs = COSTS) -> int:
+    """Cycles of a layer for one image."""
+    match layer:
+        case q.QConv() if layer.is_depthwise:
+            row = _depthwise_row(layer, costs)
+        case q.QConv() if conv_chunk(layer):
+            row = _conv_row(layer, costs)
+        case q.QConv():
+            row = _plain_conv_row(layer, costs)
+        case q.QPool():
+            return round(_pool(layer, costs))
+        case q.QNorm():
+            row = layer.output.width * (costs.norm_pixel + costs.norm_value * layer.output.channels)
+        case q.QAdd():
+            row = costs.added_value * layer.output.width * layer.output.channels
+        case q.QMean():
+            return round(costs.mean_value * layer.input.height * layer.input.width * layer.input.channels)
+    return round(layer.output.height * row)
+
+
+def _chunks(conv: q.QConv) -> Iterator[int]:
+    """Pixels of each part of a row that is widened at once."""
+    width, chunk = conv.output.width, conv_chunk(conv)
+    for first in range(0, width, chunk):
+        yield min(chunk, width - first)
+
+
+def _conv_row(conv: q.QConv, c: Costs) -> float:
+    words = conv.kernel * conv.input.channels // 2
+    unrolled = next(n for n in (16, 12, 8, 4, 2) if words % n == 0)
+    loops = words // unrolled if words != unrolled else 0
+    pair = c.pair + conv.kernel * (words * c.word + loops * c.words_loop + (conv.kernel > 1) * c.kernel_row)
+    group = c.group + c.widened_weights * conv.kernel * words * 2
+    cycles = 0.0
+    for pixels in _chunks(conv):
+        columns = (pixels - 1) * conv.stride + conv.kernel
+        cycles += c.widened_pixels * conv.kernel * columns * conv.input.channels
+        cycles += -(-conv.output.channels // 3) * (group + -(-pixels // 2) * pair)
+    return cycles
+
+
+def _plain_conv_row(conv: q.QConv, c: Costs) -> float:
+    length = conv.kernel * conv.input.channels
+    pair = c.plain_pair + conv.kernel * (c.plain_row + length // 4 * c.plain_word + length % 4 * c.plain_byte)
+    return -(-conv.output.channels // 2) * -(-conv.output.width // 2) * pair
+
+
+def _depthwise_row(conv: q.QConv, c: Costs) -> float:
+    out = conv.output
+    if not _is_fast_depthwise(conv):
+        return c.plain_depthwise_mac * conv.macs / out.height
+    pair = c.depthwise_pair + (conv.stride == 2) * 3 * c.depthwise_column
+    return out.channels / 4 * (c.depthwise_group + -(-out.width // 2) * pair)
+
+
+def _is_fast_depthwise(conv: q.QConv) -> bool:
+    return conv.kernel == 3 and conv.stride <= 2 and conv.output.channels % 4 == 0 and conv.output.width >= 2
+
+
+def _pool(pool: q.QPool, c: Costs) -> float:
+    down, across = pool.windows
+    width = (across - 1) * pool.stride + pool.patch
+    rows = (down - 1) * pool.stride + pool.patch
+    steps = pool.patch - 1
+    one, two = pool.cell1, pool.cell2
+    cycles = rows * _pixels(one, pool.input.channels, width, c)
+    cycles += rows * (_first(one, across, c) + steps * _step(one, across, c) + _project(two, one.hidden, across, c))
+    cycles += down * (_first(one, width, c) + steps * _step(one, width, c) + _project(two, one.hidden, width, c))
+    cycles += down * 4 * (_first(two, across, c) + steps * _step(two, across, c) + c.stored * across * two.hidden)
+    return cycles
+
+
+def _pixels(cell: q.QCell, channels: int, width: int, c: Costs) -> float:
+    if channels == 4 and cell.hidden % 2 == 0:
+        return width / 2 * (c.pixel_start + cell.hidden / 2 * c.pixel_pair)
+    return width * cell.hidden * (14 + 6.0 * channels)
+
+
+def _is_fast_vector(length: int) -> bool:
+    return length % 2 == 0 and length <= _MAX_VECTOR
+
+
+def _step(cell: q.QCell, sequences: int, c: Costs) -> float:
+    fast = sequences // 3 if _is_fast_vector(cell.hidden) else 0
+    pair = c.cell_pair + c.cell_word * cell.hidden / 2
+    scalar = cell.hidden * (c.scalar_unit + c.scalar_word * cell.hidden / 2)
+    return fast * (c.cell_start + cell.hidden / 2 * pair) + (sequences - 3 * fast) * scalar
+
+
+def _first(cell: q.QCell, sequences: int, c: Costs) -> float:
+    return sequences * (c.first_start + cell.hidden / 2 * c.first_pair)
+
+
+def _project(cell: q.QCell, inputs: int, vectors: int, c: Costs) -> float:
+    fast = vectors // 3 if _is_fast_vector(inputs) and cell.hidden % 2 == 0 else 0
+    scalar = cell.hidden * (10 + c.scalar_word * inputs / 2)
+    return fast * (c.cell_start + cell.hidden / 2 * (27 + c.cell_word * inputs / 2)) + (vectors - 3 * fast) * scalar
