@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from hil.bench.board_commands import At, boards, flash, serve
+from hil.bench.calibrate_command import calibrate
 from hil.bench.profile_command import profile
 from hil.errors import HilError
 from hil.paths import BUILD
@@ -320,7 +321,7 @@ def progress() -> Iterator[Step]:
         yield step
 
 
-for command in (serve, boards, flash, cycles, profile):
+for command in (serve, boards, flash, cycles, profile, calibrate):
     app.command()(command)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from hil.timing import layout as at
 from hil.timing import rules
 from hil.timing.core import Core
 from hil.timing.decode import Decoder
+from hil.timing.figures import DOCUMENTED, Figures
 from hil.timing.flash import FlashSettings
 from hil.timing.instruction import Executed
 from hil.timing.pipeline import Pipeline
@@ -120,8 +122,10 @@ def record(program: Program) -> list[Executed]:
     return steps
 
 
-def readable_cycles(steps: list[Executed], active: frozenset[str], wait_states: int) -> int:
-    pipeline = Pipeline(active, FlashSettings(wait_states))
+def readable_cycles(
+    steps: list[Executed], active: frozenset[str], wait_states: int, figures: Figures = DOCUMENTED
+) -> int:
+    pipeline = Pipeline(active, FlashSettings(wait_states), figures)
     pipeline.start(ENTRY)
     for step in steps:
         pipeline.execute(step)
@@ -134,17 +138,27 @@ def rule_sets() -> st.SearchStrategy[frozenset[str]]:
     )
 
 
+FIGURES = st.one_of(
+    st.just({}),
+    st.dictionaries(st.sampled_from([field.name for field in fields(Figures)]), st.integers(1, 15), max_size=6),
+)
+
+
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     seed=st.integers(0, 2**32),
     length=st.sampled_from([40, 200, 600, 1600]),
     wait_states=st.sampled_from([0, 1, 5, 7]),
     active=rule_sets(),
+    figures=FIGURES,
 )
-def test_compiled_equals_readable(seed: int, length: int, wait_states: int, active: frozenset[str]) -> None:
+def test_compiled_equals_readable(
+    seed: int, length: int, wait_states: int, active: frozenset[str], figures: dict[str, int]
+) -> None:
     program = random_program(seed, length)
-    compiled = Core(program, BOARD, "full", active, wait_states).call(ENTRY, (), STACK, 10**7)
-    assert compiled.cycles == readable_cycles(record(program), active, wait_states)
+    measured = replace(BOARD, timing=figures)
+    compiled = Core(program, measured, "full", active, wait_states).call(ENTRY, (), STACK, 10**7)
+    assert compiled.cycles == readable_cycles(record(program), active, wait_states, Figures.of(figures))
 
 
 def test_two_runs_give_identical_cycles() -> None:

@@ -78,6 +78,12 @@ class SerialTarget:
         if not may_run_on:
             self._check_reset(before, answer)
 
+    def load(self, elf: Path) -> None:
+        """Flash a program that does not speak the link's protocol; with flash=none the board is taken to run it."""
+        self.open()
+        if self.connection.flash != NEVER:
+            self._flash(elf, self._ask())
+
     def reset(self) -> None:
         """As the connection says: by asking the firmware, by the probe, or by DTR."""
         self.open()

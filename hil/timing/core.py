@@ -18,6 +18,7 @@ from hil.board import Board
 from hil.errors import HilError
 from hil.timing import rules as catalogue
 from hil.timing.engine import Engine, Mode
+from hil.timing.figures import Figures
 from hil.timing.flash import FlashSettings
 from hil.timing.hooks import on_block, on_instruction
 from hil.timing.program import Program
@@ -56,7 +57,8 @@ class Core:
         self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
         self.uc.ctl_set_page_size(_PAGE_BYTES)  # blocks as the simulated board forms them
         self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)  # type: ignore[attr-defined]
-        self.engine = Engine(mode, self.read, lambda register: int(self.uc.reg_read(register)), rules)
+        figures = Figures.of(board.timing, f"platforms/{board.name}/board.toml, [timing]")
+        self.engine = Engine(mode, self.read, lambda register: int(self.uc.reg_read(register)), rules, figures)
         self.engine.set_flash(FlashSettings(wait_states))
         self._map()
         self.stop = self._free_flash()

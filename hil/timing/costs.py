@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hil.timing.figures import DOCUMENTED, Figures
 from hil.timing.instruction import Instruction, Kind
 
 
@@ -25,23 +26,15 @@ BASE_COSTS: dict[Kind, BaseCost] = {
     Kind.STORE_PAIR: BaseCost("pair", 3),
     Kind.LOAD_MULTIPLE: BaseCost("multiple", 1, 1),
     Kind.STORE_MULTIPLE: BaseCost("multiple", 1, 1),
-    Kind.FP_MULTIPLY_ADD: BaseCost("fp-multicycle", 3),
-    Kind.FP_DIVIDE: BaseCost("fp-multicycle", 14),
-    Kind.FP_MOVE: BaseCost("fp-multicycle", 0, 1),
-    Kind.SYSTEM: BaseCost("system", 0, 1),
 }
 LOAD_DOUBLE = BaseCost("pair", 3)  # VLDR.64
 STORE_DOUBLE = BaseCost("pair", 2)  # VSTR.64
 STORE_REGISTER_OFFSET = BaseCost("store-register-offset", 2)
 
-SHORTEST_DIVIDE, LONGEST_DIVIDE = 2, 12
-UNKNOWN_DIVIDE = 7  # operands not recorded: the middle
-TWO_MOD_FOUR, ODD = 1, 2  # extra cycles of an unaligned word
 
-
-def base_cost(instruction: Instruction, rules: frozenset[str]) -> int:
+def base_cost(instruction: Instruction, rules: frozenset[str], figures: Figures = DOCUMENTED) -> int:
     """Cycles in execute, without what depends on the run (divide operands, alignment, waits)."""
-    cost = _entry(instruction)
+    cost = _entry(instruction, figures)
     if cost is None or cost.rule not in rules:
         return 1
     return cost.cycles + cost.per_word * instruction.words
@@ -49,11 +42,11 @@ def base_cost(instruction: Instruction, rules: frozenset[str]) -> int:
 
 def cost_rule(instruction: Instruction) -> str | None:
     """The rule that gives an instruction its base cost; None where that is 1 anyway."""
-    entry = _entry(instruction)
+    entry = _entry(instruction, DOCUMENTED)
     return entry.rule if entry else None
 
 
-def _entry(instruction: Instruction) -> BaseCost | None:
+def _entry(instruction: Instruction, figures: Figures) -> BaseCost | None:
     if instruction.kind is Kind.LOAD and instruction.words == 2:
         return LOAD_DOUBLE
     if instruction.kind is Kind.STORE:
@@ -61,15 +54,23 @@ def _entry(instruction: Instruction) -> BaseCost | None:
             return STORE_DOUBLE
         has_index = instruction.operand is not None and instruction.operand.index is not None
         return STORE_REGISTER_OFFSET if has_index else None
+    if instruction.kind is Kind.FP_MULTIPLY_ADD:
+        return BaseCost("fp-multicycle", figures.multiply_add)
+    if instruction.kind is Kind.FP_DIVIDE:
+        return BaseCost("fp-multicycle", figures.fp_divide)
+    if instruction.kind is Kind.FP_MOVE:
+        return BaseCost("fp-multicycle", figures.fp_pair_move if instruction.words == 2 else 1)
+    if instruction.kind is Kind.SYSTEM:
+        return BaseCost("system", figures.special_register if instruction.words == 2 else 1)
     return BASE_COSTS.get(instruction.kind)
 
 
-def divide_cost(dividend: int, divisor: int) -> int:
+def divide_cost(dividend: int, divisor: int, figures: Figures = DOCUMENTED) -> int:
     """Cycles of UDIV and SDIV on magnitudes: by how many bits longer the dividend is than the divisor."""
     extra_bits = dividend.bit_length() - divisor.bit_length()
     if divisor == 0 or extra_bits < 0:
-        return SHORTEST_DIVIDE
-    return min(LONGEST_DIVIDE, SHORTEST_DIVIDE + 1 + extra_bits // 4)
+        return figures.shortest_divide
+    return min(figures.longest_divide, figures.equal_divide + extra_bits // figures.bits_a_divide_cycle)
 
 
 def magnitude(word: int, is_signed: bool) -> int:
@@ -77,8 +78,8 @@ def magnitude(word: int, is_signed: bool) -> int:
     return 0x1_0000_0000 - word if is_signed and word & 0x8000_0000 else word
 
 
-def unaligned_cost(address: int, transfer_bytes: int) -> int:
+def unaligned_cost(address: int, transfer_bytes: int, figures: Figures = DOCUMENTED) -> int:
     """Extra bus cycles of a single load or store that straddles its natural border."""
     if transfer_bytes == 4 and address & 3:
-        return ODD if address & 1 else TWO_MOD_FOUR
-    return 1 if transfer_bytes == 2 and address & 1 else 0
+        return figures.odd_word if address & 1 else figures.unaligned_word
+    return figures.odd_halfword if transfer_bytes == 2 and address & 1 else 0

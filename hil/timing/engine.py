@@ -15,6 +15,7 @@ from hil.timing import rules as catalogue
 from hil.timing.compiled import NEVER, work_out
 from hil.timing.decode import Decoder, UndecodableError
 from hil.timing.fetch import LATENCY
+from hil.timing.figures import DOCUMENTED, Figures
 from hil.timing.flash import FlashSettings
 from hil.timing.guess import DEFAULT_SLAVE, slaves_of
 from hil.timing.hooks import look, on_block
@@ -44,9 +45,14 @@ class Engine:
     """
 
     def __init__(
-        self, mode: Mode, read: Read, register: Callable[[int], int], rules: frozenset[str] = catalogue.ALL
+        self,
+        mode: Mode,
+        read: Read,
+        register: Callable[[int], int],
+        rules: frozenset[str] = catalogue.ALL,
+        figures: Figures = DOCUMENTED,
     ) -> None:
-        self.mode, self.rules = mode, rules
+        self.mode, self.rules, self.figures = mode, rules, figures
         self._read, self._register = read, register
         self._decoder = Decoder(read)
         self._conditional: set[int] = set()
@@ -57,7 +63,7 @@ class Engine:
         self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget), _BLOCK(self._set_flash)
         self._watched: dict[int, tuple[int, int]] = {}
         self._write_header()
-        self._rows = Rows(self.arena, rules, looks=mode == "full")
+        self._rows = Rows(self.arena, rules, mode == "full", figures)
         self.set_flash(FlashSettings())
 
     def _write_header(self) -> None:
@@ -78,6 +84,11 @@ class Engine:
         m[at.HAS_FETCH] = "fetch-queue" in rules
         m[at.HAS_LATE_RELEASE] = "late-release" in rules
         m[at.HAS_SLAVES] = "bus-slaves" in rules
+        figures = self.figures
+        m[at.DIVIDE_SHORTEST], m[at.DIVIDE_EQUAL] = figures.shortest_divide - 1, figures.equal_divide - 1
+        m[at.DIVIDE_LONGEST], m[at.DIVIDE_BITS] = figures.longest_divide - 1, figures.bits_a_divide_cycle
+        m[at.UNALIGNED_WORD], m[at.ODD_WORD] = figures.unaligned_word, figures.odd_word
+        m[at.ODD_HALFWORD] = figures.odd_halfword
 
     # -- time
 
@@ -209,7 +220,7 @@ class Engine:
         self._decoder.forget()
         self._conditional.clear()
         self.arena[at.ROW_TABLE :] = 0
-        self._rows = Rows(self.arena, self.rules, looks=self.mode == "full")
+        self._rows = Rows(self.arena, self.rules, self.mode == "full", self.figures)
         self._forget(0, 0)
 
     def forget_results(self) -> None:

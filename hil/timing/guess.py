@@ -9,11 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from hil.timing.instruction import PC, Instruction, Kind
+from hil.timing.instruction import PC, SP, Instruction, Kind
 from hil.timing.pipeline import slave
 
 _FLASH, _SRAM = (0x0800_0000, 0x0820_0000), 0x2000_0000
-_MEMORY = (_FLASH, (0x1000_0000, 0x1001_0000), (_SRAM, 0x2004_0000), (0x4000_0000, 0x6000_0000))
+_MEMORY = (
+    _FLASH,
+    (0x1000_0000, 0x1001_0000),
+    (_SRAM, 0x2004_0000),
+    (0x4000_0000, 0x6000_0000),
+    (0xE000_0000, 0xE010_0000),
+)
 DEFAULT_SLAVE = slave(_SRAM)
 
 Slave = int | None  # None: the register holds no address
@@ -27,6 +33,7 @@ def slaves_of(
     register(n): Rn at the block's entry. read(address, size): bytes of memory.
     """
     held: list[Slave] = [_slave_of_word(register(number)) for number in range(16)]
+    held[SP] = _slave_of_word(register(SP) - 4)  # an empty stack's pointer lies just past its memory
     found: dict[int, int] = {}
     for instruction in block:
         operand = instruction.operand

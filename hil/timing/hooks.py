@@ -31,13 +31,13 @@ def _register(uc, m, register):
 
 
 @njit(**INTERNAL)
-def _divide_extra(dividend, divisor, is_signed):
+def _divide_extra(m, dividend, divisor, is_signed):
     """Cycles of a divide beyond its first, by its operands (costs.divide_cost)."""
     if is_signed:
         dividend = 0x1_0000_0000 - dividend if dividend & 0x8000_0000 else dividend
         divisor = 0x1_0000_0000 - divisor if divisor & 0x8000_0000 else divisor
     if divisor == 0:
-        return 1
+        return m[DIVIDE_SHORTEST]
     extra_bits = 0
     while dividend:
         dividend >>= 1
@@ -45,7 +45,9 @@ def _divide_extra(dividend, divisor, is_signed):
     while divisor:
         divisor >>= 1
         extra_bits -= 1
-    return 1 if extra_bits < 0 else min(11, 2 + extra_bits // 4)
+    if extra_bits < 0:
+        return m[DIVIDE_SHORTEST]
+    return min(m[DIVIDE_LONGEST], m[DIVIDE_EQUAL] + extra_bits // m[DIVIDE_BITS])
 
 
 @njit(**INTERNAL)
@@ -77,7 +79,9 @@ def _access(m, row, address):
     unit = m[row + R_UNIT]
     extra = 0
     if address & (unit - 1):
-        extra = 2 if unit == 4 and address & 1 else 1
+        extra = m[UNALIGNED_WORD]
+        if address & 1:
+            extra = m[ODD_WORD] if unit == 4 else m[ODD_HALFWORD]
     missing = 0
     if m[TRACKS_LINES] and m[row + R_BYTES] and 0x0800_0000 <= address < 0x0820_0000:
         missing = _missing_data_lines(m, address, m[row + R_BYTES])
@@ -96,7 +100,7 @@ def look(uc, row, m):
             address = (first + (second << m[row + R_SHIFT]) + m[row + R_OFFSET]) & 0xFFFF_FFFF
             m[row + R_DYNAMIC] = _access(m, row, address)
         else:
-            m[row + R_DYNAMIC] = _divide_extra(first, second, needs & NEED_SIGNED_DIVIDE) << EXTRA_SHIFT
+            m[row + R_DYNAMIC] = _divide_extra(m, first, second, needs & NEED_SIGNED_DIVIDE) << EXTRA_SHIFT
     if needs & NEED_CALL:
         call_hook(m[row + R_FUNCTION], uc, m[row + R_OWN_ADDRESS], m[row + R_DATA])
     m[SIGNATURE] = mix(m[SIGNATURE], row | m[row + R_DYNAMIC] << 40)

@@ -24,6 +24,10 @@ TRACE = 13  # the address that work_out writes TRACE_WORDS an instruction to
 # -- rules
 HAS_FETCH, HAS_LATE_RELEASE, HAS_SLAVES = range(16, 19)
 
+# -- a board's figures (hil.timing.figures), as cycles on top of the first
+DIVIDE_SHORTEST, DIVIDE_EQUAL, DIVIDE_BITS, DIVIDE_LONGEST = range(20, 24)
+UNALIGNED_WORD, ODD_WORD, ODD_HALFWORD = range(48, 51)
+
 # -- flash interface
 WAIT_STATES, HAS_INSTRUCTION_CACHE, HAS_DATA_CACHE, HAS_PREFETCH = range(24, 28)
 SETTINGS = 28  # what the four were made from: wait states | prefetch << 8 | instruction cache << 9 | data cache << 10

@@ -10,12 +10,11 @@ from hil.errors import HilError
 from hil.timing import blockhook, hooks
 from hil.timing import rules as catalogue
 from hil.timing.engine import Engine, Mode
+from hil.timing.figures import DOCUMENTED, Figures
 
 if TYPE_CHECKING:
     from hil.timing import ExceptionStep, Machine
 
-# Cortex-M4 TRM 3.9.1: entry 12, return 10 to 12, tail-chaining 6, with memory that does not wait.
-_EXCEPTION_CYCLES = {"entry": 12, "return": 10, "tail-chain": 6}
 _EVERYWHERE = 1, 0  # a hook's range: begin past end
 
 
@@ -28,14 +27,18 @@ class ModelledCycles:
 
     hook_address: int = hooks.on_board_block.address or 0
 
-    def __init__(self, mode: Mode = "fast", rules: frozenset[str] = catalogue.ALL) -> None:
+    def __init__(
+        self, mode: Mode = "fast", rules: frozenset[str] = catalogue.ALL, figures: Figures = DOCUMENTED
+    ) -> None:
         self.name: str = mode
-        self._mode, self._rules = mode, rules
+        self._mode, self._rules, self._figures = mode, rules, figures
 
     def attach(self, machine: Machine) -> None:
         uc = machine.uc
         self._machine = machine
-        self.engine = Engine(self._mode, self._read, lambda register: int(uc.reg_read(register)), self._rules)
+        self.engine = Engine(
+            self._mode, self._read, lambda register: int(uc.reg_read(register)), self._rules, self._figures
+        )
         machine.state[hooks.ARENA_WORD] = self.engine.arena.ctypes.data
         if self._mode == "full":
             machine.add_native_hook(unicorn.UC_HOOK_CODE, hooks.on_board_instruction.address or 0, *_EVERYWHERE)
@@ -83,7 +86,10 @@ class ModelledCycles:
     def exception_cycles(self, step: ExceptionStep) -> int:
         """The pipeline starts anew behind it."""
         self.engine.empty_pipeline()
-        return _EXCEPTION_CYCLES[step]
+        figures = self._figures
+        if step == "tail-chain":
+            return figures.tail_chain
+        return figures.exception_entry if step == "entry" else figures.exception_return
 
     def _read(self, address: int, size: int) -> bytes:
         """Memory; fewer bytes where it ends."""

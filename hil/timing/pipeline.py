@@ -8,8 +8,9 @@ hil.timing.rules says where it comes from.
 from __future__ import annotations
 
 from hil.timing import rules as catalogue
-from hil.timing.costs import UNKNOWN_DIVIDE, base_cost, divide_cost, magnitude, unaligned_cost
+from hil.timing.costs import base_cost, divide_cost, magnitude, unaligned_cost
 from hil.timing.fetch import LATENCY, FetchQueue
+from hil.timing.figures import DOCUMENTED, Figures
 from hil.timing.flash import Flash, FlashSettings
 from hil.timing.instruction import IMMEDIATE_BRANCHES, Executed, Instruction, Kind
 
@@ -38,8 +39,13 @@ def _same_slave(one: int | None, other: int | None) -> bool:
 class Pipeline:
     """Adds up cycles as instructions are pushed through it."""
 
-    def __init__(self, rules: frozenset[str] = catalogue.ALL, flash: FlashSettings | None = None) -> None:
-        self.rules = rules
+    def __init__(
+        self,
+        rules: frozenset[str] = catalogue.ALL,
+        flash: FlashSettings | None = None,
+        figures: Figures = DOCUMENTED,
+    ) -> None:
+        self.rules, self.figures = rules, figures
         self.flash = Flash((flash or FlashSettings()).under(rules))
         self._fetch = FetchQueue(self.flash)
         self._cycle = 0  # the next instruction may execute from here on
@@ -176,11 +182,11 @@ class Pipeline:
             return 1
         if instruction.kind is Kind.DIVIDE:
             return self._divide(step)
-        duration = base_cost(instruction, self.rules)
+        duration = base_cost(instruction, self.rules, self.figures)
         if step.data_address is None or instruction.operand is None:
             return duration
         if instruction.kind in SINGLE and "unaligned" in self.rules:
-            duration += unaligned_cost(step.data_address, instruction.operand.bytes)
+            duration += unaligned_cost(step.data_address, instruction.operand.bytes, self.figures)
         if instruction.kind in LOADS:
             size = instruction.operand.bytes if instruction.words == 1 else 4 * instruction.words
             duration += self.flash.read(step.data_address, size, cycle)
@@ -190,8 +196,9 @@ class Pipeline:
         if "divide" not in self.rules:
             return 1
         if step.operands is None:
-            return UNKNOWN_DIVIDE
-        return divide_cost(*(magnitude(word, step.instruction.is_signed) for word in step.operands))
+            return self.figures.unknown_divide
+        dividend, divisor = (magnitude(word, step.instruction.is_signed) for word in step.operands)
+        return divide_cost(dividend, divisor, self.figures)
 
     def _leave(self, step: Executed, cycle: int, duration: int) -> None:
         """Set up what comes after an instruction that executes in `cycle` for `duration` cycles."""

@@ -141,7 +141,7 @@ class Profiler:
             yield "data-cache", waits
         beyond = row[at.T_END] - row[at.T_CYCLE] - bool(stall) - waits - 1
         instruction = self._engine.instruction(row[at.T_ADDRESS])
-        base = base_cost(instruction, self._engine.rules) - 1
+        base = base_cost(instruction, self._engine.rules, self._engine.figures) - 1
         if beyond and base:
             yield cost_rule(instruction) or "", base
             beyond -= base

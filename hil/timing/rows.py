@@ -8,8 +8,9 @@ from unicorn import arm_const
 
 from hil.errors import HilError
 from hil.timing import layout as at
-from hil.timing.costs import UNKNOWN_DIVIDE, base_cost
+from hil.timing.costs import base_cost
 from hil.timing.fetch import LATENCY
+from hil.timing.figures import DOCUMENTED, Figures
 from hil.timing.instruction import IMMEDIATE_BRANCHES, LR, PC, SP, Instruction, Kind
 from hil.timing.pipeline import FP_COMPUTES, LOADS, LOADS_PC, SINGLE, STORES_BUFFERED, WRITES_LATE, fixed_refill
 
@@ -27,8 +28,10 @@ class Rows:
     is aligned and goes to the slave guessed for it, every divide takes the middle.
     """
 
-    def __init__(self, arena: NDArray[np.int64], rules: frozenset[str], looks: bool) -> None:
-        self._arena = arena
+    def __init__(
+        self, arena: NDArray[np.int64], rules: frozenset[str], looks: bool, figures: Figures = DOCUMENTED
+    ) -> None:
+        self._arena, self._figures = arena, figures
         self._rules = rules
         self._looks = looks
         self._classes: dict[tuple[int, ...], int] = {}
@@ -65,7 +68,7 @@ class Rows:
         delay, is_after = self._delay(kind)
         return {
             at.R_SIZE: instruction.size,
-            at.R_COST: base_cost(instruction, rules),
+            at.R_COST: base_cost(instruction, rules, self._figures),
             at.R_CLASS: self._class_of(instruction),
             at.R_ADDRESS: instruction.address_registers,
             at.R_FLAGS: self._flags(instruction, is_conditional and self._looks, is_after),
@@ -103,7 +106,7 @@ class Rows:
     def _static(self, instruction: Instruction, guessed_slave: int) -> int:
         """What is assumed of an execution that nobody looks at."""
         if instruction.kind is Kind.DIVIDE:
-            return (UNKNOWN_DIVIDE - 1 if "divide" in self._rules else 0) << at.EXTRA_SHIFT
+            return (self._figures.unknown_divide - 1 if "divide" in self._rules else 0) << at.EXTRA_SHIFT
         return guessed_slave if "bus-slaves" in self._rules else at.ANY_SLAVE
 
     # -- what its successor reads

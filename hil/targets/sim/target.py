@@ -13,6 +13,7 @@ from hil.targets.sim.board import SimBoard
 from hil.targets.sim.image import load
 from hil.timing import CostModel
 from hil.timing.engine import Mode
+from hil.timing.figures import Figures
 from hil.timing.model import ModelledCycles
 
 RUNAWAY_S = 3.0
@@ -52,7 +53,8 @@ class SimTarget:
 
     def boot(self, elf: Path) -> None:
         """Power up with a firmware. Raises HilError where the ELF does not fit the board."""
-        model = self._model or ModelledCycles(self._timing)
+        where = f"platforms/{self.board.name}/board.toml, [timing]"
+        model = self._model or ModelledCycles(self._timing, figures=Figures.of(self.board.timing, where))
         self._sim = SimBoard(self.board, load(elf, self.board), model, self._runaway_s)
 
     def reset(self) -> None:
