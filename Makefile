@@ -11,7 +11,7 @@ TORCH  := torch==2.13.0
 PROGRAMS := arm-none-eabi-gcc cmake ninja cc
 PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build gcc libc6-dev
 
-.PHONY: demo test lint install tools clean
+.PHONY: demo test bench lint install tools clean
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -21,6 +21,9 @@ test: install
 	COLUMNS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests hil --target sim --target native
 	$(BIN)/python -m pytest robot_tests --target native
 	$(BIN)/python -m pytest robot_tests/cycles.robot robot_tests/watermarks.robot --target sim
+
+bench: install
+	$(BIN)/hil bench
 
 lint: install
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from hil.bench.board_commands import At, boards, flash, serve
 from hil.bench.calibrate_command import calibrate
+from hil.bench.benchmark_command import bench
 from hil.bench.profile_command import profile
 from hil.errors import HilError
 from hil.paths import BUILD
@@ -321,7 +322,7 @@ def progress() -> Iterator[Step]:
         yield step
 
 
-for command in (serve, boards, flash, cycles, profile, calibrate):
+for command in (serve, boards, flash, cycles, profile, calibrate, bench):
     app.command()(command)
 
 

@@ -1,7 +1,7 @@
 """The Cortex-M4 kernels on the simulated board against the integer interpreter: shapes that M4 alone does not have.
 
-The generated C is the same as on the host, the inner loops are not: `HIL_DSP` picks dual multiplies and blocks of two and
-three, whose odd ends these networks reach.
+The generated C is the same as on the host, the inner loops are not: `HIL_DSP` picks dual multiplies and blocks of two
+and three, whose odd ends these networks reach.
 """
 
 from __future__ import annotations

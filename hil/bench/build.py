@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hil import board as boards
 from hil import zoo
-from hil.bench.cmake import check_tools, compile_preset
+from hil.bench.cmake import check_tools, compile_preset, output_folder
 from hil.bench.elf import Sizes, check_elf, sizes
 from hil.bench.run import make_folder
 from hil.bench.stack import StackBound, stack_bound
@@ -79,13 +79,15 @@ class Firmware:
         return stack_bound(self.elf, usage) if not self.is_native and usage.is_dir() else None
 
 
-def build(model: str, board_name: str, out: Path | None = None, preset: str | None = None) -> Firmware:
+def build(
+    model: str, board_name: str, out: Path | None = None, preset: str | None = None, kernels: str = "fast"
+) -> Firmware:
     """Make the firmware of a model for a board; what is there already and unchanged is not made again.
 
     model: a shipped model's name or a checkpoint's path. out: the generated directory, build/<model>/<board> without.
-    preset: the CMake preset, the board's own without, "native" for the host. Raises HilError, and leaves what was there
-    before as it was, for an unknown model or board, a bad checkpoint, an unknown operator, a network that does not fit,
-    and a missing compiler.
+    preset: the CMake preset, the board's own without, "native" for the host. kernels: "fast", or
+    "portable" for plain C. Raises HilError, and leaves what was there before as it was, for an unknown model or board,
+    a bad checkpoint, an unknown operator, a network that does not fit, and a missing compiler.
     """
     from hil.compiler import make_plan
 
@@ -96,8 +98,8 @@ def build(model: str, board_name: str, out: Path | None = None, preset: str | No
     scheme = make_plan(graph, board)
     check_tools(preset)
     with _locked(directory), _scratch(directory) as scratch:
-        plan = _generate(graph, scheme, directory, preset, scratch)
-    elf = directory / "out" / preset / ("firmware" if preset == NATIVE else "firmware.elf")
+        plan = _generate(graph, scheme, directory, preset, kernels, scratch)
+    elf = output_folder(directory, preset, kernels) / ("firmware" if preset == NATIVE else "firmware.elf")
     if preset != NATIVE:
         check_elf(elf, board)
     return Firmware(model, board, preset, directory, elf, plan, graph, network)
@@ -150,7 +152,9 @@ def plan_of(model: str, board: Board) -> dict[str, Any]:
     return description(graph, make_plan(graph, board), build_id="")
 
 
-def _generate(graph: QuantisedGraph, scheme: Plan, directory: Path, preset: str, scratch: Path) -> dict[str, Any]:
+def _generate(
+    graph: QuantisedGraph, scheme: Plan, directory: Path, preset: str, kernels: str, scratch: Path
+) -> dict[str, Any]:
     """Bring `directory` and its firmware up to date and return its plan; everything is made in `scratch` first."""
     from hil.compiler import emit
 
@@ -158,9 +162,9 @@ def _generate(graph: QuantisedGraph, scheme: Plan, directory: Path, preset: str,
     emit(graph, scheme, scheme.board, fresh)
     plan = _read_plan(fresh)
     is_unchanged = _is_generated(directory) and _read_plan(directory)["build_id"] == plan["build_id"]
-    if is_unchanged and (directory / "out" / preset).is_dir():
+    if is_unchanged and output_folder(directory, preset, kernels).is_dir():
         return plan
-    compile_preset(directory if is_unchanged else fresh, preset, plan, _subfolder(scratch, "work"))
+    compile_preset(directory if is_unchanged else fresh, preset, plan, _subfolder(scratch, "work"), kernels)
     if not is_unchanged:
         _replace(directory, fresh, scratch / "old")
     return plan

@@ -55,17 +55,23 @@ def check_tools(preset: str) -> None:
             )
 
 
-def compile_preset(source: Path, preset: str, plan: dict[str, Any], scratch: Path) -> None:
-    """Build a preset of a generated directory into source/out/<preset>, all or nothing.
+def output_folder(directory: Path, preset: str, kernels: str) -> Path:
+    """Where the firmware of a generated directory lies, built for a preset with "fast" or "portable" kernels."""
+    return directory / "out" / (preset if kernels == "fast" else f"{preset}-{kernels}")
+
+
+def compile_preset(source: Path, preset: str, plan: dict[str, Any], scratch: Path, kernels: str = "fast") -> None:
+    """Build a preset of a generated directory into its output_folder, all or nothing.
 
     CMake works in `scratch`, an empty folder that the caller removes; only the firmware, its map and the stack usage
     files move into place. plan: plan.json, for naming the buffers that are too large. Raises HilError, explained, if
     the firmware does not fit the board's memories or the sources do not compile.
     """
     binary = scratch / "cmake"
-    _run(["cmake", "-S", str(source), "--preset", preset, "-B", str(binary)], source, preset, plan)
+    options = [f"-DHIL_KERNELS={kernels}"]
+    _run(["cmake", "-S", str(source), "--preset", preset, "-B", str(binary), *options], source, preset, plan)
     _run(["cmake", "--build", str(binary)], source, preset, plan)
-    _install(binary, scratch / "out", source / "out" / preset)
+    _install(binary, scratch / "out", output_folder(source, preset, kernels))
 
 
 def _run(command: list[str], source: Path, preset: str, plan: dict[str, Any]) -> None:

@@ -210,6 +210,7 @@ def _layer(layer: q.Layer, plan: Plan) -> dict[str, object]:
         "macs": layer.macs,
         "kernel": "fast" if is_fast(layer) else "plain",
         "predicted_cycles": predict(layer),
+        "constant_bytes": sum(array.nbytes for array in _arrays(layer)),
         "buffer": {"name": ring.name, "rows": ring.rows, "bytes": ring.bytes, "place": ring.place},
     }
 

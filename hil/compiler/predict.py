@@ -1,8 +1,8 @@
 """Cycles of each layer before anything has run, from what the kernels' loops cost.
 
 The constants are cycles that the timing model (mode full, 5 wait states) counts in the fast kernels' loops: each stands
-for one loop of firmware_src/kernels and is named after it. What a layer calls once a row or less is left out. The portable
-kernels, which some shapes fall back to (is_fast), have constants of their own.
+for one loop of firmware_src/kernels and is named after it. What a layer calls once a row or less is left out. The plain
+loops, which some shapes fall back to (is_fast), have constants of their own.
 """
 
 from __future__ import annotations

@@ -1,0 +1,80 @@
+"""hil bench: the M4's figures add up, predictions hold, goals are read and judged."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cli import hil
+from PIL import Image
+from skimage import data
+
+from hil.bench.benchmark import KERNELS, Benchmark, Goal, LayerCost, _goals, benchmark
+from hil.bench.build import build
+from hil.bench.cmake import MissingToolError
+from hil.bench.photo import fit_image, from_array
+from hil.errors import HilError
+
+COST = LayerCost("conv0", "conv", "plain", 691_200, 2_600_000, 2_500_000, 5_000_000, 2_000_000, 640, 300)
+FIGURES = Benchmark("net", "stm32f407_disco", (COST,), 3_000_000, 2_200_000, 6_000_000, 100_000, 90_000)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
+    try:
+        out = tmp_path_factory.mktemp("bench") / "generated"
+        fast, portable = (build("rnnpool_face_m4", "stm32f407_disco", out, kernels=kernels) for kernels in KERNELS)
+    except MissingToolError as error:
+        pytest.skip(str(error))
+    photo = from_array(fit_image(Image.fromarray(data.astronaut()), fast.network.spec))
+    return benchmark(fast, portable, photo)
+
+
+def test_layers_add_up_to_the_total(found: Benchmark) -> None:
+    layers = sum(layer.cycles for layer in found.layers)
+    assert 0.98 * found.total_cycles < layers < found.total_cycles
+    assert 0.8 < found.total_instructions / found.total_cycles < 1
+
+
+def test_every_layer_is_predicted_within_15_percent(found: Benchmark) -> None:
+    assert [layer.name for layer in found.layers if abs(layer.deviation) > 0.15] == []
+
+
+def test_the_fast_kernels_are_faster_and_fit(found: Benchmark) -> None:
+    assert found.portable_total_cycles > 3 * found.total_cycles
+    assert {layer.name for layer in found.layers if layer.kernel == "plain"} == {"conv0"}
+    assert sum(layer.flash_bytes for layer in found.layers) < found.flash_bytes
+    assert [goal.name for goal in found.goals if goal.name.startswith(("cycles", "flash")) and not goal.is_met] == []
+
+
+def test_goals_are_of_figures_that_exist(tmp_path: Path, found: Benchmark) -> None:
+    from hil import board as boards
+
+    board = replace(boards.load("stm32f407_disco"), folder=tmp_path)
+    assert _goals(board, FIGURES) == []
+    (tmp_path / "goals.toml").write_text('[net]\n"cycles.total" = { must = 2e6, aim = 1e6 }\n')
+    (goal,) = _goals(board, FIGURES)
+    assert (goal.value, goal.must, goal.is_met) == (3_000_000, 2e6, False)
+    (tmp_path / "goals.toml").write_text('[net]\n"cycles.totl" = { must = 2e6, aim = 1e6 }\n')
+    with pytest.raises(HilError, match="no figure is called cycles.totl: there are cycles.total"):
+        _goals(board, FIGURES)
+
+
+@pytest.mark.parametrize(("value", "verdict", "code"), [(80, "aim reached", 0), (110, "met", 0), (130, "missed", 1)])
+def test_the_command_writes_figures_and_judges(
+    value: int,
+    verdict: str,
+    code: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    goals = (Goal("cycles.total", value, "cycles", 120, 90),)
+    monkeypatch.setattr("hil.bench.build.build", lambda *_, **__: None)
+    monkeypatch.setattr("hil.bench.benchmark.benchmark", lambda *_: replace(FIGURES, goals=goals))
+    outcome = hil(capsys, monkeypatch, "bench", "--json", tmp_path / "out" / "bench.json")
+    assert outcome.code == code, outcome.err
+    assert verdict in outcome.out and "conv *" in outcome.out
+    assert json.loads((tmp_path / "out" / "bench.json").read_text())["goals"][0]["is_met"] is (code == 0)
