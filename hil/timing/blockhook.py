@@ -12,7 +12,7 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 from unicorn import arm_const
 
-from hil.timing.native import as_integer, as_pointer, call_block, call_reg_read, call_stop
+from hil.timing.native import INTERNAL, as_integer, as_pointer, call_block, call_reg_read, call_stop
 
 HOOK_SIGNATURE = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
 LENGTH = 1 << 26  # of the view that a hook takes on the state; only numba wants it, the array is as long as need be
@@ -84,20 +84,20 @@ _R0, _SP, _LR, _PC = (
 LEVEL_BIAS = 256  # keeps the levels of NMI (-2) and HardFault (-1) positive
 
 
-@njit(cache=True)
+@njit(**INTERNAL)
 def stop(uc, s, reason):  # type: ignore[no-untyped-def]
     """End emu_start before the block whose hook this is."""
     s[STOP] = np.uint64(reason)
     call_stop(np.int64(s[FN_STOP]), as_integer(uc))
 
 
-@njit(cache=True)
+@njit(**INTERNAL)
 def read_register(uc, s, register):  # type: ignore[no-untyped-def]
     """A core register as uint32, by Unicorn's id."""
     return np.uint32(call_reg_read(np.int64(s[FN_REG_READ]), as_integer(uc), np.int64(register)))
 
 
-@njit(cache=True)
+@njit(**INTERNAL)
 def table_index(s, address):  # type: ignore[no-untyped-def]
     """Where the block table keeps the word for an address; 0 for one outside flash, its alias at 0 and SRAM."""
     offset = np.uint64(address) - s[FLASH_ORIGIN]
@@ -111,7 +111,7 @@ def table_index(s, address):  # type: ignore[no-untyped-def]
     return np.uint64(0)
 
 
-@njit(cache=True)
+@njit(**INTERNAL)
 def _is_masked(uc, s):  # type: ignore[no-untyped-def]
     level = np.int64(s[PENDING_LEVEL]) - LEVEL_BIAS
     if level == -2:
@@ -126,7 +126,7 @@ def _is_masked(uc, s):  # type: ignore[no-untyped-def]
     return base != 0 and level >= base
 
 
-@njit(cache=True)
+@njit(**INTERNAL)
 def _needs_attention(uc, s):  # type: ignore[no-untyped-def]
     if s[STOP] != STOP_NONE:  # a stop that an IT block held up
         stop(uc, s, s[STOP])
@@ -140,12 +140,12 @@ def _needs_attention(uc, s):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True)
+@njit(**INTERNAL)
 def _register_id(number):  # type: ignore[no-untyped-def]
     return _R0 + number if number < 13 else (_SP if number == 13 else (_LR if number == 14 else _PC))
 
 
-@njit(cache=True)
+@njit(**INTERNAL)
 def _sum_of_registers(uc, s, coefficients):  # type: ignore[no-untyped-def]
     """Registers times their two-bit coefficients, added up."""
     total = np.uint32(0)
@@ -159,7 +159,7 @@ def _sum_of_registers(uc, s, coefficients):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True)
+@njit(**INTERNAL)
 def _fails(uc, s, check):  # type: ignore[no-untyped-def]
     kind = check & np.uint64(0xFF)
     if kind == CHECK_DIVISOR and s[DIVIDE_TRAP] == 0:
@@ -176,7 +176,7 @@ def _fails(uc, s, check):  # type: ignore[no-untyped-def]
     return inside and s[STACK_LIMIT] != 0 and value < s[STACK_LIMIT]
 
 
-@njit(cache=True)
+@njit(**INTERNAL)
 def _objects(uc, s, entry, index, address):  # type: ignore[no-untyped-def]
     """Whether something that Unicorn does not check itself keeps the block from running; then it has been stopped."""
     if s[SKIP_CHECKS] == address:
@@ -199,7 +199,7 @@ def _objects(uc, s, entry, index, address):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True)
+@njit(**INTERNAL)
 def enter(uc, s, address, size):  # type: ignore[no-untyped-def]
     """The first half of every block hook: deadline, exceptions, first sight, checks, book-keeping.
 

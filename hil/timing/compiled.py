@@ -9,14 +9,11 @@ use.
 # mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
-from typing import Any
-
 from numba import cfunc, njit, types
 
 from hil.timing.layout import *
-from hil.timing.native import as_words
+from hil.timing.native import INTERNAL, as_words
 
-INTERNAL: dict[str, Any] = {"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 ARENA_POINTER = types.CPointer(types.int64)
 SIGNATURE_OF_WORK = types.void(types.int64, ARENA_POINTER)
 NEVER = 1 << 40  # the time of a queue slot that is not free
@@ -73,7 +70,10 @@ def _enter_line(m, due):
 
 @njit(**INTERNAL)
 def _fill(m, last_word, before):
-    """Request words up to last_word, those that can go out before a cycle."""
+    """Request words up to last_word, those that can go out before a cycle.
+
+    Constants as arguments would have it compiled once for each: callers add something to NEVER.
+    """
     while m[NEXT_WORD] <= last_word and m[FREE_COUNT] > 0:
         cycle = max(m[LAST_REQUEST] + 1, m[FREE])
         if cycle >= before:
@@ -139,7 +139,7 @@ def _execute(m, row, address, next_address):
     if m[HAS_FETCH]:
         ends_word = size == 4 or address & 2 != 0
         last_word = (address + size - 2) & ~3
-        _fill(m, last_word, NEVER)
+        _fill(m, last_word, time + NEVER)
         decoded = max(m[READY + ((address >> 2) & 3)], m[READY + ((last_word >> 2) & 3)])
         is_last = m[READY + ((last_word >> 2) & 3)] == decoded
         m[TRACED + T_CAUSE] = m[CAUSES + (((last_word if is_last else address) >> 2) & 3)]
@@ -183,7 +183,7 @@ def _execute(m, row, address, next_address):
         for k in range(3):
             m[FREE + k] = request
     elif passed and flags & F_STEALS:
-        _fill(m, NEVER, cycle - 1)
+        _fill(m, address + NEVER, cycle - 1)
         m[LAST_REQUEST] = max(m[LAST_REQUEST], cycle - 1)
 
 

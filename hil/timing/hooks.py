@@ -12,10 +12,10 @@ import numpy as np
 from numba import carray, cfunc, njit, types
 
 from hil.timing import blockhook
-from hil.timing.compiled import ARENA_POINTER, INTERNAL, mix, table_entry
+from hil.timing.compiled import ARENA_POINTER, mix, table_entry
 from hil.timing.layout import *
 from hil.timing.memo import begin, settle
-from hil.timing.native import as_integer, as_words, call_block, call_hook, call_look, call_reg_read, call_stop
+from hil.timing.native import INTERNAL, as_integer, as_words, call_block, call_hook, call_look, call_reg_read, call_stop
 
 # words of blockhook's state that the model keeps
 ARENA_WORD = blockhook.MODEL  # the arena's address

@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from hil.timing.compiled import INTERNAL, mix, row_at, table_entry
+from hil.timing.compiled import mix, row_at, table_entry
 from hil.timing.layout import *
-from hil.timing.native import call_block, call_look
+from hil.timing.native import INTERNAL, call_block, call_look
 
 # -- the instruction cache
 
