@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from served import serve
 from skimage import data
 
 from hil import zoo
@@ -40,7 +41,9 @@ def blocks(kind: str, having: str) -> str:
 def test_every_block_is_run_by_a_test_below() -> None:
     tested = [
         "make demo",
-        "hil run rnnpool",
+        "hil run rnnpool_face_m4 *.jpg",
+        "--target serial",
+        "robot --variable",
         "hil quantise",
         "cmake --preset",
         "hil train",
@@ -89,8 +92,24 @@ def test_the_training_and_evaluation_commands_ask_for_data_and_nothing_else(fold
 
 @needs_compiler
 def test_ones_own_photos(folder: Path) -> None:
-    run_shell(blocks("sh", "hil run rnnpool"), folder)
+    run_shell(blocks("sh", "hil run rnnpool_face_m4 *.jpg"), folder)
     assert (folder / "runs.json").stat().st_size > 1000 and (folder / "report.html").stat().st_size > 50_000
+
+
+@needs_compiler
+def test_a_board_at_a_serial_port(folder: Path) -> None:
+    """A simulated board is served at another port."""
+    command = blocks("sh", "--target serial")
+    elf = build("rnnpool_face_m4", "stm32f407_disco").elf
+    with serve(elf, folder / "port") as served:
+        assert "bit-exact" in run_shell(command.replace("/dev/ttyUSB0", str(served.port)), folder)
+
+
+def test_a_robot_suite(folder: Path) -> None:
+    """One suite of them, on the host: `make test` runs them all."""
+    command = blocks("sh", "robot --variable").replace("TARGET:sim", "TARGET:native")
+    output = run_shell(command.replace("robot_tests/", f"{REPOSITORY}/robot_tests/detection.robot"), folder)
+    assert "0 failed" in output and (folder / "build" / "robot" / "log.html").is_file()
 
 
 @needs_compiler
