@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 WRITE_TIMEOUT_S = 5.0  # the slowest line takes a second for all that the board's ring can hold
 DTR_PULSE_S = 0.05
 START_UP_S = 0.2  # from reset to a firmware that hears: its clock's crystal takes the longest
-ASK_AGAIN = 8  # silences after which a board counts as mute when it is first asked
+ASK_AGAIN = 14  # silences, 5 s together, after which a board counts as mute when it is first asked
 CRASHES = 3  # reports of old crashes that may still be on the line
 
 
