@@ -240,3 +240,11 @@ def test_the_command_prints_a_table(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["cycles", str(elf(tmp_path, ALU, RETURN)), "--call", "f", "--sp", "0x20010000"])
     assert result.exit_code == 0
     assert "instructions" in result.output and "r0" in result.output
+
+
+def test_the_command_annotates_the_hottest_blocks(tmp_path: Path) -> None:
+    options = ["--call", "f", "--wait-states", "5", "--annotate", "1"]
+    result = CliRunner().invoke(app, ["cycles", str(elf(tmp_path, ALU, RETURN)), *options])
+    assert result.exit_code == 0
+    assert "1. f (0x" in result.output and "100.0 % of all cycles, 1 times" in result.output
+    assert "wait-states: the flash line was not in the instruction cache" in result.output

@@ -54,6 +54,9 @@ def cycles(
     ] = None,
     timeout_cycles: Annotated[int, typer.Option(metavar="N", help="Give up after as many.")] = _DEFAULT_TIMEOUT_CYCLES,
     board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
+    annotate: Annotated[
+        int, typer.Option(metavar="N", help="Show the N hottest blocks, with the rule behind every stall.", min=0)
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Time a function of any Thumb ELF on the modelled Cortex-M4, with no firmware around it."""
@@ -70,6 +73,7 @@ def cycles(
         mode=cast("Mode", mode),  # time_function checks it
         disabled=disable or (),
         timeout_cycles=timeout_cycles,
+        annotated=annotate,
     )
     if as_json:
         print(json.dumps(timing.as_json()))
@@ -81,3 +85,5 @@ def cycles(
         )
     _console.print(table)
     _console.print(f"r0 = {timing.calls[-1].r0:#010x}")
+    if timing.annotation:
+        print(timing.annotation)

@@ -10,8 +10,10 @@ from typing import Any
 from hil import board as boards
 from hil.errors import HilError
 from hil.timing import rules
+from hil.timing.annotate import Code, annotate
 from hil.timing.core import Call, Core
 from hil.timing.engine import Mode
+from hil.timing.profiler import Profiler
 from hil.timing.program import Program, load_program
 
 DEFAULT_TIMEOUT_CYCLES = 1_000_000_000
@@ -21,10 +23,14 @@ _MOST_WAIT_STATES = 15  # FLASH_ACR.LATENCY has four bits
 
 @dataclass(frozen=True)
 class Timing:
-    """What the repetitions of a call took, in order: the first finds the flash caches cold, the others warm."""
+    """What the repetitions of a call took, in order: the first finds the flash caches cold, the others warm.
+
+    annotation: the hottest blocks of all repetitions, instruction by instruction; empty where it was not asked for.
+    """
 
     symbol: str
     calls: tuple[Call, ...]
+    annotation: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """{"symbol", "cycles": [..], "instructions": [..], "r0": of the last call}."""
@@ -48,12 +54,14 @@ def time_function(
     mode: Mode = "full",
     disabled: Iterable[str] = (),
     timeout_cycles: int = DEFAULT_TIMEOUT_CYCLES,
+    annotated: int = 0,
 ) -> Timing:
     """Call a function of an ELF `repeat` times and count its cycles.
 
     arguments: r0 to r3, then words on the stack; a string is a symbol, whose address is passed. stack: its top, by
     default the end of SRAM. wait_states: of the flash, by default those of the board at its full clock. disabled: names
-    of hil.timing.rules. Raises HilError for whatever is wrong with the ELF or with what it does.
+    of hil.timing.rules. annotated: how many of the hottest blocks to annotate. Raises HilError for whatever is wrong
+    with the ELF or with what it does.
     """
     chip = boards.load(board)
     if mode not in _MODES:
@@ -69,8 +77,11 @@ def time_function(
     words = [program.address(word) if isinstance(word, str) else word for word in arguments]
     core = Core(program, chip, mode, active, waits)
     top = chip.sram.end if stack is None else stack
+    profiler = Profiler(core.engine) if annotated else None
     calls = tuple(core.call(address, words, top, timeout_cycles) for _ in range(repeat))
-    return Timing(symbol, calls)
+    if profiler is None:
+        return Timing(symbol, calls)
+    return Timing(symbol, calls, annotate(profiler.take(), Code(core.engine.instruction, program.describe), annotated))
 
 
 __all__ = ["DEFAULT_TIMEOUT_CYCLES", "Program", "Timing", "time_function"]
