@@ -7,8 +7,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import fakes
+import numpy as np
 import pytest
 
+from hil.bench.classify import Classification
 from hil.bench.compare import Divergence
 from hil.bench.limits import Measurement
 from hil.bench.report import render
@@ -117,3 +119,16 @@ def test_names_are_text_and_never_markup(name: str) -> None:
     html = render([fakes.subject(image=ImageFacts(name, "00" * 32, 320, 240))])
     assert "<script>alert" not in html
     outline(html)
+
+
+def test_a_classifiers_logits_take_the_place_of_boxes() -> None:
+    found = Classification(("no person", "person"), (-3.8125, 3.75), (-3.8125, 3.5), (-3.7, 3.7))
+    none = np.zeros((0, 5), np.float32)
+    changes = {"classification": found, "detections": none, "reference_detections": none, "float_detections": none}
+    html = render([fakes.subject(**changes)])
+    for text in ("<b>person</b>", "float model says person", "-3.8125", "3.7000"):
+        assert text in html, text
+    assert html.count('<tr class="divergent"><td>person</td>') == 1 and "best score" not in html
+    both = render([fakes.subject(**changes)] * 2)
+    assert "<th>class</th>" in both and "<td>person</td>" in both
+    assert "Logits" not in render([fakes.subject()])

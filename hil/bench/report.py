@@ -14,6 +14,7 @@ import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.bench.classify import Classification
 from hil.bench.compare import CONFIDENT, Boxes
 from hil.bench.limits import Measurement
 from hil.bench.photo import to_image
@@ -57,6 +58,7 @@ def _page(subject: Subject) -> dict[str, Any]:
         "board": subject.board,
         "title": Path(run.image.path).name if run.image.path else f"image {run.image.sha256[:8]}",
         "photo": data_uri(subject.pixels),
+        "logits": _logits(run.classification),
         "boxes": [_box(box) for box in run.detections],
         "reference_boxes": [_box(box) for box in run.reference_detections],
         "float_boxes": [_box(box) for box in run.float_detections],
@@ -74,6 +76,14 @@ def data_uri(pixels: NDArray[np.uint8]) -> str:
     buffer = io.BytesIO()
     to_image(pixels).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _logits(found: Classification | None) -> list[dict[str, Any]]:
+    """A row a class; none of a detector."""
+    if found is None:
+        return []
+    logits = zip(found.classes, found.logits, found.reference_logits, found.float_logits, strict=True)
+    return [{"name": name, "device": d, "reference": r, "float": f} for name, d, r, f in logits]
 
 
 def _box(box: NDArray[np.float32]) -> dict[str, float]:

@@ -329,8 +329,8 @@ def _detection_memory(detector: q.Detector, collecting: np.ndarray) -> list[_Wan
     gathered[int(np.flatnonzero(collecting)[0]) :] = True
     decoded[-1] = True
     return [
-        _Wanted("candidates", CANDIDATE_BYTES * detector.candidates, 0, gathered),
-        _Wanted("detections", DETECTION_BYTES * detector.detections, 0, decoded),
+        _Wanted("candidates", CANDIDATE_BYTES * detector.candidates, 0, gathered, uses=1),
+        _Wanted("detections", DETECTION_BYTES * detector.detections, 0, decoded, uses=1),
     ]
 
 

@@ -1,0 +1,146 @@
+"""The F429 Discovery's SDRAM: when the plan takes it, what the firmware does for it, and what the sim lets pass."""
+
+from __future__ import annotations
+
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import TINY, detector, images, quantised
+
+from hil import board as boards
+from hil import targets
+from hil.bench.cmake import compile_preset
+from hil.board import Memory
+from hil.compiler import emit, make_plan, run
+from hil.errors import HilError
+from hil.link import Client
+from hil.targets.base import TargetError, TargetFault
+from hil.targets.sim.fmc import SDCMR, SDCR, SDRTR, Fmc
+
+F429 = boards.load("stm32f429_disco")
+needs_arm = pytest.mark.skipif(
+    shutil.which("arm-none-eabi-gcc") is None, reason="needs a compiler: apt-get install gcc-arm-none-eabi"
+)
+CLOCK, PRECHARGE, REFRESH, MODE = 1 << 3 | 1, 1 << 3 | 2, 1 << 3 | 3 | 7 << 5, 1 << 3 | 4 | 0x230 << 9
+CONTROL = 0 | 1 << 2 | 1 << 4 | 1 << 6 | 3 << 7 | 2 << 10
+STEPS = [(SDCR, CONTROL), (SDCR + 4, CONTROL), *((SDCMR, c) for c in (CLOCK, PRECHARGE, REFRESH, MODE)),
+         (SDRTR, 1292 << 1)]  # fmt: skip
+
+
+def crowded(sram: int = 22_500, ccm: int = 1_500) -> boards.Board:
+    """The F429 with less memory on the chip than a small network needs."""
+    less = {"sram1": replace(F429.memory["sram1"], bytes=sram), "ccm": replace(F429.ccm, bytes=ccm)}
+    kept = {name: memory for name, memory in F429.memory.items() if name not in ("sram2", "sram3")}
+    return replace(F429, memory=kept | less)
+
+
+def test_a_network_that_fits_the_chip_leaves_the_sdram_alone() -> None:
+    plan = make_plan(quantised(detector(TINY)), F429)
+    assert "sdram" not in plan.arenas and {b.place for b in plan.buffers} <= {"ccm", "sram"}
+
+
+def test_what_is_used_least_goes_to_the_sdram() -> None:
+    graph = quantised(detector(TINY))
+    plan = make_plan(graph, crowded())
+    outside = [b for b in plan.buffers if b.place == "sdram"]
+    assert any(b.rows for b in outside)
+    assert not any(b.name.endswith(("scratch", "states", "sums", "columns", "ring")) for b in outside)
+    assert plan.arenas["sdram"] >= max(b.offset + b.bytes for b in outside)
+    bare = replace(crowded(), memory={k: v for k, v in crowded().memory.items() if k != "sdram"})
+    with pytest.raises(HilError, match="does not fit stm32f429_disco"):
+        make_plan(graph, bare)
+
+
+def fmc() -> tuple[Fmc, list[str]]:
+    seen: list[str] = []
+    sdram = F429.sdram
+    assert sdram is not None
+    return Fmc(sdram, lambda: 168_000_000, lambda: seen.append("open"), lambda: seen.append("closed")), seen
+
+
+def test_the_manuals_order_opens_it_and_a_reset_closes_it() -> None:
+    controller, seen = fmc()
+    for offset, value in STEPS[:-1]:
+        controller.write(offset, value)
+    assert seen == ["closed"]
+    controller.write(*STEPS[-1])
+    assert seen == ["closed", "open"]
+    controller.reset()
+    assert seen == ["closed", "open", "closed"]
+
+
+def broken() -> Iterator[tuple[str, list[tuple[int, int]], str]]:
+    swapped = STEPS.copy()
+    swapped[3], swapped[4] = swapped[4], swapped[3]
+    yield "order", swapped, "command 3 where 2 is due"
+    yield "geometry", [(o, v & ~(1 << 2) if o == SDCR + 4 else v) for o, v in STEPS], "an SDRAM of 4194304 bytes"
+    yield "latency", [(o, v & ~(3 << 7) | 2 << 7 if o == SDCR + 4 else v) for o, v in STEPS], "CAS latency of 3"
+    yield "refresh", [*STEPS[:-1], (SDRTR, 2600 << 1)], "refreshed in 126.8 ms"
+
+
+@pytest.mark.parametrize(("steps", "complaint"), [pytest.param(s, c, id=name) for name, s, c in broken()])
+def test_what_an_sdram_would_not_forgive_is_an_error(steps: list[tuple[int, int]], complaint: str) -> None:
+    controller, seen = fmc()
+    with pytest.raises(TargetError, match=complaint):
+        for offset, value in steps:
+            controller.write(offset, value)
+    assert "open" not in seen
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[object, Path]]:
+    """A small network whose plan needs the SDRAM, built for the real F429; `change` is made to sdram.c before."""
+
+    def make(change: str = "") -> tuple[object, Path]:
+        graph = quantised(detector(TINY))
+        plan = make_plan(graph, crowded())
+        folder = tmp_path_factory.mktemp("sdram")
+        directory = emit(graph, plan, F429, folder / "generated")
+        source = directory / "firmware_src" / "port" / "stm32f4" / "sdram.c"
+        if change:
+            assert change in source.read_text()
+            source.write_text(source.read_text().replace(change, ""))
+        compile_preset(directory, F429.name, {}, _folder(folder / "work"))
+        return graph, directory / "out" / F429.name / "firmware.elf"
+
+    return make
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+@needs_arm
+def test_the_firmware_brings_it_up_and_its_layers_are_bit_exact(built: Callable[[str], tuple]) -> None:  # type: ignore[type-arg]
+    graph, elf = built("")
+    image = images(detector(TINY), 1, seed=3)[0]
+    trace = run(graph, image)
+    with targets.create("sim", F429) as target:
+        target.boot(elf)
+        client = Client(target)
+        client.hello()
+        found = client.infer(image, digests=True)
+        expected = [zlib.crc32(np.ascontiguousarray(trace[layer.name]).tobytes()) for layer in graph.layers]
+        assert found.layer_digests == expected
+        sdram = F429.sdram
+        assert sdram is not None and any(target.read_memory(sdram.origin, 4096))
+
+
+@needs_arm
+def test_nothing_answers_there_before_start_up_is_through(built: Callable[[str], tuple]) -> None:  # type: ignore[type-arg]
+    _, elf = built("    FMC_SDRAM->SDRTR = (REFRESH_CYCLES - REFRESH_MARGIN) << 1;\n")
+    with targets.create("sim", F429) as target, pytest.raises(TargetFault, match="0xd0000000"):
+        target.boot(elf)
+        Client(target).hello()
+
+
+def test_the_f407_has_none() -> None:
+    board = boards.load("stm32f407_disco")
+    assert board.sdram is None and [m.name for m in board.rams] == ["sram", "ccm"]
+    assert F429.sdram == Memory("sdram", 0xD000_0000, 8 << 20, executable=False)
