@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from hil.link import Client, DeviceFault
 from hil.targets import TargetError, TargetFault, create
 from hil.targets.base import Observed, Target
 from hil.targets.pyrenode import find
-from hil.targets.pyrenode.stops import from_guard
+from hil.targets.pyrenode.stops import from_guard, in_handler
 from hil.targets.reported import explain
 from hil.targets.symbols import symbols
 
@@ -101,6 +102,21 @@ def test_what_stopped_the_core_is_said_in_the_sims_words(guard: Guard, kind: str
     table = symbols(program("crashes"))
     table._values.update(_stack_limit=0x2000_0000, _stack_top=0x2000_0400)
     assert from_guard(guard, table).kind == kind
+
+
+def test_a_handler_that_loops_is_told_from_a_program_that_does() -> None:
+    table = symbols(program("crashes"))
+    culprit, handler = table.address("crash_by_undefined") or 0, table.address("usage_fault_handler") or 0
+    frame = struct.pack("<8I", 0, 0, 0, 0, 0, 0x0800_0001, culprit & ~1, 1 << 24)
+    fault = in_handler((handler & ~1, 0xFFFF_FFF9, 0x2000_0300), 6, frame, table)
+    assert fault is not None and (fault.kind, fault.symbol, fault.sp) == (
+        "usage fault",
+        "crash_by_undefined",
+        0x2000_0320,
+    )
+    assert in_handler((handler & ~1, 0xFFFF_FFF9, 0x2000_0300), 15, frame, table) is None  # SysTick's, no fault's
+    assert in_handler((handler & ~1, 0x0800_0001, 0x2000_0300), 6, frame, table) is None  # it has pushed registers
+    assert in_handler((handler & ~1, 0xFFFF_FFF9, 0x2000_0300), 6, bytes(32), table) is None
 
 
 def test_renodes_own_suite_sends_the_hello_of_the_golden_vectors() -> None:
@@ -215,6 +231,30 @@ def test_a_loop_without_interrupts_ends_the_run(renode_here: None) -> None:
         with pytest.raises(TargetFault, match="endless loop in spin .spin.c") as caught:
             target.read(10)
         assert caught.value.symbol == "spin"
+
+
+@pytest.mark.parametrize(("number", "function"), [(11, "crash_by_undefined"), (12, "crash_without_fpu")])
+def test_a_fault_that_no_handler_deals_with_names_its_function(renode_here: None, number: int, function: str) -> None:
+    with create("renode", DISCO, runaway_s=0.2) as target:
+        target.boot(program("crashes"))
+        assert target.read(0.1)[:3] == b"\x00\x70\x00"
+        target.write(bytes([number]))
+        with pytest.raises(TargetFault, match="usage_fault_handler .* never comes back") as caught:
+            target.read(10)
+        assert (caught.value.kind, caught.value.symbol) == ("usage fault", function)
+
+
+def test_a_core_that_renode_holds_for_good_is_given_up(renode_here: None) -> None:
+    """A breakpoint, which nobody takes: Renode waits for a debugger."""
+    with create("renode", DISCO) as target:
+        target.boot(program("crashes"))
+        target.read(0.1)
+        target.machine._hang_s = 1.0
+        target.write(bytes([16]))
+        with pytest.raises(TargetError, match="Renode did not reach .* boot the firmware again"):
+            target.read(1)
+        target.boot(program("crashes"))
+        assert target.read(0.1)[:3] == b"\x00\x70\x00"
 
 
 def test_reset_keeps_memory_and_starts_again(target: Target) -> None:

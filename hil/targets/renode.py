@@ -22,6 +22,7 @@ HANG_S = 30.0
 _SLICE_US = 20_000  # of virtual time: after each it is known whether the firmware has slept
 _BITS = 10  # of a byte on the line: start, eight, stop
 _PC, _LR, _SP = 15, 14, 13
+_ICSR = 0xE000_ED04
 _BRANCH_TO_ITSELF = bytes.fromhex("fee7")  # of Thumb
 
 
@@ -137,8 +138,14 @@ class RenodeTarget:
         is_awake = not machine.line.Waiting and (not rested or self._branches_to_itself())
         self._awake_s = self._awake_s + elapsed_s if is_awake else 0.0
         if self._awake_s > self._runaway_s:
-            registers = machine.register(_PC), machine.register(_LR), machine.register(_SP)
-            raise self._crash(stops.endless_loop(registers, self._awake_s, self._symbols))
+            raise self._crash(self._why_awake())
+
+    def _why_awake(self) -> TargetFault:
+        machine, symbols = self.machine, self._symbols
+        registers = machine.register(_PC), machine.register(_LR), machine.register(_SP)
+        exception = int.from_bytes(machine.read(_ICSR, 4), "little") & 0x1FF
+        fault = stops.in_handler(registers, exception, machine.read(registers[2], 32), symbols)
+        return fault or stops.endless_loop(registers, self._awake_s, symbols)
 
     def _branches_to_itself(self) -> bool:
         """Renode executes no instructions while the core does that, as if it slept."""
