@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,8 @@ class _Quantiser:
             self.tensors[op.name] = layer.output
             layers.append(layer)
         detector = self._detector(network) if self.floats.heads else None
-        return q.QuantisedGraph(network.spec.name, self.tensors[f.INPUT], tuple(layers), detector)
+        spec: Any = network.spec
+        return q.QuantisedGraph(spec.name, self.tensors[f.INPUT], tuple(layers), detector)
 
     def _layer(self, op: f.Operator) -> q.Layer:
         source = self.tensors[op.inputs[0]]
@@ -143,7 +145,7 @@ class _Quantiser:
         return q.QAdd(a, b, output, round(ratios[0] * 2**shift), round(ratios[1] * 2**shift), shift)
 
     def _detector(self, network: nn.Module) -> q.Detector:
-        spec = network.spec
+        spec: Any = network.spec
         sources = tuple(
             q.Source(head.loc, 0, head.conf, 4 if head.loc == head.conf else 0, background, step, size)
             for head, background, step, size in zip(

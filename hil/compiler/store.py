@@ -12,7 +12,7 @@ import numpy as np
 from hil.compiler import graph as q
 from hil.errors import HilError
 
-_TYPES = {cls.__name__: cls for cls in (
+_TYPES: dict[str, typing.Any] = {cls.__name__: cls for cls in (
     q.Tensor, q.QConv, q.QCell, q.QPool, q.QNorm, q.QAdd, q.QMean, q.Source, q.Detector, q.QuantisedGraph)}  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ def trace(network: nn.Module) -> FloatGraph:
     network: a Detector (its `maps` is traced) or a classifier (its `forward`), with a `spec` that gives input_shape
     (C, H, W), input_mean and input_scale. Raises HilError that names an operator the compiler does not know.
     """
-    spec = network.spec
+    spec: Any = network.spec  # of a detector or a classifier; any other that has the three will do
     channels, height, width = spec.input_shape
     graph = FloatGraph((height, width, channels), spec.input_mean, spec.input_scale)
     is_detector = hasattr(network, "maps")
@@ -74,7 +74,7 @@ class _Lowering:
         return outputs
 
     def _module(self, node: fx.Node, module: nn.Module) -> str:
-        source = self.tensors[node.args[0]]
+        source = self.tensors[cast(fx.Node, node.args[0])]
         name = _readable(str(node.target))
         match module:
             case nn.Conv2d():
@@ -155,7 +155,7 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
 def _conv(module: nn.Conv2d, name: str, source: str) -> Conv:
     kernel, stride, padding = (
         value[0] if value[0] == value[1] else None for value in (module.kernel_size, module.stride, module.padding)
-    )  # type: ignore[index]
+    )
     is_plain = module.dilation == (1, 1) and module.padding_mode == "zeros" and not module.transposed
     is_depthwise = module.groups == module.in_channels == module.out_channels
     if None in (kernel, stride, padding) or not is_plain or not (module.groups == 1 or is_depthwise):
@@ -190,7 +190,7 @@ def _owner(node: fx.Node) -> str:
 
 def _dimensions(node: fx.Node) -> tuple[int, ...]:
     dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else ())
-    return tuple(dims) if isinstance(dims, (list, tuple)) else (dims,)  # type: ignore[arg-type, return-value]
+    return tuple(dims) if isinstance(dims, (list, tuple)) else (dims,)  # type: ignore[return-value]
 
 
 def _readable(path: str) -> str:
