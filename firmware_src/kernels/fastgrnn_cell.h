@@ -20,14 +20,13 @@ typedef struct {
     uint16_t hidden;
     uint8_t w_shift;
     uint8_t u_shift;
-    bool is_convex;                // a state cannot leave -1 to 1, so it needs no saturation
-    const int16_t *w;              // [hidden][inputs]
-    const int32_t *offset;         // [hidden], rounding and gate bias included
-    const int16_t *u;              // [hidden][hidden], row j makes unit j
-    const int32_t *update_offset;  // [hidden], the candidate's bias minus the gate's
-    const int16_t *gates;          // [512][2], z and zeta (1 - z) + nu in Q14, the middle for 0
-    const int16_t *tanh;           // [1024], Q15, the middle for 0
-    int32_t *sums;                 // [hidden], scratch
+    bool is_convex;         // a state cannot leave -1 to 1, so it needs no saturation
+    const int16_t *w;       // of a cell that reads pixels: [hidden][inputs]; of one that reads states: packed
+    const int32_t *offset;  // of a cell that reads pixels: [hidden], rounding and gate bias included
+    const int16_t *u;       // packed, with the candidate's bias minus the gate's as offsets
+    const int16_t *gates;   // [512][2], z and zeta (1 - z) + nu in Q14, the middle for 0
+    const int16_t *tanh;    // [1024], Q15, the middle for 0
+    int32_t *sums;          // [hidden], scratch
 } cell_t;
 
 ALWAYS_INLINE int32_t dot_s16(const int16_t *a, const int16_t *b, uint32_t length, int32_t acc)
@@ -40,6 +39,34 @@ ALWAYS_INLINE int32_t dot_s16(const int16_t *a, const int16_t *b, uint32_t lengt
 #endif
     for (; i < length; i++) {
         acc += a[i] * b[i];
+    }
+    return acc;
+}
+
+// A packed matrix is in the order in which the loops over pairs of units read it: for each pair of rows, words of both in
+// turn (two of the first, two of the second, the last time perhaps one and one), then an int32 offset for either. Rows of an
+// odd length end with a zero, an odd number of rows with a row of zeros.
+ALWAYS_INLINE uint32_t packed_pair(uint32_t length)  // values from one pair to the next
+{
+    return 2 * (length + length % 2) + 4;
+}
+
+ALWAYS_INLINE int32_t packed_offset(const int16_t *matrix, uint32_t length, uint32_t row)
+{
+    int32_t offset;
+    memcpy(&offset, matrix + (row / 2 + 1) * packed_pair(length) - 4 + row % 2 * 2, sizeof offset);
+    return offset;
+}
+
+// A row times a vector, added to acc.
+ALWAYS_INLINE int32_t packed_dot(const int16_t *matrix, uint32_t row, const int16_t *x, uint32_t length, int32_t acc)
+{
+    const int16_t *values = matrix + row / 2 * packed_pair(length);
+    const uint32_t even = length + length % 2;
+    for (uint32_t i = 0; i < length; i += 4, values += 8) {
+        const uint32_t group = even - i < 4 ? 2 : 4;
+        const int16_t *mine = values + row % 2 * group;
+        acc = dot_s16(mine, x + i, length - i < group ? length - i : group, acc);
     }
     return acc;
 }
@@ -60,7 +87,8 @@ ALWAYS_INLINE void cell_project_pixel(const cell_t *c, const uint8_t *x, type_t 
 ALWAYS_INLINE void cell_project_state(const cell_t *c, const int16_t *x, int16_t *wx)
 {
     for (uint32_t j = 0; j < c->hidden; j++) {
-        wx[j] = saturate_s16(dot_s16(c->w + j * c->inputs, x, c->inputs, c->offset[j]) >> c->w_shift);
+        const int32_t offset = packed_offset(c->w, c->inputs, j);
+        wx[j] = (int16_t)SATURATE_SHIFTED(packed_dot(c->w, j, x, c->inputs, offset), c->w_shift, 16);
     }
 }
 
@@ -69,7 +97,7 @@ ALWAYS_INLINE int16_t cell_gate(const cell_t *c, uint32_t unit, int32_t pre, int
 {
     const int32_t gate = SATURATE_SHIFTED(pre, PRE_BITS + c->u_shift - GATE_STEP_BITS, GATE_TABLE_BITS);
     const int32_t update =
-        SATURATE_SHIFTED(pre + c->update_offset[unit], PRE_BITS + c->u_shift - TANH_STEP_BITS, TANH_TABLE_BITS);
+        SATURATE_SHIFTED(pre + packed_offset(c->u, c->hidden, unit), PRE_BITS + c->u_shift - TANH_STEP_BITS, TANH_TABLE_BITS);
     const int16_t *gates = c->gates + 2 * ((1 << (GATE_TABLE_BITS - 1)) + gate);
     const int32_t candidate = c->tanh[(1 << (TANH_TABLE_BITS - 1)) + update];
     const int32_t next = (gates[0] * state + gates[1] * candidate) >> GATE_BITS;
@@ -87,7 +115,7 @@ ALWAYS_INLINE void cell_first_step(const cell_t *c, const int16_t *wx, int16_t *
 ALWAYS_INLINE void cell_step(const cell_t *c, const int16_t *wx, int16_t *state)
 {
     for (uint32_t j = 0; j < c->hidden; j++) {
-        c->sums[j] = dot_s16(c->u + j * c->hidden, state, c->hidden, wx[j] * (1 << c->u_shift));
+        c->sums[j] = packed_dot(c->u, j, state, c->hidden, wx[j] * (1 << c->u_shift));
     }
     for (uint32_t j = 0; j < c->hidden; j++) {
         state[j] = cell_gate(c, j, c->sums[j], state[j]);

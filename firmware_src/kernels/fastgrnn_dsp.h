@@ -68,15 +68,14 @@ ALWAYS_INLINE void cell_project_two_pixels(const cell_t *c, const uint8_t *x, ty
         : "r"(x0), "r"(x1), "r"(y0), "r"(y1), [end] "t"(kept_end), [shift] "I"(c->w_shift), [pitch] "I"(2 * c->hidden)
         : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "cc", "memory");
 }
-// Words 2g and 2g + 1 of two rows, times the states' words in s_, s8_, s16_. Loads of neighbouring instructions overlap.
-#define MULTIPLY_WORDS(g, x0, x1, y0, y1, z0, z1)     \
-    ".if %c[words] > 2 * " #g "\n\t"                \
-    "ldr.w r6, [r11, #8 * " #g "]\n\t"              \
-    ".if %c[words] > 2 * " #g " + 1\n\t"            \
-    "ldr.w r7, [r11, #8 * " #g " + 4]\n\t"          \
-    "ldr.w r9, [r11, #8 * " #g " + 4 * %c[words] + 4]\n\t" \
-    ".endif\n\t"                                    \
-    "ldr.w r8, [r11, #8 * " #g " + 4 * %c[words]]\n\t" \
+// Words 2g and 2g + 1 of two packed rows, times those of three vectors.
+#define MULTIPLY_WORDS(g, x0, x1, y0, y1, z0, z1)      \
+    ".if %c[words] > 2 * " #g " + 1\n\t"             \
+    "ldmia r11!, {r6, r7, r8, r9}\n\t"               \
+    ".elseif %c[words] > 2 * " #g "\n\t"             \
+    "ldmia r11!, {r6, r8}\n\t"                       \
+    ".endif\n\t"                                     \
+    ".if %c[words] > 2 * " #g "\n\t"                 \
     "vmov r10, " #x0 "\n\t"                         \
     "smlad r0, r6, r10, r0\n\t"                     \
     "smlad r3, r8, r10, r3\n\t"                     \
@@ -99,8 +98,8 @@ ALWAYS_INLINE void cell_project_two_pixels(const cell_t *c, const uint8_t *x, ty
     ".endif\n\t"                                    \
     ".endif\n\t"
 
-// The words of three vectors, loaded before the loop from r10 on, times two rows of the matrix at r11: sums of the first
-// row in r0 to r2, of the second in r3 to r5.
+// The words of three vectors, loaded before the loop from r10 on, times the packed rows at r11: sums of the first row in
+// r0 to r2, of the second in r3 to r5. r11 ends at the rows' offsets.
 #define LOAD_VECTORS                         \
     "vldmia r10!, {s0-s%c[last]}\n\t"       \
     "vldmia r10!, {s8-s%c[last_8]}\n\t"     \
@@ -109,8 +108,7 @@ ALWAYS_INLINE void cell_project_two_pixels(const cell_t *c, const uint8_t *x, ty
     MULTIPLY_WORDS(0, s0, s1, s8, s9, s16, s17)          \
     MULTIPLY_WORDS(1, s2, s3, s10, s11, s18, s19)        \
     MULTIPLY_WORDS(2, s4, s5, s12, s13, s20, s21)        \
-    MULTIPLY_WORDS(3, s6, s7, s14, s15, s22, s23)        \
-    "add.w r11, #8 * %c[words]\n\t"
+    MULTIPLY_WORDS(3, s6, s7, s14, s15, s22, s23)
 #define VECTOR_OPERANDS(length)                                                                          \
     [words] "i"((length) / 2), [last] "i"((length) / 2 - 1), [last_8] "i"((length) / 2 + 7), [last_16] "i"((length) / 2 + 15)
 #define FPU_REGISTERS                                                                                                 \
@@ -120,7 +118,6 @@ ALWAYS_INLINE void cell_project_two_pixels(const cell_t *c, const uint8_t *x, ty
 // wx = W x of three neighbouring vectors.
 ALWAYS_INLINE void cell_project_3(const cell_t *c, const int16_t *x, int16_t *wx)
 {
-    register const int32_t *offset __asm__("r7") = c->offset;
     register const int16_t *end __asm__("r8") = wx + c->hidden;
     register int16_t *to __asm__("r9") = wx;
     register const int16_t *from __asm__("r10") = x;
@@ -128,15 +125,11 @@ ALWAYS_INLINE void cell_project_3(const cell_t *c, const int16_t *x, int16_t *wx
     __asm__ volatile(
         LOAD_VECTORS
         "vmov s25, r9\n\t"
-        "vmov s26, r7\n\t"
         "vmov s27, r8\n\t"
         ".p2align 2\n\t"
         "1:\n\t"
-        "vmov r8, s26\n\t"
-        "ldr.w r0, [r8]\n\t"
-        "ldr.w r3, [r8, #4]\n\t"
-        "add.w r8, #8\n\t"
-        "vmov s26, r8\n\t"
+        "ldr.w r0, [r11, #8 * %c[words]]\n\t"
+        "ldr.w r3, [r11, #8 * %c[words] + 4]\n\t"
         "mov.w r1, r0\n\t"
         "mov.w r2, r0\n\t"
         "mov.w r4, r3\n\t"
@@ -155,13 +148,14 @@ ALWAYS_INLINE void cell_project_3(const cell_t *c, const int16_t *x, int16_t *wx
         "str.w r1, [r10, %[pitch]]\n\t"
         "str.w r2, [r10, %[pitch2]]\n\t"
         "str.w r0, [r10], #4\n\t"
+        "add.w r11, #8\n\t"
         "vmov r9, s27\n\t"
         "vmov s25, r10\n\t"
         "cmp r10, r9\n\t"
         "bne 1b" EMPTY_LINES_64
-        : "+r"(offset), "+r"(end), "+r"(to), "+r"(from), "+r"(w)
+        : "+r"(end), "+r"(to), "+r"(from), "+r"(w)
         : VECTOR_OPERANDS(c->inputs), [shift] "I"(c->w_shift), [pitch] "I"(2 * c->hidden), [pitch2] "I"(4 * c->hidden)
-        : "r0", "r1", "r2", "r3", "r4", "r5", "r6", FPU_REGISTERS, "cc", "memory");
+        : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", FPU_REGISTERS, "cc", "memory");
 }
 
 #define GATE_OPERANDS(c)                                                                                                \
@@ -175,15 +169,15 @@ ALWAYS_INLINE void cell_first_step_pairs(const cell_t *c, const int16_t *wx, int
 {
     const int16_t *const end = state + c->hidden, *gains = c->gates + (1 << GATE_TABLE_BITS) + 1;
     const int16_t *const tanh = c->tanh + (1 << (TANH_TABLE_BITS - 1));
-    const int32_t *offset = c->update_offset;
+    const int16_t *u = c->u;
     int32_t a, b, d, e;
     __asm__ volatile(
         ".p2align 2\n\t"
         "1:\n\t"
         "ldr.w %[b], [%[wx]], #4\n\t"
-        "ldr.w %[d], [%[offset]]\n\t"
-        "ldr.w %[e], [%[offset], #4]\n\t"
-        "add.w %[offset], #8\n\t"
+        "ldr.w %[d], [%[u], #8 * %c[words]]\n\t"
+        "ldr.w %[e], [%[u], #8 * %c[words] + 4]\n\t"
+        "add.w %[u], #8 * %c[words] + 8\n\t"
         "smulbb %[a], %[b], %[one]\n\t"
         "smultb %[b], %[b], %[one]\n\t"
         "add.w %[d], %[a]\n\t"
@@ -207,8 +201,9 @@ ALWAYS_INLINE void cell_first_step_pairs(const cell_t *c, const int16_t *wx, int
         "str.w %[d], [%[state]], #4\n\t"
         "cmp %[state], %[end]\n\t"
         "bne 1b"
-        : [a] "=&r"(a), [b] "=&r"(b), [d] "=&r"(d), [e] "=&r"(e), [wx] "+r"(wx), [offset] "+r"(offset), [state] "+r"(state)
-        : [end] "r"(end), [gains] "r"(gains), [tanh] "r"(tanh), [one] "r"(1 << c->u_shift), GATE_OPERANDS(c)
+        : [a] "=&r"(a), [b] "=&r"(b), [d] "=&r"(d), [e] "=&r"(e), [wx] "+r"(wx), [u] "+r"(u), [state] "+r"(state)
+        : [end] "r"(end), [gains] "r"(gains), [tanh] "r"(tanh), [one] "r"(1 << c->u_shift),
+          [words] "i"(c->hidden / 2), GATE_OPERANDS(c)
         : "cc", "memory");
 }
 
@@ -241,7 +236,6 @@ ALWAYS_INLINE void cell_first_step_pairs(const cell_t *c, const int16_t *wx, int
 ALWAYS_INLINE void cell_step_3(const cell_t *c, const int16_t *wx, uint32_t wx_pitch, int16_t *states)
 {
     register const int16_t *x __asm__("r6") = wx;
-    register const int32_t *offset __asm__("r7") = c->update_offset;
     register const int16_t *end __asm__("r8") = states + c->hidden;
     register int16_t *state __asm__("r10") = states;
     register const int16_t *u __asm__("r11") = c->u;
@@ -250,7 +244,6 @@ ALWAYS_INLINE void cell_step_3(const cell_t *c, const int16_t *wx, uint32_t wx_p
     __asm__ volatile(
         "vmov s24, r6\n\t"
         "vmov s25, r10\n\t"
-        "vmov s26, r7\n\t"
         "vmov s27, r8\n\t"
         LOAD_VECTORS
         ".p2align 2\n\t"
@@ -269,11 +262,7 @@ ALWAYS_INLINE void cell_step_3(const cell_t *c, const int16_t *wx, uint32_t wx_p
         "smultb r4, r7, r9\n\t"
         "smultb r5, r8, r9\n\t"
         MULTIPLY
-        "vmov r8, s26\n\t"
-        "ldr.w r6, [r8]\n\t"
-        "ldr.w r7, [r8, #4]\n\t"
-        "add.w r8, #8\n\t"
-        "vmov s26, r8\n\t"
+        "ldmia r11!, {r6, r7}\n\t"
         "vmov s28, r11\n\t"
         "vmov r10, s25\n\t"
         STEP_GATE(0, r0, r3)
@@ -285,10 +274,10 @@ ALWAYS_INLINE void cell_step_3(const cell_t *c, const int16_t *wx, uint32_t wx_p
         "vmov s25, r10\n\t"
         "cmp r10, r9\n\t"
         "bne 1b" EMPTY_LINES_64
-        : "+r"(x), "+r"(offset), "+r"(end), "+r"(state), "+r"(u)
+        : "+r"(x), "+r"(end), "+r"(state), "+r"(u)
         : "r"(gates), "r"(tanh), VECTOR_OPERANDS(c->hidden), [pitch] "I"(2 * wx_pitch), [pitch2] "I"(4 * wx_pitch),
           [one] "i"(1 << c->u_shift), GATE_OPERANDS(c)
-        : "r0", "r1", "r2", "r3", "r4", "r5", "r9", FPU_REGISTERS, "cc", "memory");
+        : "r0", "r1", "r2", "r3", "r4", "r5", "r7", "r9", FPU_REGISTERS, "cc", "memory");
 }
 #endif
 

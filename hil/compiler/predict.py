@@ -34,7 +34,7 @@ class Costs:
     plain_byte: float = 8.0
     plain_depthwise_mac: float = 9.0  # depthwise_channel
     cell_word: float = 11.5  # cell_step_3: two units of three sequences, a word of two state values each
-    cell_pair: float = 87.0  # their gates
+    cell_pair: float = 83.0  # their gates
     cell_start: float = 75.0  # loading three states
     scalar_word: float = 4.5  # cell_step: a unit of one sequence
     scalar_unit: float = 34.0

@@ -24,7 +24,7 @@ class Constant:
     @property
     def declaration(self) -> str:
         qualifier = "" if self.is_hot else "const "
-        return f"{qualifier}{self.values.dtype}_t {self.name}[{self.values.size}]"
+        return f"{qualifier}{self.values.dtype}_t {self.name}[{self.values.size}] __attribute__((aligned(4)))"
 
 
 def constants(graph: q.QuantisedGraph) -> Iterator[Constant]:
@@ -59,13 +59,31 @@ def _pool(layer: q.QPool) -> Iterator[Constant]:
     is_hot = layer.windows[0] * layer.windows[1] >= HOT_WINDOWS
     for number, cell in ((1, layer.cell1), (2, layer.cell2)):
         inputs, hidden = cell.w.shape
-        yield Constant(f"{layer.name}_w{number}", cell.w.T, f"[{hidden}][{inputs}]", is_hot=is_hot)
-        yield Constant(f"{layer.name}_offset{number}", cell.offset, f"[{hidden}]", is_hot=is_hot)
-        yield Constant(f"{layer.name}_u{number}", cell.u.T, f"[{hidden}][{hidden}]", is_hot=is_hot)
-        yield Constant(f"{layer.name}_update_offset{number}", cell.update_offset, f"[{hidden}]", is_hot=is_hot)
+        shape = f"[{hidden}][{inputs}]"
+        if number == 1:
+            yield Constant(f"{layer.name}_w1", cell.w.T, shape, is_hot)
+            yield Constant(f"{layer.name}_offset1", cell.offset, f"[{hidden}]", is_hot)
+        else:
+            yield Constant(f"{layer.name}_w2", packed(cell.w.T, cell.offset), f"{shape}, packed", is_hot)
+        shape = f"[{hidden}][{hidden}], packed with the update offsets"
+        yield Constant(f"{layer.name}_u{number}", packed(cell.u.T, cell.update_offset), shape, is_hot)
     for number, cell in _own_tables(layer):
         yield Constant(f"{layer.name}_gates{number}", cell.gates, "z and its counterpart, Q14, of -8 to 8", is_hot)
         yield Constant(f"{layer.name}_tanh{number}", cell.tanh, "Q15 of -4 to 4", is_hot)
+
+
+def packed(matrix: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """An int16 matrix (rows, length) and int32 offsets (rows,) as kernels/fastgrnn_cell.h packs them, int16."""
+    rows, length = matrix.shape
+    padded = np.zeros((rows + rows % 2, length + length % 2), np.int16)
+    padded[:rows, :length] = matrix
+    ends = np.zeros(len(padded), "<i4")
+    ends[:rows] = offsets
+    parts = []
+    for pair in range(0, len(padded), 2):
+        parts += [padded[pair : pair + 2, i : i + 4].ravel() for i in range(0, padded.shape[1], 4)]
+        parts.append(ends[pair : pair + 2].view("<i2"))
+    return np.concatenate(parts)
 
 
 def _own_tables(layer: q.QPool) -> list[tuple[int, q.QCell]]:
