@@ -92,13 +92,13 @@ def _box(box: NDArray[np.float32]) -> dict[str, float]:
 
 
 def cycle_bars(run: Run) -> list[dict[str, Any]]:
-    """A bar a layer, then decoding and what lies between the layers."""
+    """A bar a layer, then decoding and the schedule between the layers."""
     if run.cycles.total is None or run.cycles.layers is None:
         return []
     entries = list(run.cycles.layers.items())
     if run.cycles.decode is not None:
         entries.append(("decode", run.cycles.decode))
-    entries.append(("overhead", run.cycles.total - sum(cycles for _, cycles in entries)))
+    entries.append(("schedule", run.cycles.schedule or 0))
     longest = max(cycles for _, cycles in entries) or 1
     return [
         {"name": name, "cycles": cycles, "percent": 100 * cycles / run.cycles.total, "width": 100 * cycles / longest}

@@ -39,7 +39,7 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class Cycles:
-    """Where the time went. total = the layers + decode + overhead (scheduling between the layers).
+    """Where the time went. total = the layers + decode + the schedule between them.
 
     mode: the timing model's, "fast" or "full", where that is the source. full_total: what the total is in its full
     mode, where the same image ran in both.
@@ -52,6 +52,13 @@ class Cycles:
     decode: int | None
     mode: str | None = None
     full_total: int | None = None
+
+    @property
+    def schedule(self) -> int | None:
+        """What is neither in a layer nor decoding: finding out which layer's turn it is."""
+        if self.total is None or self.layers is None:
+            return None
+        return self.total - sum(self.layers.values()) - (self.decode or 0)
 
     @property
     def origin(self) -> str | None:

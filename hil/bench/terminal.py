@@ -97,6 +97,8 @@ def _cycles(run: Run) -> Table:
         table.add_row(name, figure(cycles), f"{100 * cycles / total:.1f} %")
     if run.cycles.decode is not None:
         table.add_row("decode", figure(run.cycles.decode), f"{100 * run.cycles.decode / total:.1f} %")
+    if run.cycles.schedule is not None:
+        table.add_row("schedule", figure(run.cycles.schedule), f"{100 * run.cycles.schedule / total:.1f} %")
     table.add_section()
     table.add_row("total", figure(run.cycles.total), "" if milliseconds is None else f"{milliseconds:.0f} ms")
     table.caption = run.cycles.full_difference
