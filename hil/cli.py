@@ -15,9 +15,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from hil.bench.benchmark_command import bench
 from hil.bench.board_commands import At, boards, flash, serve
 from hil.bench.calibrate_command import calibrate
-from hil.bench.benchmark_command import bench
 from hil.bench.profile_command import profile
 from hil.errors import HilError
 from hil.paths import BUILD

@@ -51,8 +51,15 @@ def plan() -> dict[str, Any]:
     buffer = {"name": "rows", "rows": 3, "bytes": 1920, "place": "sram"}
     return {
         "layers": [
-            {"name": n, "op": "conv", "output": output, "macs": 691_200, "kernel": "fast", "predicted_cycles": 2_650_000,
-             "buffer": buffer}
+            {
+                "name": n,
+                "op": "conv",
+                "output": output,
+                "macs": 691_200,
+                "kernel": "fast",
+                "predicted_cycles": 2_650_000,
+                "buffer": buffer,
+            }
             for n in LAYERS
         ],
         "buffers": [

@@ -14,6 +14,7 @@ def without_robot(monkeypatch: pytest.MonkeyPatch) -> None:
     """pytest-robotframework takes every session over in which it is not switched off."""
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:robotframework")
 
+
 TEST = "def test_where(place):\n    assert str(place) in ('sim-stm32f407_disco', 'native-stm32f429_disco')\n"
 
 

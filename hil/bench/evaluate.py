@@ -86,8 +86,8 @@ def _evaluate(task: Task, way: str, names: Sequence[str], step: Step) -> Predict
     firmware = _firmware(task, way)
     with _journal(task, way, firmware) as journal:
         missing = [name for name in names if name not in journal.boxes]
-        for i, (name, boxes, seconds) in enumerate(_detect(task, way, firmware, missing) if missing else (), 1):
-            journal.add(name, boxes, seconds)
+        for i, (name, boxes, took) in enumerate(_detect(task, way, firmware, missing) if missing else (), 1):
+            journal.add(name, boxes, took)
             step(f"{way}: {len(names)} photos", (len(names) - len(missing) + i) / len(names))
     found = {name: journal.boxes[name] for name in names}
     seconds = {name: journal.seconds[name] for name in names}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ def expect_few_faces(network: Detector) -> None:
     """Give the heads a bias against faces: an untrained one would otherwise see hundreds in any photo."""
     with torch.no_grad():
         for head in network.conf:
-            last = head[-1] if isinstance(head, nn.Sequential) else head
+            last: Any = head[-1] if isinstance(head, nn.Sequential) else head
             last.weight.mul_(0.3)
             last.bias[-1] -= 4.5
 

@@ -59,7 +59,7 @@ def detections(
 
 
 @njit(nogil=True, cache=True)
-def nms(boxes, iou):
+def nms(boxes, iou):  # type: ignore[no-untyped-def]
     """Greedy non-maximum suppression of (n, 4) boxes, best first: (n,) bool, false where a kept box overlaps more."""
     kept = np.ones(len(boxes), np.bool_)
     for i in range(len(boxes)):

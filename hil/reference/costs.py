@@ -7,6 +7,7 @@ have in common (hil plan counts that). Convolutions count without their batch no
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +87,9 @@ def costs(spec: Spec) -> Costs:
         network = of_spec(spec).eval()
         counter = _Counter()
         for module in network.modules():
-            hook = {nn.Conv2d: counter.convolution, nn.Linear: counter.linear, RnnPool: counter.pool}.get(type(module))
+            hook: Any = {nn.Conv2d: counter.convolution, nn.Linear: counter.linear, RnnPool: counter.pool}.get(
+                type(module)
+            )
             if hook is not None:
                 module.register_forward_hook(hook)
         for layer in network.layers.values():

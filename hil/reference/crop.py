@@ -16,7 +16,7 @@ def centre_crop(photo: Image.Image, spec: ClassifierSpec) -> np.ndarray:
     channels, height, width = spec.input_shape
     photo = photo.convert("L" if channels == 1 else "RGB")
     shorter = min(photo.size)
-    size = tuple(int(spec.shorter_side * edge / shorter) for edge in photo.size)
+    size = [int(spec.shorter_side * edge / shorter) for edge in photo.size]
     scaled = photo.resize(size, Image.Resampling.BILINEAR)
     left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
     pixels = np.array(scaled.crop((left, top, left + width, top + height)))

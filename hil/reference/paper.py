@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal, cast
 
 from hil.reference.catalogue import SPECS, Spec
 from hil.reference.costs import Costs, costs
@@ -87,7 +87,9 @@ def entries() -> tuple[Entry, ...]:
 
 def _changed(spec: Spec, kind: type, **fields: int) -> Spec:
     """A table whose rows of a kind have other fields."""
-    rows: tuple[Row, ...] = tuple(replace(row, **fields) if isinstance(row, kind) else row for row in spec.rows)
+    rows: tuple[Row, ...] = tuple(
+        replace(cast(Any, row), **fields) if isinstance(row, kind) else row for row in spec.rows
+    )
     return replace(spec, rows=rows)  # type: ignore[arg-type]
 
 

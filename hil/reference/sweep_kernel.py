@@ -21,7 +21,7 @@ _FAST = {"reassoc", "contract", "nsz", "arcp"}  # no nnan: a diverged training m
 
 
 @njit(inline="always", fastmath=_FAST)
-def _tanh_fraction(x):
+def _tanh_fraction(x):  # type: ignore[no-untyped-def]
     """Numerator and denominator of tanh within 3e-7: x P(x^2) / Q(x^2), our own minimax fit on [-8, 8].
 
     Beyond, tanh is 1 to float32's precision.
@@ -38,7 +38,7 @@ def _tanh_fraction(x):
 
 
 @njit(inline="always", fastmath=_FAST)
-def _gate_and_candidate(gate, candidate):
+def _gate_and_candidate(gate, candidate):  # type: ignore[no-untyped-def]
     """sigmoid(gate) = tanh(gate / 2) / 2 + 1 / 2 and tanh(candidate) with one division, the dearest operation here."""
     n0, d0 = _tanh_fraction(np.float32(0.5) * gate)
     n1, d1 = _tanh_fraction(candidate)
@@ -54,7 +54,9 @@ def sweep_kernels(hidden: int) -> tuple[Callable[..., None], Callable[..., None]
     """
 
     @njit(nogil=True, fastmath=_FAST, cache=True, error_model="numpy")
-    def forward(p, U, bias_gate, bias_update, zeta, nu, length, stride, reverse, out, first, last):
+    def forward(  # type: ignore[no-untyped-def]
+        p, U, bias_gate, bias_update, zeta, nu, length, stride, reverse, out, first, last
+    ):
         """out[window, :, lane] for the lanes first to last; p: (T, hidden, lanes)."""
         u = np.empty((hidden, hidden), np.float32)
         u[:] = U
@@ -90,7 +92,7 @@ def sweep_kernels(hidden: int) -> tuple[Callable[..., None], Callable[..., None]
                         result[j, s] = state[j, s]
 
     @njit(nogil=True, fastmath=_FAST, cache=True, error_model="numpy")
-    def backward(
+    def backward(  # type: ignore[no-untyped-def]
         p, U, bias_gate, bias_update, zeta, nu, length, stride, reverse, grad, dp, dU, dbias, dmixes, first, last
     ):
         """Adds to dp (shape of p), dU, dbias (2, hidden) and dmixes (of zeta and nu) what these lanes contribute."""
@@ -213,8 +215,8 @@ class FastSweep(torch.autograd.Function):
     """`hil.reference.sweep.sweep` for float32 CPU tensors and the sigmoid/tanh cell."""
 
     @staticmethod
-    def forward(ctx, projected: Tensor, U: Tensor, bias_gate: Tensor, bias_update: Tensor, zeta: Tensor, nu: Tensor,
-                length: int, stride: int, reverse: bool) -> Tensor:  # fmt: skip
+    def forward(ctx: Any, projected: Tensor, U: Tensor, bias_gate: Tensor, bias_update: Tensor, zeta: Tensor,
+                nu: Tensor, length: int, stride: int, reverse: bool) -> Tensor:  # fmt: skip
         steps, hidden, lanes = projected.shape
         mixes = torch.sigmoid(zeta), torch.sigmoid(nu)
         arrays = [t.detach().contiguous().numpy() for t in (projected, U, bias_gate, bias_update)]
@@ -226,7 +228,7 @@ class FastSweep(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         steps, hidden, lanes = ctx.arguments[0].shape
         wanted = grad.contiguous().numpy()
         dp = np.zeros((steps, hidden, lanes), np.float32)

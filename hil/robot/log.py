@@ -110,7 +110,7 @@ def memory(subject: Subject) -> str:
         )
         shown.append(
             f'<div style="margin:4px 0"><b>{bar["title"]}</b> {figure(bar["used"])} of {figure(bar["bytes"])} bytes, '
-            f'{bar["percent"]:.0f} %'
+            f"{bar['percent']:.0f} %"
             f'<div style="background:#ddd;font-size:0;width:{_WIDTH}px">{parts}</div>{legend}</div>'
         )
     if not shown:

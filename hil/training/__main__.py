@@ -3,6 +3,7 @@
 import argparse
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from hil.errors import HilError
@@ -36,7 +37,11 @@ def main() -> int:
     evaluate.add_argument("--nms-iou", type=float)
     options = vars(parser.parse_args())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    run = {"train": command.train_command, "evaluate": command.evaluate_command}[options.pop("command")]
+    commands_by_name: dict[str, Callable[..., object]] = {
+        "train": command.train_command,
+        "evaluate": command.evaluate_command,
+    }
+    run = commands_by_name[options.pop("command")]
     try:
         sys.stdout.write(f"{run(**options)}\n")
     except HilError as error:

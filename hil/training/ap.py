@@ -49,7 +49,7 @@ def _area(recall: np.ndarray, precision: np.ndarray) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _match_photo(predictions, faces, is_counted):
+def _match_photo(predictions, faces, is_counted):  # type: ignore[no-untyped-def]
     """Per prediction, best first: whether it counts as a proposal, and how many counted faces are found up to it."""
     is_proposal = np.ones(len(predictions), np.bool_)
     found = np.zeros(len(predictions), np.int64)

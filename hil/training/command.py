@@ -4,7 +4,7 @@ import logging
 import os
 from pathlib import Path
 
-import llvmlite.binding
+import llvmlite.binding  # type: ignore[import-untyped]
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # the sweep kernels' threads need the cores between torch's loops
 _features = llvmlite.binding.get_host_cpu_features()
@@ -53,11 +53,15 @@ def evaluate_command(
     import torch
 
     from hil import zoo
+    from hil.errors import HilError
     from hil.reference import weights
+    from hil.reference.networks import Detector
     from hil.training.detect import float_detector
     from hil.training.evaluate import evaluate, predict
 
     torch.set_num_threads(threads)
     network = weights.load(zoo.find(model))
+    if not isinstance(network, Detector):
+        raise HilError(f"{model} is no face detector: precision on WIDER FACE says nothing about it")
     detect = float_detector(network, score_threshold, nms_iou)
     return evaluate(predict(detect, data, is_mono=network.spec.input_shape[0] == 1), data)

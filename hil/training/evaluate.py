@@ -1,6 +1,6 @@
 """A detector against WIDER FACE's validation set, by the official protocol and ground truth.
 
-    DIR/ground_truth/wider_{face,easy,medium,hard}_val.mat      DIR/WIDER_val/images/<event>/*.jpg
+DIR/ground_truth/wider_{face,easy,medium,hard}_val.mat      DIR/WIDER_val/images/<event>/*.jpg
 """
 
 from collections.abc import Collection, Mapping
@@ -84,9 +84,7 @@ def evaluate(
     wanted = set(names)
     chosen = [i for i, name in enumerate(truth.names) if name in wanted]
     ordered, faces = [predictions[truth.names[i]] for i in chosen], [truth.faces[i] for i in chosen]
-    return {
-        name: average_precision(ordered, faces, [truth.counted[name][i] for i in chosen]) for name in DIFFICULTIES
-    }
+    return {name: average_precision(ordered, faces, [truth.counted[name][i] for i in chosen]) for name in DIFFICULTIES}
 
 
 def predict(detect: Detect, data: Path, is_mono: bool = True) -> dict[str, np.ndarray]:

@@ -114,11 +114,12 @@ def begin(
         if before.spec.name != name:
             raise HilError(f"{start} is a {before.spec.name}, not a {name}: name a checkpoint of the same network")
         network.load_state_dict(before.state_dict())
-    network.to(device.name, memory_format=torch.channels_last)
+    network.to(device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
     ranges = _ranges(start) if is_quantised else None
-    for rounding in (network, average) if ranges is not None else ():
-        quantise_aware(rounding, ranges)
+    if ranges is not None:
+        for rounding in (network, average):
+            quantise_aware(rounding, ranges)
     optimiser = torch.optim.AdamW(groups, recipe.peak_rate, recipe.betas, fused=True)
     schedule = Schedule(recipe.images)
     return Training(network, average, optimiser, recipe, schedule, seed, recipe.images, device=device, ranges=ranges)
@@ -140,7 +141,7 @@ def _parameter_groups(network: Detector, recipe: Recipe) -> list[dict[str, Any]]
     It also starts that small: grey levels in the hundreds would drive every gate into saturation.
     """
     first = next(iter(network.layers.values()))
-    small = []
+    small: list[dict[str, Any]] = []
     if isinstance(first, RnnPool):
         factor = 1 / (IMAGE_LEVELS * network.spec.input_scale[0])
         with torch.no_grad():

@@ -35,7 +35,9 @@ def encode(priors: np.ndarray, boxes: np.ndarray, variances: tuple[float, float]
 
 
 @njit(nogil=True, cache=True)
-def _match(priors, boxes, is_ignored, match_iou, ignore_iou, least_iou, least_anchors):
+def _match(  # type: ignore[no-untyped-def]
+    priors, boxes, is_ignored, match_iou, ignore_iou, least_iou, least_anchors
+):
     anchors, faces = len(priors), len(boxes)
     labels = np.zeros(anchors, np.int8)
     best_face = np.zeros(anchors, np.int64)

@@ -7,6 +7,7 @@ import math
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from hil.errors import HilError
 
@@ -66,7 +67,8 @@ def load_recipe(network: str, path: Path | None = None) -> Recipe:
     unknown = sorted(table.keys() - defaults.keys())
     if unknown:
         raise HilError(f"{path}: a recipe has no {', '.join(unknown)}; it has {', '.join(defaults)}")
-    return Recipe(**{name: _like(defaults[name], value, f"{path}, {name}") for name, value in table.items()})
+    values: dict[str, Any] = {name: _like(defaults[name], value, f"{path}, {name}") for name, value in table.items()}
+    return Recipe(**values)
 
 
 def _like(default: object, value: object, where: str) -> object:

@@ -1,7 +1,7 @@
 """WIDER FACE in its official layout: photos as luma planes in memory or as colour files, faces as boxes.
 
-    DIR/WIDER_<split>/images/<event>/*.jpg
-    DIR/wider_face_split/wider_face_<split>_bbx_gt.txt
+DIR/WIDER_<split>/images/<event>/*.jpg
+DIR/wider_face_split/wider_face_<split>_bbx_gt.txt
 """
 
 from collections.abc import Iterator
