@@ -69,13 +69,13 @@ def test_heap_is_what_is_left_of_sram(stub_board: tuple[str, Path]) -> None:
 def test_linker_script_and_board_description_agree(name: str) -> None:
     board = boards.load(name)
     script = (board.folder / "memory.ld").read_text()
-    lines = re.findall(r"(\w+) \(\w+\) : ORIGIN = (\w+), LENGTH = ([\d K+]+)", script)
+    lines = re.findall(r"(\w+) \(\w+\) : ORIGIN = (\w+), LENGTH = ([\d KM+]+)", script)
+    units = {"K": 1 << 10, "M": 1 << 20}
     found = {
-        memory: (int(origin, 16), sum(int(part.strip(" K")) * 1024 for part in length.split("+")))
+        memory: (int(origin, 16), sum(int(count) * units[unit] for count, unit in re.findall(r"(\d+)([KM])", length)))
         for memory, origin, length in lines
     }
-    expected = {"FLASH": board.flash, "SRAM": board.sram, "CCM": board.ccm}
-    assert found == {memory: (part.origin, part.bytes) for memory, part in expected.items()}
+    assert found == {memory.name.upper(): (memory.origin, memory.bytes) for memory in (board.flash, *board.rams)}
 
 
 @pytest.mark.parametrize("name", BOARDS)
