@@ -22,6 +22,7 @@ from hil.compiler import emit, make_plan, run
 from hil.errors import HilError
 from hil.link import Client
 from hil.targets.base import TargetError
+from hil.targets.pyrenode.find import RenodeMissingError
 from hil.targets.sim import SimBoard
 from hil.targets.sim.fmc import BASE as FMC
 from hil.targets.sim.fmc import SDCMR, SDCR, SDRTR, Fmc
@@ -121,11 +122,16 @@ def _folder(path: Path) -> Path:
 
 
 @needs_arm
-def test_the_firmware_brings_it_up_and_its_layers_are_bit_exact(built: Callable[[], tuple]) -> None:  # type: ignore[type-arg]
+@pytest.mark.parametrize("name", ["sim", pytest.param("renode", marks=pytest.mark.xdist_group("renode"))])
+def test_the_firmware_brings_it_up_and_its_layers_are_bit_exact(built: Callable[[], tuple], name: str) -> None:  # type: ignore[type-arg]
     graph, elf = built()
     image = images(detector(TINY), 1, seed=3)[0]
     trace = run(graph, image)
-    with targets.create("sim", F429) as target:
+    try:
+        target = targets.create(name, F429)
+    except RenodeMissingError as error:
+        pytest.skip(str(error))
+    with target:
         target.boot(elf)
         client = Client(target)
         client.hello()
