@@ -45,6 +45,8 @@ class RnnPool(nn.Module):
         self.cell2 = FastGrnn(hidden1, hidden2, nonlinearity)
 
     def forward(self, x: Tensor) -> Tensor:
+        if x.is_meta or not torch.is_autocast_enabled(x.device.type):
+            return self._pooled(x)
         # Mixed precision stops here: states go through 16 steps, and bfloat16 has fewer bits than the firmware's int16.
         with torch.autocast(x.device.type, enabled=False):
             return self._pooled(x.float())
