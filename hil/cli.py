@@ -51,6 +51,7 @@ DataFolder = Annotated[
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write run.json here.")]
 ReportFile = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write report.html here.")]
+Kernels = Annotated[str, typer.Option(metavar="KIND", help="fast, or portable: plain C without DSP instructions.")]
 Timing = Annotated[
     str | None,
     typer.Option("--timing", metavar="MODE", help="Of the simulated board: fast, full (with flash caches) or both."),
@@ -90,6 +91,7 @@ def build(
     board: BoardName = "stm32f407_disco",
     out: Annotated[Path | None, typer.Option(help="The generated directory; default build/MODEL/BOARD.")] = None,
     native: Annotated[bool, typer.Option("--native", help="Build for this machine instead of the board.")] = False,
+    kernels: Kernels = "fast",
 ) -> None:
     """Compile a network to C and build the firmware for a board."""
     from hil.bench.build import NATIVE, build
@@ -97,7 +99,7 @@ def build(
 
     with progress() as step:
         step(f"building {model} for {NATIVE if native else board}", 0)
-        firmware = build(model, board, out, preset=NATIVE if native else None)
+        firmware = build(model, board, out, NATIVE if native else None, kernels)
         table = build_table(firmware)
     console.print(table)
 
@@ -117,11 +119,12 @@ def run(
     at: At = None,
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Write down the link, for hil replay.")] = None,
     timing: Timing = None,
+    kernels: Kernels = "fast",
 ) -> None:
     """Run photos through the firmware and compare with the references."""
     from hil.bench.batch import Job, run_job, write_results
 
-    job = Job(model, tuple(images), target, board, fit, elf, limits, out, at, record, timing)
+    job = Job(model, tuple(images), target, board, fit, elf, limits, out, at, record, timing, kernels)
     with progress() as step:
         subjects = run_job(job, step)
     write_results(subjects, json, report)

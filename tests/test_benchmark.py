@@ -11,8 +11,8 @@ from cli import hil
 from PIL import Image
 from skimage import data
 
-from hil.bench.benchmark import KERNELS, Benchmark, Goal, LayerCost, _goals, benchmark
-from hil.bench.build import build
+from hil.bench.benchmark import Benchmark, Goal, LayerCost, _goals, benchmark
+from hil.bench.build import KERNELS, build
 from hil.bench.cmake import MissingToolError
 from hil.bench.photo import fit_image, from_array
 from hil.errors import HilError

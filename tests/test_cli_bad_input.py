@@ -72,6 +72,12 @@ def test_an_unknown_target_lists_the_known_ones(refused: Hil, photo: Path) -> No
     assert "sim, native" in refused("run", M4, photo, "--target", "qemu").err
 
 
+def test_unknown_kernels_list_the_known_ones(refused: Hil, photo: Path) -> None:
+    assert (
+        "no kernels are called 'asm': choose one of fast, portable" in refused("run", M4, photo, "--kernels", "asm").err
+    )
+
+
 def test_a_wrong_size_and_a_wrong_mode_name_the_way_out(refused: Hil, tmp_path: Path) -> None:
     small, colour = tmp_path / "small.png", tmp_path / "colour.png"
     Image.new("L", (64, 48)).save(small)

@@ -21,7 +21,6 @@ from hil.board import Board
 from hil.errors import HilError
 from hil.targets import create
 
-KERNELS = ("fast", "portable")
 Step = Callable[[str, float], None]
 
 

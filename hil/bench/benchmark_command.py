@@ -31,8 +31,8 @@ def bench(
 ) -> None:
     """Count cycles, instructions, RAM and flash a layer, beside a plain C build; exit code 1 where a goal is missed."""
     from hil.bench.batch import demo_photo
-    from hil.bench.benchmark import KERNELS, benchmark
-    from hil.bench.build import build, model_spec
+    from hil.bench.benchmark import benchmark
+    from hil.bench.build import KERNELS, build, model_spec
     from hil.bench.photo import load_photo
     from hil.bench.run import make_folder, write_text
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from hil.reference.catalogue import Network, Spec
 
 NATIVE = "native"
+KERNELS = ("fast", "portable")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def build(
 
     board = boards.load(board_name)
     preset = preset or board.name
+    if kernels not in KERNELS:
+        raise HilError(f"no kernels are called {kernels!r}: choose one of {', '.join(KERNELS)}")
     graph, network = load_model(model)
     directory = (out or BUILD / Path(model).stem / board.name).absolute()  # CMake runs in another folder
     scheme = make_plan(graph, board)
