@@ -77,8 +77,8 @@ def serve(
         for number in (signal.SIGTERM, signal.SIGINT):  # so that the link and the recording are left in order
             signal.signal(number, lambda *_: server.stop())
         where = f"{port.path or port.device}, {chosen.uart.baud} baud"
-        _console.print(f"{chosen.title} ({target}) at {where}", soft_wrap=True, highlight=False)
-        server.run(firmware)
+        name = f"{chosen.title} ({target}) at {where}"
+        server.run(firmware, lambda: _console.print(name, soft_wrap=True, highlight=False))
 
 
 @contextlib.contextmanager

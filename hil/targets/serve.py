@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,10 +52,14 @@ class Server:
         """Have run() return. Made for signal handlers: what they raise inside the simulator's callbacks gets lost."""
         self._is_stopped = True
 
-    def run(self, elf: Path) -> None:
-        """Raises TargetFault when the firmware ends in a way that only switching off and on again helps."""
+    def run(self, elf: Path, announce: Callable[[], None] = lambda: None) -> None:
+        """announce: called when programs may open the port.
+
+        Raises TargetFault when the firmware ends in a way that only switching off and on again helps.
+        """
+        self._target.boot(elf)  # takes seconds on some targets, and none of the board's time
+        announce()
         self._stay_off(self._mischief.late_s)
-        self._target.boot(elf)
         due = time.monotonic()
         while not self._is_stopped:
             arrived = self._port.read(max(0.0, due - time.monotonic()))
