@@ -200,13 +200,16 @@ def test_through_the_uart_bytes_take_the_lines_time(target: Target, stub_board: 
 
 
 @pytest.mark.parametrize("kind", SAID)
-def test_a_crash_that_renode_lets_pass_ends_the_run(target: Target, stub_board: tuple[str, Path], kind: str) -> None:
+def test_a_crash_that_renode_lets_pass_ends_the_run(
+    target: Target, stub_board: tuple[str, Path], kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(TargetFault) as caught:
         Client(target).provoke(kind)
     assert (caught.value.kind, caught.value.symbol) == (SAID[kind], kind)
     assert sorted(path.name for path in target.kept.iterdir()) == [
         "frames.txt", "registers.txt", "renode.log", "snapshot.save",
     ]  # fmt: skip
+    assert f"lies in {target.kept}" in caplog.text
     with pytest.raises(TargetError, match="boot"):
         target.read(0.1)
     target.boot(stub_board[1])

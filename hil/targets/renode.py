@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -16,6 +17,8 @@ from hil.targets.pyrenode.find import find
 from hil.targets.pyrenode.keep import Traffic, keep
 from hil.targets.pyrenode.machine import QUANTUM_US, Machine
 from hil.targets.sim.image import Image, load
+
+log = logging.getLogger(__name__)
 
 RUNAWAY_S = 3.0
 HANG_S = 30.0
@@ -154,6 +157,7 @@ class RenodeTarget:
     def _crash(self, fault: TargetFault) -> TargetFault:
         """Keep what is known of the run, and end it."""
         keep(self.kept, self.machine, self._traffic, fault)
+        log.warning("what is known of the run lies in %s: log, registers, last frames, snapshot", self.kept)
         self.close()
         return fault
 
