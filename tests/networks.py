@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hil.compiler import QuantisedGraph, calibrate, compile_network
-from hil.reference.blocks import ConvBnRelu6, MbConv
+from hil.reference.blocks import ConvBnRelu6, L2Norm, MbConv
 from hil.reference.networks import SPECS, Conv, Detector, DetectorSpec, Mb, Pool, Source
 from hil.reference.rnnpool import RnnPool
 
@@ -41,6 +42,48 @@ class Classifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.last(self.block(self.pool(self.conv(x))))
         return self.linear(self.dropout(x.mean([2, 3])))
+
+
+class RandomNetwork(nn.Module):
+    """A classifier of layers drawn by lot: shapes that no published network has."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        dice = random.Random(seed)
+        torch.manual_seed(seed)
+        channels = dice.choice((1, 3, 4, 8))
+        self.spec = ClassifierSpec(f"random{seed}", (channels, dice.randrange(24, 40), dice.randrange(24, 48)))
+        if channels != 3:
+            self.spec = replace(self.spec, input_mean=(117.312,) * channels, input_scale=(1 / 64,) * channels)
+        layers: list[nn.Module] = []
+        shrunk = False
+        for kind in dice.sample(("dense", "dense", "block", "block", "depthwise", "pool", "norm"), 5):
+            if kind == "norm" and not layers:
+                continue  # not of the image itself
+            stride = dice.choice((1, 2)) if not shrunk else 1
+            shrunk |= stride == 2
+            out = dice.choice((4, 8, 12, 16, dice.randrange(3, 20)))  # the fast loops take multiples of four
+            match kind:
+                case "dense":
+                    layers.append(ConvBnRelu6(channels, out, dice.choice((1, 3, 5)), stride))
+                case "depthwise":
+                    layers.append(ConvBnRelu6(channels, channels, dice.choice((3, 5)), stride, groups=channels))
+                case "block":
+                    out = dice.choice((channels, out)) if layers else channels + 4  # no sum with the image itself
+                    layers.append(MbConv(channels, out, dice.choice((1, 2, 3)), stride))
+                case "norm":
+                    layers.append(L2Norm(channels, 8))
+                case "pool":
+                    one, two = (dice.choice((4, 6, 8, 16, dice.randrange(1, 20))) for _ in range(2))
+                    patch = dice.choice((4, 6, 8))
+                    layers.append(RnnPool(channels, one, two, patch, dice.choice((patch, patch // 2))))
+                    shrunk, out = True, 4 * two
+            channels = channels if kind in ("depthwise", "norm") else out
+        self.layers = nn.Sequential(*layers)
+        self.linear = nn.Linear(channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.layers(x).mean([2, 3]))
 
 
 TINY = DetectorSpec(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import TINY, Classifier, detector, images, quantised, randomise, small
+from networks import TINY, Classifier, RandomNetwork, detector, images, quantised, randomise, small
 
 from hil import board as boards
 from hil.compiler import QuantisedGraph, detect, make_plan, run
@@ -24,6 +24,7 @@ CASES = {
     "quant": lambda: small("rnnpool_face_quant", 128, 160),
     "c": lambda: small("rnnpool_face_c", 128, 144),
     "classifier": lambda: randomise(Classifier()),
+    **{f"random {seed}": lambda seed=seed: randomise(RandomNetwork(seed)) for seed in range(6)},
     "classifier with piecewise-linear cells": lambda: randomise(Classifier("quant")),
     "classifier with free zeta and nu": lambda: _with_gates(randomise(Classifier()), zeta=0.7, nu=-2.0),
 }

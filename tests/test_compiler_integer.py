@@ -7,15 +7,18 @@ from math import floor, isqrt, sqrt
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import TINY, Classifier, detector, images, quantised, randomise
+from networks import TINY, Classifier, ClassifierSpec, detector, images, quantised, randomise
+from torch import nn
 
 from hil.compiler import graph as q
 from hil.compiler import integer, run
 from hil.compiler.calibrate import run_float
 from hil.compiler.trace import trace
 from hil.errors import HilError
+from hil.reference.blocks import ConvBnRelu6, L2Norm
 
 int32 = st.integers(-(2**31), 2**31 - 1)
 
@@ -114,3 +117,23 @@ def test_the_hash_covers_every_weight() -> None:
     before = graph.hash
     graph.layers[0].weight[0, 0, 0, 0] ^= 1
     assert graph.hash != before
+
+
+class OnTheImage(nn.Module):
+    """A layer that reads the image itself and does not know where its zero is."""
+
+    def __init__(self, is_norm: bool) -> None:
+        super().__init__()
+        self.spec = ClassifierSpec("on_the_image", (3, 8, 8))
+        self.conv, self.norm, self.is_norm = ConvBnRelu6(3, 3, 3), L2Norm(3, 8), is_norm
+        self.linear = nn.Linear(3, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.norm(x) if self.is_norm else self.conv(x) + x
+        return self.linear(y.mean([2, 3]))
+
+
+@pytest.mark.parametrize("is_norm", [True, False])
+def test_a_norm_or_a_sum_of_the_image_itself_is_refused(is_norm: bool) -> None:
+    with pytest.raises(HilError, match="reads image itself, whose zero is not 0: put a convolution in between"):
+        quantised(OnTheImage(is_norm).eval())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import TINY, Classifier, detector, images, quantised, randomise, small
+from networks import TINY, Classifier, RandomNetwork, detector, images, quantised, randomise, small
 from stub_firmware import need
 from torch import nn
 
@@ -45,6 +45,7 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     "odd sizes": lambda: detector(ODD),
     "three colours": lambda: small("rnnpool_face_quant", 96, 128),
     "classifier": lambda: randomise(Classifier()),
+    **{f"random {seed}": lambda seed=seed: randomise(RandomNetwork(seed)) for seed in range(6)},
 }
 
 

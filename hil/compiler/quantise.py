@@ -129,6 +129,7 @@ class _Quantiser:
 
     def _norm(self, op: f.Norm, source: q.Tensor) -> q.QNorm:
         scale = self._range(op.name) / 127
+        _need_zero(op.name, source)
         output = replace(source, name=op.name, dtype="int8", scale=(scale,))
         gain = np.rint(64 * op.weight / scale)
         if np.abs(gain).max() >= 2**23:
@@ -138,6 +139,7 @@ class _Quantiser:
     def _add(self, op: f.Add, a: q.Tensor, b: q.Tensor) -> q.QAdd:
         if (a.height, a.width, a.channels) != (b.height, b.width, b.channels):
             raise HilError(f"{op.name} adds {a.name} and {b.name}, whose shapes differ")
+        _need_zero(op.name, a, b)
         scale = self._range(op.name) / 127
         ratios = (a.scale[0] / scale, b.scale[0] / scale)
         shift = min(20, 14 - math.floor(math.log2(max(ratios))))
@@ -218,3 +220,10 @@ def _tables(cell: FastGrnn) -> tuple[np.ndarray, np.ndarray, bool]:
     g_int = np.minimum(np.rint(zeta * (one - z_int) + nu * one), 32767)
     tanh = np.clip(np.rint(update * 2**q.STATE_BITS), -32767, 32767).astype(np.int16)
     return np.stack([z_int, g_int], 1).astype(np.int16), tanh, bool(np.all(z_int + g_int <= one))
+
+
+def _need_zero(name: str, *tensors: q.Tensor) -> None:
+    """Raise HilError for a tensor whose zero is not 0, as the image's, where an operator cannot make up for it."""
+    for tensor in tensors:
+        if any(tensor.zero):
+            raise HilError(f"{name} reads {tensor.name} itself, whose zero is not 0: put a convolution in between")

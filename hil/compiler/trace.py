@@ -195,10 +195,11 @@ def _dimensions(node: fx.Node) -> tuple[int, ...]:
 
 def _readable(path: str) -> str:
     """A C identifier from a module path: layers.mob0.expand.conv -> mob0_expand, norms.0 -> norm0."""
-    path = re.sub(r"^(layers|features)\.", "", path)
+    path = re.sub(r"^(layers|features)\.(?!\d)", "", path)
     path = re.sub(r"\.conv$", "", path)
     path = re.sub(r"^([a-z]+?)s?\.(\d+)", r"\1\2", path)
-    return re.sub(r"\W+", "_", path) or "network"
+    path = re.sub(r"\W+", "_", path) or "network"
+    return f"layer{path}" if path[0].isdigit() else path
 
 
 def _merge_heads(graph: FloatGraph) -> None:
