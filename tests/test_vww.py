@@ -17,6 +17,7 @@ from hil import board as boards
 from hil import targets
 from hil.bench import importing
 from hil.bench.build import NATIVE, build
+from hil.bench.calibration import find_photos
 from hil.bench.photo import fit_image, from_array
 from hil.bench.session import Bench
 from hil.compiler import make_plan, run
@@ -24,6 +25,7 @@ from hil.compiler.plan import plan_stages
 from hil.compiler.weights import hot_bytes
 from hil.reference.catalogue import SPECS
 from hil.reference.classifiers import Classifier, ClassifierSpec
+from hil.reference.image import open_photo
 from hil.reference.rows import Pool
 
 VWW = [spec for spec in SPECS.values() if isinstance(spec, ClassifierSpec)]
@@ -100,3 +102,22 @@ def test_the_third_party_network_runs_bit_exactly(
     assert found.classification.predicted == "person" == found.classification.float_predicted
     stored = json.loads(json.dumps(found.to_json()))["classification"]
     assert stored["classes"] == ["no person", "person"] and stored["logits"] == stored["reference_logits"]
+
+
+@needs_gcc
+def test_the_third_party_networks_classes_are_the_float_models(shared_data: Path, tmp_path: Path) -> None:
+    """On 200 photos, with ranges of the sample photos alone; the firmware's C stands for the integer reference."""
+    checkpoint, data = tmp_path / "vww.safetensors", shared_data / "faces"
+    source = shared_data / "vww" / "edgeml_vww_fg_front.pth"
+    importing.import_edgeml(source, "vww_mobilenet_rnnpool", checkpoint, None, 0, lambda what, done: None)
+    firmware = build(str(checkpoint), "stm32f407_disco", tmp_path / "build", preset=NATIVE)
+    photos = find_photos(data / "WIDER_val", 200)
+    agreed = 0
+    with Bench(firmware, targets.create(NATIVE, firmware.board)) as bench:
+        for path in photos:
+            pixels = fit_image(open_photo(path), firmware.network.spec)
+            logits = bench.client.infer(pixels).logits
+            with torch.no_grad():
+                x = firmware.network.normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None])
+                agreed += int(np.argmax(logits)) == int(firmware.network(x).argmax())
+    assert len(photos) == 200 and agreed >= 198
