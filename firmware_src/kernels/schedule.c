@@ -50,7 +50,8 @@ static bool is_ready(const node_t *node, uint32_t step, const uint16_t *rows)
     return true;
 }
 
-static void run_step(const node_t *node, uint32_t index, const progress_t *progress)
+// Returns whether the step completed a row.
+static bool run_step(const node_t *node, uint32_t index, const progress_t *progress)
 {
     uint16_t *row = &progress->rows[index + 1];
     const uint32_t start = port_cycles();
@@ -65,15 +66,16 @@ static void run_step(const node_t *node, uint32_t index, const progress_t *progr
         }
         (*row)++;
     }
+    return is_complete;
 }
 
-void schedule_run(const node_t *nodes, uint32_t count, const progress_t *progress)
+void schedule_run(const node_t *nodes, uint32_t last_reader, const progress_t *progress)
 {
-    uint32_t i = count;
+    uint32_t i = last_reader + 1;
     while (i-- > 0) {
         if (is_ready(&nodes[i], progress->steps[i], progress->rows)) {
-            run_step(&nodes[i], i, progress);
-            i = nodes[i].last_reader + 1u;  // nothing behind it was ready, and that has not changed
+            // Nothing behind the node was ready, and only a new row of its output can have changed that.
+            i = run_step(&nodes[i], i, progress) ? nodes[i].last_reader + 1u : i + 1;
         }
     }
 }

@@ -54,7 +54,7 @@ uint8_t *ring_new_row(const ring_t *ring, uint32_t row);
 
 void schedule_begin(const progress_t *progress, uint32_t nodes);
 
-// Runs every node as far as it goes.
-void schedule_run(const node_t *nodes, uint32_t count, const progress_t *progress);
+// Runs every node as far as it goes after a new row of the image. last_reader: the last node that reads the image.
+void schedule_run(const node_t *nodes, uint32_t last_reader, const progress_t *progress);
 
 #endif

@@ -76,15 +76,15 @@ def model_source(graph: q.QuantisedGraph, plan: Plan) -> str:
         sources=_sources(graph),
         steps=[_step(steps, node, i - len(graph.layers)) for i, node in enumerate(plan.nodes)],
         producers={t.name: i for i, t in enumerate(tensors)},
-        last_readers=[_last_reader(plan, i) for i in range(len(plan.nodes))],
+        last_readers=[max(i, _last_reader(plan, node.output)) for i, node in enumerate(plan.nodes)],
+        image_reader=_last_reader(plan, graph.input),
     )
 
 
-def _last_reader(plan: Plan, index: int) -> int:
-    """The last node that a step of node `index` can make ready: itself, or one that reads its output."""
-    output = plan.nodes[index].output
-    readers = (i for i, n in enumerate(plan.nodes) if output and any(f.tensor.name == output.name for f in n.feeds))
-    return max([index, *readers])
+def _last_reader(plan: Plan, tensor: q.Tensor | None) -> int:
+    """The number of the last node that reads a tensor, 0 where none does."""
+    name = tensor.name if tensor is not None else None
+    return max((i for i, node in enumerate(plan.nodes) if any(f.tensor.name == name for f in node.feeds)), default=0)
 
 
 def _step(templates: Any, node: Any, source_index: int) -> str:
