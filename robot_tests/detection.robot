@@ -10,7 +10,7 @@ The Face In A Portrait Is Found
     Stream Image    astronaut
     Detections Should Match Reference
     Box Should Be Found At    119    26    169    81
-    Best Score Should Be Above    0.7
+    Best Score Should Be Above    0.8
     Detections Should Match Float Model
 
 A Photo Without People Has No Face

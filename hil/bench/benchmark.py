@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -114,7 +114,7 @@ def benchmark(firmware: Firmware, portable: Firmware, photo: Photo, step: Step =
         run.ram.total_bytes,
         firmware.sizes.flash_bytes,
     )
-    return Benchmark(**{**vars(found), "goals": tuple(_goals(firmware.board, found))})
+    return replace(found, goals=tuple(_goals(firmware.board, found)))
 
 
 def _layers(fast: ImageProfile, plain: ImageProfile) -> list[LayerCost]:
@@ -143,7 +143,7 @@ def _is_pointwise(profile: ImageProfile, name: str) -> bool:
 
 
 def _instructions(profile: ImageProfile) -> Counter[str]:
-    """Instructions by function, of those that the inference runs."""
+    """Instructions by function, of those that the inference runs; memcpy's for the link count too."""
     network = {
         frame for stack in profile.stacks if "model_push_row" in stack or "model_finish" in stack for frame in stack
     }

@@ -6,15 +6,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hil.link import frames
 from hil.link.frames import Frame
 from hil.link.messages import Type
-from hil.targets.base import Observed, Target
+from hil.targets.base import Target
 from hil.targets.noise import Noise, NoisyLine
+from hil.targets.wrapper import Wrapper
 
 _STRAY = b"\x55\xaa" * 9
 
@@ -36,12 +34,11 @@ class _Order:
     type: Type | None  # of the frames it is for; None: any
 
 
-class FaultyLine:
+class FaultyLine(Wrapper):
     """Stands in for the target everywhere. The bench writes one frame at a time, which is what makes harm exact."""
 
     def __init__(self, target: Target) -> None:
-        self.target = target
-        self.name, self.board, self.capabilities = target.name, target.board, target.capabilities
+        super().__init__(target)
         self.harmed = 0  # frames so far
         self._orders: deque[_Order] = deque()
         self._answers_to_corrupt = 0
@@ -79,11 +76,11 @@ class FaultyLine:
             self.harmed += 1
             sent = _DONE_TO[order.harm](data)
         for frame in [*sent, *self._delayed]:
-            self.target.write(self._outward.pass_on(frame))
+            super().write(self._outward.pass_on(frame))
         self._delayed = [data] if order is not None and order.harm is Harm.DELAYED else []
 
     def read(self, timeout_s: float) -> bytes:
-        while data := self.target.read(timeout_s):
+        while data := super().read(timeout_s):
             if self._answers_to_corrupt and any(data):
                 self._answers_to_corrupt -= 1
                 self.harmed += 1
@@ -92,29 +89,6 @@ class FaultyLine:
             if noisy:
                 return noisy
         return b""
-
-    def boot(self, elf: Path) -> None:
-        self.target.boot(elf)
-
-    def reset(self) -> None:
-        self.target.reset()
-
-    def read_memory(self, address: int, size: int) -> bytes:
-        return self.target.read_memory(address, size)
-
-    def observed(self) -> Observed | None:
-        return self.target.observed()
-
-    def close(self) -> None:
-        self.target.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _type_of(data: bytes) -> int | None:

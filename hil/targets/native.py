@@ -7,18 +7,17 @@ import select
 import signal
 import subprocess
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hil.board import Board
 from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
+from hil.targets.closing import Closing
 
 READ_BYTES = 1 << 16
 ELF_MAGIC = b"\x7fELF"
 EM_ARM = 40
 
 
-class NativeTarget:
+class NativeTarget(Closing):
     """A process that ends with this object, and with this process: it stops at the end of its input."""
 
     name = "native"
@@ -95,14 +94,6 @@ class NativeTarget:
             return TargetError(f"the firmware's process ended with exit code {code}")
         name = signal.Signals(-code).name
         return TargetFault(name, "the process was ended by a signal that it could not report", pc=0, lr=0, sp=0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def processor_time(pid: int) -> tuple[float, bool]:

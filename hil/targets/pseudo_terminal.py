@@ -8,16 +8,15 @@ import select
 import termios
 import tty
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hil.targets.base import TargetError
+from hil.targets.closing import Closing
 
 _READ_BYTES = 1 << 16
 _SPEEDS = {getattr(termios, name): int(name[1:]) for name in dir(termios) if name[0] == "B" and name[1:].isdecimal()}
 
 
-class PseudoTerminal:
+class PseudoTerminal(Closing):
     """A pseudo-terminal pair; `path`, where given, becomes a link to the end that programs open."""
 
     def __init__(self, path: Path | None = None, baud: int = 38_400) -> None:
@@ -65,14 +64,6 @@ class PseudoTerminal:
         for end in (self._master, self._slave):
             with contextlib.suppress(OSError):
                 os.close(end)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _set_speed(descriptor: int, baud: int) -> None:

@@ -16,11 +16,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, Literal, Self, cast, get_args
+from typing import IO, Any, Literal, cast, get_args
 
 from hil.errors import HilError
-from hil.targets.base import Observed, Target, TargetError
+from hil.targets.base import Target, TargetError
+from hil.targets.wrapper import Wrapper
 
 FORMAT, VERSION = "rnnpool-hil recording", 1
 Kind = Literal["boot", "reset", "<", ">", "-", "!"]
@@ -37,7 +37,7 @@ class Event:
     number: int = 0
 
 
-class Recorder:
+class Recorder(Wrapper):
     """A target around another one that writes down what passes. Stands in for it everywhere.
 
     header: what else the first line says, as JSON. The clock is the target's where that is virtual, else the wall's.
@@ -45,8 +45,8 @@ class Recorder:
     """
 
     def __init__(self, target: Target, path: Path, header: dict[str, Any] | None = None) -> None:
-        self._target, self.path = target, path
-        self.name, self.board, self.capabilities = target.name, target.board, target.capabilities
+        super().__init__(target)
+        self.path = path
         self._start = time.monotonic()
         self._file = _open_to_write(path)
         about = {"format": FORMAT, "version": VERSION, "target": target.name, "board": target.board.name}
@@ -54,56 +54,42 @@ class Recorder:
         self._file.write(json.dumps(about | {"clock": clock} | (header or {})) + "\n")
 
     def boot(self, elf: Path) -> None:
-        self._target.boot(elf)
+        super().boot(elf)
         self._note("boot")
 
     def reset(self) -> None:
-        self._target.reset()
+        super().reset()
         self._note("reset")
 
     def write(self, data: bytes) -> None:
         self._note(">", data.hex())
         try:
-            self._target.write(data)
+            super().write(data)
         except TargetError as error:
             self._note("!", _line(error))
             raise
 
     def read(self, timeout_s: float) -> bytes:
         try:
-            data = self._target.read(timeout_s)
+            data = super().read(timeout_s)
         except TargetError as error:
             self._note("!", _line(error))
             raise
         self._note("<" if data else "-", data.hex())
         return data
 
-    def read_memory(self, address: int, size: int) -> bytes:
-        return self._target.read_memory(address, size)
-
-    def observed(self) -> Observed | None:
-        return self._target.observed()
-
     def close(self) -> None:
-        self._target.close()
+        super().close()
         self._file.close()
 
     def _note(self, kind: Kind, rest: str = "") -> None:
         self._file.write(f"{self._seconds():.6f} {kind} {rest}".rstrip() + "\n")
 
     def _seconds(self) -> float:
-        seen = self._target.observed() if self._target.capabilities.virtual_time else None
+        seen = self.target.observed() if self.target.capabilities.virtual_time else None
         if seen is not None and seen.seconds is not None:
             return seen.seconds
         return time.monotonic() - self._start
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 @dataclass(frozen=True)

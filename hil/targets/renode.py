@@ -6,12 +6,11 @@ import logging
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hil.board import Board
 from hil.paths import BUILD
 from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
+from hil.targets.closing import Closing
 from hil.targets.pyrenode import process, stops
 from hil.targets.pyrenode.find import find
 from hil.targets.pyrenode.keep import Traffic, keep
@@ -29,7 +28,7 @@ _ICSR = 0xE000_ED04
 _BRANCH_TO_ITSELF = bytes.fromhex("fee7")  # of Thumb
 
 
-class RenodeTarget:
+class RenodeTarget(Closing):
     """An STM32F4 board in Renode, with virtual time; one at a time, all in one Renode, which starts with the first.
 
     The board runs only while read() waits. TargetFault, raised by read(), ends the firmware; what is known of it then
@@ -181,14 +180,6 @@ class RenodeTarget:
             return seen
         low = stack[0] + _untouched(machine.read(stack[0], stack[1] - stack[0]))
         return replace(seen, stack_used=stack[1] - low, stack_low=low)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _untouched(stack: bytes) -> int:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hil.board import Board
 from hil.link.frames import Decoder, Frame
 from hil.link.messages import Type
 from hil.targets.base import Capabilities, Observed, TargetError
+from hil.targets.closing import Closing
 from hil.targets.recording import Event, Kind, Recording
 
 
@@ -17,7 +16,7 @@ class ReplayError(TargetError):
     """The host does something else than when the recording was made."""
 
 
-class ReplayTarget:
+class ReplayTarget(Closing):
     """The link repeats a session exactly, because nothing in it depends on time but what the target answers when."""
 
     def __init__(self, board: Board, recording: Recording, capabilities: Capabilities | None = None) -> None:
@@ -82,14 +81,6 @@ class ReplayTarget:
             f"{self._recording.path}, line {event.number}: the host {what}; when this was recorded it {then}: "
             "record it again with this version of hil"
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _described(data: bytes) -> str:

@@ -12,8 +12,7 @@ import logging
 import os
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import serial
 
@@ -21,6 +20,7 @@ from hil.board import Board
 from hil.link import Client, DeviceFault, Hello, LinkError
 from hil.targets import flashing, ports
 from hil.targets.base import Capabilities, Observed, TargetError
+from hil.targets.closing import Closing
 from hil.targets.connection import NEVER, Connection
 from hil.targets.lock import BoardLock
 
@@ -33,7 +33,7 @@ ASK_AGAIN = 14  # silences, 5 s together, after which a board counts as mute whe
 CRASHES = 3  # reports of old crashes that may still be on the line
 
 
-class SerialTarget:
+class SerialTarget(Closing):
     """A board at a serial port, held by a lock from the first use until close().
 
     Nothing is flashed where the board runs the firmware already. Whatever answers at the port must be the chip that
@@ -258,14 +258,6 @@ class SerialTarget:
     def _vanished(self, error: Exception) -> TargetError:
         self._disconnect()
         return TargetError(f"{self._url} is gone ({error}): was it unplugged? plug it in and run again")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _open(url: str, baud: int) -> Any:

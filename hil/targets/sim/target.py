@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from hil.board import Board
 from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
+from hil.targets.closing import Closing
 from hil.targets.sim.board import SimBoard
 from hil.targets.sim.image import load
 from hil.timing import CostModel
@@ -19,7 +18,7 @@ from hil.timing.model import ModelledCycles
 RUNAWAY_S = 3.0
 
 
-class SimTarget:
+class SimTarget(Closing):
     """An STM32F4 board in this process, with virtual time.
 
     The board runs only while read() waits. TargetFault, raised by read(), ends the firmware: boot() or reset() starts
@@ -92,11 +91,3 @@ class SimTarget:
     def describe(self, pc: int) -> str:
         """ "function (file.c:line)" of an address in the firmware."""
         return self.sim.image.symbols.describe(pc)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

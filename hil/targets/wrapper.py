@@ -1,0 +1,37 @@
+"""A target around another one, for what watches or harms what passes between host and board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hil.targets.base import Observed, Target
+from hil.targets.closing import Closing
+
+
+class Wrapper(Closing):
+    """Passes everything on; stands in for the target everywhere."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.name, self.board, self.capabilities = target.name, target.board, target.capabilities
+
+    def boot(self, elf: Path) -> None:
+        self.target.boot(elf)
+
+    def reset(self) -> None:
+        self.target.reset()
+
+    def write(self, data: bytes) -> None:
+        self.target.write(data)
+
+    def read(self, timeout_s: float) -> bytes:
+        return self.target.read(timeout_s)
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        return self.target.read_memory(address, size)
+
+    def observed(self) -> Observed | None:
+        return self.target.observed()
+
+    def close(self) -> None:
+        self.target.close()
