@@ -4,7 +4,8 @@ trace.py      torch module -> operator graph (operators.py)
 calibrate.py  operator graph and photos -> activation ranges
 quantise.py   both -> integer graph (graph.py, on disk: store.py)
 integer.py    runs the integer graph bit-exactly in numpy; decode.py makes boxes of its outputs
-plan.py       schedules rows and places buffers on a board, in the stages of stages.py
+schedule.py   replays in which order the firmware makes rows
+plan.py       places buffers on a board, in the stages of stages.py
 emit.py       writes the C that does all this, weights.py its constants
 """
 
