@@ -10,12 +10,14 @@ from pathlib import Path
 
 import edgeml_like
 import pytest
+import safetensors.torch
 import torch
 from cli import files_under, hil
 from torch import Tensor
 
 from hil.errors import HilError
 from hil.reference import edgeml
+from hil.reference.catalogue import build
 
 VWW = [model for model in edgeml.MODELS if model.startswith("vww")]
 State = dict[str, Tensor]
@@ -91,11 +93,25 @@ BAD: dict[str, tuple[Callable[[], object], str]] = {
     "transposed": (lambda: changed("L2Norm3_3.weight", torch.zeros(32, 1)), r"L2Norm3_3\.weight is \[32, 1\]"),
     "nan": (lambda: changed("L2Norm3_3.weight", torch.full((32,), float("nan"))), r"NaN .*: L2Norm3_3\.weight$"),
     "infinite": (lambda: changed("mob.1.conv.2.weight", torch.full((32, 64, 1, 1), float("inf"))), r"mob\.1\.conv\.2"),
-    "integers": (lambda: changed("loc.0.bias", torch.zeros(4, dtype=torch.int8)), r"loc\.0\.bias"),
+    "too large for float32": (lambda: changed("conv.0.weight", torch.full((4, 1, 3, 3), 1e300, dtype=torch.float64)),
+                              r"1 tensor with NaN or infinity: conv\.0\.weight$"),
+    "a gate": (lambda: changed("rnn_model.cell_rnn.cell.zeta", torch.full((1, 1), float("nan"))), r"NaN .*\.zeta$"),
+    "integers": (lambda: changed("loc.0.bias", torch.zeros(4, dtype=torch.int8)), r"not of floats: loc\.0\.bias$"),
+    "complex": (lambda: changed("loc.0.bias", torch.zeros(4, dtype=torch.complex64)), r"not of floats: loc\.0\.bias$"),
+    "sparse": (lambda: changed("loc.0.bias", torch.ones(4).to_sparse()), r"not of floats: loc\.0\.bias$"),
+    "without storage": (lambda: changed("loc.0.bias", torch.ones(4, device="meta")), r"not of floats: loc\.0\.bias$"),
+    "a negative variance": (lambda: changed("conv.1.running_var", -torch.ones(4)), r"variance: conv\.1\.running_var$"),
+    "extra": (lambda: edgeml_like.state_dict("rnnpool_face_m4") | {"a": torch.ones(1), "b\n": torch.ones(1)},
+              r"2 tensors not known: a, 'b\\n'$"),
+    "twice": (lambda: edgeml_like.state_dict("rnnpool_face_m4") | {"module.loc.0.bias": torch.ones(4)},
+              r"both with and without 'module\.': loc\.0\.bias;"),
+    "names of ours": (lambda: build("rnnpool_face_m4").state_dict(), r"this project's names.*tensors missing: conv\.0"),
+    "nothing": (dict, "holds no state dict"),
     "no tensor": (lambda: {**edgeml_like.state_dict("rnnpool_face_m4"), "loc.0.bias": 3.0}, r"no tensors: loc\.0"),
     "another network": (lambda: edgeml_like.state_dict("vww_mobilenet_2rnnpool"),
                         r"it is vww_mobilenet_2rnnpool's: pass --model vww_mobilenet_2rnnpool"),
     "a list": (lambda: [torch.zeros(3)], "holds no state dict"),
+    "a class of its own": (lambda: torch.nn.Linear(2, 2), r"loading it would run torch\.nn\.modules\.linear\.Linear"),
     "code": (lambda: {"model": RunsCode()}, r"loading it would run \w+\.system, which is refused"),
 }  # fmt: skip
 
@@ -117,19 +133,60 @@ def test_a_bare_pickle_does_not_run(protocol: int, tmp_path: Path, monkeypatch: 
     assert not (tmp_path / "pwned").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"hello", None])
-def test_files_that_are_no_checkpoint(content: bytes | None, tmp_path: Path) -> None:
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda content: b"",
+    "text": lambda content: b"hello\n",
+    "an empty archive": lambda content: b"PK\5\6" + bytes(18),
+    "cut in half": lambda content: content[: len(content) // 2],
+    "cut at the end": lambda content: content[:-10],
+    "a flipped bit": lambda content: content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1])
+    + content[len(content) // 2 + 1 :],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_files_that_are_no_checkpoint(damage: str, tmp_path: Path) -> None:
     path = saved(tmp_path, edgeml_like.state_dict("rnnpool_face_m4"))
-    path.write_bytes(path.read_bytes()[:20_000] if content is None else content)  # None: truncated
-    with pytest.raises(HilError, match="is no PyTorch checkpoint, or is damaged"):
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    with pytest.raises(HilError, match="is no PyTorch checkpoint, or is damaged") as caught:
         edgeml.load(path, "rnnpool_face_m4")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["state.safetensors", "state.pth"])
+def test_safetensors_are_known_by_their_content(name: str, tmp_path: Path) -> None:
+    state = edgeml_like.state_dict("rnnpool_face_m4")
+    path = tmp_path / name
+    safetensors.torch.save_file({key: tensor.clone() for key, tensor in state.items()}, path)
+    assert torch.equal(edgeml.load(path, "rnnpool_face_m4").loc[0].bias, state["loc.0.bias"])
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(HilError, match="is a damaged safetensors file"):
+        edgeml.load(path, "rnnpool_face_m4")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_other_floats_are_converted(dtype: torch.dtype, tmp_path: Path) -> None:
+    state = edgeml_like.state_dict("rnnpool_face_m4")
+    stored = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor for name, tensor in state.items()}
+    network = edgeml.load(saved(tmp_path, stored), "rnnpool_face_m4")
+    assert torch.equal(network.loc[0].weight, stored["loc.0.weight"].float())
+    assert {tensor.dtype for tensor in network.parameters()} == {torch.float32}
+
+
+def test_files_from_before_zip_archives(tmp_path: Path) -> None:
+    torch.save(edgeml_like.state_dict("rnnpool_face_m4"), tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    edgeml.load(tmp_path / "old.pth", "rnnpool_face_m4")
+    (tmp_path / "old.pth").write_bytes((tmp_path / "old.pth").read_bytes()[:50_000])
+    with pytest.raises(HilError, match="is damaged"):
+        edgeml.load(tmp_path / "old.pth", "rnnpool_face_m4")
 
 
 def test_unknown_networks_and_files(tmp_path: Path) -> None:
     with pytest.raises(HilError, match="no network of EdgeML is called 'rnnpool_face_a'"):
         edgeml.load(tmp_path / "x.pth", "rnnpool_face_a")
-    with pytest.raises(HilError, match="does not exist"):
-        edgeml.load(tmp_path / "x.pth", "rnnpool_face_m4")
+    for path in (tmp_path / "x.pth", tmp_path):
+        with pytest.raises(HilError, match="does not exist or is no file"):
+            edgeml.load(path, "rnnpool_face_m4")
 
 
 def test_the_command_refuses_in_one_line_and_writes_nothing(

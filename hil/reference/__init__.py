@@ -4,5 +4,6 @@ fastgrnn.py   one recurrent cell            rnnpool.py      the RNNPool layer   
 blocks.py     convolution blocks, L2Norm    rows.py         what tables are made of  catalogue.py  networks by name
 networks.py   the face detectors, as tables classifiers.py  Visual Wake Words        boxes.py      priors, decoding, NMS
 weights.py    checkpoints                   edgeml.py       EdgeML's checkpoints     image.py      photos to input
-costs.py      parameters, MACs, peak RAM    paper.py        the paper's figures
+torch_file.py other people's files, safely  fitting.py      which tensors do not fit paper.py      the paper's figures
+costs.py      parameters, MACs, peak RAM
 """

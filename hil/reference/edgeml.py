@@ -6,20 +6,18 @@ Names are translated tensor by tensor. EdgeML keeps every recurrent cell's tenso
 
 from __future__ import annotations
 
-import pickle
-import pickletools
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from hil.errors import HilError
+from hil.reference import torch_file
 from hil.reference.catalogue import Network, build
 from hil.reference.classifiers import Classifier
+from hil.reference.fitting import problems
 from hil.reference.networks import Detector
 
 ENVELOPES = ("model", "weight", "state_dict")  # where EdgeML's scripts put the state dict; VWW's, the faces', others'
@@ -32,7 +30,6 @@ FRONT = {  # the convolutions in front of RNNPool, by their layer's name here
 }
 MODELS = (*FRONT, "vww_mobilenet_rnnpool", "vww_mobilenet_2rnnpool", "vww_mobilenet_last_rnnpool")
 _REPEATED = re.compile(r"\.unrollRNN\.")
-_COUNTER = "num_batches_tracked"
 
 
 def load(path: Path, model: str) -> Network:
@@ -45,15 +42,12 @@ def load(path: Path, model: str) -> Network:
         raise HilError(f"no network of EdgeML is called {model!r}: pass --model with one of {', '.join(MODELS)}")
     found = read_state_dict(Path(path))
     network = build(model)
-    expected = names(network)
-    translated = {ours: found[theirs] for ours, theirs in expected.items() if theirs in found}
-    problems = _problems(network, expected, found)
-    if problems:
-        hint = _other_model(found, model)
-        raise HilError(f"{path} does not fit {model}{hint}: {'; '.join(problems)}")
+    if faults := _problems(network, found):
+        raise HilError(f"{path} does not fit {model}{_hint(found, model)}: {'; '.join(faults)}")
     state = network.state_dict()
-    for name, tensor in translated.items():
-        state[name] = tensor.reshape(state[name].shape).to(state[name].dtype)
+    for ours, theirs in names(network).items():
+        if theirs in found:
+            state[ours] = found[theirs].reshape(state[ours].shape).to(state[ours].dtype)
     network.load_state_dict(state)
     return network.eval()
 
@@ -61,11 +55,9 @@ def load(path: Path, model: str) -> Network:
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The tensors of a PyTorch file by EdgeML's names, without `module.` and without the repetitions.
 
-    Raises HilError where the file is missing, damaged, holds anything but tensors, or would run code.
+    Raises HilError as torch_file.read does, and where the file holds anything but tensors.
     """
-    if not path.is_file():
-        raise HilError(f"{path} does not exist or is no file: name an EdgeML checkpoint (.pth)")
-    content = _unpickle(path)
+    content = torch_file.read(path)
     if isinstance(content, dict):
         content = next((content[key] for key in ENVELOPES if isinstance(content.get(key), dict)), content)
     if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
@@ -73,43 +65,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     odd = [str(name) for name, value in content.items() if not isinstance(value, Tensor) or not isinstance(name, str)]
     if odd:
         raise HilError(f"{path} has entries in its state dict that are no tensors: {', '.join(odd)}")
-    bare = {name.removeprefix("module."): tensor for name, tensor in content.items()}
-    return {name: tensor for name, tensor in bare.items() if not _REPEATED.search(name)}
-
-
-def _unpickle(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of torch, about files that it then refuses
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL (\S+)", str(error))
-        name = wanted[1] if wanted else _first_callable(path)
-        if name is None:
-            raise HilError(f"{path} is no PyTorch checkpoint, or is damaged: copy it again") from error
-        raise HilError(
-            f"{path} holds more than tensors: loading it would run {name}, which is refused; "
-            "where you trust the file, save the state dict alone: torch.save(model.state_dict(), FILE)"
-        ) from error
-    except Exception as error:  # torch raises half a dozen types for a file it cannot read
-        reason = (str(error) or type(error).__name__).splitlines()[0].split(". ")[0]
-        raise HilError(f"{path} is no PyTorch checkpoint, or is damaged ({reason}): copy it again") from error
-
-
-def _first_callable(path: Path) -> str | None:
-    """What a bare pickle asks for first, "module.name", without running it; None where the file is no pickle."""
-    texts: list[str] = []
-    try:
-        for operation, argument, _ in pickletools.genops(path.read_bytes()):
-            if operation.name == "GLOBAL":
-                return str(argument).replace(" ", ".")
-            if operation.name == "STACK_GLOBAL":
-                return ".".join(texts[-2:])
-            if isinstance(argument, str):
-                texts.append(argument)
-    except ValueError:  # not an operation
-        return None
-    return None
+    bare = {name.removeprefix("module."): tensor for name, tensor in content.items() if not _REPEATED.search(name)}
+    twice = [name for name in bare if name in content and f"module.{name}" in content]
+    if twice:
+        raise HilError(f"{path} has tensors both with and without 'module.': {', '.join(twice)}; keep one of each")
+    return bare
 
 
 def names(network: Network) -> dict[str, str]:
@@ -185,26 +145,10 @@ def _pool(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
     yield f"{ours}.cell2", f"{theirs}.cell_bidirrnn.cell"
 
 
-def _problems(network: Network, expected: Mapping[str, str], found: Mapping[str, Tensor]) -> list[str]:
+def _problems(network: Network, found: Mapping[str, Tensor]) -> list[str]:
     """What is wrong with the found tensors, a text a kind; names are the file's own."""
     state = network.state_dict()
-    shapes = {theirs: state[ours].shape for ours, theirs in expected.items()}
-    missing = [name for name in shapes if name not in found and not name.endswith(_COUNTER)]
-    extra = [name for name in found if name not in shapes]
-    both = {name: found[name] for name in shapes if name in found}
-    misshapen = [
-        f"{name} is {list(tensor.shape)}, expected {list(shapes[name])}"
-        for name, tensor in both.items()
-        if not _fits(tensor.shape, shapes[name])
-    ]
-    weights_only = {name: tensor for name, tensor in both.items() if not name.endswith(_COUNTER)}
-    broken = [name for name, t in weights_only.items() if not (t.is_floating_point() and t.isfinite().all())]
-    lists = {"missing": missing, "not known": extra, "of another shape": misshapen, "with NaN or no numbers": broken}
-    return [
-        f"{len(tensors)} tensor{'s' * (len(tensors) > 1)} {kind}: {', '.join(tensors)}"
-        for kind, tensors in lists.items()
-        if tensors
-    ]
+    return problems({theirs: state[ours].shape for ours, theirs in names(network).items()}, found, _fits)
 
 
 def _fits(shape: torch.Size, wanted: torch.Size) -> bool:
@@ -212,10 +156,9 @@ def _fits(shape: torch.Size, wanted: torch.Size) -> bool:
     return shape == wanted or (len(wanted) < 2 and shape.numel() == wanted.numel() and shape[:-1].numel() == 1)
 
 
-def _other_model(found: Mapping[str, Tensor], model: str) -> str:
-    """Which network the tensors fit, where one does."""
-    for other in MODELS:
-        network = build(other)
-        if other != model and not _problems(network, names(network), found):
-            return f" (it is {other}'s: pass --model {other})"
-    return ""
+def _hint(found: Mapping[str, Tensor], model: str) -> str:
+    """Which network the tensors fit, where one does; or that they are under our names already."""
+    if found.keys() & build(model).state_dict().keys():
+        return " (its tensors have this project's names: hil build takes it as it is)"
+    fitting = (other for other in MODELS if other != model and not _problems(build(other), found))
+    return next((f" (it is {other}'s: pass --model {other})" for other in fitting), "")

@@ -1,18 +1,18 @@
 """Checkpoints: a network's tensors in a safetensors file, with its name and the format's version as metadata."""
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
-import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hil.errors import HilError
+from hil.reference import torch_file
 from hil.reference.catalogue import SPECS, Network, build
+from hil.reference.fitting import problems
 
 FORMAT = "1"
 
@@ -31,18 +31,18 @@ def load(path: Path) -> Network:
     """The network of a checkpoint, in evaluation mode.
 
     A .pt or .pth file loads too, with weights_only=True: a state dict under our names, taken for the network whose
-    tensors it holds. Raises HilError for a file that cannot be read, an
-    unknown network, NaN or infinite values, and tensors that are missing, extra or misshapen (all are listed).
+    tensors it holds. Raises HilError for a file that cannot be read or would run code, an unknown network, NaN or
+    infinite values, and tensors that are missing, extra or misshapen (all are listed).
     """
     path = Path(path)
     if not path.is_file():
         raise HilError(f"{path} does not exist or is no file: name a checkpoint (.safetensors)")
     name, tensors = _read_torch(path) if path.suffix in (".pt", ".pth") else _read_safetensors(path)
     network = build(name)
-    problems = _problems(network.state_dict(), tensors)
-    if problems:
-        raise HilError(f"{path} does not fit {name}: " + "; ".join(problems))
-    network.load_state_dict(dict(tensors))
+    state = network.state_dict()
+    if faults := problems({tensor_name: tensor.shape for tensor_name, tensor in state.items()}, tensors):
+        raise HilError(f"{path} does not fit {name}: " + "; ".join(faults))
+    network.load_state_dict(state | tensors)
     return network.eval()
 
 
@@ -72,11 +72,7 @@ def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
 
 
 def _read_torch(path: Path) -> tuple[str, dict[str, Tensor]]:
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises half a dozen types for a file it cannot read
-        reason = str(error).splitlines()[0]
-        raise HilError(f"{path} is not a PyTorch file that loads with weights_only=True: {reason}") from error
+    content = torch_file.read(path)
     name = _recognise(content) if isinstance(content, dict) else None
     if name is None or not all(isinstance(tensor, Tensor) for tensor in content.values()):
         raise HilError(f"{path} holds no state dict of a known network ({', '.join(SPECS)})")
@@ -88,22 +84,3 @@ def _recognise(tensors: Mapping[str, Any]) -> str | None:
     shared = {name: len(tensors.keys() & build(name).state_dict().keys()) for name in SPECS}
     best = max(shared, key=lambda name: shared[name] / len(build(name).state_dict()))
     return best if shared[best] * 2 > len(tensors) else None
-
-
-def _problems(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
-    """What is wrong with the found tensors, a line a kind."""
-    missing = [name for name in expected if name not in found]
-    extra = [name for name in found if name not in expected]
-    both = [name for name in expected if name in found]
-    misshapen = [
-        f"{name} is {_shape(found[name])}, expected {_shape(expected[name])}"
-        for name in both
-        if found[name].shape != expected[name].shape
-    ]
-    broken = [name for name in both if found[name].is_floating_point() and not found[name].isfinite().all()]
-    lists = {"missing": missing, "not known": extra, "of another shape": misshapen, "NaN or infinite": broken}
-    return [f"{len(names)} tensors {kind}: {', '.join(names)}" for kind, names in lists.items() if names]
-
-
-def _shape(tensor: Tensor) -> str:
-    return json.dumps(list(tensor.shape))

@@ -1,0 +1,86 @@
+"""Reading other people's PyTorch files: tensors and plain values only, and never a line of code out of them."""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+import re
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from hil.errors import HilError
+
+ZIP, SAFETENSORS_HEADER = b"PK", b"{"  # how the files begin; a safetensors file after the 8 bytes of a length
+
+
+def read(path: Path) -> Any:
+    """What a file of torch.save holds, or the tensors of a safetensors file by name; on the CPU.
+
+    Raises HilError, in a line, for what is no file, is damaged (its checksums are looked at), or would run code.
+    """
+    if not path.is_file():
+        raise HilError(f"{path} does not exist or is no file: name a checkpoint")
+    try:
+        start = path.open("rb").read(9)
+        if start[8:] == SAFETENSORS_HEADER:
+            return safetensors.torch.load_file(path)
+        if start.startswith(ZIP):
+            _check_sums(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of torch, about files that it then refuses
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _refusal(path, error) from error
+    except SafetensorError as error:
+        raise HilError(f"{path} is a damaged safetensors file ({error}): copy it again") from error
+    except HilError:
+        raise
+    except Exception as error:  # torch raises half a dozen types for a file it cannot read
+        reason = str(error).splitlines()[0].split(". ")[0] if isinstance(error, OSError | RuntimeError) else ""
+        raise HilError(_damaged(path, reason)) from error
+
+
+def _check_sums(path: Path) -> None:
+    """torch.load does not compare a record with its checksum, so that a flipped bit would be another weight."""
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise HilError(_damaged(path, f"{damaged} does not have its checksum"))
+
+
+def _damaged(path: Path, reason: str = "") -> str:
+    return f"{path} is no PyTorch checkpoint, or is damaged{f' ({reason})' if reason else ''}: copy it again"
+
+
+def _refusal(path: Path, error: Exception) -> HilError:
+    """The error for a pickle that torch did not want to load."""
+    wanted = re.search(r"GLOBAL (\S+)", str(error))
+    name = wanted[1] if wanted else _first_callable(path)
+    if name is None:
+        return HilError(_damaged(path))
+    return HilError(
+        f"{path} holds more than tensors: loading it would run {name}, which is refused; "
+        "where you trust the file, save the state dict alone: torch.save(model.state_dict(), FILE)"
+    )
+
+
+def _first_callable(path: Path) -> str | None:
+    """What a bare pickle asks for first, "module.name", without running it; None where the file is no pickle."""
+    texts: list[str] = []
+    try:
+        for operation, argument, _ in pickletools.genops(path.read_bytes()):
+            if operation.name == "GLOBAL":
+                return str(argument).replace(" ", ".")
+            if operation.name == "STACK_GLOBAL":
+                return ".".join(texts[-2:])
+            if isinstance(argument, str):
+                texts.append(argument)
+    except ValueError:  # not an operation
+        return None
+    return None
