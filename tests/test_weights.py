@@ -98,7 +98,7 @@ class Payload:
 
 def test_code_in_a_pickle_is_not_run(tmp_path: Path) -> None:
     torch.save({"weights": Payload()}, tmp_path / "evil.pt")
-    with pytest.raises(HilError, match="would run subprocess.check_call"):
+    with pytest.raises(HilError, match=r"would run \w+\.check_call"):
         weights.load(tmp_path / "evil.pt")
 
 
