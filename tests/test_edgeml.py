@@ -85,7 +85,7 @@ class RunsCode:
 
 
 BAD: dict[str, tuple[Callable[[], object], str]] = {
-    "missing": (lambda: changed("loc.2.bias", None), r"1 tensor missing: loc\.2\.bias$"),
+    "missing": (lambda: changed("loc.2.bias", None), r"does not fit rnnpool_face_m4: 1 tensor missing: loc\.2\.bias$"),
     "renamed": (lambda: changed("conf.1.bias", None, "conf.1.bais"),
                 r"1 tensor missing: conf\.1\.bias; 1 tensor not known: conf\.1\.bais$"),
     "misshapen": (lambda: changed("conv.0.weight", torch.zeros(4, 3, 3, 3)),

@@ -158,7 +158,7 @@ def _fits(shape: torch.Size, wanted: torch.Size) -> bool:
 
 def _hint(found: Mapping[str, Tensor], model: str) -> str:
     """Which network the tensors fit, where one does; or that they are under our names already."""
-    if found.keys() & build(model).state_dict().keys():
+    if any(name.startswith("layers.") for name in found):
         return " (its tensors have this project's names: hil build takes it as it is)"
     fitting = (other for other in MODELS if other != model and not _problems(build(other), found))
     return next((f" (it is {other}'s: pass --model {other})" for other in fitting), "")
