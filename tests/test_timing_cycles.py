@@ -82,6 +82,26 @@ def test_data_is_at_its_address_and_where_it_is_stored(tmp_path: Path) -> None:
     assert time_function(path, "f").calls[0].r0 == 14
 
 
+@pytest.mark.parametrize("start", [0x2000_0000, 0x2001_C100], ids=["sram1", "sram2"])
+def test_code_in_sram_never_waits(tmp_path: Path, start: int) -> None:
+    path = t.write_elf(tmp_path / "p.elf", {start: ALU + ALU + RETURN}, {"f": start})
+    assert [call.cycles for call in time_function(path, "f", wait_states=5, repeat=2).calls] == [5, 5]
+
+
+def test_a_function_at_2_mod_4_whose_first_instruction_is_wide_fetches_two_words(tmp_path: Path) -> None:
+    path = t.write_elf(tmp_path / "p.elf", {0x0800_0102: ALU + RETURN}, {"f": 0x0800_0102})
+    assert time_function(path, "f", wait_states=0).calls[0].cycles == 1 + 1 + 3
+    assert time(tmp_path, ALU, RETURN).calls[0].cycles == 1 + 3
+
+
+def test_a_literal_is_a_data_read_of_the_flash_at_first_and_cached_then(tmp_path: Path) -> None:
+    code = t.ldr_literal(0, 8), t.nop(), RETURN, t.nop(), t.nop(), t.nop(), (77).to_bytes(4, "little")  # one line
+    timing = time(tmp_path, *code, wait_states=5, repeat=2)
+    fetch, read = 5, 4 + 5  # the prefetch of the next line has the array for 4 cycles more when the literal is due
+    assert timing.calls[0].r0 == 77
+    assert [call.cycles for call in timing.calls] == [fetch + read + 2 + 1 + 3, 2 + 1 + 3]
+
+
 def test_the_fpu_is_on(tmp_path: Path) -> None:
     assert time(tmp_path, t.vadd(0, 1, 2), t.vmov_to_core(0, 0), RETURN).calls[0].r0 == 0
 
@@ -203,7 +223,13 @@ def test_accesses_outside_memory(tmp_path: Path) -> None:
     path = elf(tmp_path, t.str_(0, 1), RETURN)
     assert "0x08000000 is written" in complaint(path, arguments=[0, 0x0800_0000])
     path = elf(tmp_path, t.bx(0))
-    assert "0x10000000 is executed" in complaint(path, arguments=[0x1000_0001])
+    message = complaint(path, arguments=[0x1000_0001])
+    assert "would have to run from 0x10000000" in message and "CCM has no instruction bus" in message
+
+
+def test_a_function_that_sleeps(tmp_path: Path) -> None:
+    message = complaint(elf(tmp_path, t.half(0xBF30), RETURN))
+    assert "went to sleep before f+0x2 (0x08000102)" in message and "did not return" not in message
 
 
 def test_a_supervisor_call_has_no_handler(tmp_path: Path) -> None:
@@ -220,6 +246,7 @@ def test_a_supervisor_call_has_no_handler(tmp_path: Path) -> None:
         ({"stack": 0x3000_0000}, "in no RAM"),
         ({"board": "discovery"}, "no board is called"),
         ({"arguments": ["buffer"]}, "no symbol 'buffer'"),
+        ({"arguments": [1 << 32]}, "does not fit a register's 32 bits"),
     ],
 )
 def test_bad_options(tmp_path: Path, options: dict[str, object], says: str) -> None:

@@ -83,6 +83,11 @@ class Core:
         if engine.problem:
             raise engine.problem
         pc = uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1
+        if pc != self.stop and engine.cycles < cycles + timeout_cycles:
+            raise HilError(
+                f"{self._program.path}: the core went to sleep before {self._program.describe(pc)} (WFI or WFE): "
+                "nothing interrupts it here; time the function without it"
+            )
         if pc != self.stop:
             raise HilError(
                 f"{self._program.path}: the function at {self._program.describe(address)} did not return within "
@@ -177,10 +182,14 @@ class Core:
             access, target = self._fault
             kinds = {
                 unicorn.UC_MEM_READ_UNMAPPED: "read", unicorn.UC_MEM_WRITE_UNMAPPED: "written",
-                unicorn.UC_MEM_FETCH_UNMAPPED: "executed", unicorn.UC_MEM_WRITE_PROT: "written",
-                unicorn.UC_MEM_READ_PROT: "read", unicorn.UC_MEM_FETCH_PROT: "executed",
+                unicorn.UC_MEM_WRITE_PROT: "written", unicorn.UC_MEM_READ_PROT: "read",
             }  # fmt: skip
             verb = kinds.get(access, "used")
+            if access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT):
+                return HilError(
+                    f"{place} code would have to run from {target:#010x}: the {self._board.chip} runs code from flash "
+                    "and SRAM only (CCM has no instruction bus): link it there, or did a return address get lost?"
+                )
             return HilError(
                 f"{place} {target:#010x} is {verb}, which the {self._board.chip} cannot do there: are the --arg right?"
             )

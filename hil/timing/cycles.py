@@ -74,7 +74,7 @@ def time_function(
     active = rules.without(disabled)
     program = load_program(elf, chip)
     address = program.address(symbol)
-    words = [program.address(word) if isinstance(word, str) else word for word in arguments]
+    words = [_word(program.address(word) if isinstance(word, str) else word) for word in arguments]
     core = Core(program, chip, mode, active, waits)
     top = chip.sram.end if stack is None else stack
     profiler = Profiler(core.engine) if annotated else None
@@ -82,6 +82,13 @@ def time_function(
     if profiler is None:
         return Timing(symbol, calls)
     return Timing(symbol, calls, annotate(profiler.take(), Code(core.engine.instruction, program.describe), annotated))
+
+
+def _word(value: int) -> int:
+    """An argument as a register holds it."""
+    if not -(1 << 31) <= value < 1 << 32:
+        raise HilError(f"--arg {value} does not fit a register's 32 bits: pass a 64-bit value as two arguments")
+    return value & 0xFFFF_FFFF
 
 
 __all__ = ["DEFAULT_TIMEOUT_CYCLES", "Program", "Timing", "time_function"]
