@@ -18,6 +18,7 @@ from hil.timing import layout as at
 from hil.timing import rules
 from hil.timing.core import Core
 from hil.timing.decode import Decoder
+from hil.timing.engine import Mode
 from hil.timing.figures import DOCUMENTED, Figures
 from hil.timing.flash import FlashSettings
 from hil.timing.instruction import Executed
@@ -32,6 +33,8 @@ STACK = t.SRAM1 + 0x8000
 # r8 to r11 hold these throughout, r0 to r5 are free, r6 counts the loop.
 BASES = {8: t.SRAM1 + 0x1000, 9: t.CCM + 0x100, 10: t.SRAM2 + 0x40, 11: t.FLASH + 0x80}
 WRITABLE = (8, 9, 10)
+F429 = board.load("stm32f429_disco")
+IN_SDRAM = BASES | {8: 0xD000_0000 + 0x1F8, 9: 0xD020_0000 + 0x3F0}  # near ends of rows, in two banks
 
 
 def _scratch(rng: random.Random) -> int:
@@ -90,11 +93,11 @@ def _branch(rng: random.Random, here: int) -> bytes:
     return jump(2 + len(skipped)) + skipped
 
 
-def random_program(seed: int, length: int) -> Program:
-    """A function that goes through random instructions three times."""
+def random_program(seed: int, length: int, bases: dict[int, int] | None = None) -> Program:
+    """A function that goes through random instructions three times; bases: registers 8 to 11 (BASES)."""
     rng = random.Random(seed)
     code = t.push(4, 5, 6, 7, 8, 9, 10, 11, t.LR) + t.nop() * rng.randrange(2)
-    for register, base in BASES.items():
+    for register, base in (bases or BASES).items():
         code += t.load_constant(register, base)
     code += t.movs(6, 3)
     loop = len(code)
@@ -111,9 +114,9 @@ def random_program(seed: int, length: int) -> Program:
     return Program(Path("random.elf"), segments, {"f": ENTRY})
 
 
-def record(program: Program) -> list[Executed]:
+def record(program: Program, chip: board.Board = BOARD) -> list[Executed]:
     """The program's run, instruction by instruction."""
-    core = Core(program, BOARD, "fast")
+    core = Core(program, chip, "fast")
     recorder = Recorder(Decoder(core.read), lambda number: int(core.uc.reg_read(REGISTERS[number])))
     core.uc.hook_add(unicorn.UC_HOOK_CODE, lambda uc, address, size, data: recorder.on_instruction(address))
     call = core.call(ENTRY, (), STACK, 10**7)
@@ -159,6 +162,25 @@ def test_compiled_equals_readable(
     measured = replace(BOARD, timing=figures)
     compiled = Core(program, measured, "full", active, wait_states).call(ENTRY, (), STACK, 10**7)
     assert compiled.cycles == readable_cycles(record(program), active, wait_states, Figures.of(figures))
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), active=rule_sets(), figures=FIGURES)
+def test_compiled_equals_readable_in_sdram(seed: int, active: frozenset[str], figures: dict[str, int]) -> None:
+    program = random_program(seed, 200, IN_SDRAM)
+    compiled = Core(program, replace(F429, timing=figures), "full", active, 5).call(ENTRY, (), STACK, 10**7)
+    assert compiled.cycles == readable_cycles(record(program, F429), active, 5, Figures.of(figures))
+
+
+def test_the_sdram_rule_makes_a_difference_in_both_modes() -> None:
+    program = random_program(7, 200, IN_SDRAM)
+
+    def cycles(mode: Mode, active: frozenset[str]) -> int:
+        return Core(program, F429, mode, active).call(ENTRY, (), STACK, 10**7).cycles
+
+    on, off = (cycles("full", active) for active in (rules.ALL, rules.ALL - {"sdram"}))
+    assert on > 2 * off
+    assert cycles("fast", rules.ALL) == pytest.approx(on, rel=0.25)  # rows are taken to be open
 
 
 def test_two_runs_give_identical_cycles() -> None:

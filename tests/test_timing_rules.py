@@ -166,6 +166,36 @@ def test_no_overlap_across_bus_slaves(other: int) -> None:
     assert cycles(*code, at={0: SRAM1, 1: other}, without=("bus-slaves",)) == 1 + 2 + 1
 
 
+SDRAM = 0xD000_0000
+ROW = 512  # bytes
+OPENED, LATENCY, HALFWORD = 8, 7, 2
+
+
+def test_sdram_costs_latency_halfwords_and_a_row_to_be_opened() -> None:
+    assert cycles(t.ldr(0, 1), at={0: SDRAM}) == 2 + OPENED + LATENCY + 2 * HALFWORD
+    assert cycles(t.ldrh(0, 1), at={0: SDRAM}) == 2 + OPENED + LATENCY + HALFWORD
+    assert cycles(t.ldm(1, 2, 3, 4), at={0: SDRAM}) == 1 + 3 + OPENED + LATENCY + 6 * HALFWORD
+    assert cycles(t.str_(0, 1), at={0: SDRAM}) == 1 + OPENED + 2 * HALFWORD
+    assert cycles(t.ldr(0, 1), at={0: SDRAM}, without=("sdram",)) == 2
+
+
+def test_each_of_the_sdram_s_four_banks_keeps_a_row_open() -> None:
+    def two(second: int) -> int:
+        return cycles(t.ldr(0, 1), ALU, t.ldr(2, 1), at={0: SDRAM, 2: second}) - 2 * (2 + LATENCY + 2 * HALFWORD) - 1
+
+    bank = 1 << 21
+    assert two(SDRAM + ROW - 4) == OPENED
+    assert two(SDRAM + ROW) == two(SDRAM + bank) == 2 * OPENED
+    back = cycles(t.ldr(0, 1), ALU, t.ldr(2, 1), ALU, t.ldr(3, 1), at={0: SDRAM, 2: SDRAM + bank, 4: SDRAM + 4})
+    assert back == 3 * (2 + LATENCY + 2 * HALFWORD) + 2 + 2 * OPENED
+
+
+def test_loads_from_sdram_overlap_with_each_other_only() -> None:
+    read = OPENED + LATENCY + 2 * HALFWORD
+    assert cycles(t.ldr(0, 1), t.ldr(2, 1), at={0: SDRAM, 1: SDRAM + 4}) == 1 + read + 2 + read - OPENED
+    assert cycles(t.ldr(0, 1), t.ldr(2, 1), at={0: SDRAM, 1: SRAM1}) == 2 + read + 2
+
+
 def test_load_behind_a_store_waits() -> None:
     assert cycles(t.str_(0, 1), t.ldr(2, 3), ALU) == 1 + 1 + 2 + 1
     assert cycles(t.str_(0, 1), t.ldm(4, 2, 3)) == 1 + 1 + 3

@@ -144,6 +144,7 @@ _WHY = {
     "fetch-queue": "the queue ran dry: 32-bit instructions in a row behind loads, stores or 2-cycle ones",
     "wait-states": "the flash line was not in the instruction cache",
     "data-cache": "the flash line of the data was not in the data cache",
+    "sdram": "SDRAM: its latency, each halfword, another row to be opened",
 }
 
 

@@ -127,7 +127,7 @@ def _execute(m, row, address, next_address):
     passed = not flags & F_CONDITIONAL or m[row + R_STAMP] == m[SERIAL]
     previous = m[PREVIOUS]
     time = m[TIME]
-    m[TRACED + T_OVERLAP] = m[TRACED + T_STALL] = m[TRACED + T_WAITS] = 0
+    m[TRACED + T_OVERLAP] = m[TRACED + T_STALL] = m[TRACED + T_WAITS] = m[TRACED + T_SLAVE] = 0
     if m[OVERLAP] != 0:
         if passed and _overlaps(m, row, previous):
             time -= 1
@@ -168,6 +168,7 @@ def _execute(m, row, address, next_address):
             waits += read_array(m, cycle + 1 + waits)
         duration += waits
         m[TRACED + T_WAITS] = waits
+        m[TRACED + T_SLAVE] = dynamic & SLAVE_MASK
         m[PREVIOUS] = m[row + R_CLASS]
         if flags & F_OVERLAPS:
             m[OVERLAP] = 1 + (dynamic & SLAVE_MASK)

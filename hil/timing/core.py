@@ -58,7 +58,9 @@ class Core:
         self.uc.ctl_set_page_size(_PAGE_BYTES)  # blocks as the simulated board forms them
         self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)  # type: ignore[attr-defined]
         figures = Figures.of(board.timing, f"platforms/{board.name}/board.toml, [timing]")
-        self.engine = Engine(mode, self.read, lambda register: int(self.uc.reg_read(register)), rules, figures)
+        self.engine = Engine(
+            mode, self.read, lambda register: int(self.uc.reg_read(register)), rules, figures, board.sdram is not None
+        )
         self.engine.set_flash(FlashSettings(wait_states))
         self._map()
         self.stop = self._free_flash()
@@ -106,6 +108,8 @@ class Core:
         uc.mem_map(board.flash.origin, board.flash.bytes, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         uc.mem_map(board.sram.origin, board.sram.bytes, all_rights)
         uc.mem_map(board.ccm.origin, board.ccm.bytes, no_code)
+        if board.sdram:  # as if brought up already
+            uc.mem_map(board.sdram.origin, board.sdram.bytes, no_code)
         uc.mmio_map(*_PERIPHERALS, lambda *_: 0, None, lambda *_: None, None)
         counters = SystemCounters(self._now)
         uc.mmio_map(*_SYSTEM, lambda uc, offset, size, data: counters.read(offset), None,

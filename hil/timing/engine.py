@@ -51,8 +51,10 @@ class Engine:
         register: Callable[[int], int],
         rules: frozenset[str] = catalogue.ALL,
         figures: Figures = DOCUMENTED,
+        has_sdram: bool = False,
     ) -> None:
         self.mode, self.rules, self.figures = mode, rules, figures
+        self._has_sdram = has_sdram and "sdram" in rules
         self._read, self._register = read, register
         self._decoder = Decoder(read)
         self._conditional: set[int] = set()
@@ -63,8 +65,11 @@ class Engine:
         self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget), _BLOCK(self._set_flash)
         self._watched: dict[int, tuple[int, int]] = {}
         self._write_header()
-        self._rows = Rows(self.arena, rules, mode == "full", figures)
+        self._rows = self._new_rows()
         self.set_flash(FlashSettings())
+
+    def _new_rows(self) -> Rows:
+        return Rows(self.arena, self.rules, self.mode == "full", self.figures, self._has_sdram)
 
     def _write_header(self) -> None:
         m, rules = self.arena, self.rules
@@ -89,6 +94,8 @@ class Engine:
         m[at.DIVIDE_LONGEST], m[at.DIVIDE_BITS] = figures.longest_divide - 1, figures.bits_a_divide_cycle
         m[at.UNALIGNED_WORD], m[at.ODD_WORD] = figures.unaligned_word, figures.odd_word
         m[at.ODD_HALFWORD] = figures.odd_halfword
+        m[at.SDRAM_LATENCY], m[at.SDRAM_HALFWORD] = figures.sdram_latency, figures.sdram_halfword
+        m[at.SDRAM_ROW] = figures.sdram_row
 
     # -- time
 
@@ -220,7 +227,7 @@ class Engine:
         self._decoder.forget()
         self._conditional.clear()
         self.arena[at.ROW_TABLE :] = 0
-        self._rows = Rows(self.arena, self.rules, self.mode == "full", self.figures)
+        self._rows = self._new_rows()
         self._forget(0, 0)
 
     def forget_results(self) -> None:

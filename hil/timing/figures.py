@@ -19,7 +19,8 @@ class Figures:
 
     UDIV and SDIV take shortest_divide if the dividend is the shorter one, else equal_divide and one more for every
     bits_a_divide_cycle bits that it is longer. unaligned_word: on top, at 2 mod 4; odd_word, odd_halfword: on top, at
-    an odd address.
+    an odd address. sdram_latency: to a read's first halfword, sdram_halfword: each, sdram_row: another row (sdram.py:
+    CAS 3, precharge 2 and row to column 2 clocks at half the core's, a pipe of 1).
     """
 
     multiply_add: int = 3
@@ -33,6 +34,9 @@ class Figures:
     unaligned_word: int = 1
     odd_word: int = 2
     odd_halfword: int = 1
+    sdram_latency: int = 7
+    sdram_halfword: int = 2
+    sdram_row: int = 8
     exception_entry: int = 12
     exception_return: int = 10
     tail_chain: int = 6

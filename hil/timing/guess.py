@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from hil.timing import sdram
 from hil.timing.instruction import PC, SP, Instruction, Kind
 from hil.timing.pipeline import slave
 
@@ -18,6 +19,7 @@ _MEMORY = (
     (0x1000_0000, 0x1001_0000),
     (_SRAM, 0x2004_0000),
     (0x4000_0000, 0x6000_0000),
+    (sdram.FIRST, sdram.END),
     (0xE000_0000, 0xE010_0000),
 )
 DEFAULT_SLAVE = slave(_SRAM)

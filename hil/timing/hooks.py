@@ -71,9 +71,24 @@ def _missing_data_lines(m, address, size):
 
 
 @njit(**INTERNAL)
+def _sdram_extra(m, row, address):
+    """Extra cycles of an access to SDRAM (hil.timing.sdram)."""
+    extra = m[SDRAM_HALFWORD] * m[row + R_HALFWORDS]
+    if m[row + R_FLAGS] & F_LOADS:
+        extra += m[SDRAM_LATENCY]
+    bank = SDRAM_ROWS + ((address >> 21) & 3)
+    if m[bank] != address >> 9:
+        m[bank] = address >> 9
+        extra += m[SDRAM_ROW]
+    return min(extra, EXTRA_MASK - 2)
+
+
+@njit(**INTERNAL)
 def _access(m, row, address):
     """Slave, extra cycles and missing data lines of a load or store."""
     slave = (address >= 0x1000_0000) + (address >= 0x2000_0000) + (address >= 0x2001_C000) + (address >= 0x2002_0000)
+    if 0xC000_0000 <= address < 0xE000_0000:
+        slave = EXTERNAL_SLAVE
     if not m[HAS_SLAVES]:
         slave = ANY_SLAVE
     unit = m[row + R_UNIT]
@@ -82,6 +97,8 @@ def _access(m, row, address):
         extra = m[UNALIGNED_WORD]
         if address & 1:
             extra = m[ODD_WORD] if unit == 4 else m[ODD_HALFWORD]
+    if m[row + R_HALFWORDS] and 0xC000_0000 <= address < 0xE000_0000:
+        extra += _sdram_extra(m, row, address)
     missing = 0
     if m[TRACKS_LINES] and m[row + R_BYTES] and 0x0800_0000 <= address < 0x0820_0000:
         missing = _missing_data_lines(m, address, m[row + R_BYTES])

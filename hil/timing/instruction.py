@@ -81,6 +81,13 @@ class Instruction:
         return self.address + self.size
 
     @property
+    def transfer_bytes(self) -> int:
+        """Bytes that a load or store moves; 0 where there is no memory operand."""
+        if self.operand is None:
+            return 0
+        return self.operand.bytes if self.words == 1 else 4 * self.words
+
+    @property
     def base(self) -> int:
         """The base register of a memory access, -1 where there is none."""
         return self.operand.base if self.operand else -1

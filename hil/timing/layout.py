@@ -27,6 +27,7 @@ HAS_FETCH, HAS_LATE_RELEASE, HAS_SLAVES = range(16, 19)
 # -- a board's figures (hil.timing.figures), as cycles on top of the first
 DIVIDE_SHORTEST, DIVIDE_EQUAL, DIVIDE_BITS, DIVIDE_LONGEST = range(20, 24)
 UNALIGNED_WORD, ODD_WORD, ODD_HALFWORD = range(48, 51)
+SDRAM_LATENCY, SDRAM_HALFWORD, SDRAM_ROW = range(51, 54)
 
 # -- flash interface
 WAIT_STATES, HAS_INSTRUCTION_CACHE, HAS_DATA_CACHE, HAS_PREFETCH = range(24, 28)
@@ -43,6 +44,7 @@ SETTINGS_MASK = 60  # what the rules leave of the settings
 LOOKS = 61  # a code hook finds out what each execution does
 DATA_LINES = 40  # of the data cache, the latest first
 DATA_LINE_COUNT = 8
+SDRAM_ROWS = 54  # the open row of each of four banks, 0: none
 LINES = 64  # the lines in the instruction cache
 LINE_CAPACITY = 64
 
@@ -58,10 +60,11 @@ CAUSES = 148  # why each word of READY came no sooner; a ring of 4 too
 CAUSE_SEQUENCE, CAUSE_SLOT, CAUSE_FLASH = range(3)
 
 # -- what the last instruction worked out met, for TRACE: T_TIME when it could have executed, T_OVERLAP whether the load
-# before costs 1 less for it, T_CAUSE of the word it waited for, T_STALL which rule held it up, T_WAITS for flash data
-TRACE_WORDS = 8
-T_ADDRESS, T_OVERLAP, T_TIME, T_CYCLE, T_CAUSE, T_STALL, T_WAITS, T_END = range(TRACE_WORDS)
-TRACED = 176  # its eight words
+# before costs 1 less for it, T_CAUSE of the word it waited for, T_STALL which rule held it up, T_WAITS for flash data,
+# T_SLAVE that it accessed
+TRACE_WORDS = 9
+T_ADDRESS, T_OVERLAP, T_TIME, T_CYCLE, T_CAUSE, T_STALL, T_WAITS, T_END, T_SLAVE = range(TRACE_WORDS)
+TRACED = 176  # its words
 STALL_ADDRESS, STALL_FP, STALL_STORE, STALL_BASE = 1, 2, 3, 4
 
 # -- the block now running
@@ -70,8 +73,8 @@ STATE_COUNT, NODE_COUNT, EXIT_COUNT, ROW_COUNT, CLASS_COUNT = range(168, 173)
 SIMULATED = 174  # instructions worked out one by one
 
 # -- what the instruction cache says of each line that a block's fetches enter, in order
-CODES = 184
-CODE_CAPACITY = 320  # a block stays within a page of 4 KB
+CODES = 192
+CODE_CAPACITY = 300  # a block stays within a page of 4 KB
 LINE_HIT, LINE_PREFETCHED, LINE_MISSED, LINE_SAME = range(4)
 STARTS_PREFETCH = 4
 
@@ -113,6 +116,7 @@ R_SIZE, R_COST, R_CLASS, R_ADDRESS, R_FLAGS, R_DYNAMIC, R_STAMP, R_BASE_BACK = r
 R_FP, R_DELAY, R_FIXED, R_NEEDS, R_BASE, R_INDEX, R_SHIFT, R_OFFSET = range(8, 16)
 R_UNIT, R_BYTES = 16, 17
 R_FUNCTION, R_DATA, R_OWN_ADDRESS = 18, 19, 20  # what NEED_CALL calls
+R_HALFWORDS = 21  # that an access moves, where the board has SDRAM; else 0
 ROW_STRIDE = 24
 ROW_BITS = 16
 ROWS = EXIT_HASH + (2 << EXIT_BITS)
@@ -123,8 +127,9 @@ F_CALLS, F_RETURNS = 1 << 7, 1 << 8
 # -- what a run knows of an instruction (R_DYNAMIC): slave | extra cycles << EXTRA_SHIFT | missing data lines <<
 # MISS_SHIFT
 SLAVE_MASK, ANY_SLAVE = 7, 7
-EXTRA_SHIFT, EXTRA_MASK = 3, 15
-MISS_SHIFT = 7
+EXTERNAL_SLAVE = 5
+EXTRA_SHIFT, EXTRA_MASK = 3, (1 << 14) - 1
+MISS_SHIFT = 17
 # -- what the code hook must find out (R_NEEDS)
 NEED_PASSED, NEED_ADDRESS, NEED_DIVIDE, NEED_SIGNED_DIVIDE, NEED_CALL = 1, 2, 4, 8, 16
 

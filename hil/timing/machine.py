@@ -18,10 +18,12 @@ class Machine:
 
     state: the block hook's array (hil.timing.blockhook). read(address, size): bytes of flash or RAM.
     add_native_hook(kind, function address, begin, end): a Unicorn hook of that kind (UC_HOOK_CODE, ...) that calls a
-    native function with the state's address as its user data; begin > end: everywhere.
+    native function with the state's address as its user data; begin > end: everywhere. has_sdram: whether the board has
+    memory behind the FMC.
     """
 
     uc: Any
     state: NDArray[uint64]
     read: Callable[[int, int], bytes]
     add_native_hook: Callable[[int, int, int, int], None]
+    has_sdram: bool = False

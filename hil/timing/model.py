@@ -37,8 +37,9 @@ class ModelledCycles:
         uc = machine.uc
         self._machine = machine
         self.engine = Engine(
-            self._mode, self._read, lambda register: int(uc.reg_read(register)), self._rules, self._figures
-        )
+            self._mode, self._read, lambda register: int(uc.reg_read(register)), self._rules, self._figures,
+            machine.has_sdram,
+        )  # fmt: skip
         machine.state[hooks.ARENA_WORD] = self.engine.arena.ctypes.data
         if self._mode == "full":
             machine.add_native_hook(unicorn.UC_HOOK_CODE, hooks.on_board_instruction.address or 0, *_EVERYWHERE)

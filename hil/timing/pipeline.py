@@ -13,10 +13,12 @@ from hil.timing.fetch import LATENCY, FetchQueue
 from hil.timing.figures import DOCUMENTED, Figures
 from hil.timing.flash import Flash, FlashSettings
 from hil.timing.instruction import IMMEDIATE_BRANCHES, Executed, Instruction, Kind
+from hil.timing.sdram import Sdram, is_sdram
 
 SINGLE = (Kind.LOAD, Kind.STORE)
 LOADS = (Kind.LOAD, Kind.LOAD_PC, Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE)
 STORES_BUFFERED = (Kind.STORE, Kind.STORE_PAIR)
+ACCESSES = (*LOADS, *STORES_BUFFERED, Kind.STORE_MULTIPLE)
 WRITES_LATE = (Kind.ALU, Kind.DIVIDE, Kind.FP_MOVE)
 FP_COMPUTES = (Kind.FP_ARITHMETIC, Kind.FP_MULTIPLY_ADD, Kind.FP_DIVIDE)
 LOADS_PC = (Kind.LOAD_MULTIPLE, Kind.LOAD_PC, Kind.TABLE_BRANCH)
@@ -25,7 +27,9 @@ _FIXED_REFILL_IMMEDIATE, _FIXED_REFILL_REGISTER, _FIXED_REFILL_LOAD = 1, 2, 3
 
 
 def slave(address: int) -> int:
-    """Which slave of the bus matrix an address belongs to (RM0090 2.1): flash, CCM, SRAM1, SRAM2, everything else."""
+    """Which slave of the bus matrix an address belongs to (RM0090 2.1): flash, CCM, SRAM1, SRAM2, the rest, SDRAM."""
+    if is_sdram(address):
+        return 5
     for number, end in enumerate((0x1000_0000, 0x2000_0000, 0x2001_C000, 0x2002_0000)):
         if address < end:
             return number
@@ -47,6 +51,7 @@ class Pipeline:
     ) -> None:
         self.rules, self.figures = rules, figures
         self.flash = Flash((flash or FlashSettings()).under(rules))
+        self.sdram = Sdram(figures)
         self._fetch = FetchQueue(self.flash)
         self._cycle = 0  # the next instruction may execute from here on
         self.start(0)
@@ -187,9 +192,10 @@ class Pipeline:
             return duration
         if instruction.kind in SINGLE and "unaligned" in self.rules:
             duration += unaligned_cost(step.data_address, instruction.operand.bytes, self.figures)
+        if instruction.kind in ACCESSES and "sdram" in self.rules and is_sdram(step.data_address):
+            duration += self.sdram.access(step.data_address, instruction.transfer_bytes, instruction.kind in LOADS)
         if instruction.kind in LOADS:
-            size = instruction.operand.bytes if instruction.words == 1 else 4 * instruction.words
-            duration += self.flash.read(step.data_address, size, cycle)
+            duration += self.flash.read(step.data_address, instruction.transfer_bytes, cycle)
         return duration
 
     def _divide(self, step: Executed) -> int:

@@ -146,7 +146,8 @@ class Profiler:
             yield cost_rule(instruction) or "", base
             beyond -= base
         if beyond:
-            yield _DYNAMIC.get(instruction.kind, "branch-refill"), beyond
+            is_sdram = row[at.T_SLAVE] == at.EXTERNAL_SLAVE
+            yield "sdram" if is_sdram else _DYNAMIC.get(instruction.kind, "branch-refill"), beyond
 
     # -- the end
 

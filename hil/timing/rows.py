@@ -12,7 +12,17 @@ from hil.timing.costs import base_cost
 from hil.timing.fetch import LATENCY
 from hil.timing.figures import DOCUMENTED, Figures
 from hil.timing.instruction import IMMEDIATE_BRANCHES, LR, PC, SP, Instruction, Kind
-from hil.timing.pipeline import FP_COMPUTES, LOADS, LOADS_PC, SINGLE, STORES_BUFFERED, WRITES_LATE, fixed_refill
+from hil.timing.pipeline import (
+    ACCESSES,
+    FP_COMPUTES,
+    LOADS,
+    LOADS_PC,
+    SINGLE,
+    STORES_BUFFERED,
+    WRITES_LATE,
+    fixed_refill,
+)
+from hil.timing.sdram import halfwords, open_row_cost
 
 REGISTERS = [arm_const.UC_ARM_REG_R0 + n for n in range(13)]
 REGISTERS += [arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR, arm_const.UC_ARM_REG_PC]
@@ -25,13 +35,19 @@ class Rows:
     """Writes rows and classes into an arena.
 
     looks: whether a code hook will find out what each execution does; without it every condition passes, every access
-    is aligned and goes to the slave guessed for it, every divide takes the middle.
+    is aligned and goes to the slave guessed for it, every divide takes the middle. has_sdram: whether the board has
+    memory behind the FMC, and the rule for it is on.
     """
 
     def __init__(
-        self, arena: NDArray[np.int64], rules: frozenset[str], looks: bool, figures: Figures = DOCUMENTED
+        self,
+        arena: NDArray[np.int64],
+        rules: frozenset[str],
+        looks: bool,
+        figures: Figures = DOCUMENTED,
+        has_sdram: bool = False,
     ) -> None:
-        self._arena, self._figures = arena, figures
+        self._arena, self._figures, self._has_sdram = arena, figures, has_sdram
         self._rules = rules
         self._looks = looks
         self._classes: dict[tuple[int, ...], int] = {}
@@ -107,7 +123,11 @@ class Rows:
         """What is assumed of an execution that nobody looks at."""
         if instruction.kind is Kind.DIVIDE:
             return (self._figures.unknown_divide - 1 if "divide" in self._rules else 0) << at.EXTRA_SHIFT
-        return guessed_slave if "bus-slaves" in self._rules else at.ANY_SLAVE
+        extra = 0
+        if self._has_sdram and guessed_slave == at.EXTERNAL_SLAVE and instruction.kind in ACCESSES:
+            extra = open_row_cost(instruction.transfer_bytes, instruction.kind in LOADS, self._figures)
+        slave = guessed_slave if "bus-slaves" in self._rules else at.ANY_SLAVE
+        return slave | min(extra, at.EXTRA_MASK) << at.EXTRA_SHIFT
 
     # -- what its successor reads
 
@@ -149,6 +169,8 @@ class Rows:
             return True
         if instruction.base == SP or instruction.operand is None:
             return False
+        if self._has_sdram and instruction.kind in ACCESSES:
+            return True
         is_wide = instruction.kind in SINGLE and instruction.operand.bytes > 1
         return instruction.kind in LOADS or is_wide and "unaligned" in self._rules
 
@@ -163,7 +185,6 @@ class Rows:
             at.R_SHIFT: operand.shift,
             at.R_OFFSET: operand.offset + ((instruction.address + 4 & ~3) if is_literal else 0),
             at.R_UNIT: operand.bytes if checks_alignment else 1,
-            at.R_BYTES: (operand.bytes if instruction.words == 1 else 4 * instruction.words)
-            if instruction.kind in LOADS
-            else 0,
+            at.R_BYTES: instruction.transfer_bytes if instruction.kind in LOADS else 0,
+            at.R_HALFWORDS: halfwords(instruction.transfer_bytes) if self._has_sdram else 0,
         }

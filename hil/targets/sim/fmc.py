@@ -2,7 +2,7 @@
 
 Commands end at once. What is checked is what the SDRAM would not forgive: the order of commands, a geometry and a
 latency that are its own, and a refresh that comes in time. An access before all that is done is a bus error here; the
-chip's answer would be anything. Its speed is not modelled: an access costs what one to SRAM costs.
+chip's answer would be anything. What an access costs: hil/timing/sdram.py.
 """
 
 from __future__ import annotations
