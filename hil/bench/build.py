@@ -115,10 +115,10 @@ def load_model(model: str) -> tuple[QuantisedGraph, Network]:
 
     path = zoo.find(model)
     network = weights.load(path)
-    ranges = weights.metadata(path).get("ranges") if path.suffix == zoo.SUFFIX else None
-    if ranges is None:
+    known = weights.metadata(path) if path.suffix == zoo.SUFFIX else {}
+    if "ranges" not in known:
         raise HilError(f"{path} has no calibrated ranges yet: hil quantise {path} --images DIR --out NEW.safetensors")
-    return compile_network(network, json.loads(ranges)), network
+    return compile_network(network, json.loads(known["ranges"]), json.loads(known.get("bias_shifts", "{}"))), network
 
 
 def float_boxes(network: Network, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,9 +1,10 @@
-"""A checkpoint of one's own, made ready to be built: activation ranges from a folder of photos."""
+"""A checkpoint of one's own, made ready to be built: activation ranges and bias shifts from a folder of photos."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,17 @@ from numpy.typing import NDArray
 
 from hil import zoo
 from hil.bench.photo import load_photo
-from hil.compiler import calibrate
+from hil.compiler import bias_shifts, calibrate
 from hil.errors import HilError
 from hil.reference import weights
+from hil.reference.catalogue import Network, Spec
 
+Step = Callable[[str, float], None]
+SHIFTED = 64  # photos; means need fewer of them than the tails of a distribution
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm", ".tif", ".tiff")
 
 
-def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: Callable[[str, float], None]) -> int:
+def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: Step) -> int:
     """Write a copy of a checkpoint with ranges from at most `count` photos of a folder. Returns how many were used.
 
     Raises HilError for a bad checkpoint, an --out that is no .safetensors file, and a folder without photos.
@@ -28,16 +32,37 @@ def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: 
     source = zoo.find(model)
     network = weights.load(source)
     photos = find_photos(folder, count)
-
-    def images() -> Iterator[NDArray[np.uint8]]:
-        for i, path in enumerate(photos):
-            step(f"calibrating on {len(photos)} photos", i / len(photos))
-            yield load_photo(path, network.spec, fit=True).pixels
-
-    ranges = calibrate(network, images())
     known = weights.metadata(source) if source.suffix == zoo.SUFFIX else {}
-    weights.save(network, out, {**known, "ranges": json.dumps(ranges)})
+    found = calibration(network, Photos(photos, network.spec), step)
+    weights.save(network, out, {**known, **found})
     return len(photos)
+
+
+@dataclass(frozen=True)
+class Photos(Sequence[NDArray[np.uint8]]):
+    """Photos as a network takes them, (H, W, C) uint8, each read when it is wanted."""
+
+    paths: list[Path]
+    spec: Spec
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> NDArray[np.uint8]:  # type: ignore[override]
+        return load_photo(self.paths[index], self.spec, fit=True).pixels
+
+
+def calibration(network: Network, photos: Sequence[NDArray[np.uint8]], step: Step) -> dict[str, str]:
+    """What a checkpoint's metadata must hold to be built: ranges from all photos, bias shifts from SHIFTED of them."""
+
+    def shown(count: int, what: str) -> Iterator[NDArray[np.uint8]]:
+        for i in range(count):
+            step(f"{what} {count} photos", i / count)
+            yield photos[i * len(photos) // count]
+
+    ranges = calibrate(network, shown(len(photos), "calibrating on"))
+    shifts = bias_shifts(network, ranges, shown(min(len(photos), SHIFTED), "bias shifts from"))
+    return {"ranges": json.dumps(ranges), "bias_shifts": json.dumps(shifts)}
 
 
 def find_photos(folder: Path, count: int) -> list[Path]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from hil import zoo
+from hil.bench.calibration import Step, calibration
 from hil.bench.importing import sample_photos
 from hil.errors import HilError
 from hil.reference import catalogue, weights
@@ -20,14 +17,12 @@ from hil.reference.catalogue import Network
 from hil.reference.networks import Detector
 
 
-def seed_network(name: str, seed: int, count: int, out: Path, step: Callable[[str, float], None]) -> int:
+def seed_network(name: str, seed: int, count: int, out: Path, step: Step) -> int:
     """Write a network with seeded weights; its batch norms and ranges fit sample photos. Returns how many.
 
     Same name, seed and count, same checkpoint. Raises HilError for an unknown name and an --out that is no
     .safetensors file.
     """
-    from hil.compiler import calibrate
-
     if out.suffix != zoo.SUFFIX:
         raise HilError(f"{out} must end in {zoo.SUFFIX}: that is the format that keeps ranges beside the weights")
     torch.manual_seed(seed)
@@ -37,13 +32,7 @@ def seed_network(name: str, seed: int, count: int, out: Path, step: Callable[[st
         expect_few_faces(network)
     settle(network, torch.stack([torch.from_numpy(pixels).permute(2, 0, 1) for pixels in photos]), step)
 
-    def shown() -> Iterator[NDArray[np.uint8]]:
-        for i, pixels in enumerate(photos):
-            step(f"calibrating on {len(photos)} sample photos", i / len(photos))
-            yield pixels
-
-    ranges = calibrate(network, shown())
-    weights.save(network, out, {"seed": str(seed), "training": "none", "ranges": json.dumps(ranges)})
+    weights.save(network, out, {"seed": str(seed), "training": "none", **calibration(network, photos, step)})
     return len(photos)
 
 
@@ -56,7 +45,7 @@ def expect_few_faces(network: Detector) -> None:
             last.bias[-1] -= 4.5
 
 
-def settle(network: Network, photos: torch.Tensor, step: Callable[[str, float], None]) -> None:
+def settle(network: Network, photos: torch.Tensor, step: Step) -> None:
     """Set the batch norms' statistics to those of photos, uint8 (N, C, H, W), so that no layer dies or saturates."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):

@@ -6,13 +6,16 @@ out; a vector is a 1 x 1 map, so a fully connected layer is a 1 x 1 convolution.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from hil.errors import HilError
 from hil.reference.rnnpool import RnnPool
 
 FloatArray = np.ndarray
+Shifts = Mapping[str, Sequence[float]]  # of a convolution's mean output, a value a channel, by its name
 
 
 @dataclass(frozen=True)
@@ -113,9 +116,24 @@ class FloatGraph:
     heads: list[Head] = field(default_factory=list)
     output: str | None = None
 
+    def shifted(self, shifts: Shifts) -> FloatGraph:
+        """The graph with less bias, by what hil.compiler.bias found for a convolution's channels."""
+        return replace(self, operators=[_shifted(op, shifts) for op in self.operators])
+
     def users(self, tensor: str) -> list[Operator]:
         """The operators that read a tensor."""
         return [op for op in self.operators if tensor in op.inputs]
+
+
+def _shifted(op: Operator, shifts: Shifts) -> Operator:
+    if not isinstance(op, Conv) or op.name not in shifts:
+        return op
+    shift = np.asarray(shifts[op.name])
+    if shift.shape != op.bias.shape or not np.isfinite(shift).all():
+        raise HilError(
+            f"the bias shifts of {op.name} are not {len(op.bias)} numbers: calibrate again with hil quantise"
+        )
+    return replace(op, bias=op.bias - shift)
 
 
 INPUT = "image"

@@ -23,12 +23,13 @@ DETECTIONS = 200
 _ACCUMULATOR = 2**31 - 1
 
 
-def compile_network(network: nn.Module, ranges: Ranges) -> q.QuantisedGraph:
+def compile_network(network: nn.Module, ranges: Ranges, shifts: f.Shifts | None = None) -> q.QuantisedGraph:
     """The quantised graph of a network whose tensors were calibrated (`calibrate`).
 
-    Raises HilError for an operator the compiler does not know and for a tensor without a range.
+    shifts: what hil.compiler.bias.bias_shifts found, where the checkpoint has it. Raises HilError for an operator the
+    compiler does not know, for a tensor without a range, and for shifts of another number of channels.
     """
-    floats = trace(network)
+    floats = trace(network).shifted(shifts or {})
     return _Quantiser(floats, ranges).run(network)
 
 
