@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +15,11 @@ from test_compiler_c import needs_gcc
 
 from hil.bench import evaluate as evaluation
 from hil.bench.evaluate import Task, evaluate_model
-from hil.bench.evaluation import Journal, Predictions, disagreement, disagreements
+from hil.bench.evaluation import Journal, Mistakes, Predictions, disagreement, disagreements, mistakes
 from hil.bench.evaluation_report import render, worst_photos
 from hil.errors import HilError
 from hil.reference.networks import build
+from hil.training.evaluate import GroundTruth
 from hil.training.multiscale import _views, multi_scale_detector, vote
 
 M4 = "rnnpool_face_m4"
@@ -72,6 +76,7 @@ def test_ways_are_compared_and_an_interrupted_evaluation_goes_on(
     assert integer.precision == native.precision
     html = render(task, [integer, native])
     assert "0 of 4 photos" in html and "all ways agree" in html
+    assert html.count("<figure>") == 4 and 'class="face"' in html, "and the photos beside their annotated faces"
 
     journal = next(tmp_path.glob("*integer*.jsonl"))
     lines = journal.read_text().splitlines()
@@ -84,6 +89,39 @@ def test_ways_are_compared_and_an_interrupted_evaluation_goes_on(
     assert all(np.array_equal(resumed.boxes[name], integer.boxes[name]) for name in integer.boxes)
     known = {json.loads(line)["photo"] for line in lines[1:3]}
     assert not known & set(asked[0])
+
+
+def test_mistakes_are_faces_without_a_box_and_boxes_without_a_face() -> None:
+    faces = np.array([[10, 10, 50, 60], [100, 100, 140, 150], [200, 10, 240, 60], [300, 10, 304, 14]], np.float64)
+    truth = GroundTruth(["a", "b"], [faces, faces[:0]], {"medium": [np.array([True] * 3 + [False]), np.zeros(0, bool)]})
+    boxes = np.concatenate([FACE, FACE + [[2, 2, 2, 2, -0.2]], moved(400), FACE + [[90, 90, 90, 90, -0.6]]])
+    one = Predictions("float", {"b": FACE, "a": boxes.astype(np.float32)}, {}, {})
+    assert mistakes(one, truth) == [Mistakes("a", missed=2, false_alarms=1, faces=3), Mistakes("b", 0, 1, 0)]
+
+
+@needs_gcc
+def test_a_killed_evaluation_goes_on_and_leaves_no_process_behind(shared_data: Path, tmp_path: Path) -> None:
+    """Its workers hold its output open: that the output ends shows that they do."""
+    program = f"""
+import os, signal
+from pathlib import Path
+from hil.bench.evaluate import Task, evaluate_model
+def step(what, done):
+    if done > 0.2:
+        os.kill(os.getpid(), signal.SIGKILL)
+if __name__ == "__main__":
+    data, store = Path({str(shared_data / "faces")!r}), Path({str(tmp_path)!r})
+    evaluate_model(Task({M4!r}, data, ("native",), jobs=2, limit=8, store=store), step)
+"""
+    (tmp_path / "killed.py").write_text(program)
+    killed = subprocess.run([sys.executable, tmp_path / "killed.py"], capture_output=True, timeout=300)
+    assert killed.returncode == -signal.SIGKILL
+    kept = [json.loads(line)["photo"] for line in next(tmp_path.glob("*.jsonl")).read_text().splitlines()[1:]]
+    assert len(kept) == 2
+    (found,) = evaluate_model(Task(M4, shared_data / "faces", ("native",), limit=8, store=tmp_path))
+    assert len(found.boxes) == 8 and list(found.precision) == ["easy", "medium", "hard"]
+    lines = next(tmp_path.glob("*.jsonl")).read_text().splitlines()[1:]
+    assert [json.loads(line)["photo"] for line in lines[:2]] == kept and len(lines) == 8, "what was there stayed"
 
 
 def test_a_photo_that_is_missing_is_named(shared_data: Path, tmp_path: Path) -> None:

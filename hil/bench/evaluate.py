@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -148,12 +151,21 @@ def _start_worker(task: Task, way: str, firmware: Firmware | None) -> None:
     import torch
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the first process ends the others
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(1)
     network = weights.load(zoo.find(task.model))
     assert isinstance(network, Detector)
     _Worker.folder = task.data / "WIDER_val" / "images"
     _Worker.mode = "L" if network.spec.input_shape[0] == 1 else "RGB"
     _Worker.detect = _detector(task, way, network, firmware)
+
+
+def _end_with_parent() -> None:
+    """Ends a worker whose first process was killed: it would wait for photos for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _one_photo(name: str) -> tuple[str, np.ndarray, float]:

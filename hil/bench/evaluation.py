@@ -12,6 +12,8 @@ import numpy as np
 
 from hil.bench.compare import CONFIDENT, OVERLAP, Boxes, differing_boxes, iou, unmatched
 from hil.bench.run import make_folder
+from hil.training.ap import MATCH_IOU
+from hil.training.evaluate import GroundTruth
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,32 @@ def _score_change(boxes: Boxes, others: Boxes) -> float:
     overlaps = iou(confident, others)
     nearest, is_there = overlaps.argmax(1), overlaps.max(1) >= OVERLAP
     return float(np.abs(confident[:, 4] - others[nearest, 4])[is_there].max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """What one way got wrong on one photo.
+
+    missed: faces without a confident box that overlaps them by half; false_alarms: confident boxes without a face.
+    """
+
+    photo: str
+    missed: int
+    false_alarms: int
+    faces: int
+
+
+def mistakes(one: Predictions, truth: GroundTruth, difficulty: str = "medium") -> list[Mistakes]:
+    """Of every photo, the most first; missed ones are counted among the faces of a difficulty."""
+    places = {name: i for i, name in enumerate(truth.names)}
+    found = []
+    for name, boxes in one.boxes.items():
+        faces, counted = truth.faces[places[name]], truth.counted[difficulty][places[name]]
+        confident = boxes[boxes[:, 4] >= CONFIDENT]
+        overlap = iou(confident, faces) >= MATCH_IOU
+        missed = int((~overlap.any(0) & counted).sum())
+        found.append(Mistakes(name, missed, int((~overlap.any(1)).sum()), int(counted.sum())))
+    return sorted(found, key=lambda m: (-m.missed - m.false_alarms, m.photo))
 
 
 @dataclass
