@@ -31,7 +31,11 @@ class CostModel(Protocol):
     """How many cycles a block costs. One instance serves one board."""
 
     name: str
-    hook_address: int  # of a native block hook that begins with blockhook.enter()
+
+    @property
+    def hook_address(self) -> int:
+        """Of a native block hook that begins with blockhook.enter()."""
+        ...
 
     @property
     def problem(self) -> HilError | None:

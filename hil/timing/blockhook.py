@@ -9,10 +9,10 @@ of flash and of SRAM) and the simulated board's own tables.
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import carray, njit, types
 from unicorn import arm_const
 
-from hil.timing.native import INTERNAL, as_integer, as_pointer, call_block, call_reg_read, call_stop
+from hil.timing.native import INTERNAL, as_integer, as_pointer, call_block, call_reg_read, call_stop, hook
 
 HOOK_SIGNATURE = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
 LENGTH = 1 << 26  # of the view that a hook takes on the state; only numba wants it, the array is as long as need be
@@ -227,16 +227,16 @@ def enter(uc, s, address, size):  # type: ignore[no-untyped-def]
     return entry
 
 
-@cfunc(HOOK_SIGNATURE, cache=True)
-def _on_clock_access(uc, address, size, user_data):  # type: ignore[no-untyped-def]
+@hook(HOOK_SIGNATURE)
+def on_clock_access(uc, address, size, user_data):  # type: ignore[no-untyped-def]
     """A code hook on one instruction: note its address, so that a clock it reads can tell the cycle it is read at."""
     s = carray(user_data, (LENGTH,), np.uint64)
     s[EXACT_PC] = address
     s[EXACT_BLOCK] = s[BLOCKS]
 
 
-@cfunc(HOOK_SIGNATURE, cache=True)
-def _on_late_check(uc, address, size, user_data):  # type: ignore[no-untyped-def]
+@hook(HOOK_SIGNATURE)
+def on_late_check(uc, address, size, user_data):  # type: ignore[no-untyped-def]
     """A code hook on one instruction: user_data is the address of two words, the state's address and the check."""
     words = carray(user_data, (2,), np.uint64)
     s = carray(as_pointer(np.int64(words[0])), (LENGTH,), np.uint64)
@@ -246,7 +246,3 @@ def _on_late_check(uc, address, size, user_data):  # type: ignore[no-untyped-def
         s[SUSPECT] = address
         s[DEADLINE] = np.uint64(0)  # under an IT Unicorn takes a stop back: the next block's hook repeats it
         stop(uc, s, STOP_LATE)
-
-
-CLOCK_ACCESS_HOOK = int(_on_clock_access.address or 0)
-LATE_CHECK_HOOK = int(_on_late_check.address or 0)

@@ -9,10 +9,10 @@ use.
 # mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
-from numba import cfunc, njit, types
+from numba import njit, types
 
 from hil.timing.layout import *
-from hil.timing.native import INTERNAL, as_words
+from hil.timing.native import INTERNAL, as_words, hook
 
 ARENA_POINTER = types.CPointer(types.int64)
 SIGNATURE_OF_WORK = types.void(types.int64, ARENA_POINTER)
@@ -260,7 +260,7 @@ def _keep_state(m, next_address):
     return fresh
 
 
-@cfunc(SIGNATURE_OF_WORK, cache=True)
+@hook(SIGNATURE_OF_WORK)
 def work_out(next_address, m):
     """Work out what the exit in ARGUMENT costs and leads to: its node's block, the flow then going to next_address."""
     known = m[ARGUMENT]

@@ -17,6 +17,7 @@ from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2
 from hil.board import Board
 from hil.errors import HilError
 from hil.timing import rules as catalogue
+from hil.timing.compiled import work_out
 from hil.timing.engine import Engine, Mode
 from hil.timing.figures import Figures
 from hil.timing.flash import FlashSettings
@@ -52,6 +53,7 @@ class Core:
         rules: frozenset[str] = catalogue.ALL,
         wait_states: int = 0,
     ) -> None:
+        work_out.compile_meanwhile()
         self._program, self._board = program, board
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)

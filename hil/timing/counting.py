@@ -7,11 +7,11 @@ called. Calls are BL and BLX; a branch to the address behind the innermost call 
 # mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
-from numba import cfunc, types
+from numba import types
 
 from hil.timing.compiled import ARENA_POINTER, mix
 from hil.timing.layout import F_CALLS, F_RETURNS, N_END, N_LEAVES, PROFILE, X_NODE
-from hil.timing.native import as_words
+from hil.timing.native import as_words, hook
 
 # -- words of the table
 CONTEXT, CONTEXT_COUNT, DEPTH, COUNTED, IS_FULL = range(5)
@@ -24,7 +24,7 @@ TABLE_WORDS = COUNTS + (2 << COUNT_BITS)
 CONTEXT_SHIFT = 40
 
 
-@cfunc(types.void(types.int64, types.int64, ARENA_POINTER), cache=True)
+@hook(types.void(types.int64, types.int64, ARENA_POINTER))
 def count(exit_, next_address, m):
     """A block has run and left by an exit for next_address."""
     p = as_words(m[PROFILE])

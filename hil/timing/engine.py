@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2.1.4
 
 from hil.errors import HilError
@@ -27,6 +28,7 @@ from hil.timing.trace import effective_address
 Mode = Literal["full", "fast"]
 Read = Callable[[int, int], bytes]
 _NO_DEADLINE = 1 << 62
+_LINE_WORDS = 8
 _BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 
 
@@ -60,7 +62,7 @@ class Engine:
         self._conditional: set[int] = set()
         self.problem: HilError | None = None
         self.before_forgetting: Callable[[], None] = lambda: None  # a profile takes its counts then
-        self.arena = np.zeros(at.ARENA_WORDS, np.int64)
+        self.arena = _aligned_words(at.ARENA_WORDS)
         self._pointer = self.arena.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
         self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget), _BLOCK(self._set_flash)
         self._watched: dict[int, tuple[int, int]] = {}
@@ -82,7 +84,9 @@ class Engine:
         }
         for word, function in functions.items():
             m[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
-        m[at.FN_WORK_OUT], m[at.FN_LOOK] = int(work_out.address or 0), int(look.address or 0)
+        m[at.FN_LOOK] = look.address if self.mode == "full" else 0
+        self._on_block = on_block.ctypes
+        m[at.FN_WORK_OUT] = work_out.address  # the last: a second process may be at it
         m[at.ARENA] = m.ctypes.data
         m[at.DEADLINE] = _NO_DEADLINE
         m[at.STATE] = at.START_STATE
@@ -146,7 +150,7 @@ class Engine:
     def border(self, address: int, size: int = 0) -> None:
         """Do as the block hook: the running block has gone to an address, where a block of `size` bytes runs next."""
         deadline, self.arena[at.DEADLINE] = int(self.arena[at.DEADLINE]), _NO_DEADLINE
-        on_block.ctypes(None, address, size, self._pointer)
+        self._on_block(None, address, size, self._pointer)
         self.arena[at.DEADLINE] = deadline
 
     def finish(self, target: int) -> None:
@@ -317,6 +321,13 @@ class Engine:
             return at.ROW_TABLE + offset
         offset = (address - at.RAM_ORIGIN) // 2
         return at.ROW_TABLE + at.FLASH_HALFWORDS + offset if 0 <= offset < at.RAM_HALFWORDS else None
+
+
+def _aligned_words(count: int) -> NDArray[np.int64]:
+    """Zeros that begin at a line of this computer's cache, so that nodes, exits and rows do not straddle two."""
+    words = np.zeros(count + _LINE_WORDS, np.int64)
+    skipped = -(words.ctypes.data // 8) % _LINE_WORDS
+    return words[skipped : skipped + count]
 
 
 def _may_pair(before: Instruction | None, after: Instruction | None) -> bool:

@@ -9,13 +9,23 @@ access): so data addresses are worked out from the registers before the instruct
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import carray, njit, types
 
 from hil.timing import blockhook
 from hil.timing.compiled import ARENA_POINTER, mix, table_entry
 from hil.timing.layout import *
 from hil.timing.memo import begin, settle
-from hil.timing.native import INTERNAL, as_integer, as_words, call_block, call_hook, call_look, call_reg_read, call_stop
+from hil.timing.native import (
+    INTERNAL,
+    as_integer,
+    as_words,
+    call_block,
+    call_hook,
+    call_look,
+    call_reg_read,
+    call_stop,
+    hook,
+)
 
 # words of blockhook's state that the model keeps
 ARENA_WORD = blockhook.MODEL  # the arena's address
@@ -105,7 +115,7 @@ def _access(m, row, address):
     return slave | extra << EXTRA_SHIFT | missing << MISS_SHIFT
 
 
-@cfunc(types.void(types.int64, types.int64, ARENA_POINTER), cache=True)
+@hook(types.void(types.int64, types.int64, ARENA_POINTER))
 def look(uc, row, m):
     """An instruction whose cost depends on the run is about to execute: find out."""
     needs = m[row + R_NEEDS]
@@ -123,7 +133,7 @@ def look(uc, row, m):
     m[SIGNATURE] = mix(m[SIGNATURE], row | m[row + R_DYNAMIC] << 40)
 
 
-@cfunc(SIGNATURE_OF_HOOK, cache=True)
+@hook(SIGNATURE_OF_HOOK)
 def on_block(uc, address, size, m):
     """User data is the arena: for a core with nothing around it (hil.timing.cycles). Size 0: no block follows."""
     at = np.int64(address)
@@ -134,7 +144,7 @@ def on_block(uc, address, size, m):
         begin(m, at, np.int64(size), link)
 
 
-@cfunc(SIGNATURE_OF_HOOK, cache=True)
+@hook(SIGNATURE_OF_HOOK)
 def on_instruction(uc, address, size, m):
     """User data is the arena."""
     entry = table_entry(m, np.int64(address))
@@ -142,7 +152,7 @@ def on_instruction(uc, address, size, m):
         call_look(m[FN_LOOK], as_integer(uc), entry & ~LOOKED_AT, m[ARENA])
 
 
-@cfunc(blockhook.HOOK_SIGNATURE, cache=True)
+@hook(blockhook.HOOK_SIGNATURE)
 def on_board_block(uc, address, size, user_data):
     """User data is the simulated board's state (hil.timing.blockhook)."""
     s = as_words(as_integer(user_data))
@@ -162,7 +172,7 @@ def on_board_block(uc, address, size, user_data):
     s[blockhook.PREV_END] = at + np.int64(size)
 
 
-@cfunc(blockhook.HOOK_SIGNATURE, cache=True)
+@hook(blockhook.HOOK_SIGNATURE)
 def on_board_instruction(uc, address, size, user_data):
     """User data is the simulated board's state."""
     m = as_words(as_words(as_integer(user_data))[ARENA_WORD])

@@ -111,10 +111,10 @@ EXIT_STRIDE = 8
 EXITS = NODE_HASH + (2 << NODE_BITS)
 EXIT_HASH = EXITS + (EXIT_STRIDE << EXIT_BITS)
 
-# -- a row; the first eight words are what every execution reads
-R_SIZE, R_COST, R_CLASS, R_ADDRESS, R_FLAGS, R_DYNAMIC, R_STAMP, R_BASE_BACK = range(8)
-R_FP, R_DELAY, R_FIXED, R_NEEDS, R_BASE, R_INDEX, R_SHIFT, R_OFFSET = range(8, 16)
-R_UNIT, R_BYTES = 16, 17
+# -- a row; the first eight words, a line of this computer's cache, are what hooks.look goes by each time
+R_NEEDS, R_STAMP, R_DYNAMIC, R_BASE, R_INDEX, R_SHIFT, R_OFFSET, R_UNIT = range(8)
+R_SIZE, R_COST, R_CLASS, R_ADDRESS, R_FLAGS, R_BASE_BACK, R_FP, R_DELAY = range(8, 16)
+R_FIXED, R_BYTES = 16, 17
 R_FUNCTION, R_DATA, R_OWN_ADDRESS = 18, 19, 20  # what NEED_CALL calls
 R_HALFWORDS = 21  # that an access moves, where the board has SDRAM; else 0
 ROW_STRIDE = 24

@@ -9,6 +9,7 @@ import unicorn
 from hil.errors import HilError
 from hil.timing import blockhook, hooks
 from hil.timing import rules as catalogue
+from hil.timing.compiled import work_out
 from hil.timing.engine import Engine, Mode
 from hil.timing.figures import DOCUMENTED, Figures
 
@@ -25,13 +26,16 @@ class ModelledCycles:
     entry of the block now running.
     """
 
-    hook_address: int = hooks.on_board_block.address or 0
-
     def __init__(
         self, mode: Mode = "fast", rules: frozenset[str] = catalogue.ALL, figures: Figures = DOCUMENTED
     ) -> None:
         self.name: str = mode
         self._mode, self._rules, self._figures = mode, rules, figures
+        work_out.compile_meanwhile()
+
+    @property
+    def hook_address(self) -> int:
+        return hooks.on_board_block.address
 
     def attach(self, machine: Machine) -> None:
         uc = machine.uc
@@ -42,7 +46,7 @@ class ModelledCycles:
         )  # fmt: skip
         machine.state[hooks.ARENA_WORD] = self.engine.arena.ctypes.data
         if self._mode == "full":
-            machine.add_native_hook(unicorn.UC_HOOK_CODE, hooks.on_board_instruction.address or 0, *_EVERYWHERE)
+            machine.add_native_hook(unicorn.UC_HOOK_CODE, hooks.on_board_instruction.address, *_EVERYWHERE)
 
     def reset(self) -> None:
         """The core was reset: the caches are empty, and code may have been loaded."""

@@ -1,19 +1,71 @@
-"""Calls from compiled hooks to native functions known by address.
+"""Hooks: functions that native code calls by their address, and calls from them to native functions known by address.
 
-A ctypes function object would do, but numba cannot cache a function on disk that holds one: the address may differ next
-time.
+A ctypes function object would do for the latter, but numba cannot cache a function on disk that holds one: the address
+may differ next time.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import types
+from numba import cfunc, types
+from numba.core.caching import FunctionCache
 from numba.extending import intrinsic
 
 # of functions that only compiled functions call: half of the time to compile goes into the wrappers left out
 INTERNAL: dict[str, Any] = {"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+# otherwise every call of a hook would test whether Python has an exception to raise: 5 % of the simulated board's speed
+_HOOK: dict[str, Any] = {"cache": True, "error_model": "numpy", "forceinline": True}
+
+
+class Hook:
+    """A function for native code to call: compiled, or loaded from numba's cache, when it is first asked for."""
+
+    def __init__(self, signature: Any, function: Callable[..., Any]) -> None:
+        self.function = function
+        self._signature = signature
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def compile_meanwhile(self) -> None:
+        """Have a second process compile it into numba's cache, where it is not yet and there is a core to spare."""
+        if self._process is None and not self._is_cached() and (os.cpu_count() or 1) > 1:
+            module, name = self.function.__module__, self.function.__name__
+            order = [sys.executable, "-c", f"from {module} import {name}; {name}.compiled"]
+            self._process = subprocess.Popen(order, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def _is_cached(self) -> bool:
+        """Whether numba's cache knows the function; if that is of another machine, it will be compiled here."""
+        index = f"*.{self.function.__name__}-{self.function.__code__.co_firstlineno}.*.nbi"
+        return any(Path(FunctionCache(self.function).cache_path).glob(index))
+
+    @cached_property
+    def compiled(self) -> Any:
+        """What numba made of it; a second process that compiles it is waited for."""
+        if self._process is not None:
+            self._process.wait()
+        return cfunc(self._signature, **_HOOK)(self.function)
+
+    @property
+    def address(self) -> int:
+        return int(self.compiled.address)
+
+    @property
+    def ctypes(self) -> Any:
+        """For Python to call it."""
+        return self.compiled.ctypes
+
+
+def hook(signature: Any) -> Callable[[Callable[..., Any]], Hook]:
+    """Makes a Hook of a function of that signature."""
+    return lambda function: Hook(signature, function)
+
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 

@@ -87,7 +87,7 @@ class Profiler:
         engine.forget_results()  # what was worked out before was not written down
         m[at.PROFILE], m[at.TRACE] = self._table.ctypes.data, self._trace.ctypes.data
         m[at.FN_WORK_OUT] = ctypes.cast(self._work, ctypes.c_void_p).value or 0
-        m[at.FN_COUNT] = int(counting.count.address or 0)
+        m[at.FN_COUNT] = counting.count.address
         engine.before_forgetting = self._harvest
 
     def take(self) -> Profile:
@@ -96,7 +96,7 @@ class Profiler:
         engine.before_forgetting = lambda: None
         self._harvest()
         m[at.FN_COUNT] = m[at.TRACE] = m[at.PROFILE] = 0
-        m[at.FN_WORK_OUT] = int(work_out.address or 0)
+        m[at.FN_WORK_OUT] = work_out.address
         if self._table[counting.IS_FULL]:
             raise HilError("the profile has too many different blocks and calls for its table: profile less at once")
         return self._profile

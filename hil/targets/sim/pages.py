@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import numpy as np
 import unicorn
-from numba import boolean, carray, cfunc, types
+from numba import boolean, carray, types
 from unicorn import arm_const
 
 from hil.targets.sim import unicorn_api
-from hil.timing.native import as_integer, call_reg_read, call_reg_write
+from hil.timing.native import as_integer, call_reg_read, call_reg_write, hook
 
 PAGE = 4096  # Unicorn's default for this core, 1 KB, makes it miss its table of pages all the time
 _SHIFT = 12
@@ -33,7 +33,7 @@ _XPSR, _EPSR_AND_GE = arm_const.UC_ARM_REG_XPSR, arm_const.UC_ARM_REG_EAPSR_G
 _GE_AND_THUMB = 0x010F_0000  # the bits that stay; IT[7:2] and IT[1:0] go
 
 
-@cfunc(boolean(types.voidptr, types.uint64, types.uint32, types.voidptr, types.voidptr), cache=True)
+@hook(boolean(types.voidptr, types.uint64, types.uint32, types.voidptr, types.voidptr))
 def _on_new_page(uc, address, access, result, user_data):  # type: ignore[no-untyped-def]
     """uc_cb_tlbevent_t: fill in {uint64 physical address, uint32 rights}. user_data: the hook's words.
 
@@ -65,4 +65,4 @@ class Pages:
         self._words = np.zeros(_IS_CODE + _PAGES, np.int64)
         self._words[_REG_READ], self._words[_REG_WRITE] = unicorn_api.REG_READ, unicorn_api.REG_WRITE
         uc.ctl_set_tlb_mode(unicorn.UC_TLB_VIRTUAL)  # type: ignore[attr-defined]
-        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_TLB_FILL, _on_new_page.address or 0, self._words.ctypes.data)
+        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_TLB_FILL, _on_new_page.address, self._words.ctypes.data)

@@ -35,7 +35,7 @@ class WatchedInstructions:
         for check in wanted:
             words = np.array([self._table.address, check.word], np.uint64)
             self._late[check.pc] = words  # kept: the hook holds its address
-            self._hook(hook.LATE_CHECK_HOOK, int(words.ctypes.data), check.pc)
+            self._hook(hook.on_late_check.address, int(words.ctypes.data), check.pc)
         return bool(wanted)
 
     def late_kind(self, pc: int) -> int:
@@ -55,7 +55,7 @@ class WatchedInstructions:
             if access in self._clock_accesses:
                 raise RuntimeError(f"the instruction at {access:#x} reads a clock and its hook did not run")
             self._clock_accesses.add(access)
-            self._hook(hook.CLOCK_ACCESS_HOOK, self._table.address, access)
+            self._hook(hook.on_clock_access.address, self._table.address, access)
 
     def _hook(self, function: int, user_data: int, pc: int) -> None:
         if self._model.watch(pc, function, user_data):
