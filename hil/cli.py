@@ -162,8 +162,24 @@ def plan(model: Model, board: BoardName = "stm32f407_disco") -> None:
 
 
 @app.command()
-def models() -> None:
-    """Every network: parameters, operations and peak RAM as the paper counts them, beside its figures."""
+def models(
+    networks: Annotated[
+        list[str] | None, typer.Argument(metavar="NETWORK", help="With --measure: only these.", show_default=False)
+    ] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Build and run each; print rows of docs/models.md.")
+    ] = False,
+    checkpoints: Annotated[Path | None, typer.Option(metavar="DIR", help="With NETWORK.safetensors to take.")] = None,
+    data: Annotated[Path | None, typer.Option(metavar="DIR", help="WIDER FACE, for AP of trained networks.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that evaluate at once.")] = 1,
+) -> None:
+    """Every network: parameters, operations and peak RAM as the paper counts them, beside its figures.
+
+    With --measure, what each takes on its board: RAM, flash, cycles and layers that are not the integer reference's.
+    """
+    if measure:
+        _measure(networks or [], checkpoints, data, jobs)
+        return
     from hil.bench.models import models_table
     from hil.reference.paper import entries
 
@@ -173,6 +189,18 @@ def models() -> None:
             step("counting", i / len(known))
             found.append((entry, entry.costs()))
     console.print(models_table(found))
+
+
+def _measure(networks: list[str], checkpoints: Path | None, data: Path | None, jobs: int) -> None:
+    from hil.bench.measuring import HEADER, measure, row
+
+    is_exact = []
+    console.print(HEADER, soft_wrap=True, highlight=False, markup=False)
+    with progress() as step:
+        for found in measure(networks, checkpoints, data, jobs, step):
+            console.print(row(found), soft_wrap=True, highlight=False, markup=False)
+            is_exact.append(found.run.bit_exact)
+    _leave(iter(is_exact))
 
 
 @app.command()

@@ -7,5 +7,6 @@ session.py  one target, booted: runs and taps               batch.py     image f
 compare.py  device against references                       classify.py  the same for classifiers
 judge.py    measurements and the verdict                    limits.py    which measurement may be how large
 run.py      what a run found, as run.json                   report.py, terminal.py    the same for people
-doctor.py   what this machine can do
+models.py, measuring.py  every network beside the paper     evaluate.py, evaluation.py  average precision on a data set
+seeding.py  weights for networks without any                doctor.py    what this machine can do
 """

@@ -60,7 +60,7 @@ def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
     connection = options(job.target, job.at, "fast" if both else job.timing)
     step("reading the model and the images", 0)
     spec = model_spec(job.model)
-    limits = load_limits(board, spec.name, job.limits)
+    limits = load_limits(board, spec.name, job.limits, job.kernels)
     photos = [load_photo(path, spec, job.fit) for path in job.images]
     step(f"building {spec.name} for {board.name if job.target != NATIVE else 'the host'}", 0)
     firmware = firmware_for(job)

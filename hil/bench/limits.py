@@ -4,7 +4,9 @@ Limits are tables in TOML, a section a model ("default" for all), a measurement'
 platforms/<board>/limits.toml holds a board's; a file given by the user is laid over it:
 
     [rnnpool_face_m4]
-    "cycles.total" = 300_000_000
+    "cycles.total" = 130_000_000
+
+A build with other kernels than the fast ones also has the limits of "MODEL/KERNELS", which come last.
 """
 
 from __future__ import annotations
@@ -36,23 +38,24 @@ class Measurement:
         return self.limit is None or self.value <= self.limit
 
 
-def load_limits(board: Board, model: str, override: Path | None = None) -> Limits:
+def load_limits(board: Board, model: str, override: Path | None = None, kernels: str = "fast") -> Limits:
     """The limits of a model on a board, by measurement name. Raises HilError where a file is no table of numbers."""
-    limits = _read(board.folder / "limits.toml", model) if (board.folder / "limits.toml").exists() else {}
+    sections = ("default", model, f"{model}/{kernels}")
+    limits = _read(board.folder / "limits.toml", sections) if (board.folder / "limits.toml").exists() else {}
     if override is not None:
-        limits |= _read(override, model)
+        limits |= _read(override, sections)
     return limits
 
 
-def _read(path: Path, model: str) -> Limits:
+def _read(path: Path, sections: tuple[str, ...]) -> Limits:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise HilError(f"cannot read the limits {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HilError(f'{path} is not TOML ({error}): write [{model}], then "cycles.total" = 1e8') from error
+        raise HilError(f'{path} is not TOML ({error}): write [{sections[1]}], then "cycles.total" = 1e8') from error
     limits: Limits = {}
-    for section in ("default", model):
+    for section in sections:
         for name, limit in table.get(section, {}).items():
             if isinstance(limit, bool) or not isinstance(limit, int | float):
                 raise HilError(f"{path}, [{section}] {name}: the limit is {limit!r}, expected a number")
