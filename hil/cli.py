@@ -257,7 +257,7 @@ def quantise(
 @app.command()
 def train(
     model: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name.", show_default=False)],
-    data: DataFolder,
+    data: Annotated[Path, typer.Option("--data", "-d", metavar="DIR", help="The data set.", show_default=False)],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for checkpoints, log, plot.", show_default="build/training")
     ] = BUILD / "training",
@@ -275,7 +275,7 @@ def train(
         bool, typer.Option("--quantise-aware", help="Fine-tune --start with the firmware's rounding.")
     ] = False,
 ) -> None:
-    """Train a network on WIDER FACE."""
+    """Train a face detector on WIDER FACE, or a classifier on Visual Wake Words (DIR/annotations, DIR/all2014)."""
     from hil.training.command import train_command
 
     checkpoint = train_command(

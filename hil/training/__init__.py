@@ -1,5 +1,6 @@
-"""Training and evaluation of the face detectors on WIDER FACE.
+"""Training and evaluation: the face detectors on WIDER FACE, the classifiers on Visual Wake Words.
 
+faces.py, people.py  what the two kinds learn from and are judged by (lesson.py)
 wider.py    photos and boxes, official layout     augment.py   crops that keep small faces learnable
 matching.py anchors to faces                      losses.py    focal and localisation loss
 recipe.py   every constant of a training          recipes/     what is particular to a network

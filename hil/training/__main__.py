@@ -14,9 +14,9 @@ def main() -> int:
     """Run a command; 2 and one line for the user's errors."""
     parser = argparse.ArgumentParser(prog="python -m hil.training")
     commands = parser.add_subparsers(dest="command", required=True)
-    train = commands.add_parser("train", help="train a network on WIDER_train")
+    train = commands.add_parser("train", help="train a network: detectors on WIDER FACE, classifiers on VWW")
     train.add_argument("model")
-    train.add_argument("--data", type=Path, required=True, help="folder in WIDER FACE's official layout")
+    train.add_argument("--data", type=Path, required=True, help="folder of WIDER FACE, or of Visual Wake Words")
     train.add_argument("--out", type=Path, default=Path("build/training"))
     train.add_argument("--images", type=int, help="images seen at the schedule's end")
     train.add_argument("--minutes", type=float, help="bring the end forward to take no longer")

@@ -1,6 +1,7 @@
 """Training batches, each a function of the seed and its number: a resumed training sees what it would have seen."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,6 +51,6 @@ class Batches(Dataset[Batch]):
         return view * np.asarray(scale, np.float32), labels, offsets
 
 
-def loader(batches: Batches, first: int, last: int, workers: int = 1) -> DataLoader:
+def loader(batches: Dataset[Any], first: int, last: int, workers: int = 1) -> DataLoader:
     """The batches from first to last, made ahead by so many processes beside the training."""
     return DataLoader(batches, batch_size=None, sampler=range(first, last), num_workers=workers, prefetch_factor=8)

@@ -16,14 +16,14 @@ from torch import Tensor, nn
 
 from hil.errors import HilError
 from hil.reference.blocks import ConvBnRelu6, L2Norm, MbConv
-from hil.reference.networks import Detector
+from hil.reference.catalogue import Network
 from hil.reference.rnnpool import RnnPool
 
 UNSIGNED, SIGNED = (0, 255), (-128, 127)
 STATE_RANGE = 127 / 128  # of RNNPool's output, whose scale is always 1/128
 
 
-def quantise_aware(network: Detector, ranges: Mapping[str, float]) -> None:
+def quantise_aware(network: Network, ranges: Mapping[str, float]) -> None:
     """Make a network round from now on, in place; its parameters and their names stay.
 
     ranges: the calibrated ones of its checkpoint. Raises HilError where a tensor has none.
@@ -48,7 +48,7 @@ def keep_statistics(network: nn.Module) -> None:
             module.eval()
 
 
-def rounded_outputs(network: Detector) -> Iterator[tuple[str, nn.Module, tuple[int, int]]]:
+def rounded_outputs(network: Network) -> Iterator[tuple[str, nn.Module, tuple[int, int]]]:
     """The modules whose outputs the firmware holds in 8 bits: its tensor's name, the module, the integers' limits."""
     for path, module in network.named_modules():
         name = _tensor(path)

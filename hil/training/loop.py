@@ -16,23 +16,22 @@ from torch import Tensor
 
 from hil.errors import HilError
 from hil.reference import weights
-from hil.reference.networks import Detector, build
+from hil.reference.catalogue import Network, build
+from hil.reference.networks import Detector
 from hil.reference.rnnpool import RnnPool
-from hil.training.ap import average_precision
-from hil.training.batches import Batches, loader
-from hil.training.detect import float_detector
+from hil.training.batches import loader
 from hil.training.device import Device
+from hil.training.faces import face_losses
 from hil.training.fake_quantise import keep_statistics, quantise_aware
-from hil.training.losses import box_loss, focal_loss
+from hil.training.lesson import Lesson, lesson_for
 from hil.training.memory import keep_freed_memory
+from hil.training.people import class_losses
 from hil.training.plot import plot_history
 from hil.training.recipe import Recipe, Schedule, load_recipe
-from hil.training.wider import Photos, as_planes, open_photos
 
 log = logging.getLogger(__name__)
 
 SAVE_EVERY = 1600  # images: about a minute, the most that an interrupted training loses
-HOLDOUT_SIZES = (16, 8, 4)  # AP of faces of at least so many pixels of a 320 wide input; roughly easy, medium, hard
 IMAGE_LEVELS = 64.0  # about the standard deviation of a photo's grey levels
 
 
@@ -43,8 +42,8 @@ class Training:
     device: where it runs; ranges: of the activations, where it learns to live with rounding.
     """
 
-    network: Detector
-    average: Detector  # exponential moving average of the network, batch-norm statistics too
+    network: Network
+    average: Network  # exponential moving average of the network, batch-norm statistics too
     optimiser: torch.optim.Optimizer
     recipe: Recipe
     schedule: Schedule
@@ -135,7 +134,7 @@ def _ranges(start: Path | None) -> dict[str, float]:
     return ranges
 
 
-def _parameter_groups(network: Detector, recipe: Recipe) -> list[dict[str, Any]]:
+def _parameter_groups(network: Network, recipe: Recipe) -> list[dict[str, Any]]:
     """Parameters with their decay. Where RNNPool reads an image of unscaled levels, its W learns in steps as small.
 
     It also starts that small: grey levels in the hundreds would drive every gate into saturation.
@@ -170,13 +169,16 @@ def train(
     device: Device | None = None,
     is_quantised: bool = False,
 ) -> Path:
-    """Train a network on DIR/WIDER_train and return the chosen checkpoint, out/<name>.safetensors.
+    """Train a network on DIR and return the chosen checkpoint, out/<name>.safetensors.
+
+    data: WIDER FACE for a face detector (hil.training.faces), Visual Wake Words for a classifier (hil.training.people).
 
     images: where the schedule ends (the recipe's if None); a resumed training may move it. minutes: bring the end
     forward so that the training takes no longer. start: a checkpoint to begin with, for which the rate rises and
     falls again (a warm restart: Loshchilov and Hutter, SGDR, 2017). out also gets state.pt (for is_resumed),
-    history.json and curve.png. device: the CPU unless one is given. is_quantised: fine-tune start with the firmware's
-    rounding; the checkpoint then has start's ranges.
+    history.json, curve.png and <name>-last.safetensors, the average as it was last, for a next round to start with.
+    device: the CPU unless one is given. is_quantised: fine-tune start with the firmware's rounding; the checkpoint
+    then has start's ranges.
     Raises HilError for unusable data, an unknown network, or a state of another recipe.
     """
     keep_freed_memory()
@@ -189,36 +191,25 @@ def train(
     if images is not None:
         training.images = images
         training.schedule = training.schedule.retargeted(training.seen, images)
-    photos = open_photos(data, "train", training.network.spec.input_shape[0] == 1, cache)
+    lesson = lesson_for(training.network.spec, data, recipe, seed, cache)
     out.mkdir(parents=True, exist_ok=True)
-    held_out = np.arange(0, len(photos), recipe.holdout_every)
-    chosen = np.array([i for i in np.setdiff1d(np.arange(len(photos)), held_out) if len(photos.annotations[i].boxes)])
-    batches = Batches(photos, chosen, training.network.spec, recipe, seed)
     workers = max(1, threads - 1) if training.device.is_gpu else 1
-    _run(training, batches, held_out, out, minutes, report_every, workers)
+    _run(training, lesson, out, minutes, report_every, workers)
     return out / f"{name}.safetensors"
 
 
-def _run(
-    training: Training,
-    batches: Batches,
-    held_out: np.ndarray,
-    out: Path,
-    minutes: float | None,
-    report_every: int,
-    workers: int,
-) -> None:
+def _run(training: Training, lesson: Lesson, out: Path, minutes: float | None, report_every: int, workers: int) -> None:
     """Train to the schedule's end; save every SAVE_EVERY images and report every report_every."""
     started, seconds_before = time.monotonic(), training.seconds
     lap, lap_seen, reported = started, training.seen, training.seen
-    losses: list[tuple[float, float]] = []
+    losses: list[tuple[float, ...]] = []
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, refresh_per_second=1) as progress:
         task = progress.add_task("training", total=training.schedule.end, completed=training.seen)
-        for inputs, labels, offsets in loader(batches, training.seen // training.recipe.batch, 1 << 40, workers):
+        for batch in loader(lesson.batches, training.seen // training.recipe.batch, 1 << 40, workers):
             is_last = training.seen >= training.schedule.end
             if not is_last:
-                losses.append(step(training, inputs, labels, offsets))
+                losses.append(step(training, *batch))
                 progress.update(task, completed=training.seen, total=training.schedule.end)
                 is_last = training.seen >= training.schedule.end
             if training.seen - lap_seen < SAVE_EVERY and not is_last:
@@ -227,7 +218,7 @@ def _run(
             speed = (training.seen - lap_seen) / (now - lap)
             training.seconds = seconds_before + now - started
             if losses and (is_last or training.seen - reported >= report_every):
-                report(training, batches.photos, held_out, np.mean(losses, 0), speed, out)
+                report(training, lesson, np.mean(losses, 0), speed, out)
                 reported, losses = training.seen, []
             elif minutes is not None:
                 training.schedule = _brought_forward(training, 60 * minutes - (now - started), speed)
@@ -249,28 +240,32 @@ def _brought_forward(training: Training, seconds_left: float, speed: float) -> S
     return training.schedule.retargeted(training.seen, round(training.schedule.end * (1 - share) + wanted * share))
 
 
-def step(training: Training, inputs: Tensor, labels: Tensor, offsets: Tensor) -> tuple[float, float]:
-    """One optimiser step and the moving average's. Returns the confidence and box losses; raises HilError for NaN."""
+def step(training: Training, inputs: Tensor, *targets: Tensor) -> tuple[float, ...]:
+    """One optimiser step and the moving average's. Returns the losses of losses_of; raises HilError for NaN."""
     recipe, network = training.recipe, training.network
-    inputs, labels, offsets = (part.to(training.device.name, non_blocking=True) for part in (inputs, labels, offsets))
+    inputs, *targets = (part.to(training.device.name, non_blocking=True) for part in (inputs, *targets))  # type: ignore
     for group in training.optimiser.param_groups:
         group["lr"] = training.schedule.rate(training.seen, recipe) * group.get("rate_factor", 1.0)
     network.train()
     if training.ranges is not None:
         keep_statistics(network)
     with training.device.mixed():
-        boxes, confidence = network(inputs)
-    confidence_loss = focal_loss(confidence.float(), labels, recipe)
-    localisation_loss = box_loss(boxes.float(), labels, offsets)
+        outputs = network(inputs)
+    losses = losses_of(network, outputs, tuple(targets), recipe)
     training.optimiser.zero_grad(set_to_none=True)
-    (confidence_loss + localisation_loss).backward()
+    torch.stack(list(losses.values())).sum().backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
     if not norm.isfinite():
         raise HilError(f"the loss diverged after {training.seen} images: resume from the last state or lower the rate")
     training.optimiser.step()
     training.seen += len(inputs)
     update_average(training)
-    return confidence_loss.item(), localisation_loss.item()
+    return tuple(loss.item() for loss in losses.values())
+
+
+def losses_of(network: Network, outputs: Any, targets: tuple[Tensor, ...], recipe: Recipe) -> dict[str, Tensor]:
+    """The losses by name, in float32: a detector's or a classifier's."""
+    return face_losses(outputs, targets, recipe) if isinstance(network, Detector) else class_losses(outputs, targets)
 
 
 @torch.no_grad()
@@ -285,49 +280,28 @@ def update_average(training: Training) -> None:
             mean.copy_(value)
 
 
-def holdout_sizes(network: Detector) -> list[int]:
-    """HOLDOUT_SIZES in pixels of a network's own input."""
-    return [size * network.spec.input_shape[2] // 320 for size in HOLDOUT_SIZES]
-
-
-def holdout_ap(network: Detector, photos: Photos, held_out: np.ndarray) -> list[float]:
-    """AP on the held-out photos for faces of at least each of holdout_sizes."""
-    detect = float_detector(network)
-    _, height, width = network.spec.input_shape
-    predictions, faces, sizes = [], [], []
-    for index in held_out:
-        planes, boxes = as_planes(photos.photo(index)), photos.annotations[index].boxes
-        predictions.append(detect(planes))
-        faces.append(boxes)
-        scale = min(width / planes.shape[2], height / planes.shape[1])
-        sizes.append(np.sqrt((boxes[:, 2:] - boxes[:, :2]).prod(1)) * scale)
-    return [average_precision(predictions, faces, [s >= least for s in sizes]) for least in holdout_sizes(network)]
-
-
-def report(
-    training: Training, photos: Photos, held_out: np.ndarray, losses: np.ndarray, speed: float, out: Path
-) -> None:
-    """Measure the average on the held-out photos, keep it if it is the best so far, and write the history."""
-    precisions = holdout_ap(training.average, photos, held_out)
+def report(training: Training, lesson: Lesson, losses: np.ndarray, speed: float, out: Path) -> None:
+    """Judge the average by the held-out photos, keep it if it is the best so far, and write the history."""
+    found = lesson.judge(training.average)
     entry = {
         "images": training.seen,
         "seconds": round(training.seconds, 1),
         "images_per_second": round(speed, 2),
         "rate": training.schedule.rate(training.seen, training.recipe),
-        "confidence_loss": float(losses[0]),
-        "box_loss": float(losses[1]),
-        **{f"ap_{size}px": value for size, value in zip(holdout_sizes(training.average), precisions, strict=True)},
+        **dict(zip(lesson.losses, map(float, losses), strict=True)),
+        **found,
     }
     training.history.append(entry)
     log.info("%s", " ".join(f"{key} {value:.4g}" for key, value in entry.items()) + f" end {training.schedule.end}")
-    quality = float(np.mean(precisions))
+    name = training.network.spec.name
+    trained = {"images": str(training.seen), "seed": str(training.seed), "data": lesson.data_name}
+    described = {"training": json.dumps(trained)}
+    if training.ranges is not None:
+        described["ranges"] = json.dumps(training.ranges)
+    weights.save(training.average, out / f"{name}-last.safetensors", described)
+    quality = float(np.mean(list(found.values())))
     if quality > training.best:
         training.best = quality
-        name = training.network.spec.name
-        trained = {"images": str(training.seen), "seed": str(training.seed), "data": "WIDER_train"}
-        described = {"training": json.dumps(trained)}
-        if training.ranges is not None:
-            described["ranges"] = json.dumps(training.ranges)
         weights.save(training.average, out / f"{name}.safetensors", described)
     (out / "history.json").write_text(json.dumps(training.history, indent=1))
     plot_history(training.history, out / "curve.png")

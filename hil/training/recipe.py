@@ -16,7 +16,7 @@ RECIPES = Path(__file__).parent / "recipes"
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a detector is trained. Rates are per image or step as named; sizes are pixels of the network's input."""
+    """How a network is trained. Rates are per image or step as named; sizes are pixels of the network's input."""
 
     images: int = 240_000  # images seen until the schedule ends, about 65 times the 3,600 there are
     batch: int = 16
@@ -47,7 +47,9 @@ class Recipe:
     smallest_face: float = 5.0  # geometric mean of the edges; smaller faces are ignored
     smallest_edge: float = 3.0
 
-    holdout_every: int = 20  # every 20th image of WIDER_train chooses the checkpoint and is never trained on
+    crop_area: tuple[float, float] = (0.2, 1.0)  # of a photo, for classifiers
+
+    holdout_every: int = 20  # every 20th image of the train split chooses the checkpoint and is never trained on
 
 
 def load_recipe(network: str, path: Path | None = None) -> Recipe:

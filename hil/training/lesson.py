@@ -1,0 +1,39 @@
+"""What a training learns from, whichever kind of network it is of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from torch.utils.data import Dataset
+
+from hil.reference.catalogue import Spec
+from hil.reference.classifiers import ClassifierSpec
+from hil.training.faces import FaceLesson
+from hil.training.people import PeopleLesson
+from hil.training.recipe import Recipe
+
+
+class Lesson(Protocol):
+    """Photos to learn from and photos to be judged by.
+
+    data_name: for the checkpoint's metadata; losses: their names, in the order in which a step returns them; batches:
+    batch number i, inputs first, of an endless sequence.
+    """
+
+    data_name: str
+    losses: tuple[str, ...]
+
+    @property
+    def batches(self) -> Dataset[Any]: ...
+
+    def judge(self, network: Any) -> dict[str, float]:
+        """Figures by name from the photos that are held out, from 0 to 1; the best mean of them chooses."""
+        ...
+
+
+def lesson_for(spec: Spec, data: Path, recipe: Recipe, seed: int, cache: Path | None = None) -> Lesson:
+    """The lesson of a network's kind. Raises HilError for data that is missing or not of that kind."""
+    if isinstance(spec, ClassifierSpec):
+        return PeopleLesson(spec, data, recipe, seed)
+    return FaceLesson(spec, data, recipe, seed, cache)
