@@ -82,6 +82,13 @@ def test_data_is_at_its_address_and_where_it_is_stored(tmp_path: Path) -> None:
     assert time_function(path, "f").calls[0].r0 == 14
 
 
+def test_fp_registers_hold_an_address_in_sram_at_each_call(tmp_path: Path) -> None:
+    """Kernels that keep pointers in S registers are published with callers that never set those."""
+    code = t.vmov_to_core(1, 20), t.str_(1, 1), t.ldr(0, 1), t.vadd(20, 20, 20), RETURN
+    assert [call.r0 for call in time(tmp_path, *code, repeat=2).calls] == [0x2000_8000] * 2
+    assert time(tmp_path, *code, repeat=2).calls[0].cycles == 1 + (1 + 1) + (1 + 2) + 1 + 3
+
+
 @pytest.mark.parametrize("start", [0x2000_0000, 0x2001_C100], ids=["sram1", "sram2"])
 def test_code_in_sram_never_waits(tmp_path: Path, start: int) -> None:
     path = t.write_elf(tmp_path / "p.elf", {start: ALU + ALU + RETURN}, {"f": start})
@@ -103,7 +110,7 @@ def test_a_literal_is_a_data_read_of_the_flash_at_first_and_cached_then(tmp_path
 
 
 def test_the_fpu_is_on(tmp_path: Path) -> None:
-    assert time(tmp_path, t.vadd(0, 1, 2), t.vmov_to_core(0, 0), RETURN).calls[0].r0 == 0
+    assert time(tmp_path, t.vadd(0, 1, 2), t.vmov_to_core(0, 0), RETURN).calls[0].r0 == 0x2080_8000  # twice 0x20008000
 
 
 @pytest.mark.parametrize("mode", ["full", "fast"])

@@ -31,6 +31,8 @@ _PAGE_BYTES = 4096
 _TRANSLATION_BYTES = 32 << 20  # or Unicorn reserves 1 GB of addresses
 _ARGUMENT_REGISTERS = 4
 _FPEXC_ENABLED = 1 << 30
+_FP_REGISTERS = 32
+_FP_VALUE = 0x8000  # from the start of SRAM: what code finds that takes pointers out of FP registers nobody has set
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ class Core:
         return False
 
     def _pass(self, arguments: Sequence[int], stack: int) -> None:
-        """r0 to r3, the rest on the stack, 8-byte aligned."""
+        """r0 to r3, the rest on the stack, 8-byte aligned. The FP registers hold an address in SRAM."""
         uc, rest = self.uc, arguments[_ARGUMENT_REGISTERS:]
         if not self._board.sram.origin < stack <= self._board.sram.end:
             ccm = self._board.ccm
@@ -161,6 +163,8 @@ class Core:
         stack = (stack & ~7) - (len(rest) * 4 + 7 & ~7)
         uc.mem_write(stack, struct.pack(f"<{len(rest)}I", *(word & 0xFFFF_FFFF for word in rest)))
         uc.reg_write(arm_const.UC_ARM_REG_SP, stack)
+        for number in range(_FP_REGISTERS):
+            uc.reg_write(arm_const.UC_ARM_REG_S0 + number, self._board.sram.origin + _FP_VALUE)
         for number in range(_ARGUMENT_REGISTERS):
             word = arguments[number] if number < len(arguments) else 0
             uc.reg_write(arm_const.UC_ARM_REG_R0 + number, word & 0xFFFF_FFFF)
