@@ -27,6 +27,9 @@ from hil.targets.sim import SimBoard
 from hil.targets.sim.fmc import BASE as FMC
 from hil.targets.sim.fmc import SDCMR, SDCR, SDRTR, Fmc
 from hil.targets.sim.image import load
+from hil.targets.sim.target import SimTarget
+from hil.timing import rules
+from hil.timing.engine import Mode
 from hil.timing.model import ModelledCycles
 
 RCC_AHB3ENR = 0x4002_3838
@@ -140,6 +143,22 @@ def test_the_firmware_brings_it_up_and_its_layers_are_bit_exact(built: Callable[
         assert found.layer_digests == expected
         sdram = F429.sdram
         assert sdram is not None and any(target.read_memory(sdram.origin, 4096))
+
+
+@needs_arm
+@pytest.mark.parametrize("mode", ["fast", "full"])
+def test_its_accesses_cost_what_the_timing_rule_says(built: Callable[[], tuple], mode: Mode) -> None:  # type: ignore[type-arg]
+    _, elf = built()
+    image = images(detector(TINY), 1, seed=3)[0]
+
+    def cycles(active: frozenset[str]) -> int:
+        with SimTarget(F429, model=ModelledCycles(mode, active)) as target:
+            target.boot(elf)
+            client = Client(target)
+            client.hello()
+            return client.infer(image).total_cycles or 0
+
+    assert cycles(rules.ALL) > 1.05 * cycles(rules.ALL - {"sdram"})
 
 
 @needs_arm

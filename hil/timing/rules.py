@@ -31,7 +31,7 @@ CATALOGUE: tuple[Rule, ...] = (
     Rule("store-register-offset", "STR with a register offset takes 2 cycles", "B", "TRM 3.3.2"),
     Rule("multiple", "LDM, POP, STM, PUSH, VLDM, VSTM of N words take 1 + N", "A", "TRM 3.3.1, fitted"),
     Rule("pair", "LDRD, STRD and VLDR.64 take 3, VSTR.64 takes 2", "A", "TRM 3.3.1, fitted"),
-    Rule("unaligned", "a word at 2 mod 4 costs 1 more, at an odd address 2; an odd halfword 1", "C", "TRM 3.3.2"),
+    Rule("unaligned", "a word at 2 mod 4 costs 1 more, at an odd address 2; an odd halfword 1", "B", "TRM 3.3.2"),
     Rule("divide", "UDIV, SDIV take 2 to 12 by the bits of their operands", "C", "TRM 3.3.1 (early termination)"),
     Rule("fp-multicycle", "VMLA, VFMA take 3, VDIV, VSQRT 14, VMOV of two registers 2", "C", "TRM 7.2.3, VMOV fitted"),
     Rule("system", "MRS and MSR take 2", "C", "TRM 3.3.1"),
@@ -61,7 +61,7 @@ CATALOGUE: tuple[Rule, ...] = (
     Rule("branch-steal", "a conditional branch not taken steals one fetch", "A", "fitted"),
     Rule("wait-states", "a flash read of 128 bits takes 1 + WS cycles", "A", "RM0090 3.5.1, fitted"),
     Rule("instruction-cache", "64 lines of flash code are kept, least recently used goes", "A", "RM0090 3.5.2, fitted"),
-    Rule("data-cache", "8 lines of flash data are kept, least recently used goes", "C", "RM0090 3.5.2"),
+    Rule("data-cache", "8 lines of flash data are kept, least recently used goes", "B", "RM0090 3.5.2"),
     Rule("sdram", "an access to SDRAM waits for its latency, each halfword and a row to be opened", "C", "RM0090 37.7"),
     Rule("prefetch", "the line after the one being fetched is read ahead", "A", "RM0090 3.5.2, fitted"),
 )
