@@ -120,4 +120,4 @@ def test_the_third_party_networks_classes_are_the_float_models(shared_data: Path
             with torch.no_grad():
                 x = firmware.network.normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None])
                 agreed += int(np.argmax(logits)) == int(firmware.network(x).argmax())
-    assert len(photos) == 200 and agreed >= 198
+    assert len(photos) == 200 and agreed >= 199

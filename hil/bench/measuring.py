@@ -110,13 +110,18 @@ def row(found: Measured) -> str:
         _beside(f"{found.cost.parameters:,}", printed.parameters),
         _beside(f"{found.cost.macs / 1e6:,.1f} M", printed.operations),
         _precisions(found, printed),
-        _beside(f"{run.ram.total_bytes:,}", printed.ram),
+        _beside(_memory(run), printed.ram),
         _beside(f"{run.firmware.flash_bytes:,}", printed.flash),
         _beside(f"{(run.cycles.total or 0) / 1e6:,.0f} M", printed.cycles),
         run.board,
         str(found.differing),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _memory(run: Run) -> str:
+    sdram = (run.ram.static_by_memory or {}).get("sdram", 0)
+    return f"{run.ram.total_bytes:,}" + (f", of them {sdram:,} SDRAM" if sdram else "")
 
 
 def _precisions(found: Measured, printed: Printed) -> str:
