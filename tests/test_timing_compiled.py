@@ -143,7 +143,7 @@ def rule_sets() -> st.SearchStrategy[frozenset[str]]:
 
 FIGURES = st.one_of(
     st.just({}),
-    st.dictionaries(st.sampled_from([field.name for field in fields(Figures)]), st.integers(1, 15), max_size=6),
+    st.dictionaries(st.sampled_from([field.name for field in fields(Figures)]), st.integers(1, 100), max_size=6),
 )
 
 

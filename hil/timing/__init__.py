@@ -2,13 +2,13 @@
 
 rules.py, costs.py   what is modelled, rule by rule, and the base cost of each kind of instruction
 instruction.py, decode.py   an instruction as the rules see it, made of bytes
-pipeline.py, fetch.py, flash.py   the rules in plain Python, one instruction at a time: the statement of the model
+pipeline.py, fetch.py, flash.py, sdram.py   the rules in plain Python, one instruction at a time: the statement of the model
 layout.py, rows.py, guess.py   the same as numbers in one array, the arena
 compiled.py, memo.py, hooks.py, native.py   the rules compiled, blocks worked out once, behind Unicorn's hooks
 engine.py      the compiled model as an object
 model.py, machine.py, blockhook.py   it as the clock of the simulated board, and what the two share
 core.py, program.py, systick.py, trace.py, cycles.py, command.py   `hil cycles`: one function on a bare core
-profiler.py, counting.py   where cycles go, instruction by instruction, and by which rule
+profiler.py, counting.py, annotate.py   where cycles go, instruction by instruction, and by which rule
 stale.py       keeps numba from running machine code of older sources
 """
 

@@ -42,8 +42,9 @@ class Engine:
     """Charges blocks as they run.
 
     mode "full" needs hooks.look before each instruction: then it equals hil.timing.pipeline. "fast" needs hooks at
-    blocks only: it takes every condition as passed, every access as aligned and in SRAM1, divides as average, flash as
-    always in its caches. read(address, size): bytes of memory. register(id): a register, by Unicorn's id.
+    blocks only: it takes every condition as passed, every access as aligned and in the slave guessed at first, divides
+    as average, flash as always in its caches. read(address, size): bytes of memory. register(id): a register, by
+    Unicorn's id. has_sdram: whether there is memory behind the FMC; then stores are looked at, too.
     """
 
     def __init__(

@@ -90,7 +90,7 @@ def _sdram_extra(m, row, address):
     if m[bank] != address >> 9:
         m[bank] = address >> 9
         extra += m[SDRAM_ROW]
-    return min(extra, EXTRA_MASK - 2)
+    return extra
 
 
 @njit(**INTERNAL)

@@ -35,13 +35,9 @@ SETTINGS = 28  # what the four were made from: wait states | prefetch << 8 | ins
 TRACKS_LINES = 29  # full model and wait states: lines are followed
 CURRENT_LINE, PREFETCHED_LINE, LINE_CLOCK, LINE_COUNT = range(32, 36)
 ARGUMENT = 36  # the exit to be worked out by FN_WORK_OUT
+# by the block being settled: how many lines, and the one after if a stolen fetch may enter it
+LINES_ENTERED, PEEKED_LINE = 37, 38
 SLOT = 62  # of the instruction cache, that the next line to come in takes
-LINES_ENTERED, PEEKED_LINE = (
-    37,
-    38,
-)  # by the block being settled: count, and the line after if a stolen fetch may enter it
-SETTINGS_MASK = 60  # what the rules leave of the settings
-LOOKS = 61  # a code hook finds out what each execution does
 DATA_LINES = 40  # of the data cache, the latest first
 DATA_LINE_COUNT = 8
 SDRAM_ROWS = 54  # the open row of each of four banks, 0: none
@@ -73,8 +69,7 @@ STATE_COUNT, NODE_COUNT, EXIT_COUNT, ROW_COUNT, CLASS_COUNT = range(168, 173)
 SIMULATED = 174  # instructions worked out one by one
 
 # -- what the instruction cache says of each line that a block's fetches enter, in order
-CODES = 192
-CODE_CAPACITY = 300  # a block stays within a page of 4 KB
+CODES = 192  # up to 257: a block stays within a page of 4 KB
 LINE_HIT, LINE_PREFETCHED, LINE_MISSED, LINE_SAME = range(4)
 STARTS_PREFETCH = 4
 
@@ -128,7 +123,7 @@ F_CALLS, F_RETURNS = 1 << 7, 1 << 8
 # MISS_SHIFT
 SLAVE_MASK, ANY_SLAVE = 7, 7
 EXTERNAL_SLAVE = 5
-EXTRA_SHIFT, EXTRA_MASK = 3, (1 << 14) - 1
+EXTRA_SHIFT, EXTRA_MASK = 3, (1 << 14) - 1  # 32 words from SDRAM at figures.py's greatest are 6,600
 MISS_SHIFT = 17
 # -- what the code hook must find out (R_NEEDS)
 NEED_PASSED, NEED_ADDRESS, NEED_DIVIDE, NEED_SIGNED_DIVIDE, NEED_CALL = 1, 2, 4, 8, 16

@@ -127,7 +127,7 @@ class Rows:
         if self._has_sdram and guessed_slave == at.EXTERNAL_SLAVE and instruction.kind in ACCESSES:
             extra = open_row_cost(instruction.transfer_bytes, instruction.kind in LOADS, self._figures)
         slave = guessed_slave if "bus-slaves" in self._rules else at.ANY_SLAVE
-        return slave | min(extra, at.EXTRA_MASK) << at.EXTRA_SHIFT
+        return slave | extra << at.EXTRA_SHIFT
 
     # -- what its successor reads
 
