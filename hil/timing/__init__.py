@@ -2,7 +2,7 @@
 
 rules.py, costs.py   what is modelled, rule by rule, and the base cost of each kind of instruction
 instruction.py, decode.py   an instruction as the rules see it, made of bytes
-pipeline.py, fetch.py, flash.py, sdram.py   the rules in plain Python, one instruction at a time: the statement of the model
+pipeline.py, fetch.py, flash.py, sdram.py   the rules in plain Python, step by step: the statement of the model
 layout.py, rows.py, guess.py   the same as numbers in one array, the arena
 compiled.py, memo.py, hooks.py, native.py   the rules compiled, blocks worked out once, behind Unicorn's hooks
 engine.py      the compiled model as an object
