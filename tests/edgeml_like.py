@@ -134,6 +134,35 @@ def vww_logits(model: str, s: State, x: Tensor) -> Tensor:
     return F.linear(rnn_pool(s, "rnn_model_end", x, 7, 7).flatten(1), s["classifier.0.weight"], s["classifier.0.bias"])
 
 
+FACE_TAPS = {"m4": (0, 1, 2, 3), "qvga_mono": (3, 7, 10, 13), "quant": (3, 7, 9, 10, 11), "c": (1, 4, 8, 11, 13, 14)}
+FACE_BLOCKS = {"m4": M4_BLOCKS, "qvga_mono": MONO_BLOCKS, "quant": QUANT_BLOCKS, "c": C_BLOCKS}
+
+
+def face_maps(model: str, s: State, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """EdgeML's forward pass of a detector up to its heads; x: levels less their mean, not scaled."""
+    name, sources = model.removeprefix("rnnpool_face_"), []
+    if name == "quant":
+        x = _run_conv(s, "conv_top.1", _run_conv(s, "conv_top.0", x, 2), 1)
+        sources.append(x)
+    elif name != "c":
+        x = _run_conv(s, "conv", x, 2)
+    x = F.pad(rnn_pool(s, "rnn_model", x, 8, 4), (0, 1, 0, 1), mode="replicate")
+    maps = list(_block_maps(s, "mob", FACE_BLOCKS[name], x))
+    sources += [maps[i] for i in FACE_TAPS[name]]
+    for i, norm in enumerate(("L2Norm3_3", "L2Norm4_3", "L2Norm5_3")):
+        length = sources[i].square().sum(1, keepdim=True).sqrt() + 1e-10
+        sources[i] = sources[i] / length * s[f"{norm}.weight"].view(1, -1, 1, 1)
+    return [(_face_head(s, "loc", i, y, name), _face_head(s, "conf", i, y, name)) for i, y in enumerate(sources)]
+
+
+def _face_head(s: State, kind: str, index: int, x: Tensor, name: str) -> Tensor:
+    place = index
+    if name == "quant":  # the first head has two places in the list
+        x, place = (_run_conv(s, f"{kind}.0", x, 2) if index == 0 else x), index + 1
+    weight = s[f"{kind}.{place}.weight"]
+    return F.conv2d(x, weight, s[f"{kind}.{place}.bias"], padding=weight.shape[2] // 2)
+
+
 def _run_norm(s: State, name: str, x: Tensor) -> Tensor:
     return F.batch_norm(x, *(s[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")))
 
@@ -144,6 +173,10 @@ def _run_conv(s: State, name: str, x: Tensor, stride: int, groups: int = 1) -> T
 
 
 def _run_blocks(s: State, name: str, blocks: list[Block], x: Tensor) -> Tensor:
+    return list(_block_maps(s, name, blocks, x))[-1]
+
+
+def _block_maps(s: State, name: str, blocks: list[Block], x: Tensor) -> Iterator[Tensor]:
     index = 0
     for expansion, _, repeat, stride in blocks:
         for i in range(repeat):
@@ -153,7 +186,7 @@ def _run_blocks(s: State, name: str, blocks: list[Block], x: Tensor) -> Tensor:
             y = _run_conv(s, f"{prefix}.{place}", y, stride if i == 0 else 1, groups=y.shape[1])
             y = _run_norm(s, f"{prefix}.{place + 2}", F.conv2d(y, s[f"{prefix}.{place + 1}.weight"]))
             x, index = (x + y if y.shape == x.shape else y), index + 1
-    return x
+            yield x
 
 
 def rnn_pool(s: State, name: str, x: Tensor, patch: int, stride: int) -> Tensor:

@@ -1,7 +1,8 @@
 """Checkpoints of microsoft/EdgeML, and of whoever trained with its code, as networks of ours.
 
-Names are translated tensor by tensor. EdgeML keeps every recurrent cell's tensors a second and third time under
-`unrollRNN`, which is ignored, and DataParallel puts `module.` in front of everything, which may be there or not.
+Names are translated tensor by tensor, and M4's first convolution to the scale that its input has here. EdgeML keeps
+every recurrent cell's tensors a second and third time under `unrollRNN`, which is ignored, and DataParallel puts
+`module.` in front of everything, which may be there or not.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ FRONT = {  # the convolutions in front of RNNPool, by their layer's name here
     "rnnpool_face_c": {},
 }
 MODELS = (*FRONT, "vww_mobilenet_rnnpool", "vww_mobilenet_2rnnpool", "vww_mobilenet_last_rnnpool")
+FIRST = "layers.conv0.conv.weight"  # of the detectors: EdgeML's read grey levels as they are, M4 scales them here
 _REPEATED = re.compile(r"\.unrollRNN\.")
 
 
@@ -48,6 +50,8 @@ def load(path: Path, model: str) -> Network:
     for ours, theirs in names(network).items():
         if theirs in found:
             state[ours] = found[theirs].reshape(state[ours].shape).to(state[ours].dtype)
+    if isinstance(network, Detector) and FIRST in state:
+        state[FIRST] = state[FIRST] / torch.tensor(network.spec.input_scale).view(1, -1, 1, 1)
     network.load_state_dict(state)
     return network.eval()
 
