@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from hil.bench.benchmark_command import bench
 from hil.bench.board_commands import At, boards, flash, serve
 from hil.bench.calibrate_command import calibrate
+from hil.bench.options import RamBudget
 from hil.bench.profile_command import profile
 from hil.errors import HilError
 from hil.paths import BUILD
@@ -92,6 +93,7 @@ def build(
     out: Annotated[Path | None, typer.Option(help="The generated directory; default build/MODEL/BOARD.")] = None,
     native: Annotated[bool, typer.Option("--native", help="Build for this machine instead of the board.")] = False,
     kernels: Kernels = "fast",
+    ram_budget: RamBudget = None,
 ) -> None:
     """Compile a network to C and build the firmware for a board."""
     from hil.bench.build import NATIVE, build
@@ -99,7 +101,7 @@ def build(
 
     with progress() as step:
         step(f"building {model} for {NATIVE if native else board}", 0)
-        firmware = build(model, board, out, NATIVE if native else None, kernels)
+        firmware = build(model, board, out, NATIVE if native else None, kernels, ram_budget)
         table = build_table(firmware)
     console.print(table)
 
@@ -120,11 +122,12 @@ def run(
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Write down the link, for hil replay.")] = None,
     timing: Timing = None,
     kernels: Kernels = "fast",
+    ram_budget: RamBudget = None,
 ) -> None:
     """Run photos through the firmware and compare with the references."""
     from hil.bench.batch import Job, run_job, write_results
 
-    job = Job(model, tuple(images), target, board, fit, elf, limits, out, at, record, timing, kernels)
+    job = Job(model, tuple(images), target, board, fit, elf, limits, out, at, record, timing, kernels, ram_budget)
     with progress() as step:
         subjects = run_job(job, step)
     write_results(subjects, json, report)
@@ -151,14 +154,14 @@ def replay(
 
 
 @app.command()
-def plan(model: Model, board: BoardName = "stm32f407_disco") -> None:
-    """Show a network's layers, buffers and RAM on a board, before anything is built."""
+def plan(model: Model, board: BoardName = "stm32f407_disco", ram_budget: RamBudget = None) -> None:
+    """Show a network's layers, schedule, buffers and RAM on a board, and what other schedules would cost."""
     from hil import board as boards
     from hil.bench.build import plan_of
     from hil.bench.terminal import plan_tables
 
     chosen = boards.load(board)
-    console.print(plan_tables(plan_of(model, chosen), chosen))
+    console.print(plan_tables(plan_of(model, chosen, ram_budget), chosen))
 
 
 @app.command()

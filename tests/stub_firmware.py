@@ -59,8 +59,8 @@ def expected_tap(image: NDArray[np.uint8], layer: int) -> NDArray[np.uint8]:
     """A layer's rows as raw memory: inverted; sums of all rows so far, at every second one; the last row inverted."""
     rows = image.reshape(HEIGHT, -1)
     if layer == 0:
-        return ~rows
+        return ~rows.ravel()
     if layer == 2:
-        return ~rows[-1:]
+        return ~rows[-1]
     sums = np.cumsum(rows, axis=0, dtype=np.uint64).astype("<u2")[1::2]
-    return sums.view(np.uint8)
+    return sums.view(np.uint8).ravel()

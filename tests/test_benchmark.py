@@ -44,9 +44,9 @@ def test_every_layer_is_predicted_within_15_percent(found: Benchmark) -> None:
 
 def test_the_fast_kernels_are_faster_and_fit(found: Benchmark) -> None:
     assert found.portable_total_cycles > 3 * found.total_cycles
-    assert {layer.name for layer in found.layers if layer.kernel == "plain"} == {"conv0"}
+    assert [layer.name for layer in found.layers if layer.kernel == "plain"] == []
     assert sum(layer.flash_bytes for layer in found.layers) < found.flash_bytes
-    assert [goal.name for goal in found.goals if goal.name.startswith(("cycles", "flash")) and not goal.is_met] == []
+    assert [goal.name for goal in found.goals if not goal.is_met] == []
 
 
 def test_goals_are_of_figures_that_exist(tmp_path: Path, found: Benchmark) -> None:

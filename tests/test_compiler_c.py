@@ -11,7 +11,7 @@ import pytest
 from networks import TINY, Classifier, RandomNetwork, detector, images, quantised, randomise, small
 
 from hil import board as boards
-from hil.compiler import QuantisedGraph, detect, make_plan, run
+from hil.compiler import Plan, QuantisedGraph, detect, make_plan, run
 from hil.compiler.emit import config_header, model_source
 from hil.compiler.weights import weights_header, weights_source
 from hil.paths import FIRMWARE
@@ -41,9 +41,11 @@ def _with_gates(network: Classifier, zeta: float, nu: float) -> Classifier:
 class Program:
     """Generated C of a graph, compiled with the host's gcc."""
 
-    def __init__(self, graph: QuantisedGraph, folder: Path, change: tuple[str, str] = ("", "")) -> None:
+    def __init__(
+        self, graph: QuantisedGraph, folder: Path, change: tuple[str, str] = ("", ""), plan: Plan | None = None
+    ) -> None:
         self.graph, self.folder = graph, folder
-        plan = make_plan(graph, boards.load("stm32f429_disco"))
+        plan = plan or make_plan(graph, boards.load("stm32f429_disco"))
         model = model_source(graph, plan)
         assert change[0] in model
         texts = {

@@ -38,8 +38,8 @@ def _replay(graph: QuantisedGraph, plan: Plan) -> Replay:
 def test_rows_are_still_there_when_they_are_read(graph: QuantisedGraph) -> None:
     plan = make_plan(graph, BOARD)
     replay = _replay(graph, plan)
-    for name, depth in plan.depth.items():
-        made, read = replay.made[name], replay.read[name]
+    for name in replay.made:
+        depth, made, read = plan.depth[name], replay.made[name], replay.read[name]
         for row in range(depth, len(made)):
             assert made[row] > read[row - depth], f"{name}: row {row} overwrites row {row - depth} before it is read"
 
@@ -47,8 +47,8 @@ def test_rows_are_still_there_when_they_are_read(graph: QuantisedGraph) -> None:
 def test_no_ring_is_deeper_than_needed(graph: QuantisedGraph) -> None:
     plan = make_plan(graph, BOARD)
     replay = _replay(graph, plan)
-    for name, depth in plan.depth.items():
-        made, read = replay.made[name], replay.read[name]
+    for name in replay.made:
+        depth, made, read = plan.depth[name], replay.made[name], replay.read[name]
         if depth > 1:
             assert any(made[row] <= read[row - depth + 1] for row in range(depth - 1, len(made))), name
 
@@ -56,7 +56,7 @@ def test_no_ring_is_deeper_than_needed(graph: QuantisedGraph) -> None:
 def test_buffers_alive_at_once_do_not_overlap(graph: QuantisedGraph) -> None:
     plan = make_plan(graph, BOARD)
     replay = _replay(graph, plan)
-    rings = [b for b in plan.buffers if b.rows]
+    rings = [b for b in plan.buffers if b.name.removesuffix("_rows") in replay.made]
     for a in rings:
         for b in rings:
             is_apart = a.place != b.place or a.offset + a.bytes <= b.offset or b.offset + b.bytes <= a.offset
@@ -73,9 +73,9 @@ def test_every_layer_finishes(graph: QuantisedGraph) -> None:
 
 def test_maps_are_held_in_rows_not_whole() -> None:
     plan = make_plan(quantised(small("rnnpool_face_m4", 240, 320)), BOARD)
-    assert plan.depth["mob0_expand"] == 3
+    assert plan.depth["mob0_expand"] == 2  # and a piece of the third
     assert plan.depth["conv0"] == 1
-    assert plan.arena_bytes < 160 * 1024
+    assert plan.arena_bytes < 96 * 1024
 
 
 def _shrunk(board: Board, sram: int) -> Board:

@@ -21,7 +21,8 @@ from hil.bench.calibration import find_photos
 from hil.bench.photo import fit_image, from_array
 from hil.bench.session import Bench
 from hil.compiler import make_plan, run
-from hil.compiler.plan import plan_stages
+from hil.compiler.draft import Scheme, draft
+from hil.compiler.plan import place
 from hil.compiler.weights import hot_bytes
 from hil.reference.catalogue import SPECS
 from hil.reference.classifiers import Classifier, ClassifierSpec
@@ -71,9 +72,10 @@ def test_every_layer_is_bit_equal_in_c(spec: ClassifierSpec, tmp_path: Path) -> 
 def test_stages_save_memory_and_logits_outlive_the_image() -> None:
     graph = quantised(small(VWW[0]))
     board = boards.load("stm32f407_disco")
-    plan, streamed = make_plan(graph, board), plan_stages(graph, board, frozenset())
+    plan, streamed = make_plan(graph, board), place(draft(graph, Scheme()), board)
     assert plan.arena_bytes < 0.7 * streamed.arena_bytes
     logits = plan.buffer("logits_rows")
+    assert logits is not None
     assert logits.last == max(buffer.last for buffer in plan.buffers)
     later = [b for b in plan.buffers if b.place == logits.place and b.last > logits.first and b is not logits]
     assert all(b.offset >= logits.offset + logits.bytes or b.offset + b.bytes <= logits.offset for b in later)

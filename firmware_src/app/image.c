@@ -22,10 +22,9 @@ static bool has_next;      // its successor waits for the row to end
 static link_begin_t next;
 
 static struct {
-    uint16_t row;
+    uint16_t piece;  // number of the span of output that waits to be read
     frame_span_t data;
     bool waits;
-    uint32_t cycles;  // spent in model_on_tap while a row was pushed: not the network's
 } tap;
 
 static uint32_t layer_digests[MODEL_LAYERS];
@@ -55,6 +54,7 @@ static void start(const link_begin_t *begin)
     session = begin->session;
     model_tap_layer = begin->tap;
     memset(layer_digests, 0, sizeof layer_digests);
+    tap.piece = 0;
     memset(&result, 0, sizeof result);
     taken = 0;
     rest = (frame_span_t){0};
@@ -93,11 +93,10 @@ uint8_t image_begin(const link_begin_t *begin)
 
 static void push_row(const uint8_t *row)
 {
-    tap.cycles = 0;
     port_quiet(true);
-    uint32_t begun = port_cycles();
+    uint32_t begun = port_cycles(), begun_taps = model_tap_cycles;
     model_push_row(row);
-    result.cycles += port_cycles() - begun - tap.cycles;
+    result.cycles += port_cycles() - begun - (model_tap_cycles - begun_taps);
     port_quiet(false);
     port_alive();
 }
@@ -193,23 +192,21 @@ static void wait_for_release(void)
     port_quiet(true);
 }
 
-void model_on_tap(uint16_t layer, uint16_t row, const uint8_t *data, uint32_t bytes)
+void model_on_tap(uint16_t layer, const uint8_t *data, uint32_t bytes)
 {
-    uint32_t begun = port_cycles();
     if (model_tap_layer == LINK_TAP_DIGESTS) {
         layer_digests[layer] = crc32_update(layer_digests[layer], data, bytes);
     } else if (!is_given_up) {
-        tap.row = row;
         tap.data = (frame_span_t){data, bytes};
         tap.waits = true;
         wait_for_release();
+        tap.piece++;
     }
-    tap.cycles += port_cycles() - begun;
 }
 
 void image_release(const link_release_t *release)
 {
-    if (!tap.waits || release->session != session || release->row != tap.row)
+    if (!tap.waits || release->session != session || release->piece != tap.piece)
         return;  // doubled
     tap.waits = false;
     state = LINK_RECEIVING;
@@ -222,7 +219,7 @@ void image_status(link_status_t *status)
         .state = (uint8_t)(state | (port_kept_fault(&fault) ? LINK_FAULT_KEPT : 0)),
         .taken = taken + (uint32_t)rest.bytes,
         .limit = model_tap_layer >= 0 ? taken + tile_room() : IMAGE_BYTES,
-        .row = tap.row,
+        .piece = tap.piece,
     };
 }
 
@@ -259,9 +256,9 @@ bool image_object(uint8_t object, uint16_t index, frame_span_t *span)
     case LINK_OBJECT_LAYER_CYCLES:
         *span = (frame_span_t){model_layer_cycles, sizeof model_layer_cycles};
         return is_done;
-    case LINK_OBJECT_TAP_ROW:
+    case LINK_OBJECT_TAP_PIECE:
         *span = tap.data;
-        return tap.waits && tap.row == index;
+        return tap.waits && tap.piece == index;
     case LINK_OBJECT_LAYER_DIGESTS:
         *span = (frame_span_t){layer_digests, sizeof layer_digests};
         return is_done;

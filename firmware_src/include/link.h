@@ -31,14 +31,14 @@ enum { LINK_IDLE, LINK_RECEIVING, LINK_TAP_WAITS, LINK_DONE };  // status.state
 #define LINK_FAULT_KEPT 0x80  // status.state: a fault report is there to be read
 
 enum { LINK_OBJECT_INFO, LINK_OBJECT_RESULT, LINK_OBJECT_DETECTIONS, LINK_OBJECT_LAYER_CYCLES,
-       LINK_OBJECT_TAP_ROW, LINK_OBJECT_LAYER_DIGESTS, LINK_OBJECT_FAULT, LINK_OBJECT_LOGITS };
+       LINK_OBJECT_TAP_PIECE, LINK_OBJECT_LAYER_DIGESTS, LINK_OBJECT_FAULT, LINK_OBJECT_LOGITS };
 
 enum { LINK_BAD_LENGTH = 1, LINK_BAD_TYPE, LINK_BAD_TAP, LINK_BAD_IMAGE_SIZE, LINK_NOT_THERE, LINK_UNKNOWN_OBJECT,
        LINK_CANNOT_DO };  // refused.reason
 
 #define LINK_UNKNOWN 0xffffffffu  // a number that this port cannot know
 #define LINK_TAP_NONE (-1)
-#define LINK_TAP_DIGESTS (-2)  // no rows: a CRC-32 of each layer's rows instead
+#define LINK_TAP_DIGESTS (-2)  // no pieces: a CRC-32 of each layer's output instead
 
 typedef struct __attribute__((packed)) {
     uint16_t session;
@@ -61,7 +61,7 @@ typedef struct __attribute__((packed)) {
 
 typedef struct __attribute__((packed)) {
     uint16_t session;
-    uint16_t row;
+    uint16_t piece;
 } link_release_t;
 
 typedef struct __attribute__((packed)) {
@@ -79,7 +79,7 @@ typedef struct __attribute__((packed)) {
     uint8_t state;
     uint32_t taken;  // image bytes so far
     uint32_t limit;  // image bytes that may be sent
-    uint16_t row;    // of the tapped layer, while LINK_TAP_WAITS
+    uint16_t piece;  // of the tapped layer's output, while LINK_TAP_WAITS
 } link_status_t;
 
 typedef struct __attribute__((packed)) {

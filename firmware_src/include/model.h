@@ -33,11 +33,14 @@ extern const char *const model_layer_names[MODEL_LAYERS];
 // Bytes of the planned arena that were really written since start-up.
 uint32_t model_arena_used(void);
 
-// The layer whose rows are handed to model_on_tap, or one of these. Set before the first row.
+// The layer whose output is handed to model_on_tap, or one of these. Set before the first row.
 enum { MODEL_TAP_NONE = -1, MODEL_TAP_ALL = -2 };
 extern int16_t model_tap_layer;
 
-// Called with each output row of the tapped layer; time spent in it counts for no layer. The application implements it.
-void model_on_tap(uint16_t layer, uint16_t row, const uint8_t *data, uint32_t bytes);
+// Called with the output of the tapped layer, a row or a piece of one at a time, in order. The application implements it.
+void model_on_tap(uint16_t layer, const uint8_t *data, uint32_t bytes);
+
+// Cycles spent for taps, of any image: they count for no layer.
+extern uint32_t model_tap_cycles;
 
 #endif

@@ -1,10 +1,11 @@
-// Dense convolutions, a row of output at a time: 1x1, 3x3 and larger, any stride.
+// Dense convolutions, a few pixels of a row at a time: 1x1, 3x3 and larger, any stride.
 //
 // Every call passes a constant conv_t and the functions are always inlined, so each layer gets loops of its own shape.
 #ifndef CONV_H
 #define CONV_H
 
 #include "conv_dsp.h"
+#include "conv_narrow.h"
 
 // Two weight vectors times two pixel vectors: acc[2 * output + pixel].
 #if HIL_DSP
@@ -75,23 +76,27 @@ ALWAYS_INLINE void conv_2x2(const conv_t *c, const uint8_t *const rows[], void *
     store_saturated(out, p1 * c->channels_out + o1, requantise(acc[3], c->multiplier[o1], c->shift), c->output);
 }
 
-// One row of output from `kernel` padded rows of input.
-ALWAYS_INLINE void conv_row(const conv_t *c, const uint8_t *const rows[], void *out)
+// `pixels` pixels of output; rows: for each kernel row the first column that they look at.
+ALWAYS_INLINE void conv_pixels(const conv_t *c, const uint8_t *const rows[], uint32_t pixels, void *out)
 {
 #if HIL_DSP
     if (c->chunk != 0) {
-#pragma GCC unroll 1
-        for (uint32_t first = 0; first < c->width_out; first += c->chunk) {
-            const uint32_t left = c->width_out - first;
-            conv_chunk(c, rows, first, left < c->chunk ? left : c->chunk, out);
+        for (uint32_t first = 0, count; first < pixels; first += count) {
+            const uint32_t left = pixels - first;
+            count = left <= c->chunk + 1u ? left : c->chunk;
+            conv_chunk(c, rows, first, count, out);
         }
+        return;
+    }
+    if (conv_is_narrow(c) && pixels >= 2) {
+        conv_narrow(c, rows, pixels, out);
         return;
     }
 #endif
     for (uint32_t o0 = 0; o0 < c->channels_out; o0 += 2) {
         const uint32_t o1 = o0 + 1 < c->channels_out ? o0 + 1 : o0;
-        for (uint32_t p0 = 0; p0 < c->width_out; p0 += 2) {
-            conv_2x2(c, rows, out, o0, o1, p0, p0 + 1 < c->width_out ? p0 + 1 : p0);
+        for (uint32_t p0 = 0; p0 < pixels; p0 += 2) {
+            conv_2x2(c, rows, out, o0, o1, p0, p0 + 1 < pixels ? p0 + 1 : p0);
         }
     }
 }

@@ -26,19 +26,22 @@ ALWAYS_INLINE void conv_widen(const uint8_t *from, uint32_t count, type_t type, 
     }
 }
 
-// The weights of three outputs with `taps` each, word by word beside each other as conv_pairs reads them.
+// The weights of three outputs with `taps` each, word by word beside each other as conv_pairs reads them. Low registers for the
+// pointers, because 32-bit instructions in a row behind loads and stores run the fetch queue dry.
 ALWAYS_INLINE void conv_widen_weights(const int8_t *weights, uint32_t taps, int16_t *to)
 {
     register uint32_t even0 __asm__("r0"), even1 __asm__("r1"), even2 __asm__("r2");
     register uint32_t odd0 __asm__("r3"), odd1 __asm__("r4"), odd2 __asm__("r5");
-    const int8_t *const end = weights + taps;
+    register const int8_t *from __asm__("r6") = weights;
+    register int16_t *out __asm__("r7") = to;
+    register const int8_t *end __asm__("r8") = weights + taps;
     __asm__ volatile(
         "1:\n\t"
         ".rept %c[unroll]\n\t"
-        "ldr.w %[odd0], [%[w]]\n\t"
-        "ldr.w %[odd1], [%[w], %[pitch]]\n\t"
-        "ldr.w %[odd2], [%[w], %[pitch2]]\n\t"
-        "add.w %[w], #4\n\t"
+        "ldr %[odd0], [%[w]]\n\t"
+        "ldr %[odd1], [%[w], %[pitch]]\n\t"
+        "ldr %[odd2], [%[w], %[pitch2]]\n\t"
+        "adds %[w], #4\n\t"
         "sxtb16 %[even0], %[odd0]\n\t"
         "sxtb16 %[even1], %[odd1]\n\t"
         "sxtb16 %[even2], %[odd2]\n\t"
@@ -49,7 +52,7 @@ ALWAYS_INLINE void conv_widen_weights(const int8_t *weights, uint32_t taps, int1
         ".endr\n\t"
         "cmp %[w], %[end]\n\t"
         "bne 1b" EMPTY_LINES_64
-        : [w] "+r"(weights), [to] "+r"(to), [even0] "=&r"(even0), [even1] "=&r"(even1), [even2] "=&r"(even2),
+        : [w] "+r"(from), [to] "+r"(out), [even0] "=&r"(even0), [even1] "=&r"(even1), [even2] "=&r"(even2),
           [odd0] "=&r"(odd0), [odd1] "=&r"(odd1), [odd2] "=&r"(odd2)
         : [end] "r"(end), [pitch] "I"(taps), [pitch2] "I"(2 * taps), [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
         : "cc", "memory");
@@ -67,12 +70,12 @@ _Static_assert(CONV_U8 == TYPE_U8 && CONV_S8 == TYPE_S8, "conv_pairs tells the t
     operation " r0, #" bits ", r0\n\t" operation " r1, #" bits ", r1\n\t" operation " r2, #" bits ", r2\n\t"       \
     operation " r3, #" bits ", r3\n\t" operation " r4, #" bits ", r4\n\t" operation " r5, #" bits ", r5\n\t"
 #define CONV_STORE(operation, size)                                                                               \
-    operation " r0, [r9]\n\t"                                                                                    \
-    operation " r2, [r9, #" size "]\n\t"                                                                         \
-    operation " r4, [r9, #2 * " size "]\n\t"                                                                     \
-    operation " r1, [r9, #%c[out_pitch]]\n\t"                                                                    \
-    operation " r3, [r9, #%c[out_pitch] + " size "]\n\t"                                                         \
-    operation " r5, [r9, #%c[out_pitch] + 2 * " size "]\n\t"
+    operation " r0, [r6]\n\t"                                                                                    \
+    operation " r2, [r6, #" size "]\n\t"                                                                         \
+    operation " r4, [r6, #2 * " size "]\n\t"                                                                     \
+    operation " r1, [r7]\n\t"                                                                                    \
+    operation " r3, [r7, #" size "]\n\t"                                                                         \
+    operation " r5, [r7, #2 * " size "]\n\t"
 
 // Words of a kernel row that are multiplied without a loop: few enough for the 1 KB instruction cache.
 ALWAYS_INLINE uint32_t conv_unroll(uint32_t words)
@@ -80,30 +83,26 @@ ALWAYS_INLINE uint32_t conv_unroll(uint32_t words)
     return words % 16 == 0 ? 16 : words % 12 == 0 ? 12 : words % 8 == 0 ? 8 : words % 4 == 0 ? 4 : 2;
 }
 
-// What conv_pairs reads of three neighbouring outputs, at the start of the scratch memory.
-typedef struct {
-    int32_t bias[3];
-    int32_t multiplier[3];
-    int16_t weights[];  // [kernel][words][3][2]
-} conv_group_t;
-
 // Three outputs of the pixels from `out` to `end`, two at a time, from widened rows of input.
 //
 // Five loads from one memory overlap, so they cost 6 cycles and feed 6 SMLADs. Aligned, with all instructions 32 bits wide,
 // the fetch just keeps up: a loop that starts at a halfword takes 14 cycles a word instead of 12. All 14 registers are in
 // use there, so what only the beginning and the end of a pixel pair need waits in the FPU's registers; where the words of a
 // pixel need no loop (is_short), the pointers to weights and pixels stay where they are.
-ALWAYS_INLINE void conv_pairs(const conv_t *c, const conv_group_t *group, const int16_t *pixels, uint32_t columns,
-                              uint8_t *out, const uint8_t *end)
+ALWAYS_INLINE void conv_pairs(const conv_t *c, uint32_t output, const int16_t *weights, const int16_t *pixels,
+                              uint32_t columns, uint8_t *out, const uint8_t *end)
 {
     const uint32_t words = (uint32_t)c->kernel * c->channels_in / 2, itemsize = c->output == TYPE_S16 ? 2 : 1;
-    register const conv_group_t *from __asm__("r11") = group;
+    register const int32_t *bias __asm__("r0") = c->bias + output;
+    register const int32_t *multiplier __asm__("r1") = c->multiplier + output;
+    register const int16_t *from __asm__("r11") = weights;
     register const int16_t *x __asm__("r12") = pixels;
     register uint8_t *to __asm__("r9") = out;
     register const uint8_t *stop __asm__("r10") = end;
     register uint32_t skip __asm__("r6") = 2 * columns * c->channels_in - 4 * words;  // to the next kernel row
     __asm__ volatile(
-        "vldmia r11!, {s0-s5}\n\t"
+        "vldmia r0, {s0-s2}\n\t"
+        "vldmia r1, {s3-s5}\n\t"
         "vmov s6, r11\n\t"
         "vmov s7, r12\n\t"
         "vmov s8, r9\n\t"
@@ -112,6 +111,7 @@ ALWAYS_INLINE void conv_pairs(const conv_t *c, const conv_group_t *group, const 
         "movw r7, #12 * %c[words] * %c[kernel]\n\t"
         "add r11, r7\n\t"
         "vmov s11, r11\n\t"
+        "mov lr, r11\n\t"
         ".p2align 2\n\t"
         ".if %c[is_short]\n\t"
         "vmov r11, s6\n\t"
@@ -128,9 +128,9 @@ ALWAYS_INLINE void conv_pairs(const conv_t *c, const conv_group_t *group, const 
         "vmov r4, s2\n\t"
         "vmov r5, s2\n\t"
         "2:\n\t"
-        ".if %c[words] != %c[unroll]\n\t"
-        "movw lr, #4 * %c[words]\n\t"
-        "add.w lr, r12\n\t"
+        ".if %c[words] != %c[unroll] && %c[kernel] > 1\n\t"
+        "movw lr, #12 * %c[words]\n\t"
+        "add.w lr, r11\n\t"
         ".endif\n\t"
         "3:\n\t"
         ".set offset, 0\n\t"
@@ -153,7 +153,7 @@ ALWAYS_INLINE void conv_pairs(const conv_t *c, const conv_group_t *group, const 
         "add.w r12, #4 * %c[unroll]\n\t"
         ".endif\n\t"
         ".if %c[words] != %c[unroll]\n\t"
-        "cmp r12, lr\n\t"
+        "cmp r11, lr\n\t"
         "bne.w 3b\n\t"
         ".endif\n\t"
         ".if %c[kernel] > 1\n\t"
@@ -175,46 +175,46 @@ ALWAYS_INLINE void conv_pairs(const conv_t *c, const conv_group_t *group, const 
         "smmulr r3, r3, r7\n\t"
         "smmulr r4, r4, r8\n\t"
         "smmulr r5, r5, r8\n\t"
-        "vmov r9, s8\n\t"
+        "vmov r6, s8\n\t"
         "vmov r10, s9\n\t"
+        "addw r7, r6, #%c[out_pitch]\n\t"
         ".if %c[type] == " CONV_STRING(CONV_U8) "\n\t"
         CONV_SATURATE("usat", "8")
-        CONV_STORE("strb.w", "1")
+        CONV_STORE("strb", "1")
         ".elseif %c[type] == " CONV_STRING(CONV_S8) "\n\t"
         CONV_SATURATE("ssat", "8")
-        CONV_STORE("strb.w", "1")
+        CONV_STORE("strb", "1")
         ".else\n\t"
         CONV_SATURATE("ssat", "16")
-        CONV_STORE("strh.w", "2")
+        CONV_STORE("strh", "2")
         ".endif\n\t"
-        "addw r9, r9, #2 * %c[out_pitch]\n\t"
+        "addw r6, r6, #2 * %c[out_pitch]\n\t"
         ".if %c[is_short]\n\t"
         "addw r12, r12, #2 * %c[pitch]\n\t"
         ".else\n\t"
         "vmov r12, s7\n\t"
-        "movw r6, #2 * %c[pitch]\n\t"
-        "add.w r12, r6\n\t"
+        "movw r7, #2 * %c[pitch]\n\t"
+        "add r12, r7\n\t"
         "vmov s7, r12\n\t"
         ".endif\n\t"
-        "vmov s8, r9\n\t"
-        "cmp.w r9, r10\n\t"
+        "vmov s8, r6\n\t"
+        "cmp r6, r10\n\t"
         "bne.w 1b" EMPTY_LINES_192
-        : "+r"(from), "+r"(x), "+r"(to), "+r"(stop), "+r"(skip)
+        : "+r"(bias), "+r"(multiplier), "+r"(from), "+r"(x), "+r"(to), "+r"(stop), "+r"(skip)
         : [words] "i"(words), [unroll] "i"(conv_unroll(words)), [kernel] "i"(c->kernel), [shift] "i"(c->shift),
           [pitch] "i"(2 * c->stride * c->channels_in), [out_pitch] "i"(c->channels_out * itemsize), [type] "i"(c->output),
           [is_short] "i"(c->kernel == 1 && words == conv_unroll(words) && 4u * c->stride * c->channels_in < 4096)
-        : "r0", "r1", "r2", "r3", "r4", "r5", "r7", "r8", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9",
+        : "r2", "r3", "r4", "r5", "r7", "r8", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9",
           "s10", "s11", "cc", "memory");
 }
 
-// Outputs `first` to `first` + `count` of a row. The last three channels and the last two pixels reach back over ones that
+// Outputs `first` to `first` + `count` of a part of a row, two at least. The last three channels and the last two pixels reach back over ones that
 // are done already where the numbers do not come out even.
 ALWAYS_INLINE void conv_chunk(const conv_t *c, const uint8_t *const rows[], uint32_t first, uint32_t count, uint8_t *out)
 {
     const uint32_t taps = (uint32_t)c->kernel * c->kernel * c->channels_in, columns = conv_columns(c, count);
     const uint32_t itemsize = c->output == TYPE_S16 ? 2 : 1, pitch = c->channels_out * itemsize;
-    conv_group_t *group = (conv_group_t *)(void *)c->scratch;
-    int16_t *pixels = group->weights + 3 * taps;
+    int16_t *weights = c->scratch, *pixels = weights + 3 * taps;
     for (uint32_t k = 0; k < c->kernel; k++) {
         const uint8_t *row = rows[k] + first * c->stride * c->channels_in;
         conv_widen(row, columns * c->channels_in, c->input, pixels + k * columns * c->channels_in);
@@ -223,13 +223,11 @@ ALWAYS_INLINE void conv_chunk(const conv_t *c, const uint8_t *const rows[], uint
 #pragma GCC unroll 1
     for (uint32_t o = 0; o < c->channels_out; o += 3) {
         const uint32_t output = o + 3 <= c->channels_out ? o : c->channels_out - 3u;
-        memcpy(group->bias, c->bias + output, sizeof group->bias);
-        memcpy(group->multiplier, c->multiplier + output, sizeof group->multiplier);
-        conv_widen_weights(c->weight + output * taps, taps, group->weights);
+        conv_widen_weights(c->weight + output * taps, taps, weights);
         uint8_t *to = out + output * itemsize, *const end = to + count * pitch;
-        conv_pairs(c, group, pixels, columns, to, end - count % 2 * pitch);
+        conv_pairs(c, output, weights, pixels, columns, to, end - count % 2 * pitch);
         if (count % 2 != 0) {
-            conv_pairs(c, group, pixels + (count - 2) * c->stride * c->channels_in, columns, end - 2 * pitch, end);
+            conv_pairs(c, output, weights, pixels + (count - 2) * c->stride * c->channels_in, columns, end - 2 * pitch, end);
         }
     }
 }

@@ -1,4 +1,4 @@
-// Depthwise convolutions, a row of output at a time.
+// Depthwise convolutions, a few pixels of a row at a time.
 #ifndef DEPTHWISE_H
 #define DEPTHWISE_H
 
@@ -6,7 +6,6 @@
 
 typedef struct {
     uint16_t channels;
-    uint16_t width_out;
     uint8_t kernel;
     uint8_t stride;
     type_t input;
@@ -30,7 +29,7 @@ ALWAYS_INLINE void depthwise_channel(const depthwise_t *d, const uint8_t *const 
 }
 
 #if HIL_DSP
-// The constants of four neighbouring channels, copied from flash once a row, as the FPU's registers s0 to s25 take them: for
+// The constants of four neighbouring channels, copied from flash once a part of a row, as the FPU's registers s0 to s25 take them: for
 // each tap the weights of channels 0 and 2, then of 1 and 3.
 typedef struct {
     int16x2_t weights[9][2];
@@ -154,8 +153,9 @@ ALWAYS_INLINE void depthwise_pairs(const depthwise_t *d, const depthwise_group_t
           "s27", "cc", "memory");
 }
 
-// One row of output for channels `ch` to `ch` + 4. Of an odd width the last pair reaches back over a pixel already done.
-ALWAYS_INLINE void depthwise_row_of_4(const depthwise_t *d, const uint8_t *const rows[], uint32_t ch, uint8_t *out)
+// Channels `ch` to `ch` + 4 of some pixels. Of an odd number the last pair reaches back over a pixel already done.
+ALWAYS_INLINE void depthwise_pixels_of_4(const depthwise_t *d, const uint8_t *const rows[], uint32_t ch, uint32_t pixels,
+                                       uint8_t *out)
 {
     depthwise_group_t group;
     memcpy(group.bias, d->bias + ch, sizeof group.bias);
@@ -165,9 +165,9 @@ ALWAYS_INLINE void depthwise_row_of_4(const depthwise_t *d, const uint8_t *const
         group.weights[tap][0] = widen_even(bytes, true);
         group.weights[tap][1] = widen_odd(bytes, true);
     }
-    const uint32_t odd = d->width_out % 2, last = (d->width_out - 2u) * d->channels;
+    const uint32_t odd = pixels % 2, last = (pixels - 2u) * d->channels;
     const uint8_t *const row0 = rows[0] + ch, *const row1 = rows[1] + ch, *const row2 = rows[2] + ch;
-    uint8_t *const end = out + d->width_out * d->channels;
+    uint8_t *const end = out + pixels * d->channels;
     out += ch;
     depthwise_pairs(d, &group, row0, row1, row2, out, end + ch - odd * d->channels);
     if (odd) {
@@ -177,26 +177,26 @@ ALWAYS_INLINE void depthwise_row_of_4(const depthwise_t *d, const uint8_t *const
 }
 #endif
 
-// Whether depthwise_row_of_4 takes the shape.
+// Whether depthwise_pixels_of_4 takes the shape.
 ALWAYS_INLINE bool depthwise_is_fast(const depthwise_t *d)
 {
-    return HIL_DSP && d->kernel == 3 && d->stride <= 2 && d->channels % 4 == 0 && d->channels <= 512 && d->width_out >= 2 &&
+    return HIL_DSP && d->kernel == 3 && d->stride <= 2 && d->channels % 4 == 0 && d->channels <= 512 &&
            d->output != TYPE_S16;
 }
 
-// One row of output from `kernel` padded rows of input.
-ALWAYS_INLINE void depthwise_row(const depthwise_t *d, const uint8_t *const rows[], void *out)
+// `pixels` pixels of output; rows: for each kernel row the first column that they look at.
+ALWAYS_INLINE void depthwise_pixels(const depthwise_t *d, const uint8_t *const rows[], uint32_t pixels, void *out)
 {
 #if HIL_DSP
-    if (depthwise_is_fast(d)) {
+    if (depthwise_is_fast(d) && pixels >= 2) {
 #pragma GCC unroll 1
         for (uint32_t ch = 0; ch < d->channels; ch += 4) {
-            depthwise_row_of_4(d, rows, ch, out);
+            depthwise_pixels_of_4(d, rows, ch, pixels, out);
         }
         return;
     }
 #endif
-    for (uint32_t pixel = 0; pixel < d->width_out; pixel++) {
+    for (uint32_t pixel = 0; pixel < pixels; pixel++) {
         for (uint32_t ch = 0; ch < d->channels; ch++) {
             depthwise_channel(d, rows, out, pixel, ch);
         }

@@ -5,7 +5,7 @@
 #include "tensor.h"
 
 typedef struct {
-    uint32_t length;  // values in a row
+    uint16_t channels;
     type_t input_a;
     type_t input_b;
     int16_t multiplier_a;
@@ -13,14 +13,15 @@ typedef struct {
     uint8_t shift;
 } add_t;
 
-ALWAYS_INLINE void add_row(const add_t *c, const uint8_t *a, const uint8_t *b, int8_t *out)
+ALWAYS_INLINE void add_pixels(const add_t *c, const uint8_t *a, const uint8_t *b, uint32_t pixels, int8_t *out)
 {
+    const uint32_t length = pixels * c->channels;
     const int32_t half = 1 << (c->shift - 1);
     uint32_t i = 0;
 #if HIL_DSP
     // Four values at a time: the multipliers of a and b side by side are one operand of SMLAD.
     const int16x2_t multipliers = (int16x2_t)((uint16_t)c->multiplier_a | (uint32_t)c->multiplier_b << 16);
-    for (; i + 4 <= c->length; i += 4) {
+    for (; i + 4 <= length; i += 4) {
         const uint32_t a4 = load_word(a + i), b4 = load_word(b + i);
         const uint32_t a02 = (uint32_t)widen_even(a4, c->input_a == TYPE_S8), a13 = (uint32_t)widen_odd(a4, c->input_a == TYPE_S8);
         const uint32_t b02 = (uint32_t)widen_even(b4, c->input_b == TYPE_S8), b13 = (uint32_t)widen_odd(b4, c->input_b == TYPE_S8);
@@ -31,14 +32,13 @@ ALWAYS_INLINE void add_row(const add_t *c, const uint8_t *a, const uint8_t *b, i
         }
     }
 #endif
-    for (; i < c->length; i++) {
+    for (; i < length; i++) {
         const int32_t sum = load_8bit(a, i, c->input_a) * c->multiplier_a + load_8bit(b, i, c->input_b) * c->multiplier_b;
         out[i] = saturate_s8((sum + half) >> c->shift);
     }
 }
 
 typedef struct {
-    uint16_t width;
     uint16_t channels;
     type_t input;
     const int32_t *gain;  // [channels]
@@ -83,9 +83,9 @@ ALWAYS_INLINE uint32_t sum_of_squares(const uint8_t *in, uint32_t count, type_t 
     return (uint32_t)sum;
 }
 
-ALWAYS_INLINE void l2norm_row(const l2norm_t *c, const uint8_t *in, int8_t *out)
+ALWAYS_INLINE void l2norm_pixels(const l2norm_t *c, const uint8_t *in, uint32_t pixels, int8_t *out)
 {
-    for (uint32_t x = 0; x < c->width; x++, in += c->channels, out += c->channels) {
+    for (uint32_t x = 0; x < pixels; x++, in += c->channels, out += c->channels) {
         const int32_t inverse = inverse_square_root(sum_of_squares(in, c->channels, c->input));
 #pragma GCC unroll 4
         for (uint32_t i = 0; i < c->channels; i++) {

@@ -30,8 +30,8 @@ class Job:
     """What to run where. elf: a firmware to run instead of the built one; limits: a file laid over the board's.
 
     at: how a real board is reached (hil.targets.connection). record: a file for what passes over the link. timing: the
-    mode of the simulated board's timing model, "fast" without; BOTH runs every image in the two and compares. kernels:
-    as hil.bench.build.build takes them.
+    mode of the simulated board's timing model, "fast" without; BOTH runs every image in the two and compares. kernels
+    and ram_budget: as hil.bench.build.build takes them.
     """
 
     model: str
@@ -46,6 +46,7 @@ class Job:
     record: Path | None = None
     timing: str | None = None
     kernels: str = "fast"
+    ram_budget: int | None = None
 
 
 def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
@@ -95,7 +96,8 @@ def _run_photo(bench: Bench, photo: Photo, index: int, count: int, step: Step) -
 
 def firmware_for(job: Job) -> Firmware:
     """The firmware a job runs: built, or the ELF it names in the place of the built one."""
-    firmware = build(job.model, job.board, job.out, NATIVE if job.target == NATIVE else None, job.kernels)
+    preset = NATIVE if job.target == NATIVE else None
+    firmware = build(job.model, job.board, job.out, preset, job.kernels, job.ram_budget)
     if job.elf is None:
         return firmware
     if job.target != NATIVE:

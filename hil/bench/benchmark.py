@@ -127,11 +127,12 @@ def _layers(fast: ImageProfile, plain: ImageProfile) -> list[LayerCost]:
     costs = []
     for layer in plan["layers"]:
         name = layer["name"]
+        function = next(found for found in (f"{name}_part", f"{name}_step") if found in sizes)
         costs.append(
             LayerCost(
                 name, "pointwise" if _is_pointwise(fast, name) else layer["op"], layer["kernel"], layer["macs"],
-                fast.measured[name], layer["predicted_cycles"], plain.measured[name], instructions[f"{name}_step"],
-                memory[name], sizes.get(f"{name}_step", 0) + layer["constant_bytes"],
+                fast.measured[name], layer["predicted_cycles"], plain.measured[name], instructions[function],
+                memory[name], sizes.get(function, 0) + layer["constant_bytes"],
             )
         )  # fmt: skip
     return costs

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from hil.bench.options import RamBudget
 from hil.paths import BUILD
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def bench(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or checkpoint.")] = "rnnpool_face_m4",
     board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="A photo [default: the demo's].")] = None,
+    ram_budget: RamBudget = None,
     out: Annotated[
         Path,
         typer.Option("--json", metavar="FILE", help="Where the figures go.", show_default="build/bench"),
@@ -39,7 +41,7 @@ def bench(
     path = image or demo_photo(BUILD / "bench" / "image.png", model)
     photo = load_photo(path, model_spec(model), True)
     _errors.print(f"building {model} for {board} twice, running it three times ...", highlight=False)
-    firmwares = [build(model, board, kernels=kernels) for kernels in KERNELS]
+    firmwares = [build(model, board, kernels=kernels, ram_budget=ram_budget) for kernels in KERNELS]
     found = benchmark(firmwares[0], firmwares[1], photo)
     make_folder(out.parent)
     write_text(out, json.dumps(found.to_json(), indent=1) + "\n")

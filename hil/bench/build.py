@@ -81,14 +81,20 @@ class Firmware:
 
 
 def build(
-    model: str, board_name: str, out: Path | None = None, preset: str | None = None, kernels: str = "fast"
+    model: str,
+    board_name: str,
+    out: Path | None = None,
+    preset: str | None = None,
+    kernels: str = "fast",
+    ram_budget: int | None = None,
 ) -> Firmware:
     """Make the firmware of a model for a board; what is there already and unchanged is not made again.
 
     model: a shipped model's name or a checkpoint's path. out: the generated directory, build/<model>/<board> without.
     preset: the CMake preset, the board's own without, "native" for the host. kernels: "fast", or
-    "portable" for plain C. Raises HilError, and leaves what was there before as it was, for an unknown model or board,
-    a bad checkpoint, an unknown operator, a network that does not fit, and a missing compiler.
+    "portable" for plain C. ram_budget: bytes of RAM on the chip that the firmware may take in all, stack and link
+    included. Raises HilError, and leaves what was there before as it was, for an unknown model or board,
+    a bad checkpoint, an unknown operator, a network that does not fit board or budget, and a missing compiler.
     """
     from hil.compiler import make_plan
 
@@ -98,7 +104,7 @@ def build(
         raise HilError(f"no kernels are called {kernels!r}: choose one of {', '.join(KERNELS)}")
     graph, network = load_model(model)
     directory = (out or BUILD / Path(model).stem / board.name).absolute()  # CMake runs in another folder
-    scheme = make_plan(graph, board)
+    scheme = make_plan(graph, board, ram_budget)
     check_tools(preset)
     with _locked(directory), _scratch(directory) as scratch:
         plan = _generate(graph, scheme, directory, preset, kernels, scratch)
@@ -146,13 +152,28 @@ def model_spec(model: str) -> Spec:
     return weights.load(zoo.find(model)).spec
 
 
-def plan_of(model: str, board: Board) -> dict[str, Any]:
-    """The plan of a model on a board as plan.json has it, without building anything."""
-    from hil.compiler import make_plan
+def plan_of(model: str, board: Board, ram_budget: int | None = None) -> dict[str, Any]:
+    """The plan of a model on a board as plan.json has it, without building anything.
+
+    "curve" has what there was to choose from, the fastest first: RAM on the chip, SDRAM, predicted cycles of each plan.
+    """
+    from hil.compiler import choose, frontier
     from hil.compiler.emit import description
 
     graph, _ = load_model(model)
-    return description(graph, make_plan(graph, board), build_id="")
+    plans = frontier(graph, board)
+    chosen = choose(plans, graph, ram_budget)
+    curve = [
+        {
+            "ram_bytes": plan.ram_bytes,
+            "sdram_bytes": plan.arenas.get("sdram", 0),
+            "predicted_cycles": sum(plan.cycles.values()),
+            "binding": plan.binding,
+            "chosen": plan is chosen,
+        }
+        for plan in plans
+    ]
+    return description(graph, chosen, build_id="") | {"curve": curve}
 
 
 def _generate(

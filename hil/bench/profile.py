@@ -24,7 +24,7 @@ from hil.timing.engine import Engine
 from hil.timing.model import ModelledCycles
 from hil.timing.profiler import OVERLAPPED, Profile, Profiler
 
-_STEP = "_step"  # how the compiler names a layer's function
+_FUNCTIONS = ("_part", "_step")  # how the compiler names a layer's function, of a chain or of its own
 _DECODE = "decode"  # boxes of anchors: boxes0_step, ..., detect_finish
 _NETWORK = ("model_begin", "model_push_row", "model_finish")
 SCHEDULE, LINK = "schedule", "link"
@@ -118,9 +118,10 @@ class ImageProfile:
 
     def _part(self, stack: Stack) -> str:
         for name in stack:
-            if name.removesuffix(_STEP) in self.measured and name.endswith(_STEP):
-                return name.removesuffix(_STEP)
-            if name == "detect_finish" or name.startswith("boxes") and name.endswith(_STEP):
+            layer = next((name.removesuffix(end) for end in _FUNCTIONS if name.endswith(end)), "")
+            if layer in self.measured:
+                return layer
+            if name == "detect_finish" or layer.startswith("boxes"):
                 return _DECODE
         return SCHEDULE if any(name in _NETWORK for name in stack) else LINK
 

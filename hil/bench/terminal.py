@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.bar import Bar
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -135,7 +136,40 @@ def plan_tables(plan: dict[str, Any], board: Board) -> Group:
     totals = (figure(sum(layer[key] for layer in plan["layers"])) for key in ("macs", "predicted_cycles"))
     layers.add_row("total", "", "", *totals, "", "", "", "")
     layers.caption = "cycles: predicted at 5 wait states; kernel: plain where no fast loop covers the shape"
-    return Group(layers, _buffers(plan), _memory(plan, board))
+    return Group(layers, _schedule(plan), _buffers(plan), _memory(plan, board), _curve(plan, board))
+
+
+def _schedule(plan: dict[str, Any]) -> Table:
+    table = Table("layers that run together", title="Schedule", title_justify="left")
+    for name in ("turns a row", "scratch, at most"):
+        table.add_column(name, justify="right")
+    table.add_column("made again for each row")
+    for chain in plan["chains"]:
+        again = chain["made_again"] or "-"
+        table.add_row(", ".join(chain["layers"]), str(chain["turns"]), figure(chain["scratch_bytes"]), again)
+    if plan["whole"]:
+        table.caption = f"made whole before anything reads them: {', '.join(plan['whole'])}"
+    return table
+
+
+def _curve(plan: dict[str, Any], board: Board) -> Table:
+    """RAM against cycles, with a bar a schedule."""
+    table = Table("RAM in all", title="Schedules to choose from (--ram-budget)", title_justify="left")
+    has_sdram = any(point["sdram_bytes"] for point in plan["curve"])
+    for name in ("SDRAM", "Mcycles", "s") if has_sdram else ("Mcycles", "s"):
+        table.add_column(name, justify="right")
+    table.add_column("most is alive in")
+    table.add_column("RAM")
+    most = max(point["ram_bytes"] for point in plan["curve"])
+    for point in plan["curve"]:
+        cycles = point["predicted_cycles"]
+        costs = [f"{cycles / 1e6:.1f}", f"{cycles / board.clock_hz:.2f}"]
+        outside = [figure(point["sdram_bytes"])] if has_sdram else []
+        bar = Bar(most, 0, point["ram_bytes"], width=24)
+        style = "bold" if point["chosen"] else None
+        table.add_row(figure(point["ram_bytes"]), *outside, *costs, point["binding"], bar, style=style)
+    table.caption = "bold: the one above; RAM on the chip with stack, link and application"
+    return table
 
 
 def _buffers(plan: dict[str, Any]) -> Table:

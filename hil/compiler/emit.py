@@ -15,8 +15,12 @@ import numpy as np
 from hil.board import Board
 from hil.compiler import graph as q
 from hil.compiler import store
-from hil.compiler.plan import GUARD_BYTES, Plan, conv_chunk
-from hil.compiler.predict import is_fast, predict
+from hil.compiler.chains import shape
+from hil.compiler.draft import carry_bytes, piece_bytes
+from hil.compiler.memory import is_narrow
+from hil.compiler.plan import GUARD_BYTES, Plan
+from hil.compiler.predict import is_fast
+from hil.compiler.schedule import Node
 from hil.compiler.weights import table_number, weights_header, weights_source, wrapped
 from hil.paths import REPOSITORY
 
@@ -61,24 +65,34 @@ def emit(graph: q.QuantisedGraph, plan: Plan, board: Board, directory: Path) -> 
 def model_source(graph: q.QuantisedGraph, plan: Plan) -> str:
     """model.c: the plan's buffers, a step a layer, the schedule's table, the functions of model.h."""
     environment = _environment(plan)
-    steps = environment.get_template("steps.c.j2").make_module({"plan": plan})
+    templates = environment.get_template("steps.c.j2").make_module(_names(plan))
     tensors = [graph.input] + [layer.output for layer in graph.layers]
     padded = [t for t in tensors if plan.padding[t.name]]
     zeros = [plan.pitch[t.name] for t in padded if t is not graph.input or not any(t.zero)]
     has_image_zero = graph.input in padded and any(graph.input.zero)
+    indices = {layer.name: i for i, layer in enumerate(graph.layers)}
+    indices |= {node.name: len(graph.layers) + i for i, node in enumerate(n for n in plan.nodes if n.source)}
     return environment.get_template("model.c.j2").render(
         graph=graph,
         plan=plan,
         guard=GUARD_BYTES,
-        tensors=tensors,
+        rings=[t for t in tensors if plan.depth[t.name] or plan.padding[t.name]],
         zero_bytes=max(zeros, default=0),
         image_zero=_image_zero(graph.input, plan.padding[graph.input.name]) if has_image_zero else None,
         sources=_sources(graph),
-        steps=[_step(steps, node, i - len(graph.layers)) for i, node in enumerate(plan.nodes)],
-        producers={t.name: i for i, t in enumerate(tensors)},
+        steps=[text for node in plan.nodes for text in _functions(templates, node, plan, indices)],
+        indices=indices,
+        producers={t.name: i for i, t in enumerate([graph.input] + [n.output for n in plan.nodes if n.output])},
         last_readers=[max(i, _last_reader(plan, node.output)) for i, node in enumerate(plan.nodes)],
         image_reader=_last_reader(plan, graph.input),
     )
+
+
+def _names(plan: Plan) -> dict[str, object]:
+    """What the steps' templates look up: the plan, and the sums whose second input comes down the chain."""
+    links = [(n.chain, i, layer) for n in plan.nodes if n.chain for i, layer in enumerate(n.chain.layers)]
+    swapped = {layer.name: i > 0 and layer.inputs[0].name != chain.layers[i - 1].name for chain, i, layer in links}
+    return {"plan": plan, "is_swapped_sum": swapped}
 
 
 def _last_reader(plan: Plan, tensor: q.Tensor | None) -> int:
@@ -87,22 +101,76 @@ def _last_reader(plan: Plan, tensor: q.Tensor | None) -> int:
     return max((i for i, node in enumerate(plan.nodes) if any(f.tensor.name == name for f in node.feeds)), default=0)
 
 
-def _step(templates: Any, node: Any, source_index: int) -> str:
-    layer = node.layer
-    match layer:
-        case q.QConv():
-            text = templates.conv(layer, "depthwise" if layer.is_depthwise else "conv")
-        case q.QPool():
-            text = templates.pool(layer)
-        case q.QNorm():
-            text = templates.norm(layer)
-        case q.QAdd():
-            text = templates.add(layer)
-        case q.QMean():
-            text = templates.mean(layer)
-        case None:
-            text = templates.boxes(node.name, source_index, node.source)
-    return str(text).strip()
+def _functions(templates: Any, node: Node, plan: Plan, indices: dict[str, int]) -> list[str]:
+    """The functions and tables of a node."""
+    if node.chain is not None:
+        parts = [templates.part(layer) for layer in node.chain.layers]
+        texts = [*parts, templates.chain(node.chain, _chain_view(node, plan, indices))]
+    else:
+        match node.layers:
+            case (q.QPool() as pool,):
+                texts = [templates.pool(pool)]
+            case (q.QMean() as mean,):
+                texts = [templates.mean(mean)]
+            case _:
+                texts = [templates.boxes(node.name, indices[node.name] - len(plan.cycles), node.source)]
+    return [str(text).strip() for text in texts]
+
+
+@dataclass(frozen=True)
+class _LinkView:
+    """A layer of a chain with what its entry in C needs. input: of its ring, None where it has none; turns in bytes."""
+
+    layer: q.Layer
+    index: int
+    input: str | None
+    other: str | None
+    has_piece: bool
+    has_carry: bool
+    turns: list[tuple[int, ...]]
+    kernel: int
+    stride: int
+    padding: int
+
+    @property
+    def pixel_bytes(self) -> int:
+        return self.layer.output.channels * self.layer.output.itemsize
+
+
+def _chain_view(node: Node, plan: Plan, indices: dict[str, int]) -> list[_LinkView]:
+    chain = node.chain
+    assert chain is not None
+    views = []
+    for i, layer in enumerate(chain.layers):
+        kernel, stride, padding = shape(layer)
+        before = chain.layers[i - 1].output if i else layer.inputs[0]
+        others = [t.name for t in layer.inputs if t.name != before.name]
+        is_last = i == len(chain.layers) - 1
+        views.append(_LinkView(
+            layer, indices[layer.name], before.name if i == 0 or kernel > 1 else None, others[0] if others else None,
+            not is_last, not is_last and carry_bytes(chain, i) > 0, _turns(node, i, plan), kernel, stride, padding,
+        ))  # fmt: skip
+    return views
+
+
+def _turns(node: Node, index: int, plan: Plan) -> list[tuple[int, ...]]:
+    """turn_t of kernels/chain.h for each turn of a chain's layer."""
+    chain = node.chain
+    assert chain is not None
+    layer = chain.layers[index]
+    source, out = layer.inputs[0], layer.output
+    pixel_in, pixel_out = source.channels * source.itemsize, out.channels * out.itemsize
+    following = list(chain.turns(index + 1)) if index + 1 < len(chain.layers) else None
+    margin = (plan.padding[source.name] - shape(layer)[2]) * pixel_in if index == 0 else 0
+    turns: list[tuple[int, ...]] = []
+    for number, turn in enumerate(chain.turns(index)):
+        to = turn.done
+        if following is not None:  # behind the columns that the next layer's turn begins with
+            to += shape(chain.layers[index + 1])[2] - following[number].first
+        keep, carry = (turn.keep * pixel_in, turn.carry * pixel_in) if index else (0, 0)
+        to = to * pixel_out if turn.pixels else 0
+        turns.append((turn.pixels, to, turn.first * pixel_in + margin, keep, carry, int(turn.ends_row)))
+    return turns
 
 
 def _image_zero(image: q.Tensor, padding: int) -> np.ndarray:
@@ -128,10 +196,13 @@ def _environment(plan: Plan) -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["ctype"] = lambda tensor: CTYPES[tensor.dtype]
-    environment.filters["address"] = lambda _, name: f"(arena_{plan.buffer(name).place} + {name.upper()})"
+    places = {buffer.name: buffer.place for buffer in plan.buffers}
+    environment.filters["address"] = lambda _, name: f"(arena_{places[name]} + {name.upper()})"
     environment.filters["single"] = lambda value: f"{float(np.float32(value)):.9g}f"
     environment.filters["table_number"] = table_number
-    environment.filters["chunk"] = conv_chunk
+    environment.filters["piece_bytes"] = piece_bytes
+    environment.filters["carry_bytes"] = carry_bytes
+    environment.filters["is_narrow"] = is_narrow
     environment.filters["carray"] = wrapped
     return environment
 
@@ -179,11 +250,22 @@ def description(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> dict[str,
         "build_id": build_id,
         "input": {**shape, "tile_rows": plan.tile_rows},
         "layers": [_layer(layer, plan) for layer in graph.layers],
+        "chains": [
+            {
+                "layers": [layer.name for layer in chain.layers],
+                "turns": len(chain.ends[0]),
+                "scratch_bytes": chain.scratch,
+                "made_again": chain.layers[0].name if chain.is_again else None,
+            }
+            for chain in plan.scheme.chains
+        ],
+        "whole": sorted(plan.scheme.whole),
         "buffers": [
             {key: getattr(b, key) for key in ("name", "bytes", "place", "offset", "rows", "first", "last")}
             for b in plan.buffers
         ],
         "arena_bytes": plan.arena_bytes,
+        "ram_bytes": plan.ram_bytes,
         "weights_bytes": sum(a.nbytes for layer in graph.layers for a in _arrays(layer)),
         "detector": None if graph.detector is None else {
             "candidates": graph.detector.candidates,
@@ -195,7 +277,9 @@ def description(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> dict[str,
 
 
 def _layer(layer: q.Layer, plan: Plan) -> dict[str, object]:
-    out, ring = layer.output, plan.buffer(f"{layer.name}_rows")
+    out = layer.output
+    buffer = plan.buffer(f"{layer.name}_rows") or plan.buffer(f"{layer.name}_piece")
+    assert buffer is not None
     scale = out.scale[0] if len(out.scale) == 1 else list(out.scale)
     return {
         "name": layer.name,
@@ -209,9 +293,9 @@ def _layer(layer: q.Layer, plan: Plan) -> dict[str, object]:
         },
         "macs": layer.macs,
         "kernel": "fast" if is_fast(layer) else "plain",
-        "predicted_cycles": predict(layer),
+        "predicted_cycles": plan.cycles[layer.name],
         "constant_bytes": sum(array.nbytes for array in _arrays(layer)),
-        "buffer": {"name": ring.name, "rows": ring.rows, "bytes": ring.bytes, "place": ring.place},
+        "buffer": {"name": buffer.name, "rows": buffer.rows, "bytes": buffer.bytes, "place": buffer.place},
     }
 
 

@@ -7,11 +7,11 @@ loops, which some shapes fall back to (is_fast), have constants of their own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hil.compiler import graph as q
-from hil.compiler.plan import conv_chunk
+from hil.compiler.chains import Chain, alone, shape
+from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, is_narrow, parts
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,15 @@ class Costs:
     words_loop: float = 6.0  # around as many words as are unrolled
     kernel_row: float = 22.0  # from one kernel row to the next
     pair: float = 46.0  # bias, requantisation, stores and pointers of such a pair
-    group: float = 80.0  # setting out on three outputs
+    short_pair: float = 34.0  # of one whose words need no loop
+    group: float = 250.0  # setting out on three outputs
     widened_weights: float = 6.0  # conv_widen_weights, a tap of one of the three outputs
     widened_pixels: float = 1.3  # conv_widen, a value
-    depthwise_pair: float = 205.0  # two pixels of four channels
-    depthwise_column: float = 4.0  # a fifth column of three, at stride 2
-    depthwise_group: float = 230.0  # widening the weights of four channels
+    narrow_pair: float = 61.0  # conv_narrow_pairs: four outputs of two pixels
+    narrow_word: float = 43.0  # four taps of theirs
+    depthwise_pair: float = 195.0  # two pixels of four channels
+    depthwise_column: float = 1.0  # a fifth column of three, at stride 2
+    depthwise_group: float = 500.0  # widening the weights of four channels
     plain_pair: float = 45.0  # conv_2x2: two outputs of two pixels
     plain_row: float = 7.0  # a kernel row of theirs, four bytes of it, and each one left over
     plain_word: float = 26.0
@@ -45,8 +48,10 @@ class Costs:
     stored: float = 9.0  # rnnpool_store, a value
     norm_pixel: float = 45.0
     norm_value: float = 14.8
-    added_value: float = 8.6
+    added_value: float = 9.0
     mean_value: float = 6.0
+    turn: float = 170.0  # chain_step: a layer's share of a turn
+    kept_byte: float = 0.6  # from a piece to the ring
 
 
 COSTS = Costs()
@@ -59,51 +64,71 @@ def is_fast(layer: q.Layer) -> bool:
         case q.QConv() if layer.is_depthwise:
             return _is_fast_depthwise(layer)
         case q.QConv():
-            return conv_chunk(layer) > 0
+            return is_narrow(layer) or conv_chunk(layer, [layer.output.width], SCRATCH_BYTES) > 0
         case q.QPool():
             return _is_fast_vector(layer.cell1.hidden) and _is_fast_vector(layer.cell2.hidden)
     return True
 
 
 def predict(layer: q.Layer, costs: Costs = COSTS) -> int:
-    """Cycles of a layer for one image."""
+    """Cycles of a layer on its own for one image."""
     match layer:
-        case q.QConv() if layer.is_depthwise:
-            row = _depthwise_row(layer, costs)
-        case q.QConv() if conv_chunk(layer):
-            row = _conv_row(layer, costs)
-        case q.QConv():
-            row = _plain_conv_row(layer, costs)
         case q.QPool():
             return round(_pool(layer, costs))
-        case q.QNorm():
-            row = layer.output.width * (costs.norm_pixel + costs.norm_value * layer.output.channels)
-        case q.QAdd():
-            row = costs.added_value * layer.output.width * layer.output.channels
         case q.QMean():
             return round(costs.mean_value * layer.input.height * layer.input.width * layer.input.channels)
-    return round(layer.output.height * row)
+    return predict_in_chain(alone(layer), 0, costs)
 
 
-def _chunks(conv: q.QConv) -> Iterator[int]:
-    """Pixels of each part of a row that is widened at once."""
-    width, chunk = conv.output.width, conv_chunk(conv)
-    for first in range(0, width, chunk):
-        yield min(chunk, width - first)
+def predict_in_chain(chain: Chain, index: int, costs: Costs = COSTS) -> int:
+    """Cycles of a chain's layer for one image."""
+    layer, pixels = chain.layers[index], chain.pixels(index)
+    row = len(pixels) * costs.turn
+    match layer:
+        case q.QConv() if layer.is_depthwise:
+            row += sum(_depthwise(layer, count, costs) for count in pixels if count)
+        case q.QConv() if chunk := conv_chunk(layer, pixels, chain.scratch):
+            row += sum(_conv(layer, part, costs) for count in pixels for part in parts(count, chunk))
+        case q.QConv() if is_narrow(layer):
+            words = layer.kernel * -(-layer.kernel * layer.input.channels // 4)
+            pairs = layer.output.channels // 4 * sum(-(-count // 2) for count in pixels)
+            row += pairs * (costs.narrow_pair + costs.narrow_word * words)
+        case q.QConv():
+            row += _plain_conv_row(layer, costs)
+        case q.QNorm():
+            row += layer.output.width * (costs.norm_pixel + costs.norm_value * layer.output.channels)
+        case q.QAdd():
+            row += costs.added_value * layer.output.width * layer.output.channels
+    kernel, _, padding = shape(layer)
+    if index > chain.is_again and kernel > 1:
+        row += costs.kept_byte * (layer.input.width + 2 * padding) * layer.input.channels
+    rows = layer.output.height
+    if chain.is_again and index == 0:
+        rows = _rows_made_again(chain)
+    return round(rows * row)
 
 
-def _conv_row(conv: q.QConv, c: Costs) -> float:
+def _rows_made_again(chain: Chain) -> int:
+    """How often the first layer makes a row, where the second has each that it looks at made anew."""
+    kernel, stride, padding = shape(chain.layers[1])
+    height = chain.layers[0].output.height
+    tops = range(-padding, chain.layers[1].output.height * stride - padding, stride)
+    return sum(min(height, top + kernel) - max(0, top) for top in tops)
+
+
+def _conv(conv: q.QConv, pixels: int, c: Costs) -> float:
+    """A part of a row that conv_pixels makes at once."""
     words = conv.kernel * conv.input.channels // 2
     unrolled = next(n for n in (16, 12, 8, 4, 2) if words % n == 0)
     loops = words // unrolled if words != unrolled else 0
-    pair = c.pair + conv.kernel * (words * c.word + loops * c.words_loop + (conv.kernel > 1) * c.kernel_row)
+    is_short = conv.kernel == 1 and not loops
+    pair = (c.short_pair if is_short else c.pair) + conv.kernel * (
+        words * c.word + loops * c.words_loop + (conv.kernel > 1) * c.kernel_row
+    )
     group = c.group + c.widened_weights * conv.kernel * words * 2
-    cycles = 0.0
-    for pixels in _chunks(conv):
-        columns = (pixels - 1) * conv.stride + conv.kernel
-        cycles += c.widened_pixels * conv.kernel * columns * conv.input.channels
-        cycles += -(-conv.output.channels // 3) * (group + -(-pixels // 2) * pair)
-    return cycles
+    columns = (pixels - 1) * conv.stride + conv.kernel
+    widened = c.widened_pixels * conv.kernel * columns * conv.input.channels
+    return widened + -(-conv.output.channels // 3) * (group + -(-pixels // 2) * pair)
 
 
 def _plain_conv_row(conv: q.QConv, c: Costs) -> float:
@@ -112,12 +137,11 @@ def _plain_conv_row(conv: q.QConv, c: Costs) -> float:
     return -(-conv.output.channels // 2) * -(-conv.output.width // 2) * pair
 
 
-def _depthwise_row(conv: q.QConv, c: Costs) -> float:
-    out = conv.output
+def _depthwise(conv: q.QConv, pixels: int, c: Costs) -> float:
     if not _is_fast_depthwise(conv):
-        return c.plain_depthwise_mac * conv.macs / out.height
+        return c.plain_depthwise_mac * conv.kernel**2 * conv.output.channels * pixels
     pair = c.depthwise_pair + (conv.stride == 2) * 3 * c.depthwise_column
-    return out.channels / 4 * (c.depthwise_group + -(-out.width // 2) * pair)
+    return conv.output.channels / 4 * (c.depthwise_group + -(-pixels // 2) * pair)
 
 
 def _is_fast_depthwise(conv: q.QConv) -> bool:

@@ -5,12 +5,13 @@ That tells for each row when it is made and when it is read last, hence how many
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hil.compiler import graph as q
+from hil.compiler.chains import Chain, Row, alone, shape
 
 
 @dataclass(frozen=True)
@@ -28,28 +29,43 @@ class Feed:
 
 @dataclass(frozen=True)
 class Node:
-    """Something the scheduler runs: a layer, or the collection of boxes from a detection source.
+    """Something the scheduler runs: a chain of layers, one of another kind, or the collection of boxes from a source.
 
-    emits(step): whether the step completes a row of `output`. copies_last: the last step repeats the row before it.
+    emits: for each step whether it completes a row of `output`. copies_last: the last step repeats the row before it.
     """
 
     name: str
-    layer: q.Layer | None
-    source: q.Source | None
-    output: q.Tensor | None
+    layers: tuple[q.Layer, ...]
     feeds: tuple[Feed, ...]
-    steps: int
-    emits: Callable[[int], bool] = field(compare=False)
+    emits: tuple[bool, ...]
+    chain: Chain | None = None
+    source: q.Source | None = None
     copies_last: bool = False
 
+    @property
+    def output(self) -> q.Tensor | None:
+        return self.layers[-1].output if self.layers else None
 
-def nodes_of(graph: q.QuantisedGraph, whole: frozenset[str] = frozenset()) -> tuple[Node, ...]:
-    """Layers and box collections as the scheduler runs them; the maps of `whole` are made before they are read."""
-    nodes = [_node(layer) for layer in graph.layers]
+    @property
+    def steps(self) -> int:
+        return len(self.emits)
+
+
+def nodes_of(
+    graph: q.QuantisedGraph, chains: Iterable[Chain] = (), whole: frozenset[str] = frozenset()
+) -> tuple[Node, ...]:
+    """Chains, other layers and box collections as the scheduler runs them; maps of `whole` are made before."""
+    chained = {layer.name: chain for chain in chains for layer in chain.layers}
+    nodes = []
+    for layer in graph.layers:
+        if not isinstance(layer, Row):
+            nodes.append(_node(layer))
+        elif (chain := chained.get(layer.name) or alone(layer)).name == layer.name:
+            nodes.append(Node(layer.name, chain.layers, _feeds(chain), tuple(chain.steps()), chain))
     for i, source in enumerate(graph.detector.sources if graph.detector else ()):
         tensors = [graph.layer(name).output for name in dict.fromkeys((source.loc, source.conf))]
         feeds = tuple(Feed(t, 1, 1, 0) for t in tensors)
-        nodes.append(Node(f"boxes{i}", None, source, None, feeds, tensors[0].height, lambda step: False))
+        nodes.append(Node(f"boxes{i}", (), feeds, (False,) * tensors[0].height, source=source))
     return tuple(_waiting(node, whole) for node in nodes)
 
 
@@ -59,26 +75,33 @@ def _waiting(node: Node, whole: frozenset[str]) -> Node:
     return replace(node, feeds=feeds)
 
 
-def _node(layer: q.Layer) -> Node:
-    output, steps, copies_last = layer.output, layer.output.height, False
-    feeds = tuple(Feed(t, 1, 1, 0) for t in layer.inputs)
-    emits: Callable[[int], bool] = lambda step: True  # noqa: E731
-    match layer:
-        case q.QConv():
-            feeds = (Feed(layer.input, layer.stride, layer.kernel - layer.padding, -layer.padding),)
-        case q.QPool():
-            patch, stride, down, height = layer.patch, layer.stride, layer.windows[0], layer.input.height
-            ends = {j * stride + patch - 1 for j in range(down)} | ({height} if layer.is_padded else set())
-            steps, copies_last, emits = height + layer.is_padded, layer.is_padded, lambda step: step in ends
-        case q.QMean():
-            steps, emits = layer.input.height, lambda step: step == layer.input.height - 1
-    return Node(layer.name, layer, None, output, feeds, steps, emits, copies_last)
+def _feeds(chain: Chain) -> tuple[Feed, ...]:
+    """What a chain's steps need: rows of its first layer's inputs, and of the other input of each sum behind."""
+    layer = chain.layers[1] if chain.is_again else chain.layers[0]
+    kernel, stride, padding = shape(layer)
+    feeds = [Feed(chain.layers[0].input, stride, kernel - padding, -padding)]
+    for index, layer in enumerate(chain.layers):
+        before = chain.layers[index - 1].output if index else chain.layers[0].input
+        lag = chain.lag(index)
+        feeds += [Feed(t, 1, 1 - lag, -lag) for t in layer.inputs if t.name != before.name]
+    return tuple(feeds)
+
+
+def _node(layer: q.QPool | q.QMean) -> Node:
+    height = layer.input.height
+    if isinstance(layer, q.QMean):
+        emits = [step == height - 1 for step in range(height)]
+    else:
+        ends = {j * layer.stride + layer.patch - 1 for j in range(layer.windows[0])} | {height}
+        emits = [step in ends for step in range(height + layer.is_padded)]
+    copies_last = isinstance(layer, q.QPool) and layer.is_padded
+    return Node(layer.name, (layer,), (Feed(layer.input, 1, 1, 0),), tuple(emits), copies_last=copies_last)
 
 
 class Replay:
     """One image through the scheduler: when each row is made and last read.
 
-    Time counts image rows, steps, and at the end the decoding of the boxes.
+    Time counts image rows, for each step its layers one after another, and at the end the decoding of the boxes.
     """
 
     def __init__(self, image: q.Tensor, nodes: tuple[Node, ...]) -> None:
@@ -86,12 +109,12 @@ class Replay:
         self.tensors = [image] + [n.output for n in nodes if n.output is not None]
         self.made: dict[str, list[int]] = {t.name: [] for t in self.tensors}
         self.read: dict[str, list[int]] = {t.name: [] for t in self.tensors}
-        self.times: list[list[int]] = [[] for _ in range(len(nodes) + 1)]
+        self.times: list[list[int]] = [[] for _ in nodes]
         self._steps = [0] * len(nodes)
         self.copied: dict[str, int] = {}  # when a map's last row was made from the one before it
         self.length = 0
         for _ in range(image.height):
-            self._make(image.name)
+            self._make(image.name, self.length)
             self.length += 1
             while (ready := self._ready()) is not None:
                 self._step(ready)
@@ -115,17 +138,31 @@ class Replay:
             alive[self.made[tensor][-2] : self.copied[tensor] + 1] = True
         return alive
 
-    def working(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """bool (length,) twice: the moments of node `index`'s steps, and all from its first step to its last."""
-        steps = np.zeros(self.length, bool)
-        steps[self.times[index]] = True
-        span = np.zeros(self.length, bool)
-        span[self.times[index][0] : self.times[index][-1] + 1] = True
-        return steps, span
+    def moments(self, number: int, first: int = 0, last: int | None = None) -> np.ndarray:
+        """bool (length,): when layers `first` to `last` of a node's steps run; all of them if they are not named."""
+        moments = np.zeros(self.length, bool)
+        for layer in range(first, (_moments(self.nodes[number]) if last is None else last + 1)):
+            moments[np.array(self.times[number]) + layer] = True
+        return moments
 
-    def _make(self, tensor: str) -> None:
+    def span(self, number: int) -> np.ndarray:
+        """bool (length,): from a node's first step to its last."""
+        times = self.times[number]
+        span = np.zeros(self.length, bool)
+        span[times[0] : times[-1] + _moments(self.nodes[number])] = True
+        return span
+
+    def running(self, moment: int) -> str:
+        """The name of the layer that runs at a moment."""
+        for node, times in zip(self.nodes, self.times, strict=True):
+            for time in times:
+                if time <= moment < time + _moments(node):
+                    return node.layers[moment - time].name if node.layers else node.name
+        return "the image" if moment < self.length - 1 else "the decoding of the boxes"
+
+    def _make(self, tensor: str, end: int) -> None:
         self.made[tensor].append(self.length)
-        self.read[tensor].append(self.length)
+        self.read[tensor].append(end)
 
     def _ready(self) -> int | None:
         for i in reversed(range(len(self.nodes))):
@@ -134,16 +171,21 @@ class Replay:
                 return i
         return None
 
-    def _step(self, index: int) -> None:
-        node, step = self.nodes[index], self._steps[index]
+    def _step(self, number: int) -> None:
+        node, step = self.nodes[number], self._steps[number]
+        end = self.length + _moments(node) - 1
         for feed in node.feeds:
             first = max(0, step * feed.stride + feed.oldest)
             for row in range(first, feed.needed(step)):
-                self.read[feed.tensor.name][row] = self.length
-        if node.output is not None and node.emits(step):
+                self.read[feed.tensor.name][row] = end
+        if node.output is not None and node.emits[step]:
             if node.copies_last and step == node.steps - 1:
-                self.copied[node.output.name] = self.length
-            self._make(node.output.name)
-        self.times[index + 1].append(self.length)
-        self._steps[index] += 1
-        self.length += 1
+                self.copied[node.output.name] = end
+            self._make(node.output.name, end)
+        self.times[number].append(self.length)
+        self._steps[number] += 1
+        self.length = end + 1
+
+
+def _moments(node: Node) -> int:
+    return max(1, len(node.layers))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.compiler import graph as q
+from hil.compiler.memory import is_narrow
 
 HOT_WINDOWS = 16  # a pool with fewer windows reads its weights too seldom for them to earn a copy in SRAM
 
@@ -51,6 +52,10 @@ def _conv(layer: q.QConv) -> Iterator[Constant]:
     else:
         weight, shape = layer.weight, f"[{out}][{k}][{k}][{channels}]"
     yield Constant(f"{layer.name}_weight", weight, shape)
+    if is_narrow(layer):
+        yield Constant(
+            f"{layer.name}_narrow", narrow(layer.weight), f"[{out // 4}][{k}][{-(-k * channels // 4)}][4][4]"
+        )
     yield Constant(f"{layer.name}_bias", layer.bias, f"[{out}]")
     yield Constant(f"{layer.name}_multiplier", layer.multiplier, f"[{out}]")
 
@@ -70,6 +75,16 @@ def _pool(layer: q.QPool) -> Iterator[Constant]:
     for number, cell in _own_tables(layer):
         yield Constant(f"{layer.name}_gates{number}", cell.gates, "z and its counterpart, Q14, of -8 to 8", is_hot)
         yield Constant(f"{layer.name}_tanh{number}", cell.tanh, "Q15 of -4 to 4", is_hot)
+
+
+def narrow(weight: np.ndarray) -> np.ndarray:
+    """Weights (out, k, k, in) as kernels/conv_narrow.h takes them, int16: of four taps 0, 2, 1, 3, padded with 0."""
+    out, k, _, channels = weight.shape
+    words = -(-k * channels // 4)
+    padded = np.zeros((out, k, 4 * words), np.int16)
+    padded[:, :, : k * channels] = weight.reshape(out, k, k * channels)
+    taps = padded.reshape(out // 4, 4, k, words, 4)[..., [0, 2, 1, 3]]
+    return np.ascontiguousarray(taps.transpose(0, 2, 3, 1, 4))
 
 
 def packed(matrix: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -59,8 +59,8 @@ class Result:
     stack_used: int | None
     heap_used: int | None
     arena_used: int | None
-    tap: NDArray[np.uint8] | None  # (rows, bytes a row) of the tapped layer, raw memory
-    layer_digests: list[int] | None  # CRC-32 of each layer's rows
+    tap: NDArray[np.uint8] | None  # the tapped layer's output, raw memory
+    layer_digests: list[int] | None  # CRC-32 of each layer's output
     logits: list[int] | None  # of a classifier, with 8 fractional bits
     board_damaged: int  # frames that reached the board damaged, since it started
     board_repeated: int  # frames that it had to ask for again
@@ -113,8 +113,8 @@ class Client:
         welcome = self._greet()  # the board may have been reset since
         status = self._begin((welcome.session + 1) & 0xFFFF, tap_code, len(pixels))
         try:
-            rows = self._stream(Upload(self._channel, welcome, status, pixels), progress)
-            return self._collect(rows if tap is not None else None, digests)
+            pieces = self._stream(Upload(self._channel, welcome, status, pixels), progress)
+            return self._collect(pieces if tap is not None else None, digests)
         except (UnexpectedReset, Refused) as error:
             raise self._explain(error, status.session) from None
 
@@ -165,27 +165,27 @@ class Client:
         return status
 
     def _stream(self, upload: Upload, progress: Progress | None) -> list[bytes]:
-        """Send the image and read the tapped rows as they come."""
-        rows: list[bytes] = []
+        """Send the image and read what is tapped as it comes."""
+        pieces: list[bytes] = []
         status = upload.status
         while status.state != State.DONE:
             if status.state == State.TAP_WAITS:
-                self._read_tapped(status, rows)
+                self._read_tapped(status, pieces)
             if status.state == State.IDLE:
-                raise LinkError("the board gave the image up: it had waited too long for a tapped row to be read")
+                raise LinkError("the board gave the image up: it had waited too long for a tapped piece to be read")
             status = upload.step()
             if progress:
                 progress(status.taken, upload.total)
-        return rows
+        return pieces
 
-    def _read_tapped(self, status: Status, rows: list[bytes]) -> None:
-        if status.row == len(rows):
-            rows.append(self._reader().read(Object.TAP_ROW, status.row))
-        elif status.row > len(rows):
-            raise LinkError(f"the board offers row {status.row} of the tapped layer, expected {len(rows)}")
-        self._channel.send(Type.RELEASE, messages.release(status.session, status.row))
+    def _read_tapped(self, status: Status, pieces: list[bytes]) -> None:
+        if status.piece == len(pieces):
+            pieces.append(self._reader().read(Object.TAP_PIECE, status.piece))
+        elif status.piece > len(pieces):
+            raise LinkError(f"the board offers piece {status.piece} of the tapped layer, expected {len(pieces)}")
+        self._channel.send(Type.RELEASE, messages.release(status.session, status.piece))
 
-    def _collect(self, rows: list[bytes] | None, digests: bool) -> Result:
+    def _collect(self, pieces: list[bytes] | None, digests: bool) -> Result:
         reader = self._reader()
         counts = Counts.parse(reader.read(Object.RESULT))
         boxes = reader.read(Object.DETECTIONS)
@@ -202,7 +202,7 @@ class Client:
             stack_used=counts.stack_used,
             heap_used=counts.heap_used,
             arena_used=counts.arena_used,
-            tap=None if rows is None else np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), -1),
+            tap=None if pieces is None else np.frombuffer(b"".join(pieces), np.uint8),
             layer_digests=_words(crcs) if digests else None,
             logits=[value for (value,) in struct.iter_unpack("<h", logits)] if is_classifier else None,
             board_damaged=counts.damaged,

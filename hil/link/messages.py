@@ -50,7 +50,7 @@ class Object(IntEnum):
     RESULT = 1
     DETECTIONS = 2
     LAYER_CYCLES = 3
-    TAP_ROW = 4
+    TAP_PIECE = 4
     LAYER_DIGESTS = 5
     FAULT = 6
     LOGITS = 7
@@ -106,8 +106,8 @@ def read(what: Object, index: int, offset: int, length: int, chunk: int) -> byte
     return _READ.pack(what, index, offset, length, chunk)
 
 
-def release(session: int, row: int) -> bytes:
-    return _RELEASE.pack(session, row)
+def release(session: int, piece: int) -> bytes:
+    return _RELEASE.pack(session, piece)
 
 
 @dataclass(frozen=True)
@@ -125,13 +125,14 @@ class Welcome:
 
 @dataclass(frozen=True)
 class Status:
-    """Where the board is. taken and limit: bytes of the image; row: of the tapped layer, in state TAP_WAITS."""
+    """Where the board is. taken and limit: bytes of the image; piece: of the tapped layer's output, in state
+    TAP_WAITS."""
 
     session: int
     state: State
     taken: int
     limit: int
-    row: int
+    piece: int
     is_repeat: bool = False
     has_fault: bool = False
 
@@ -176,9 +177,9 @@ def parse(type: int, payload: bytes) -> Message:
             case Type.WELCOME:
                 return _parse_welcome(payload)
             case Type.STATUS | Type.REPEAT:
-                session, state, taken, limit, row = _STATUS.unpack(payload)
+                session, state, taken, limit, piece = _STATUS.unpack(payload)
                 has_fault = bool(state & _FAULT_KEPT)
-                return Status(session, State(state & ~_FAULT_KEPT), taken, limit, row, type == Type.REPEAT, has_fault)
+                return Status(session, State(state & ~_FAULT_KEPT), taken, limit, piece, type == Type.REPEAT, has_fault)
             case Type.DATA:
                 what, index, offset, total = _DATA.unpack_from(payload)
                 return Data(what, index, offset, total, payload[_DATA.size :])

@@ -19,9 +19,8 @@ void port_alive(void)
 {
 }
 
-void model_on_tap(uint16_t layer, uint16_t row, const uint8_t *data, uint32_t bytes)
+void model_on_tap(uint16_t layer, const uint8_t *data, uint32_t bytes)
 {
-    (void)row;
     tensors[layer] = realloc(tensors[layer], lengths[layer] + bytes);
     memcpy(tensors[layer] + lengths[layer], data, bytes);
     lengths[layer] += bytes;

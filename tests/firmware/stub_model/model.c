@@ -12,6 +12,7 @@ uint32_t model_layer_cycles[MODEL_LAYERS];
 uint32_t model_decode_cycles;
 const char *const model_layer_names[MODEL_LAYERS] = {"invert", "sums", "last"};
 int16_t model_tap_layer = -1;
+uint32_t model_tap_cycles;
 
 static uint8_t inverted[ROW_BYTES];
 HIL_CCM static uint16_t sums[ROW_BYTES];
@@ -27,10 +28,15 @@ void model_begin(void)
     memset(model_layer_cycles, 0, sizeof model_layer_cycles);
 }
 
-static void offer(uint16_t layer, uint32_t row, const void *data, uint32_t bytes)
+// In two pieces, as a layer does that does not make whole rows.
+static void offer(uint16_t layer, const void *data, uint32_t bytes)
 {
-    if (model_tap_layer == layer || model_tap_layer == MODEL_TAP_ALL)
-        model_on_tap(layer, (uint16_t)row, data, bytes);
+    if (model_tap_layer != layer && model_tap_layer != MODEL_TAP_ALL)
+        return;
+    uint32_t begun = port_cycles();
+    model_on_tap(layer, data, bytes / 3);
+    model_on_tap(layer, (const uint8_t *)data + bytes / 3, bytes - bytes / 3);
+    model_tap_cycles += port_cycles() - begun;
 }
 
 static void invert(const uint8_t *row)
@@ -54,13 +60,13 @@ static void add(const uint8_t *row)
 void model_push_row(const uint8_t *row)
 {
     invert(row);
-    offer(0, rows, inverted, sizeof inverted);
+    offer(0, inverted, sizeof inverted);
     add(row);
     if (rows % 2 == 1)
-        offer(1, rows / 2, sums, sizeof sums);
+        offer(1, sums, sizeof sums);
     rows++;
     if (rows == MODEL_HEIGHT)
-        offer(2, 0, inverted, sizeof inverted);
+        offer(2, inverted, sizeof inverted);
 }
 
 uint32_t model_finish(const detection_t **detections)

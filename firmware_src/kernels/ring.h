@@ -1,0 +1,29 @@
+// The rows of a map that are alive, in a ring. A row is lead + bytes + lead: the lead is the padding on either side.
+#ifndef RING_H
+#define RING_H
+
+#include <stdint.h>
+
+typedef struct {
+    uint8_t *rows;
+    const uint8_t *zero;  // a row of the map's zero, for padding on all four sides
+    uint16_t depth;       // rows held
+    uint16_t pitch;       // bytes from row to row
+    uint16_t lead;
+    uint16_t bytes;
+    uint16_t height;
+} ring_t;
+
+// The row, or the row of zeros above and below the map; points at the padding on its left.
+const uint8_t *ring_padded_row(const ring_t *ring, int32_t row);
+
+// The row without its padding.
+const uint8_t *ring_row(const ring_t *ring, uint32_t row);
+
+// Where row number `row` is to be written, with its padding.
+uint8_t *ring_slot(const ring_t *ring, uint32_t row);
+
+// Where row number `row` is to be written; its padding is filled in.
+uint8_t *ring_new_row(const ring_t *ring, uint32_t row);
+
+#endif

@@ -1,0 +1,24 @@
+// What a layer made, on its way to whoever looks on.
+#ifndef TAP_H
+#define TAP_H
+
+#include <stdbool.h>
+
+#include "model.h"
+#include "port.h"
+
+static inline bool is_tapped(uint32_t layer)
+{
+    return model_tap_layer == (int16_t)layer || model_tap_layer == MODEL_TAP_ALL;
+}
+
+static inline void tap(uint32_t layer, const void *data, uint32_t bytes)
+{
+    if (is_tapped(layer) && bytes != 0) {
+        const uint32_t begun = port_cycles();
+        model_on_tap((uint16_t)layer, data, bytes);
+        model_tap_cycles += port_cycles() - begun;
+    }
+}
+
+#endif

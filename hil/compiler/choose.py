@@ -1,0 +1,206 @@
+"""Which plan it is to be: all that are worth choosing from, from the fastest to the smallest, and the choice.
+
+Two things are to be chosen. Which chains make rows again instead of keeping them decides what is alive throughout. How
+many turns a chain takes for a row, and how much scratch memory, decides what its own steps need on top, and nothing
+else: so below a given peak, each chain's cheapest setting can be found on its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hil.board import Board
+from hil.compiler import graph as q
+from hil.compiler.chains import Chain, can_repeat, candidates, chain, shape
+from hil.compiler.draft import Draft, Scheme, draft, load, ring_memory, row_pitch, step_memory
+from hil.compiler.memory import SCRATCH_BYTES
+from hil.compiler.plan import Plan, place
+from hil.compiler.predict import predict_in_chain
+from hil.compiler.schedule import Replay, nodes_of
+from hil.compiler.stages import choices
+from hil.errors import HilError
+
+TURNS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
+SCRATCH = (SCRATCH_BYTES, 6144, 4608, 3456, 2560, 1536)
+APART = 0.004  # by which share of the cycles two plans differ at least
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """A chain with its cost. steps: bytes that it needs while each of its layers runs, besides what is alive anyway."""
+
+    chain: Chain
+    cycles: int
+    steps: np.ndarray
+
+
+class _Runs:
+    """The runs of layers that can be chains, each in all settings."""
+
+    def __init__(self, graph: q.QuantisedGraph, whole: frozenset[str]) -> None:
+        self.graph, self.whole = graph, whole
+        self.runs = candidates(graph, whole)
+        self._settings: dict[tuple[int, bool], list[_Setting]] = {}
+
+    def settings(self, number: int, is_again: bool) -> list[_Setting]:
+        """Every setting of a run that no other one beats."""
+        if (number, is_again) not in self._settings:
+            run = self.runs[number]
+            turns = [t for t in TURNS if 2 * t <= run[-1].output.width + 2] if len(run) > 1 else [1]
+            found = [_setting(chain(run, t, is_again, scratch)) for t in turns or [1] for scratch in SCRATCH]
+            found.sort(key=lambda s: (s.cycles, s.steps.max()))
+            kept: list[_Setting] = []
+            for setting in found:
+                if not any(np.all(other.steps <= setting.steps) for other in kept):
+                    kept.append(setting)
+            self._settings[number, is_again] = kept
+        return self._settings[number, is_again]
+
+    def repeats(self) -> list[int]:
+        """The runs that would free bytes by making rows again, those first that free most a cycle."""
+        worth: dict[int, float] = {}
+        for number, run in enumerate(self.runs):
+            if can_repeat(run):
+                kept, again = self.settings(number, False)[0], self.settings(number, True)[0]
+                pitch = {layer.name: row_pitch(self.graph, layer.output) for layer in run[:-1]}
+                freed = sum(size for _, size, _ in ring_memory(kept.chain, pitch))
+                freed -= sum(size for _, size, _ in ring_memory(again.chain, pitch))
+                freed -= (shape(run[1])[0] - 1) * row_pitch(self.graph, run[0].inputs[0])
+                worth[number] = freed / max(1, again.cycles - kept.cycles)
+        return sorted((n for n, value in worth.items() if value > 0), key=lambda n: -worth[n])
+
+    def scheme(self, settings: list[_Setting]) -> Scheme:
+        return Scheme(tuple(s.chain for s in settings), self.whole)
+
+
+def _setting(chain: Chain) -> _Setting:
+    steps = np.zeros(len(chain.layers))
+    for _, size, first, last in step_memory(chain):
+        steps[first : last + 1] += size
+    return _Setting(chain, sum(predict_in_chain(chain, i) for i in range(len(chain.layers))), steps)
+
+
+class _Structure:
+    """The runs with those of `again` making rows again: what is alive at which moment is settled."""
+
+    def __init__(self, runs: _Runs, again: frozenset[int]) -> None:
+        self.runs = runs
+        self.settings = [runs.settings(number, number in again) for number in range(len(runs.runs))]
+
+    @cached_property
+    def replay(self) -> Replay:
+        scheme = self.runs.scheme([settings[0] for settings in self.settings])
+        return Replay(self.runs.graph.input, nodes_of(self.runs.graph, scheme.chains, scheme.whole))
+
+    @cached_property
+    def lasting(self) -> np.ndarray:
+        """Bytes that hold something at each moment, without what chains need for their steps alone."""
+        one = self.draft([settings[0] for settings in self.settings])
+        steps = {name for settings in self.settings for name, *_ in step_memory(settings[0].chain)}
+        return load(buffer for buffer in one.wanted if buffer.name not in steps)
+
+    @cached_property
+    def peaks(self) -> list[list[float]]:
+        """For each run and each of its settings the most bytes that hold something while it runs."""
+        numbers = {node.name: number for number, node in enumerate(self.replay.nodes)}
+        peaks = []
+        for settings in self.settings:
+            times = np.array(self.replay.times[numbers[settings[0].chain.name]])
+            below = np.array([self.lasting[times + i].max() for i in range(len(settings[0].steps))])
+            peaks.append([float((below + setting.steps).max()) for setting in settings])
+        return peaks
+
+    @property
+    def lowest(self) -> float:
+        """The lowest peak that can be reached."""
+        return max(float(self.lasting.max()), *(min(peaks) for peaks in self.peaks))
+
+    def draft(self, settings: list[_Setting]) -> Draft:
+        return draft(self.runs.graph, self.runs.scheme(settings), self.replay)
+
+    def cheapest(self, limit: float) -> list[_Setting]:
+        """For each run the setting with the fewest cycles that stays within a peak, which can be reached."""
+        return [
+            next(setting for setting, peak in zip(settings, peaks, strict=True) if peak <= limit)
+            for settings, peaks in zip(self.settings, self.peaks, strict=True)
+        ]
+
+    def ways(self) -> Iterator[tuple[float, int, list[_Setting]]]:
+        """Peak, cycles and settings of every choice that no other one of this structure beats."""
+        limits = {max(peak, self.lowest) for peaks in self.peaks for peak in peaks}
+        for limit in sorted(limits):
+            settings = self.cheapest(limit)
+            yield limit, sum(setting.cycles for setting in settings), settings
+
+
+def frontier(graph: q.QuantisedGraph, board: Board) -> list[Plan]:
+    """The plans worth choosing from that fit a board, the fastest first, each smaller than the one before.
+
+    Raises HilError that says by how many bytes, and because of which buffer, the smallest does not fit.
+    """
+    runs = _Runs(graph, _best_stages(graph))
+    repeats = runs.repeats()
+    structures = [_Structure(runs, frozenset(repeats[:count])) for count in range(len(repeats) + 1)]
+    ways = [
+        (cycles, peak, structure, settings) for structure in structures for peak, cycles, settings in structure.ways()
+    ]
+    drafts = [draft(graph, Scheme(whole=runs.whole))]  # every layer on its own
+    lowest, cycles = np.inf, 0.0
+    for way_cycles, peak, structure, settings in sorted(ways, key=lambda way: way[:2]):
+        if peak < lowest and way_cycles >= cycles * (1 + APART):
+            drafts.append(structure.draft(settings))
+            lowest, cycles = peak, way_cycles
+    return _placed(drafts, board)
+
+
+def _placed(drafts: list[Draft], board: Board) -> list[Plan]:
+    plans: list[Plan] = []
+    complaint: HilError | None = None
+    for one in drafts:
+        try:
+            plan = place(one, board)
+        except HilError as error:
+            complaint = error
+        else:
+            if not plans or plan.size < plans[-1].size:
+                plans.append(plan)
+    if not plans:
+        assert complaint is not None
+        raise complaint
+    return plans
+
+
+def _best_stages(graph: q.QuantisedGraph) -> frozenset[str]:
+    """The maps to make whole (hil.compiler.stages) that leave the lowest peak."""
+    found = choices(graph)
+    if len(found) == 1:
+        return found[0]
+    return min(found, key=lambda whole: _Structure(_Runs(graph, whole), frozenset()).lowest)
+
+
+def make_plan(graph: q.QuantisedGraph, board: Board, budget: int | None = None) -> Plan:
+    """The plan of a graph on a board.
+
+    budget: bytes of RAM on the chip that the whole firmware may take; the fastest plan within it is taken. Without, the
+    one with the best rank (Plan.rank) among those that fit. Raises HilError that says by how many bytes, and because
+    of which buffer, a network does not fit the board, and which budget is the smallest that works.
+    """
+    return choose(frontier(graph, board), graph, budget)
+
+
+def choose(plans: list[Plan], graph: q.QuantisedGraph, budget: int | None = None) -> Plan:
+    """The plan of a frontier that make_plan takes. Raises HilError where none keeps to the budget."""
+    if budget is None:
+        return min(plans, key=lambda plan: plan.rank)
+    for plan in plans:
+        if plan.ram_bytes <= budget:
+            return plan
+    smallest = min(plans, key=lambda plan: plan.ram_bytes)
+    raise HilError(
+        f"no schedule of {graph.model} on {smallest.board.name} gets by with {budget} bytes of RAM: the smallest takes "
+        f"{smallest.ram_bytes}, and is bound by what is alive while {smallest.binding} runs"
+    )

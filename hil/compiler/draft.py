@@ -1,0 +1,206 @@
+"""What a network needs to run in a certain way: which buffers of which sizes, when, and how many cycles.
+
+A scheme says in which way. The replayed schedule (hil.compiler.schedule) tells when a buffer holds anything at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hil.compiler import graph as q
+from hil.compiler.chains import Chain, shape
+from hil.compiler.memory import conv_chunk, conv_scratch, pool_memory
+from hil.compiler.predict import predict, predict_in_chain
+from hil.compiler.schedule import Node, Replay, nodes_of
+
+ALIGNMENT = 8
+CANDIDATE_BYTES, DETECTION_BYTES = 12, 20
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How a network is to run: which layers as chains, and which maps are made whole before anything reads them."""
+
+    chains: tuple[Chain, ...] = ()
+    whole: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A buffer before it has a place. alive: bool (moments,), of the schedule; uses: how often an image fills it."""
+
+    name: str
+    bytes: int
+    rows: int
+    alive: np.ndarray
+    place: str = "ccm"  # where it is better off, if there is room
+    uses: float = math.inf  # what is used most stays on the chip
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A plan whose buffers have no places yet."""
+
+    graph: q.QuantisedGraph
+    scheme: Scheme
+    nodes: tuple[Node, ...]
+    replay: Replay
+    wanted: tuple[Wanted, ...]
+    padding: dict[str, int]
+    depth: dict[str, int]
+    pitch: dict[str, int]
+    chunk: dict[str, int]
+
+    @property
+    def binding(self) -> str:
+        """The layer that runs when most memory holds something."""
+        return self.replay.running(int(np.argmax(load(self.wanted))))
+
+    @property
+    def cycles(self) -> dict[str, int]:
+        """Predicted cycles of each layer."""
+        cycles = {layer.name: predict(layer) for layer in self.graph.layers if isinstance(layer, q.QPool | q.QMean)}
+        for node in self.nodes:
+            for index, layer in enumerate(node.layers if node.chain else ()):
+                assert node.chain is not None
+                cycles[layer.name] = predict_in_chain(node.chain, index)
+        return {layer.name: cycles[layer.name] for layer in self.graph.layers}
+
+
+def load(wanted: Iterable[Wanted]) -> np.ndarray:
+    """Bytes that hold something, at each moment of the schedule."""
+    return np.sum([buffer.bytes * buffer.alive for buffer in wanted], axis=0, dtype=float)
+
+
+def draft(graph: q.QuantisedGraph, scheme: Scheme, replay: Replay | None = None) -> Draft:
+    """What a scheme needs. replay: of the same chains (whatever their turns) and whole maps, if it is there already."""
+    nodes = nodes_of(graph, scheme.chains, scheme.whole)
+    replay = replay or Replay(graph.input, nodes)
+    tensors = [graph.input] + [layer.output for layer in graph.layers]
+    padding = {t.name: _padding(graph, t.name) for t in tensors}
+    pitch = {t.name: row_pitch(graph, t) for t in tensors}
+    depth = {t.name: replay.depth(t.name) for t in replay.tensors}
+    chunk: dict[str, int] = {}
+    wanted = [
+        Wanted(f"{t.name}_rows", depth[t.name] * pitch[t.name], depth[t.name], replay.alive(t.name),
+               uses=t.height / depth[t.name])
+        for t in replay.tensors
+    ]  # fmt: skip
+    for number, node in enumerate(nodes):
+        if node.chain is not None:
+            depth |= {layer.name: _ring_rows(node.chain, i) for i, layer in enumerate(node.chain.layers[:-1])}
+            chunk |= chunks(node.chain)
+            wanted += _chain_memory(node.chain, pitch, replay, number)
+        else:
+            wanted += _working_memory(node, replay.moments(number), replay.span(number))
+    if graph.detector is not None:
+        collecting = np.logical_or.reduce([replay.moments(i) for i, n in enumerate(nodes) if n.source])
+        wanted += _detection_memory(graph.detector, collecting)
+    else:
+        wanted = [_kept(w) if w.name == f"{graph.layers[-1].name}_rows" else w for w in wanted]
+    return Draft(graph, scheme, nodes, replay, tuple(wanted), padding, depth, pitch, chunk)
+
+
+def _chain_memory(chain: Chain, pitch: dict[str, int], replay: Replay, number: int) -> Iterator[Wanted]:
+    heights = {f"{layer.name}_rows": layer.output.height for layer in chain.layers}
+    for name, size, rows in ring_memory(chain, pitch):
+        yield Wanted(name, size, rows, replay.span(number), uses=heights[name] / rows)
+    for name, size, first, last in step_memory(chain):
+        # Loads overlap only within one memory, and all that a convolution's inner loop reads is in its scratch memory.
+        where = "sram" if name.endswith("_scratch") else "ccm"
+        yield Wanted(name, size, 0, replay.moments(number, first, last), where)
+
+
+def _ring_rows(chain: Chain, index: int) -> int:
+    """Rows of layer `index`'s output that a ring inside a chain holds."""
+    return 0 if chain.is_again and index == 0 else shape(chain.layers[index + 1])[0] - 1
+
+
+def chunks(chain: Chain) -> dict[str, int]:
+    """conv_chunk of every convolution of a chain."""
+    return {
+        layer.name: conv_chunk(layer, chain.pixels(i), chain.scratch)
+        for i, layer in enumerate(chain.layers) if isinstance(layer, q.QConv)
+    }  # fmt: skip
+
+
+def ring_memory(chain: Chain, pitch: dict[str, int]) -> Iterator[tuple[str, int, int]]:
+    """Name, bytes and rows of the rings between a chain's layers."""
+    for i, layer in enumerate(chain.layers[:-1]):
+        if rows := _ring_rows(chain, i):
+            yield f"{layer.name}_rows", rows * pitch[layer.name], rows
+
+
+def step_memory(chain: Chain) -> Iterator[tuple[str, int, int, int]]:
+    """Name and bytes of what a chain needs during its steps, and the first and the last layer that needs it.
+
+    Pieces between its layers, what is left of them from turn to turn, and scratch memory for each convolution.
+    """
+    for i, layer in enumerate(chain.layers[:-1]):
+        pieces = shape(chain.layers[i + 1])[0] if chain.is_again and i == 0 else 1
+        yield f"{layer.name}_piece", pieces * piece_bytes(chain, i), i, i + 1
+        if carry := carry_bytes(chain, i):  # from turn to turn
+            yield f"{layer.name}_carry", pieces * carry, 0, len(chain.layers) - 1
+    chunk = chunks(chain)
+    for i, layer in enumerate(chain.layers):
+        if isinstance(layer, q.QConv) and chunk[layer.name]:
+            yield f"{layer.name}_scratch", conv_scratch(layer, chain.pixels(i), chunk[layer.name]), i, i
+
+
+def carry_bytes(chain: Chain, index: int) -> int:
+    """Of layer `index`'s output: what the next layer looks at again in the next turn at most, of one row."""
+    output = chain.layers[index].output
+    return aligned(max(turn.carry for turn in chain.turns(index + 1)) * output.channels * output.itemsize)
+
+
+def piece_bytes(chain: Chain, index: int) -> int:
+    """Of layer `index`'s output: what waits for the next layer at most, of one row."""
+    output = chain.layers[index].output
+    return aligned(chain.piece_columns(index) * output.channels * output.itemsize)
+
+
+def row_pitch(graph: q.QuantisedGraph, tensor: q.Tensor) -> int:
+    """Bytes from row to row of a tensor, padding included."""
+    return aligned(tensor.row_bytes + 2 * _padding(graph, tensor.name) * tensor.channels * tensor.itemsize)
+
+
+def _padding(graph: q.QuantisedGraph, tensor: str) -> int:
+    return max((user.padding for user in graph.users(tensor) if isinstance(user, q.QConv)), default=0)
+
+
+def _kept(wanted: Wanted) -> Wanted:
+    """The buffer of a classifier's logits: they are read after the image."""
+    alive = wanted.alive.copy()
+    alive[int(np.flatnonzero(alive)[0]) :] = True
+    return replace(wanted, alive=alive)
+
+
+def _working_memory(node: Node, steps: np.ndarray, span: np.ndarray) -> list[Wanted]:
+    """What a layer outside chains keeps besides its output: states that last, scratch for the length of a step."""
+    match node.layers:
+        case (q.QPool() as pool,):
+            # Loads overlap only within one memory, and the cells' matrices and tables lie in SRAM.
+            return [Wanted(name, size, 0, steps if name.endswith(("scratch", "states", "sums")) else span, "sram")
+                    for name, size in pool_memory(pool).items()]  # fmt: skip
+        case (q.QMean() as mean,):
+            return [Wanted(f"{mean.name}_sums", 4 * mean.input.channels, 0, span)]
+    return []
+
+
+def _detection_memory(detector: q.Detector, collecting: np.ndarray) -> list[Wanted]:
+    """Candidates from the first row of scores on; detections at the end, over rows that nobody needs any more."""
+    gathered, decoded = np.zeros_like(collecting), np.zeros_like(collecting)
+    gathered[int(np.flatnonzero(collecting)[0]) :] = True
+    decoded[-1] = True
+    return [
+        Wanted("candidates", CANDIDATE_BYTES * detector.candidates, 0, gathered, uses=1),
+        Wanted("detections", DETECTION_BYTES * detector.detections, 0, decoded, uses=1),
+    ]
+
+
+def aligned(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
