@@ -101,7 +101,7 @@ def test_a_missing_a_truncated_and_a_non_image_file_are_refused(refused: Hil, tm
     [
         (lambda t: t.pop("loc.0.bias"), "missing: loc.0.bias"),
         (lambda t: t.update(stranger=torch.zeros(1)), "not known: stranger"),
-        (lambda t: t["loc.0.bias"].fill_(math.nan), "NaN or infinite: loc.0.bias"),
+        (lambda t: t["loc.0.bias"].fill_(math.nan), "NaN or infinity: loc.0.bias"),
     ],
     ids=["missing tensor", "extra tensor", "NaN"],
 )
