@@ -75,6 +75,16 @@ def test_a_boards_own_figures_are_found_stored_and_used(elf: Path, tmp_path: Pat
     assert not [one for one in calibration.compare(measured, again) if one.difference]
 
 
+@needs_compiler
+def test_the_sdram_s_own_figures_are_found(tmp_path: Path) -> None:
+    board = boards.load("stm32f429_disco")
+    elf = calibration.build_calibration(board, tmp_path)
+    own = Figures(sdram_latency=11, sdram_halfword=3, sdram_row=15)
+    compared = calibration.compare(measured_on(board, elf, own), calibration.modelled_table(board, elf))
+    assert {rule for one in compared if one.difference for rule in one.measured.rules} == {"sdram"}
+    assert calibration.figures_of(board, compared) == own
+
+
 def test_figures_as_documented_leave_nothing_in_the_boards_file(tmp_path: Path) -> None:
     copied = replace(DISCO, folder=tmp_path)
     before = Path(shutil.copy(DISCO.folder / "board.toml", tmp_path)).read_text().rstrip()

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "board.h"
 #include "measure.h"
 #include "port.h"
 #include "stm32f4.h"
@@ -42,6 +43,15 @@ MEASURE(word_at_1, 16, "", "str.w r0, [r4, #1]")
 MEASURE(halfword_at_1, 16, "", "strh.w r0, [r4, #1]")
 MEASURE(flash_word, 16, "ldr r8, =flash_words", "ldr.w r0, [r8]\n nop")
 MEASURE(flash_stream, 48, "ldr r8, =flash_words", "ldr r0, [r8], #16\n nop")
+
+#ifdef BOARD_SDRAM_BANK
+#define SDRAM "ldr r8, =in_sdram\n add r9, r8, #512"  // r9: the next row
+MEASURE(sdram_halfword, 16, SDRAM, "ldrh.w r0, [r8]\n nop")
+MEASURE(sdram_word, 16, SDRAM, "ldr.w r0, [r8]\n nop")
+MEASURE(sdram_rows, 16, SDRAM, "ldr.w r0, [r8]\n nop\n ldr.w r0, [r9]\n nop")
+MEASURE(sdram_words, 16, SDRAM, "ldm.w r8, {r0, r1, r3, r9}")
+MEASURE(sdram_write, 16, SDRAM, "str.w r0, [r8]\n nop")
+#endif
 
 MEASURE(divide, 16, "", "udiv r0, r6, r7")
 MEASURE(divide_signed, 16, "", "sdiv r0, r6, r7")
@@ -120,6 +130,13 @@ static const entry_t table[] = {
     {"halfword_at_1", "unaligned", halfword_at_1, 16, 0, 0},
     {"flash_word", "data-cache", flash_word, 16, 0, 0},
     {"flash_stream", "data-cache,wait-states", flash_stream, 48, 0, 0},
+#ifdef BOARD_SDRAM_BANK
+    {"sdram_halfword", "sdram", sdram_halfword, 16, 0, 0},
+    {"sdram_word", "sdram", sdram_word, 16, 0, 0},
+    {"sdram_rows", "sdram", sdram_rows, 16, 0, 0},
+    {"sdram_words", "sdram", sdram_words, 16, 0, 0},
+    {"sdram_write", "sdram", sdram_write, 16, 0, 0},
+#endif
     {"divide_1_by_1", "divide", divide, 16, 1, 1},
     {"divide_1_by_ffff", "divide", divide, 16, 1, 0xFFFF},
     {"divide_ff_by_1", "divide", divide, 16, 0xFF, 1},
@@ -158,6 +175,9 @@ static const entry_t table[] = {
 
 static uint32_t in_sram[64];
 HIL_CCM static uint32_t in_ccm[64];
+#ifdef BOARD_SDRAM_BANK
+HIL_SDRAM __attribute__((used)) static uint32_t in_sdram[256];
+#endif
 static __attribute__((aligned(512))) uint32_t vectors[VECTORS];
 static char text[2 * ENTRIES * LINE_BYTES];
 
