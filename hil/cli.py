@@ -285,7 +285,9 @@ def train(
         model, data, out, images, minutes, threads, seed, resume, cache, start, recipe, device, precision,
         is_quantised=quantise_aware,
     )  # fmt: skip
-    console.print(f"{_shortest(checkpoint)}; next: hil run {_shortest(checkpoint)} PHOTO --fit")
+    found = _shortest(checkpoint)
+    following = f"hil run {found} PHOTO --fit" if quantise_aware else f"hil quantise {found} --images DIR --out FILE"
+    console.print(f"{found}; next: {following}", soft_wrap=True)
 
 
 @app.command()

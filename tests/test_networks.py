@@ -97,6 +97,15 @@ def test_l2norm_has_gamma_times_unit_length_and_leaves_zero_alone() -> None:
     assert torch.allclose(norm(x)[:, 3], y[:, 3] / 2)
 
 
+def test_l2norm_of_a_zero_pixel_has_no_gradient() -> None:
+    norm, x = L2Norm(4, 10), torch.randn(1, 4, 2, 2)
+    x[0, :, 1, 1] = 0
+    x.requires_grad_()
+    norm(x).square().sum().mul(torch.rand(())).add(norm(x).sum()).backward()
+    assert x.grad is not None and x.grad.isfinite().all() and x.grad.abs().max() < 1e3
+    assert not x.grad[0, :, 1, 1].any() and x.grad[0, :, 0, 0].any()
+
+
 @pytest.mark.parametrize(
     ("cin", "cout", "t", "stride", "is_residual"), [(8, 8, 2, 1, True), (8, 8, 2, 2, False), (8, 12, 1, 1, False)]
 )

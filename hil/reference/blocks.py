@@ -40,7 +40,8 @@ class MbConv(nn.Module):
 class L2Norm(nn.Module):
     """Each pixel of (N, C, H, W) divided by its Euclidean norm over the channels, times a trained weight a channel.
 
-    The norm gets 1e-10 added to it, so an all-zero pixel stays zero. gamma: the weights' start (ParseNet; S3FD).
+    The norm gets 1e-10 added to it. An all-zero pixel, as rounding makes them, stays zero and has no gradient. gamma: the
+    weights' start (ParseNet; S3FD).
     """
 
     def __init__(self, channels: int, gamma: float) -> None:
@@ -49,5 +50,7 @@ class L2Norm(nn.Module):
         self.weight = nn.Parameter(torch.full((channels,), float(gamma)))
 
     def forward(self, x: Tensor) -> Tensor:
-        norm = x.square().sum(1, keepdim=True).sqrt() + 1e-10
-        return x / norm * self.weight.view(1, -1, 1, 1)
+        squared = x.square().sum(1, keepdim=True)
+        norm = squared.clamp(min=1e-30).sqrt() + 1e-10  # the root's gradient at 0 would be NaN
+        unit = torch.where(squared > 0, x / norm, 0.0)  # and an all-zero pixel's 1e10, for it has no direction
+        return unit * self.weight.view(1, -1, 1, 1)
