@@ -40,8 +40,8 @@ class MbConv(nn.Module):
 class L2Norm(nn.Module):
     """Each pixel of (N, C, H, W) divided by its Euclidean norm over the channels, times a trained weight a channel.
 
-    The norm gets 1e-10 added to it. An all-zero pixel, as rounding makes them, stays zero and has no gradient. gamma: the
-    weights' start (ParseNet; S3FD).
+    The norm gets 1e-10 added to it. An all-zero pixel, as rounding makes them, stays zero and has no gradient.
+    gamma: the weights' start (ParseNet; S3FD).
     """
 
     def __init__(self, channels: int, gamma: float) -> None:
