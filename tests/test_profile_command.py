@@ -29,10 +29,13 @@ def test_a_profile_accounts_for_every_cycle(
         assert sum(found[table].values()) == found["cycles"], table
     stacks = (tmp_path / "stacks.txt").read_text().splitlines()
     assert sum(int(line.rpartition(" ")[2]) for line in stacks) == found["cycles"]
-    for layer, cycles in found["measured"].items():
-        if layer not in ("total", "decode"):  # the firmware's own count has chain_step's copies and CYCCNT's reads on top
-            assert cycles * 0.9 - 5000 <= found["layers"][layer] <= cycles, layer
-    assert sum(found["layers"][layer] for layer in found["measured"] if layer != "total") > 0.98 * found["measured"]["total"]
+    measured = found["measured"]
+    for layer, cycles in measured.items():  # the firmware's own count has chain_step's copies and CYCCNT's reads on top
+        if layer not in ("total", "decode"):
+            assert cycles * 0.85 - 5000 <= found["layers"][layer] <= cycles, layer
+    assert sum(found["layers"][layer] for layer in measured if layer != "total") > 0.98 * measured["total"]
+    by_layer = sum(cycles for layer, cycles in measured.items() if layer != "total")
+    assert 0.995 * measured["total"] <= by_layer <= measured["total"]
     network = found["cycles"] - found["layers"]["link"]
     assert abs(network - found["measured"]["total"]) <= 0.005 * network
     hot = (tmp_path / "hot.txt").read_text()
