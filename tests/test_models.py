@@ -78,4 +78,5 @@ def test_the_command_shows_ours_beside_the_papers(
     outcome = hil(capsys, monkeypatch, "models")
     assert outcome.code == 0
     row = next(line for line in outcome.out.splitlines() if "rnnpool_face_quant" in line)
+    assert "55,761 parameters are not 0" in outcome.out
     assert all(figure in row for figure in ("640x480x3", "71,154 (0.07M)", "179.70 M (0.12G)", "225.0 KB (225 KB)"))

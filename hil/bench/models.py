@@ -30,7 +30,8 @@ def models_table(found: Iterable[tuple[Entry, Costs]]) -> Group:
             _beside(size(entry.peak_bytes(cost)), printed.ram),
         )
         if entry.difference:
-            notes.append(Text.assemble((entry.title.strip(), "bold"), f": {entry.difference}"))
+            sparse = f"; {cost.parameters - cost.zeroed:,} parameters are not 0" if entry.is_sparse else ""
+            notes.append(Text.assemble((entry.title.strip(), "bold"), f": {entry.difference}{sparse}"))
     return Group(table, *notes)
 
 

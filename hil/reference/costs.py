@@ -23,13 +23,15 @@ ELEMENTWISE = 3  # operations a unit and step: two products and a sum of the gat
 
 @dataclass(frozen=True)
 class Costs:
-    """parameters: trainable. convolutions, recurrent: multiply-accumulates an image. elements: updates of hidden units.
+    """parameters: trainable; zeroed: of them, those that EdgeML's sparse training sets to 0.
 
+    convolutions, recurrent: multiply-accumulates an image; elements: updates of hidden units.
     largest_pair, largest_map: activations (numbers, not bytes) of the block behind RNNPool with most input plus output,
     and of the largest map behind RNNPool.
     """
 
     parameters: int
+    zeroed: int
     convolutions: int
     recurrent: int
     sparse_recurrent: int
@@ -52,7 +54,7 @@ class _Counter:
     """Forward hooks that add up what a network does with one image."""
 
     def __init__(self) -> None:
-        self.convolutions = self.recurrent = self.sparse_recurrent = self.elements = 0
+        self.zeroed = self.convolutions = self.recurrent = self.sparse_recurrent = self.elements = 0
         self.largest_pair = self.largest_map = 0
         self.is_behind_pool = False
 
@@ -68,7 +70,9 @@ class _Counter:
         h1, h2, pixels = module.hidden1, module.hidden2, 2 * module.patch**2
         summaries = 4 * module.patch
         self.recurrent += windows * (pixels * h1 * (module.in_channels + h1) + summaries * h2 * (h1 + h2))
-        kept = [_kept(module.in_channels * h1, KEPT_W1), *(_kept(n, KEPT_OTHERS) for n in (h1 * h1, h1 * h2, h2 * h2))]
+        matrices = module.in_channels * h1, h1 * h1, h1 * h2, h2 * h2  # W1, U1, W2, U2
+        kept = [_kept(matrices[0], KEPT_W1), *(_kept(numbers, KEPT_OTHERS) for numbers in matrices[1:])]
+        self.zeroed += sum(matrices) - sum(kept)
         self.sparse_recurrent += windows * (pixels * (kept[0] + kept[1]) + summaries * (kept[2] + kept[3]))
         self.elements += windows * (pixels * h1 + summaries * h2)
 
