@@ -197,8 +197,8 @@ class Core:
             verb = kinds.get(access, "used")
             if access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT):
                 return HilError(
-                    f"{place} code would have to run from {target:#010x}: the {self._board.chip} runs code from flash "
-                    "and SRAM only (CCM has no instruction bus): link it there, or did a return address get lost?"
+                    f"{self._program.path}: code would have to run from {target:#010x}: the {self._board.chip} runs it "
+                    "from flash and SRAM only (CCM has no instruction bus): link it there, or is a return address lost?"
                 )
             return HilError(
                 f"{place} {target:#010x} is {verb}, which the {self._board.chip} cannot do there: are the --arg right?"
