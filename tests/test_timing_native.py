@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from hil.timing.native import compile_meanwhile
+
 SOURCE = """
 from numba import types
 
@@ -42,17 +44,17 @@ def test_nothing_is_compiled_before_it_is_asked_for(module: ModuleType, tmp_path
 
 
 def test_a_second_process_compiles_into_the_cache(module: ModuleType, tmp_path: Path) -> None:
-    module.twice.compile_meanwhile()
-    process = module.twice._process
+    compile_meanwhile(module.twice)
+    process = module.twice.process
     assert process is not None and process.wait() == 0
     assert cached(tmp_path)
     assert module.twice.ctypes(21) == 42
     again = type(module.twice)(module.twice._signature, module.twice.function)
-    again.compile_meanwhile()
-    assert again._process is None  # it is in the cache
+    compile_meanwhile(again)
+    assert again.process is None  # it is in the cache
 
 
 def test_with_one_core_no_second_process_is_started(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 1)
-    module.twice.compile_meanwhile()
-    assert module.twice._process is None
+    compile_meanwhile(module.twice)
+    assert module.twice.process is None

@@ -22,6 +22,7 @@ from hil.timing.engine import Engine, Mode
 from hil.timing.figures import Figures
 from hil.timing.flash import FlashSettings
 from hil.timing.hooks import on_block, on_instruction
+from hil.timing.native import compile_meanwhile
 from hil.timing.program import Program
 from hil.timing.systick import SystemCounters
 
@@ -55,7 +56,7 @@ class Core:
         rules: frozenset[str] = catalogue.ALL,
         wait_states: int = 0,
     ) -> None:
-        work_out.compile_meanwhile()
+        compile_meanwhile(work_out)
         self._program, self._board = program, board
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)

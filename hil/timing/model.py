@@ -12,6 +12,7 @@ from hil.timing import rules as catalogue
 from hil.timing.compiled import work_out
 from hil.timing.engine import Engine, Mode
 from hil.timing.figures import DOCUMENTED, Figures
+from hil.timing.native import compile_meanwhile
 
 if TYPE_CHECKING:
     from hil.timing import ExceptionStep, Machine
@@ -31,7 +32,7 @@ class ModelledCycles:
     ) -> None:
         self.name: str = mode
         self._mode, self._rules, self._figures = mode, rules, figures
-        work_out.compile_meanwhile()
+        compile_meanwhile(work_out, *([hooks.look] if mode == "full" else []))  # the other half takes as long
 
     @property
     def hook_address(self) -> int:

@@ -31,16 +31,10 @@ class Hook:
     def __init__(self, signature: Any, function: Callable[..., Any]) -> None:
         self.function = function
         self._signature = signature
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None  # that compiles it, too
 
-    def compile_meanwhile(self) -> None:
-        """Have a second process compile it into numba's cache, where it is not yet and there is a core to spare."""
-        if self._process is None and not self._is_cached() and (os.cpu_count() or 1) > 1:
-            module, name = self.function.__module__, self.function.__name__
-            order = [sys.executable, "-c", f"from {module} import {name}; {name}.compiled"]
-            self._process = subprocess.Popen(order, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def _is_cached(self) -> bool:
+    @property
+    def is_cached(self) -> bool:
         """Whether numba's cache knows the function; if that is of another machine, it will be compiled here."""
         index = f"*.{self.function.__name__}-{self.function.__code__.co_firstlineno}.*.nbi"
         return any(Path(FunctionCache(self.function).cache_path).glob(index))
@@ -48,8 +42,8 @@ class Hook:
     @cached_property
     def compiled(self) -> Any:
         """What numba made of it; a second process that compiles it is waited for."""
-        if self._process is not None:
-            self._process.wait()
+        if self.process is not None:
+            self.process.wait()
         return cfunc(self._signature, **_HOOK)(self.function)
 
     @property
@@ -60,6 +54,17 @@ class Hook:
     def ctypes(self) -> Any:
         """For Python to call it."""
         return self.compiled.ctypes
+
+
+def compile_meanwhile(*hooks: Hook) -> None:
+    """Have a second process compile into numba's cache what is not yet there, if there is a core to spare."""
+    wanted = [one for one in hooks if one.process is None and not one.is_cached]
+    if wanted and (os.cpu_count() or 1) > 1:
+        names = [(one.function.__module__, one.function.__name__) for one in wanted]
+        order = "; ".join(f"from {module} import {name}; {name}.compiled" for module, name in names)
+        process = subprocess.Popen([sys.executable, "-c", order], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for one in wanted:
+            one.process = process
 
 
 def hook(signature: Any) -> Callable[[Callable[..., Any]], Hook]:
