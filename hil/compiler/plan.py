@@ -17,7 +17,7 @@ from hil.errors import HilError
 
 TILE_BYTES = 1024  # a tile is as many rows as fit in this, at least one
 GUARD_BYTES = 64  # painted bytes behind each arena that must stay untouched
-FIRMWARE_BYTES = 4352  # of RAM for application, link, libc and stack, tiles left out
+FIRMWARE_BYTES = 4352  # of RAM for application, link, libc and as much stack as runs take, without the tile
 
 
 @dataclass(frozen=True)
