@@ -60,6 +60,7 @@ def test_heads_with_layers_of_their_own_are_not_merged() -> None:
         (nn.Conv2d(12, 12, 3, dilation=2), "dilation"),
         (nn.Conv2d(12, 12, 3, groups=3), "groups=3"),
         (nn.Conv2d(12, 12, (1, 3)), "kernel_size=(1, 3)"),
+        (nn.Conv2d(12, 12, 17, padding=8), "at most 15x15"),
         (nn.ReLU6(), "follows no convolution"),
     ],
 )

@@ -13,13 +13,13 @@
 
 enum { CHAIN_MAX = 8, CHAIN_MAX_KERNEL = 15 };  // hil/compiler/chains.py keeps to these
 
-// What a layer does in a turn. From `keep` on in bytes of its input, of which a row begins with the padding on its left.
+// What a layer does in a turn, all but `pixels` in bytes. A row of input begins with the padding on its left.
 typedef struct {
-    uint16_t pixels;  // to make
-    uint16_t to;      // where in the output (bytes): the row, or the piece
-    uint16_t from;    // where in a row of input the first one looks, and the input's piece begins
-    uint16_t keep;    // of the piece: done with, and moved to the ring
-    uint16_t carry;   // behind them: looked at again in the next turn
+    uint32_t pixels;  // to make
+    uint32_t to;      // where in the output: the row, or the piece
+    uint32_t from;    // where in a row of input the first one looks, and the input's piece begins
+    uint32_t keep;    // of the piece: done with, and moved to the ring
+    uint32_t carry;   // behind them: looked at again in the next turn
     bool ends_row;    // it makes the last pixels
 } turn_t;
 
@@ -43,8 +43,8 @@ typedef struct {
     const chain_layer_t *layers;
     uint8_t length;
     uint8_t turns;
-    uint16_t again;  // 0, or: the first layer makes its rows anew for each row of the second; bytes from piece to piece
-    uint16_t carry;  // bytes from what is carried of one of these pieces to that of the next
+    uint32_t again;  // 0, or: the first layer makes its rows anew for each row of the second; bytes from piece to piece
+    uint32_t carry;  // bytes from what is carried of one of these pieces to that of the next
 } chain_t;
 
 // Brings the next row into the chain. Returns whether that completed the last layer's row, which is then in `out`.

@@ -8,10 +8,10 @@ typedef struct {
     uint8_t *rows;
     const uint8_t *zero;  // a row of the map's zero, for padding on all four sides
     uint16_t depth;       // rows held
-    uint16_t pitch;       // bytes from row to row
-    uint16_t lead;
-    uint16_t bytes;
     uint16_t height;
+    uint32_t pitch;       // bytes from row to row
+    uint32_t lead;
+    uint32_t bytes;
 } ring_t;
 
 // The row, or the row of zeros above and below the map; points at the padding on its left.

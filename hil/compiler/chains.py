@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hil.compiler import graph as q
 from hil.compiler.memory import SCRATCH_BYTES
 
-MAX_LENGTH, MAX_KERNEL, MAX_TURNS = 8, 15, 64  # CHAIN_MAX, CHAIN_MAX_KERNEL of kernels/chain.h
+MAX_LENGTH, MAX_KERNEL = 8, 15  # CHAIN_MAX and CHAIN_MAX_KERNEL of kernels/chain.h
 
 Row = q.QConv | q.QNorm | q.QAdd  # a layer that makes its rows from left to right, each from some rows of its inputs
 
@@ -136,11 +136,11 @@ def can_repeat(layers: tuple[Row, ...]) -> bool:
 
     A pixel of it must take one pixel of input, and the second must look at every row: each is made for somebody.
     """
-    first, second = layers[0], layers[min(1, len(layers) - 1)]
-    if not (isinstance(first, q.QConv) and isinstance(second, q.QConv)) or shape(first) != (1, 1, 0):
+    if len(layers) < 2 or not isinstance(layers[0], q.QConv) or shape(layers[0]) != (1, 1, 0):
         return False
-    last = (second.output.height - 1) * second.stride - second.padding + second.kernel
-    return second.kernel > 1 and last >= first.output.height
+    kernel, stride, padding = shape(layers[1])
+    last = (layers[1].output.height - 1) * stride - padding + kernel
+    return kernel > 1 and last >= layers[0].output.height
 
 
 def candidates(graph: q.QuantisedGraph, whole: frozenset[str] = frozenset()) -> list[tuple[Row, ...]]:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import fx, nn
 
+from hil.compiler.chains import MAX_KERNEL
 from hil.compiler.operators import INPUT, Add, Conv, FloatGraph, Head, Mean, Norm, Operator, Pool
 from hil.errors import HilError
 from hil.reference.blocks import L2Norm
@@ -160,6 +161,8 @@ def _conv(module: nn.Conv2d, name: str, source: str) -> Conv:
     is_depthwise = module.groups == module.in_channels == module.out_channels
     if None in (kernel, stride, padding) or not is_plain or not (module.groups == 1 or is_depthwise):
         raise _unknown(f"{module} at {name} (square, undilated, zero-padded, dense or depthwise convolutions only)")
+    if kernel is not None and int(kernel) > MAX_KERNEL:
+        raise _unknown(f"{module} at {name} (kernels of at most {MAX_KERNEL}x{MAX_KERNEL})")
     bias = np.zeros(module.out_channels) if module.bias is None else _array(module.bias)
     return Conv(name, source, _array(module.weight), bias, int(stride), int(padding), module.groups)  # type: ignore
 
