@@ -34,13 +34,20 @@ ALWAYS_INLINE void conv_widen_weights(const int8_t *weights, uint32_t taps, int1
     register uint32_t odd0 __asm__("r3"), odd1 __asm__("r4"), odd2 __asm__("r5");
     register const int8_t *from __asm__("r6") = weights;
     register int16_t *out __asm__("r7") = to;
+    register const int8_t *from1 __asm__("r9") = weights + taps;  // where the distance is too large for an offset
+    register const int8_t *from2 __asm__("r12") = weights + 2 * taps;
     register const int8_t *end __asm__("r8") = weights + taps;
     __asm__ volatile(
         "1:\n\t"
         ".rept %c[unroll]\n\t"
         "ldr %[odd0], [%[w]]\n\t"
-        "ldr %[odd1], [%[w], %[pitch]]\n\t"
-        "ldr %[odd2], [%[w], %[pitch2]]\n\t"
+        ".if 2 * %c[taps] < 4096\n\t"
+        "ldr %[odd1], [%[w], #%c[taps]]\n\t"
+        "ldr %[odd2], [%[w], #2 * %c[taps]]\n\t"
+        ".else\n\t"
+        "ldr %[odd1], [%[w1]], #4\n\t"
+        "ldr %[odd2], [%[w2]], #4\n\t"
+        ".endif\n\t"
         "adds %[w], #4\n\t"
         "sxtb16 %[even0], %[odd0]\n\t"
         "sxtb16 %[even1], %[odd1]\n\t"
@@ -52,9 +59,9 @@ ALWAYS_INLINE void conv_widen_weights(const int8_t *weights, uint32_t taps, int1
         ".endr\n\t"
         "cmp %[w], %[end]\n\t"
         "bne 1b" EMPTY_LINES_64
-        : [w] "+r"(from), [to] "+r"(out), [even0] "=&r"(even0), [even1] "=&r"(even1), [even2] "=&r"(even2),
+        : [w] "+r"(from), [w1] "+r"(from1), [w2] "+r"(from2), [to] "+r"(out), [even0] "=&r"(even0), [even1] "=&r"(even1), [even2] "=&r"(even2),
           [odd0] "=&r"(odd0), [odd1] "=&r"(odd1), [odd2] "=&r"(odd2)
-        : [end] "r"(end), [pitch] "I"(taps), [pitch2] "I"(2 * taps), [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
+        : [end] "r"(end), [taps] "i"(taps), [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
         : "cc", "memory");
 }
 

@@ -28,10 +28,12 @@ def conv_chunk(conv: q.QConv, pixels: Sequence[int], limit: int) -> int:
     """Pixels that kernels/conv.h widens at once, even: as many as `limit` bytes of scratch memory hold.
 
     pixels: of a row that are made in each turn. 0 for a shape that its fast path does not take: depthwise, input
-    channels not a multiple of four, fewer than three outputs, rows of one pixel.
+    channels not a multiple of four, fewer than three outputs, rows of one pixel, pixels so large that the distance
+    between two is no offset of an instruction.
     """
     most = max(pixels)
-    if conv.is_depthwise or conv.input.channels % 4 or most < 2 or conv.output.channels < 3:
+    is_encodable = 2 * conv.stride * conv.input.channels < 4032 and 2 * conv.output.channels * conv.output.itemsize < 4096
+    if conv.is_depthwise or conv.input.channels % 4 or most < 2 or conv.output.channels < 3 or not is_encodable:
         return 0
     for parts in range(1, most + 1):
         chunk = -(-most // parts)
