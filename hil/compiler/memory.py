@@ -32,7 +32,9 @@ def conv_chunk(conv: q.QConv, pixels: Sequence[int], limit: int) -> int:
     between two is no offset of an instruction.
     """
     most = max(pixels)
-    is_encodable = 2 * conv.stride * conv.input.channels < 4032 and 2 * conv.output.channels * conv.output.itemsize < 4096
+    is_encodable = (
+        2 * conv.stride * conv.input.channels < 4032 and 2 * conv.output.channels * conv.output.itemsize < 4096
+    )
     if conv.is_depthwise or conv.input.channels % 4 or most < 2 or conv.output.channels < 3 or not is_encodable:
         return 0
     for parts in range(1, most + 1):
