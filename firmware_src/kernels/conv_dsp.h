@@ -34,14 +34,15 @@ ALWAYS_INLINE void conv_widen_weights(const int8_t *weights, uint32_t taps, int1
     register uint32_t odd0 __asm__("r3"), odd1 __asm__("r4"), odd2 __asm__("r5");
     register const int8_t *from __asm__("r6") = weights;
     register int16_t *out __asm__("r7") = to;
-    register const int8_t *from1 __asm__("r9") = weights + taps;  // where the distance is too large for an offset
-    register const int8_t *from2 __asm__("r12") = weights + 2 * taps;
+    const bool is_far = 2 * taps >= 4096;  // for an offset
+    register const int8_t *from1 __asm__("r9") = is_far ? weights + taps : 0;
+    register const int8_t *from2 __asm__("r12") = is_far ? weights + 2 * taps : 0;
     register const int8_t *end __asm__("r8") = weights + taps;
     __asm__ volatile(
         "1:\n\t"
         ".rept %c[unroll]\n\t"
         "ldr %[odd0], [%[w]]\n\t"
-        ".if 2 * %c[taps] < 4096\n\t"
+        ".if !%c[is_far]\n\t"
         "ldr %[odd1], [%[w], #%c[taps]]\n\t"
         "ldr %[odd2], [%[w], #2 * %c[taps]]\n\t"
         ".else\n\t"
@@ -61,7 +62,7 @@ ALWAYS_INLINE void conv_widen_weights(const int8_t *weights, uint32_t taps, int1
         "bne 1b" EMPTY_LINES_64
         : [w] "+r"(from), [w1] "+r"(from1), [w2] "+r"(from2), [to] "+r"(out), [even0] "=&r"(even0), [even1] "=&r"(even1), [even2] "=&r"(even2),
           [odd0] "=&r"(odd0), [odd1] "=&r"(odd1), [odd2] "=&r"(odd2)
-        : [end] "r"(end), [taps] "i"(taps), [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
+        : [end] "r"(end), [taps] "i"(taps), [is_far] "i"(is_far), [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
         : "cc", "memory");
 }
 
@@ -95,7 +96,8 @@ ALWAYS_INLINE uint32_t conv_unroll(uint32_t words)
 // Five loads from one memory overlap, so they cost 6 cycles and feed 6 SMLADs. Aligned, with all instructions 32 bits wide,
 // the fetch just keeps up: a loop that starts at a halfword takes 14 cycles a word instead of 12. All 14 registers are in
 // use there, so what only the beginning and the end of a pixel pair need waits in the FPU's registers; where the words of a
-// pixel need no loop (is_short), the pointers to weights and pixels stay where they are.
+// pixel need no loop (is_short), the pointers to weights and pixels stay where they are, and behind the last kernel row of a
+// 1x1 convolution (is_straight) the next pixels are a fixed step away.
 ALWAYS_INLINE void conv_pairs(const conv_t *c, uint32_t output, const int16_t *weights, const int16_t *pixels,
                               uint32_t columns, uint8_t *out, const uint8_t *end)
 {
@@ -126,6 +128,8 @@ ALWAYS_INLINE void conv_pairs(const conv_t *c, uint32_t output, const int16_t *w
         "1:\n\t"
         ".if !%c[is_short]\n\t"
         "vmov r11, s6\n\t"
+        ".endif\n\t"
+        ".if !%c[is_straight]\n\t"
         "vmov r12, s7\n\t"
         ".endif\n\t"
         "vmov r0, s0\n\t"
@@ -198,6 +202,8 @@ ALWAYS_INLINE void conv_pairs(const conv_t *c, uint32_t output, const int16_t *w
         "addw r6, r6, #2 * %c[out_pitch]\n\t"
         ".if %c[is_short]\n\t"
         "addw r12, r12, #2 * %c[pitch]\n\t"
+        ".elseif %c[is_straight]\n\t"
+        "addw r12, r12, #2 * %c[pitch] - 4 * %c[words]\n\t"
         ".else\n\t"
         "vmov r12, s7\n\t"
         "movw r7, #2 * %c[pitch]\n\t"
@@ -210,7 +216,8 @@ ALWAYS_INLINE void conv_pairs(const conv_t *c, uint32_t output, const int16_t *w
         : "+r"(bias), "+r"(multiplier), "+r"(from), "+r"(x), "+r"(to), "+r"(stop), "+r"(skip)
         : [words] "i"(words), [unroll] "i"(conv_unroll(words)), [kernel] "i"(c->kernel), [shift] "i"(c->shift),
           [pitch] "i"(2 * c->stride * c->channels_in), [out_pitch] "i"(c->channels_out * itemsize), [type] "i"(c->output),
-          [is_short] "i"(c->kernel == 1 && words == conv_unroll(words) && 4u * c->stride * c->channels_in < 4096)
+          [is_short] "i"(c->kernel == 1 && words == conv_unroll(words) && 4u * c->stride * c->channels_in < 4096),
+          [is_straight] "i"(c->kernel == 1 && 4u * c->stride * c->channels_in < 4096)
         : "r2", "r3", "r4", "r5", "r7", "r8", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9",
           "s10", "s11", "cc", "memory");
 }
