@@ -2,20 +2,78 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import TINY, Classifier, RandomNetwork, detector, images, quantised, randomise, small
+import torch
+import typer
+from networks import TINY, Classifier, ClassifierSpec, RandomNetwork, detector, images, quantised, randomise, small
 from test_compiler_c import Program, needs_gcc
 from torch import nn
 
 from hil import board as boards
+from hil.bench.options import ram_bytes
 from hil.compiler import Plan, QuantisedGraph, choose, detect, frontier, make_plan, run
+from hil.compiler.chains import candidates, chain
+from hil.compiler.draft import Scheme, draft
+from hil.compiler.plan import place
 from hil.errors import HilError
 
 BOARD = boards.load("stm32f407_disco")
+
+
+class Body(nn.Module):
+    """A classifier around a body of a given shape."""
+
+    def __init__(self, body: nn.Module, channels: int, size: tuple[int, int] = (22, 20)) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.spec = ClassifierSpec("body", (3, *size))
+        self.body = body
+        self.linear = nn.Linear(channels, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(self.body(x).mean([2, 3]))
+
+
+class Sum(nn.Module):
+    """Two branches added."""
+
+    def __init__(self, a: nn.Module, b: nn.Module) -> None:
+        super().__init__()
+        self.a, self.b = a, b
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.a(x) + self.b(x)
+
+
+class Twice(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + x
+
+
+def conv(channels: int, out: int, kernel: int, padding: int = 0, stride: int = 1, is_linear: bool = False) -> nn.Module:
+    layers = [nn.Conv2d(channels, out, kernel, stride, padding, bias=False), nn.BatchNorm2d(out)]
+    return nn.Sequential(*layers, *([] if is_linear else [nn.ReLU6()]))
+
+
+def linear(channels: int, out: int, kernel: int) -> nn.Module:
+    return conv(channels, out, kernel, kernel // 2, is_linear=True)
+
+
+AWKWARD = {
+    "padding of 3": lambda: Body(nn.Sequential(conv(3, 24, 1), conv(24, 8, 7, 3)), 8),
+    "no padding": lambda: Body(nn.Sequential(conv(3, 64, 1), conv(64, 8, 3)), 8, (30, 40)),
+    "a shortcut with a layer": lambda: Body(nn.Sequential(conv(3, 8, 1), Sum(linear(8, 12, 3), linear(8, 12, 1))), 12),
+    "a map added to itself": lambda: Body(nn.Sequential(linear(3, 12, 3), Twice()), 12),
+    "steps without a row": lambda: Body(
+        nn.Sequential(conv(3, 16, 1), conv(16, 24, 3, 0, 2), Sum(nn.Identity(), linear(24, 24, 5))), 24
+    ),
+    "even kernels": lambda: Body(nn.Sequential(conv(3, 16, 1), conv(16, 8, 2, 1), conv(8, 12, 4, 1, 2)), 12, (23, 21)),
+}
 NETWORKS = {
     "tiny": lambda: detector(TINY),
     "m4": lambda: small("rnnpool_face_m4", 240, 320),
@@ -26,7 +84,8 @@ NETWORKS = {
 
 @cache
 def made(name: str) -> tuple[nn.Module, QuantisedGraph, list[Plan]]:
-    network = NETWORKS[name]()
+    network = (NETWORKS | AWKWARD)[name]()
+    randomise(network)
     graph = quantised(network)
     return network, graph, frontier(graph, BOARD)
 
@@ -87,3 +146,35 @@ def test_every_schedule_gives_the_same_bits(name: str, tmp_path: Path) -> None:
         for layer in graph.layers:
             np.testing.assert_array_equal(found[layer.name], trace[layer.name], err_msg=f"plan {number}: {layer.name}")
         np.testing.assert_array_equal(boxes, detect(graph, trace))
+
+
+@needs_gcc
+@pytest.mark.parametrize("name", AWKWARD)
+def test_awkward_shapes_run_in_every_schedule(name: str, tmp_path: Path) -> None:
+    network, graph, plans = made(name)
+    image = images(network, 1, seed=3)[0]
+    trace = run(graph, image)
+    forced = [
+        place(draft(graph, Scheme(tuple(chain(found, turns) for found in candidates(graph)))), BOARD)
+        for turns in (3, 10)
+    ]
+    for number, plan in enumerate([*plans, *forced]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        found, _ = Program(graph, folder, plan=plan).run(image)
+        for layer in graph.layers:
+            np.testing.assert_array_equal(found[layer.name], trace[layer.name], err_msg=f"plan {number}: {layer.name}")
+
+
+def test_a_plan_on_the_chip_goes_before_one_in_sdram() -> None:
+    _, graph, plans = made("m4")
+    outside = replace(plans[0], arenas=plans[0].arenas | {"sdram": 100})
+    assert choose([outside, plans[3]], graph, 10**9) is plans[3]
+    assert choose([outside], graph, 10**9) is outside
+
+
+@pytest.mark.parametrize("text", ["0x10", "", "K", "-5", "96KB", "1" * 13, "\u0663\u0663K"])
+def test_a_budget_that_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is no number of bytes: 98304, or 96K"):
+        ram_bytes(text)
+    assert (ram_bytes("98304"), ram_bytes("96k")) == (98304, 98304)

@@ -8,7 +8,7 @@
 #define ROW_BYTES ((uint32_t)MODEL_WIDTH * MODEL_CHANNELS)
 #define IMAGE_BYTES (ROW_BYTES * MODEL_HEIGHT)
 #define TILE_BYTES (ROW_BYTES * MODEL_TILE_ROWS)
-#define TAP_PATIENCE_MS 10000  // a host that takes longer to read a row has gone
+#define TAP_PATIENCE_MS 10000  // a host that takes longer to read a piece has gone
 
 static uint8_t tile[TILE_BYTES];
 static uint16_t session;
@@ -139,7 +139,7 @@ bool image_take(const link_tile_t *where, const uint8_t *bytes, uint32_t count)
     if (known >= count)
         return true;
     count -= known;
-    // While a tapped row is being read, other frames come into the buffer that these bytes are in.
+    // While a tapped piece is being read, other frames come into the buffer that these bytes are in.
     if (count > (model_tap_layer >= 0 ? tile_room() : IMAGE_BYTES - taken))
         return false;
     rest = (frame_span_t){bytes + known, count};

@@ -36,7 +36,7 @@ typedef struct {
     uint8_t kernel;
     uint8_t stride;
     uint8_t padding;
-    uint8_t index;  // the layer's number
+    uint16_t index;  // the layer's number
 } chain_layer_t;
 
 typedef struct {

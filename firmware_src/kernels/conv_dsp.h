@@ -62,7 +62,8 @@ ALWAYS_INLINE void conv_widen_weights(const int8_t *weights, uint32_t taps, int1
         "bne 1b" EMPTY_LINES_64
         : [w] "+r"(from), [w1] "+r"(from1), [w2] "+r"(from2), [to] "+r"(out), [even0] "=&r"(even0), [even1] "=&r"(even1), [even2] "=&r"(even2),
           [odd0] "=&r"(odd0), [odd1] "=&r"(odd1), [odd2] "=&r"(odd2)
-        : [end] "r"(end), [taps] "i"(taps), [is_far] "i"(is_far), [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
+        : [end] "r"(end), [taps] "i"(taps), [is_far] "i"(is_far),
+          [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
         : "cc", "memory");
 }
 

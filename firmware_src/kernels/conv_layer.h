@@ -16,7 +16,7 @@ typedef struct {
     const int32_t *bias;        // [channels_out]
     const int32_t *multiplier;  // [channels_out]
     const int16_t *narrow;      // for conv_narrow: [channels_out / 4][kernel][words][4][4], or 0
-    uint16_t chunk;             // pixels that are widened at once, even, or one more; 0: no shape for conv_pairs
+    uint16_t chunk;             // pixels that are widened at once, or one more; 0: no shape for conv_pairs
     void *scratch;              // int16_t [kernel][words][3][2] weights of three outputs, [kernel][columns][channels_in] pixels
 } conv_t;
 

@@ -19,10 +19,13 @@ uint8_t *ring_slot(const ring_t *ring, uint32_t row)
 
 uint8_t *ring_new_row(const ring_t *ring, uint32_t row)
 {
-    uint8_t *start = ring_slot(ring, row);
+    return ring_slot(ring, row) + ring->lead;
+}
+
+void ring_pad_row(const ring_t *ring, uint8_t *row)
+{
     if (ring->lead != 0) {
-        memcpy(start, ring->zero, ring->lead);
-        memcpy(start + ring->lead + ring->bytes, ring->zero, ring->lead);
+        memcpy(row - ring->lead, ring->zero, ring->lead);
+        memcpy(row + ring->bytes, ring->zero, ring->lead);
     }
-    return start + ring->lead;
 }

@@ -23,7 +23,10 @@ const uint8_t *ring_row(const ring_t *ring, uint32_t row);
 // Where row number `row` is to be written, with its padding.
 uint8_t *ring_slot(const ring_t *ring, uint32_t row);
 
-// Where row number `row` is to be written; its padding is filled in.
+// Where row number `row` is to be written, without its padding.
 uint8_t *ring_new_row(const ring_t *ring, uint32_t row);
+
+// Fills in the padding of a row that has been written. Not before: until a row is complete its place may be somebody else's.
+void ring_pad_row(const ring_t *ring, uint8_t *row);
 
 #endif

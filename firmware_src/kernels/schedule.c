@@ -32,7 +32,7 @@ static bool run_step(const node_t *node, uint32_t number, const progress_t *prog
 {
     uint16_t *row = &progress->rows[number + 1];
     const uint32_t step = progress->steps[number];
-    void *out = node->output == 0 ? 0 : ring_new_row(node->output, *row);
+    uint8_t *out = node->output == 0 ? 0 : ring_new_row(node->output, *row);
     bool is_complete;
     if (node->chain != 0) {
         is_complete = chain_step(node->chain, step, out, progress->cycles);
@@ -45,6 +45,7 @@ static bool run_step(const node_t *node, uint32_t number, const progress_t *prog
     port_alive();  // one row of the image can set off seconds of work, but no node's step lasts that long
     if (is_complete) {
         if (node->output != 0) {
+            ring_pad_row(node->output, out);
             tap(node->index, out, node->output->bytes);
         }
         (*row)++;

@@ -8,8 +8,8 @@
 
 // One input of a node: step s needs the first min(s * stride + reach, rows) rows of `producer`.
 typedef struct {
-    uint8_t producer;  // 0: the image, n: node n - 1
-    uint8_t stride;
+    uint16_t producer;  // 0: the image, n: node n - 1
+    uint16_t stride;
     int16_t reach;
     uint16_t rows;
 } feed_t;
@@ -21,8 +21,8 @@ typedef struct {
     bool (*step)(uint32_t step, void *out);
     const ring_t *output;  // 0 for a node that makes no map
     uint16_t steps;
-    uint8_t index;        // of the layer that makes the output
-    uint8_t last_reader;  // the last node that a step of this one can make ready
+    uint16_t index;        // of the layer that makes the output
+    uint16_t last_reader;  // the last node that a step of this one can make ready
     uint8_t feeds;
     feed_t feed[CHAIN_MAX + 1];
 } node_t;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -9,10 +10,10 @@ import typer
 
 def ram_bytes(text: str) -> int:
     """A number of bytes, or of KiB with a K behind it. Raises typer.BadParameter for anything else."""
-    number, unit = (text[:-1], 1024) if text[-1:] in ("K", "k") else (text, 1)
-    if not number.isdecimal():
-        raise typer.BadParameter(f"{text!r} is no number of bytes: 98304, or 96K")
-    return int(number) * unit
+    match = re.fullmatch(r"([0-9]{1,12})([Kk]?)", text)
+    if match is None:
+        raise typer.BadParameter(f"{text[:40]!r} is no number of bytes: 98304, or 96K")
+    return int(match[1]) * (1024 if match[2] else 1)
 
 
 RamBudget = Annotated[

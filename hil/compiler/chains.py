@@ -154,7 +154,12 @@ def candidates(graph: q.QuantisedGraph, whole: frozenset[str] = frozenset()) -> 
         run: list[Row] = [layer]
         while run[-1].name not in sources | whole and len(run) < MAX_LENGTH:
             users = graph.users(run[-1].name)
-            if len(users) != 1 or not isinstance(users[0], Row) or not _can_follow(run, users[0]):
+            if (
+                len(users) != 1
+                or not isinstance(users[0], Row)
+                or users[0].name in taken
+                or not _can_follow(run, users[0])
+            ):
                 break
             run.append(users[0])
         found.append(tuple(run))
@@ -164,6 +169,10 @@ def candidates(graph: q.QuantisedGraph, whole: frozenset[str] = frozenset()) -> 
 
 def _can_follow(run: list[Row], layer: Row) -> bool:
     kernel, stride, padding = shape(layer)
-    if isinstance(layer, q.QAdd) and any(shape(before)[1] > 1 for before in run[1:]):
-        return False  # its other input would have to come in another rhythm
-    return stride <= kernel and padding < kernel
+    if isinstance(layer, q.QAdd):
+        if layer.input.name == layer.other.name:
+            return False  # only one of its inputs can come down the chain
+        if any(shape(before)[1] > 1 for before in run[1:]):
+            return False  # its other input would have to come in another rhythm
+    # Two pixels before the end of a row, where a turn may stop, nobody may look at the padding behind it yet.
+    return stride <= kernel and padding < kernel and padding <= 2 * stride

@@ -26,7 +26,7 @@ from hil.errors import HilError
 
 TURNS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 SCRATCH = (SCRATCH_BYTES, 6144, 4608, 3456, 2560, 1536)
-APART = 0.004  # by which share of the cycles two plans differ at least
+APART = 0.004  # by which share of the chains' cycles two plans differ at least
 
 
 @dataclass(frozen=True)
@@ -149,9 +149,9 @@ def frontier(graph: q.QuantisedGraph, board: Board) -> list[Plan]:
         (cycles, peak, structure, settings) for structure in structures for peak, cycles, settings in structure.ways()
     ]
     drafts = [draft(graph, Scheme(whole=runs.whole))]  # every layer on its own
-    lowest, cycles = np.inf, 0.0
+    lowest, cycles, least = np.inf, 0.0, min(peak for _, peak, _, _ in ways)
     for way_cycles, peak, structure, settings in sorted(ways, key=lambda way: way[:2]):
-        if peak < lowest and way_cycles >= cycles * (1 + APART):
+        if peak < lowest and (way_cycles >= cycles * (1 + APART) or peak == least):
             drafts.append(structure.draft(settings))
             lowest, cycles = peak, way_cycles
     return _placed(drafts, board)
@@ -196,9 +196,9 @@ def choose(plans: list[Plan], graph: q.QuantisedGraph, budget: int | None = None
     """The plan of a frontier that make_plan takes. Raises HilError where none keeps to the budget."""
     if budget is None:
         return min(plans, key=lambda plan: plan.rank)
-    for plan in plans:
-        if plan.ram_bytes <= budget:
-            return plan
+    within = [plan for plan in plans if plan.ram_bytes <= budget]
+    if within:  # predictions do not know the SDRAM, so a plan on the chip goes first, however fast the others seem
+        return min(within, key=lambda plan: "sdram" in plan.arenas)
     smallest = min(plans, key=lambda plan: plan.ram_bytes)
     raise HilError(
         f"no schedule of {graph.model} on {smallest.board.name} gets by with {budget} bytes of RAM: the smallest takes "

@@ -21,7 +21,7 @@ from hil.compiler.memory import is_narrow
 from hil.compiler.plan import GUARD_BYTES, Plan
 from hil.compiler.predict import is_fast
 from hil.compiler.schedule import Node
-from hil.compiler.weights import table_number, weights_header, weights_source, wrapped
+from hil.compiler.weights import narrow, table_number, weights_header, weights_source, wrapped
 from hil.paths import REPOSITORY
 
 COPIED = ("CMakeLists.txt", "CMakePresets.json", "firmware_src", "platforms")
@@ -63,7 +63,7 @@ def emit(graph: q.QuantisedGraph, plan: Plan, board: Board, directory: Path) -> 
 
 
 def model_source(graph: q.QuantisedGraph, plan: Plan) -> str:
-    """model.c: the plan's buffers, a step a layer, the schedule's table, the functions of model.h."""
+    """model.c: the plan's buffers, a function a layer, the schedule's tables, the functions of model.h."""
     environment = _environment(plan)
     templates = environment.get_template("steps.c.j2").make_module(_names(plan))
     tensors = [graph.input] + [layer.output for layer in graph.layers]
@@ -144,10 +144,11 @@ def _chain_view(node: Node, plan: Plan, indices: dict[str, int]) -> list[_LinkVi
     for i, layer in enumerate(chain.layers):
         kernel, stride, padding = shape(layer)
         before = chain.layers[i - 1].output if i else layer.inputs[0]
-        others = [t.name for t in layer.inputs if t.name != before.name]
+        others = [t.name for t in layer.inputs if t.name != before.name] or [t.name for t in layer.inputs[1:]]
+        has_ring = i == 0 or plan.depth[before.name] > 0 or plan.padding[before.name] > 0
         is_last = i == len(chain.layers) - 1
         views.append(_LinkView(
-            layer, indices[layer.name], before.name if i == 0 or kernel > 1 else None, others[0] if others else None,
+            layer, indices[layer.name], before.name if has_ring else None, others[0] if others else None,
             not is_last, not is_last and carry_bytes(chain, i) > 0, _turns(node, i, plan), kernel, stride, padding,
         ))  # fmt: skip
     return views
@@ -300,5 +301,7 @@ def _layer(layer: q.Layer, plan: Plan) -> dict[str, object]:
 
 
 def _arrays(layer: q.Layer) -> list[np.ndarray]:
+    """The constants that the firmware has of a layer."""
     owners = [layer, layer.cell1, layer.cell2] if isinstance(layer, q.QPool) else [layer]
-    return [value for owner in owners for value in vars(owner).values() if isinstance(value, np.ndarray)]
+    arrays = [value for owner in owners for value in vars(owner).values() if isinstance(value, np.ndarray)]
+    return [*arrays, narrow(layer.weight)] if isinstance(layer, q.QConv) and is_narrow(layer) else arrays

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from hil.compiler import graph as q
 
+NARROW_WORDS = 14  # that conv_narrow multiplies without a loop: what fits the instruction cache
 SCRATCH_BYTES = 8192  # for a convolution's widened weights and pixels, unless the plan is to save more
 
 
@@ -32,10 +33,7 @@ def conv_chunk(conv: q.QConv, pixels: Sequence[int], limit: int) -> int:
     between two is no offset of an instruction.
     """
     most = max(pixels)
-    is_encodable = (
-        2 * conv.stride * conv.input.channels < 4032 and 2 * conv.output.channels * conv.output.itemsize < 4096
-    )
-    if conv.is_depthwise or conv.input.channels % 4 or most < 2 or conv.output.channels < 3 or not is_encodable:
+    if conv.is_depthwise or conv.input.channels % 4 or most < 2 or conv.output.channels < 3 or not _is_encodable(conv):
         return 0
     for parts in range(1, most + 1):
         chunk = -(-most // parts)
@@ -45,10 +43,19 @@ def conv_chunk(conv: q.QConv, pixels: Sequence[int], limit: int) -> int:
     raise AssertionError("a chunk of two always ends the loop")
 
 
+def _is_encodable(conv: q.QConv) -> bool:
+    """Whether conv_pairs' distances fit its instructions: from pixel to pixel of input and output, over all weights."""
+    weights = 6 * conv.kernel**2 * conv.input.channels
+    pixels = max(2 * conv.stride * conv.input.channels, 2 * conv.output.channels * conv.output.itemsize - 64)
+    return weights < 65536 and pixels < 4032
+
+
 def is_narrow(conv: q.QConv) -> bool:
     """Whether the loop of kernels/conv_narrow.h is for a convolution: input channels that conv_chunk does not take."""
     is_shape = conv.input.channels % 4 > 0 and conv.output.channels % 4 == 0 and conv.output.width >= 2
-    return not conv.is_depthwise and is_shape and conv.kernel <= 7 and conv.output.dtype != "int16"
+    words = conv.kernel * -(-conv.kernel * conv.input.channels // 4)
+    is_short = words <= NARROW_WORDS and conv.kernel <= 7 and 2 * conv.output.channels < 4096
+    return not conv.is_depthwise and is_shape and is_short and conv.output.dtype != "int16"
 
 
 def parts(pixels: int, chunk: int) -> Iterator[int]:

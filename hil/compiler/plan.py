@@ -122,7 +122,7 @@ _Placed = dict[str, list[tuple[int, Wanted]]]
 def _fill(wanted: list[Wanted], room: dict[str, int], board: Board) -> _Placed:
     """The buffers one after another, each where it is better off if there is room, SDRAM last; offset and buffer.
 
-    The CCM, which only the core can reach, is filled first. Raises HilError for the first that fits nowhere.
+    Raises HilError for the first that fits nowhere.
     """
     placed: _Placed = {place: [] for place in room}
     for buffer in wanted:

@@ -145,7 +145,8 @@ def _depthwise(conv: q.QConv, pixels: int, c: Costs) -> float:
 
 
 def _is_fast_depthwise(conv: q.QConv) -> bool:
-    return conv.kernel == 3 and conv.stride <= 2 and conv.output.channels % 4 == 0 and conv.output.width >= 2
+    is_shape = conv.kernel == 3 and conv.stride <= 2 and conv.output.width >= 2
+    return is_shape and conv.output.channels % 4 == 0 and conv.output.channels <= 512 and conv.output.dtype != "int16"
 
 
 def _pool(pool: q.QPool, c: Costs) -> float:

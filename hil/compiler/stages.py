@@ -10,7 +10,6 @@ from __future__ import annotations
 from hil.compiler import graph as q
 
 LARGEST_WHOLE_BYTES = 65_536  # of a map worth trying to hold whole
-LARGEST_WHOLE_ROWS = 255  # feed_t.reach of kernels/schedule.h is a byte
 
 
 def choices(graph: q.QuantisedGraph) -> list[frozenset[str]]:
@@ -28,7 +27,7 @@ def _is_handed_on(layer: q.Layer, graph: q.QuantisedGraph) -> bool:
     users = graph.users(layer.name)
     is_inside = len(users) == 1 and isinstance(users[0], q.QAdd)  # the branch that a residual block adds to its input
     is_narrow = isinstance(layer, q.QAdd | q.QPool) or (isinstance(layer, q.QConv) and layer.output.dtype == "int8")
-    return is_narrow and bool(users) and not is_inside and layer.output.height <= LARGEST_WHOLE_ROWS
+    return is_narrow and bool(users) and not is_inside
 
 
 def _whole_bytes(tensor: q.Tensor) -> int:

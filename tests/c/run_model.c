@@ -1,5 +1,5 @@
 // Runs generated C for one image and writes what it made: run_model IMAGE OUTPUT.
-// IMAGE: MODEL_HEIGHT x MODEL_WIDTH x MODEL_CHANNELS bytes. OUTPUT: for each layer its rows, then the detections.
+// IMAGE: MODEL_HEIGHT x MODEL_WIDTH x MODEL_CHANNELS bytes. OUTPUT: for each layer its rows, then detections or logits.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +47,9 @@ int main(int argc, char **argv)
     }
     if (count > 0) {
         fwrite(detections, sizeof detections[0], count, file);
+    }
+    if (MODEL_LOGITS > 0) {  // they are to be there still
+        fwrite(model_logits(), sizeof *model_logits(), MODEL_LOGITS, file);
     }
     fclose(file);
     return model_arena_used() <= MODEL_ARENA_BYTES ? 0 : 2;
