@@ -19,7 +19,7 @@ from hil.targets.sim.image import Image, load
 
 log = logging.getLogger(__name__)
 
-RUNAWAY_S = 3.0
+RUNAWAY_S = 10.0  # of the chip's time; the last row of an image may set off over 3 s of work (B)
 HANG_S = 30.0
 _SLICE_US = 20_000  # of virtual time: after each it is known whether the firmware has slept
 _BITS = 10  # of a byte on the line: start, eight, stop
