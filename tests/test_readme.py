@@ -49,7 +49,7 @@ def test_every_block_is_run_by_a_test_below() -> None:
         "hil train",
         "pytest hil/",
         "def test_",
-        "280_000_000",
+        "125_000_000",
     ]
     for _, code in BLOCKS:
         assert any(having in code for having in [*tested, "json.load"]), f"no test runs this block:\n{code}"
@@ -141,9 +141,9 @@ def test_the_suites_command_collects_every_target() -> None:
 
 def test_the_limits_example_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "limits.toml"
-    path.write_text(blocks("toml", "280_000_000"))
+    path.write_text(blocks("toml", "125_000_000"))
     limits = load_limits(load("stm32f407_disco"), "rnnpool_face_m4", path)
-    assert limits["cycles.total"] == 280_000_000
+    assert limits["cycles.total"] == 125_000_000
     assert tomllib.loads(path.read_text())["rnnpool_face_m4"].keys() <= limits.keys()
 
 
