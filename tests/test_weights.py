@@ -40,14 +40,6 @@ def test_a_saved_network_comes_back(checkpoint: Path) -> None:
     assert weights.metadata(checkpoint)["note"] == "untrained"
 
 
-def test_metadata_can_be_added(checkpoint: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.safetensors"
-    copy.write_bytes(checkpoint.read_bytes())
-    weights.set_metadata(copy, ranges="{}")
-    assert weights.metadata(copy) == weights.metadata(checkpoint) | {"ranges": "{}"}
-    assert torch.equal(weights.load(copy).loc[0].weight, weights.load(checkpoint).loc[0].weight)
-
-
 def test_everything_wrong_is_listed_at_once(checkpoint: Path, tmp_path: Path) -> None:
     bad = torch.full((16,), float("nan"))
     path = changed(

@@ -7,17 +7,12 @@ const uint8_t *ring_padded_row(const ring_t *ring, int32_t row)
     return row < 0 || row >= ring->height ? ring->zero : ring_slot(ring, (uint32_t)row);
 }
 
-const uint8_t *ring_row(const ring_t *ring, uint32_t row)
-{
-    return ring_slot(ring, row) + ring->lead;
-}
-
 uint8_t *ring_slot(const ring_t *ring, uint32_t row)
 {
     return ring->rows + (row % ring->depth) * ring->pitch;
 }
 
-uint8_t *ring_new_row(const ring_t *ring, uint32_t row)
+uint8_t *ring_row(const ring_t *ring, uint32_t row)
 {
     return ring_slot(ring, row) + ring->lead;
 }

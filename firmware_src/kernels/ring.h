@@ -17,14 +17,11 @@ typedef struct {
 // The row, or the row of zeros above and below the map; points at the padding on its left.
 const uint8_t *ring_padded_row(const ring_t *ring, int32_t row);
 
-// The row without its padding.
-const uint8_t *ring_row(const ring_t *ring, uint32_t row);
-
-// Where row number `row` is to be written, with its padding.
+// The place of row number `row`, to be read or written, with its padding.
 uint8_t *ring_slot(const ring_t *ring, uint32_t row);
 
-// Where row number `row` is to be written, without its padding.
-uint8_t *ring_new_row(const ring_t *ring, uint32_t row);
+// The same without its padding.
+uint8_t *ring_row(const ring_t *ring, uint32_t row);
 
 // Fills in the padding of a row that has been written. Not before: until a row is complete its place may be somebody else's.
 void ring_pad_row(const ring_t *ring, uint8_t *row);

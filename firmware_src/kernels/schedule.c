@@ -32,7 +32,7 @@ static bool run_step(const node_t *node, uint32_t number, const progress_t *prog
 {
     uint16_t *row = &progress->rows[number + 1];
     const uint32_t step = progress->steps[number];
-    uint8_t *out = node->output == 0 ? 0 : ring_new_row(node->output, *row);
+    uint8_t *out = node->output == 0 ? 0 : ring_row(node->output, *row);
     bool is_complete;
     if (node->chain != 0) {
         is_complete = chain_step(node->chain, step, out, progress->cycles);

@@ -55,12 +55,6 @@ def metadata(path: Path) -> dict[str, str]:
         raise HilError(f"{path} is not a safetensors file ({error}): it may be truncated, copy it again") from error
 
 
-def set_metadata(path: Path, **entries: str) -> None:
-    """Add metadata to a checkpoint (such as calibrated ranges), leaving its tensors as they are."""
-    network = load(path)
-    save(network, path, {**metadata(path), **entries})
-
-
 def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
     described = metadata(path)
     if "network" not in described:

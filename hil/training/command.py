@@ -44,24 +44,3 @@ def train_command(
         start=start, recipe=None if recipe is None else load_recipe(model, recipe),
         device=choose(device, precision), is_quantised=is_quantised,
     )  # fmt: skip
-
-
-def evaluate_command(
-    model: str, data: Path, threads: int = 2, score_threshold: float = 0.02, nms_iou: float | None = None
-) -> dict[str, float]:
-    """`hil evaluate MODEL --data DIR --target float`: AP easy, medium and hard on WIDER_val, single scale."""
-    import torch
-
-    from hil import zoo
-    from hil.errors import HilError
-    from hil.reference import weights
-    from hil.reference.networks import Detector
-    from hil.training.detect import float_detector
-    from hil.training.evaluate import evaluate, predict
-
-    torch.set_num_threads(threads)
-    network = weights.load(zoo.find(model))
-    if not isinstance(network, Detector):
-        raise HilError(f"{model} is no face detector: precision on WIDER FACE says nothing about it")
-    detect = float_detector(network, score_threshold, nms_iou)
-    return evaluate(predict(detect, data, is_mono=network.spec.input_shape[0] == 1), data)
