@@ -17,7 +17,7 @@ PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build gcc libc
 demo: install
 	$(BIN)/hil demo
 
-test: install
+test: lint
 	COLUMNS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests hil --target sim --target native
 	$(BIN)/python -m pytest robot_tests --target native
 	$(BIN)/python -m pytest robot_tests/cycles.robot robot_tests/watermarks.robot --target sim
@@ -29,6 +29,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 install: tools $(VENV)/.installed
 

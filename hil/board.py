@@ -80,7 +80,7 @@ class Board:
     uart: Uart
     probe: Probe
     folder: Path = field(compare=False)
-    timing: dict[str, int] = field(default_factory=dict)  # what was measured on the board itself: hil.timing.figures
+    timing: dict[str, int] = field(default_factory=dict)  # measured on the board: hil.timing.statement.figures
 
     @property
     def flash(self) -> Memory:

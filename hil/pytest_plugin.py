@@ -19,8 +19,8 @@ import pytest
 from hil.errors import HilError
 
 if TYPE_CHECKING:
-    from hil.bench.build import Firmware
     from hil.bench.session import Bench
+    from hil.firmware.build import Firmware
     from hil.targets.base import Target
 
 DEFAULT_TARGET, DEFAULT_BOARD, DEFAULT_MODEL = "sim", "stm32f407_disco", "rnnpool_face_m4"
@@ -81,8 +81,8 @@ def place(request: pytest.FixtureRequest) -> Place:
 @pytest.fixture(scope="session")
 def firmware(place: Place, pytestconfig: pytest.Config) -> Firmware:
     """The firmware of --model for this place, built once."""
-    from hil.bench.build import NATIVE, build
-    from hil.bench.cmake import MissingToolError
+    from hil.firmware.build import NATIVE, build
+    from hil.firmware.cmake import MissingToolError
 
     try:
         preset = NATIVE if place.target == NATIVE else None

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from hil import board
+from hil.targets.image import load
 from hil.targets.sim import SimBoard, SimTarget
 from hil.targets.sim.call import start_up
-from hil.targets.sim.image import load
-from hil.timing.engine import Mode
+from hil.timing.compiled.engine import Mode
 from hil.timing.model import ModelledCycles
 
 SOURCES = Path(__file__).parent / "firmware"

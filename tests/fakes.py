@@ -8,8 +8,7 @@ import numpy as np
 
 from hil import board
 from hil.bench.limits import Measurement
-from hil.bench.report import Subject
-from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
+from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run, Subject
 
 LAYERS = {"conv0": 9_100_000, "rnnpool": 41_000_000, "mob0.project": 17_500_000, "loc0": 2_300_000}
 MEASUREMENTS = (

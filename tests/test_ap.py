@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hil.errors import HilError
-from hil.training.ap import average_precision
-from hil.training.evaluate import evaluate, load_ground_truth
+from hil.evaluation.official import evaluate, load_ground_truth
+from hil.reference.ap import average_precision
 
 
 def plain_iou(a: np.ndarray, b: np.ndarray) -> float:

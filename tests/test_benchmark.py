@@ -11,11 +11,11 @@ from cli import hil
 from PIL import Image
 from skimage import data
 
-from hil.bench.benchmark import Benchmark, Goal, LayerCost, _goals, benchmark
-from hil.bench.build import KERNELS, build
-from hil.bench.cmake import MissingToolError
-from hil.bench.photo import fit_image, from_array
 from hil.errors import HilError
+from hil.firmware.build import KERNELS, build
+from hil.firmware.cmake import MissingToolError
+from hil.measure.benchmark import Benchmark, Goal, LayerCost, _goals, benchmark
+from hil.reference.photo import fit_image, from_array
 
 COST = LayerCost("conv0", "conv", "plain", 691_200, 2_600_000, 2_500_000, 5_000_000, 2_000_000, 640, 300)
 FIGURES = Benchmark("net", "stm32f407_disco", (COST,), 3_000_000, 2_200_000, 6_000_000, 100_000, 90_000)
@@ -72,8 +72,8 @@ def test_the_command_writes_figures_and_judges(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     goals = (Goal("cycles.total", value, "cycles", 120, 90),)
-    monkeypatch.setattr("hil.bench.build.build", lambda *_, **__: None)
-    monkeypatch.setattr("hil.bench.benchmark.benchmark", lambda *_: replace(FIGURES, goals=goals))
+    monkeypatch.setattr("hil.firmware.build.build", lambda *_, **__: None)
+    monkeypatch.setattr("hil.measure.benchmark.benchmark", lambda *_: replace(FIGURES, goals=goals))
     outcome = hil(capsys, monkeypatch, "bench", "--json", tmp_path / "out" / "bench.json")
     assert outcome.code == code, outcome.err
     assert verdict in outcome.out and "conv *" in outcome.out

@@ -10,13 +10,13 @@ import pytest
 import torch
 from networks import images, randomise
 
-from hil.bench.build import load_model
-from hil.bench.calibration import calibration
+from hil.checkpoints.calibration import calibration
 from hil.compiler import bias_shifts, calibrate, compile_network, run
 from hil.compiler.calibrate import run_float
 from hil.compiler.operators import Conv
 from hil.compiler.trace import trace
 from hil.errors import HilError
+from hil.firmware.model import load_model
 from hil.reference import weights
 from hil.reference.networks import Detector, build
 

@@ -13,7 +13,7 @@ from PIL import Image
 from served import HIL
 from test_ports import ADAPTER, VCP_A, VCP_B, plug_in
 
-from hil.bench.cmake import CMAKE, HOST_COMPILER, NINJA
+from hil.firmware.cmake import CMAKE, HOST_COMPILER, NINJA
 from hil.targets.ports import Probe
 from hil.targets.pseudo_terminal import PseudoTerminal
 
@@ -42,7 +42,7 @@ def test_a_recorded_run_is_judged_again_without_its_target(capsys, monkeypatch, 
     files = ("--record", session, "--json", first)
     assert hil(capsys, monkeypatch, "run", M4, image, image, "-t", "native", *files).code == 0
     monkeypatch.setattr("hil.targets.create", lambda *_: pytest.fail("a replay needs no target"))
-    monkeypatch.setattr("hil.bench.build.compile_preset", lambda *_: pytest.fail("a replay needs no compiler"))
+    monkeypatch.setattr("hil.firmware.build.compile_preset", lambda *_: pytest.fail("a replay needs no compiler"))
     outcome = hil(capsys, monkeypatch, "replay", session, "--json", second, "--report", tmp_path / "report.html")
     assert outcome.code == 0, outcome
     then, now = json.loads(first.read_text()), json.loads(second.read_text())

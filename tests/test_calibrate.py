@@ -10,17 +10,17 @@ import pytest
 from served import serve
 
 from hil import board as boards
-from hil.bench import cycle_calibration as calibration
-from hil.bench.cmake import CMAKE, CROSS_COMPILER, NINJA
 from hil.board import Board
 from hil.errors import HilError
+from hil.firmware.cmake import CMAKE, CROSS_COMPILER, NINJA
+from hil.measure import calibrate as calibration
 from hil.targets import TargetError
 from hil.targets.connection import Connection
 from hil.targets.native import NativeTarget
 from hil.targets.serial import SerialTarget
 from hil.targets.sim import SimTarget
-from hil.timing.figures import Figures
 from hil.timing.model import ModelledCycles
+from hil.timing.statement.figures import Figures
 
 needs_compiler = pytest.mark.skipif(
     not all(tool.is_installed for tool in (CROSS_COMPILER, CMAKE, NINJA)), reason=f"needs {CROSS_COMPILER.packages}"

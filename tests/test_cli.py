@@ -14,8 +14,8 @@ from PIL import Image
 from skimage import data
 from test_run_json import check_schema
 
-from hil.bench.cmake import CMAKE, HOST_COMPILER, NINJA
-from hil.training.evaluate import GroundTruth, load_ground_truth
+from hil.evaluation.official import GroundTruth, load_ground_truth
+from hil.firmware.cmake import CMAKE, HOST_COMPILER, NINJA
 
 M4 = "rnnpool_face_m4"
 COMMANDS = ("demo", "build", "run", "plan", "quantise", "train", "evaluate", "doctor")
@@ -77,7 +77,7 @@ def test_what_is_built_already_is_not_built_again(capsys, monkeypatch, tmp_path:
     assert hil(capsys, monkeypatch, *arguments).code == 0
     elf = tmp_path / "generated" / "out" / "native" / "firmware"
     before = elf.stat().st_mtime_ns
-    monkeypatch.setattr("hil.bench.build.compile_preset", lambda *_: pytest.fail("it was built again"))
+    monkeypatch.setattr("hil.firmware.build.compile_preset", lambda *_: pytest.fail("it was built again"))
     assert hil(capsys, monkeypatch, *arguments).code == 0
     assert elf.stat().st_mtime_ns == before
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
@@ -94,7 +94,7 @@ def test_an_evaluation_of_integers_and_of_native_gives_the_same_precision(
     capsys, monkeypatch, shared_data: Path, tmp_path: Path
 ) -> None:
     """On the three photos of one event: the whole set takes minutes."""
-    monkeypatch.setattr("hil.training.evaluate.load_ground_truth", lambda data: first_photos(shared_data, 3))
+    monkeypatch.setattr("hil.evaluation.official.load_ground_truth", lambda data: first_photos(shared_data, 3))
     found = [
         hil(capsys, monkeypatch, "evaluate", M4, "--data", shared_data / "faces", "-t", way)
         for way in ("integer", "native")
@@ -112,8 +112,8 @@ def first_photos(shared_data: Path, count: int) -> GroundTruth:
 
 
 def test_the_doctor_names_each_gap_and_its_remedy(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("hil.bench.doctor.shutil.which", lambda program, path=None: None)
-    monkeypatch.setattr("hil.bench.doctor.importlib.metadata.version", lambda name: "2.0.0")
+    monkeypatch.setattr("hil.commands.doctor.shutil.which", lambda program, path=None: None)
+    monkeypatch.setattr("hil.commands.doctor.importlib.metadata.version", lambda name: "2.0.0")
     outcome = hil(capsys, monkeypatch, "doctor")
     assert outcome.code == 1
     for text in ("apt-get install -y gcc-arm-none-eabi libnewlib-arm-none-eabi", "2.0.0, needs 2.1.4", "unicorn==2.1.4",
@@ -127,6 +127,6 @@ def test_a_crash_of_the_firmware_is_a_failed_run_and_no_bad_input(capsys, monkey
     def crash() -> None:
         raise TargetFault("bus fault", "address 0x30000000", pc=0x0800_1234, lr=0, sp=0x2000_0100, symbol="conv_row")
 
-    monkeypatch.setattr("hil.bench.doctor.examine", crash)
+    monkeypatch.setattr("hil.commands.doctor.examine", crash)
     outcome = hil(capsys, monkeypatch, "doctor")
     assert outcome.code == 1 and "bus fault in conv_row" in outcome.err and "Traceback" not in outcome.err

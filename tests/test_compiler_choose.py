@@ -15,7 +15,7 @@ from test_compiler_c import Program, needs_gcc
 from torch import nn
 
 from hil import board as boards
-from hil.bench.options import ram_bytes
+from hil.commands.options import ram_bytes
 from hil.compiler import Plan, QuantisedGraph, choose, detect, frontier, make_plan, run
 from hil.compiler.chains import candidates, chain
 from hil.compiler.draft import Scheme, draft

@@ -14,8 +14,8 @@ from fakes import boxes
 from PIL import Image
 from test_run_json import check_schema
 
-from hil.bench.cmake import CMAKE, CROSS_COMPILER, NINJA
 from hil.bench.compare import iou
+from hil.firmware.cmake import CMAKE, CROSS_COMPILER, NINJA
 
 FACE = (170, 60, 280, 190)  # of skimage.data.astronaut(), 512x512
 SCALE, LEFT = 240 / 512, (320 - 240) / 2  # how it is letterboxed

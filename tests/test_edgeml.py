@@ -221,7 +221,7 @@ def test_the_command_refuses_in_one_line_and_writes_nothing(
 def test_the_command_makes_a_checkpoint_that_compiles(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from hil.bench.build import load_model
+    from hil.firmware.model import load_model
 
     path, out = saved(tmp_path, edgeml_like.state_dict("rnnpool_face_m4")), tmp_path / "out.safetensors"
     outcome = hil(capsys, monkeypatch, "import", "edgeml", path, "--model", "rnnpool_face_m4", "-o", out)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from hil import board
-from hil.bench import cmake
-from hil.bench.elf import check_elf, sizes
 from hil.errors import HilError
+from hil.firmware import cmake
+from hil.firmware.elf import check_elf, sizes
 
 F407, F429 = board.load("stm32f407_disco"), board.load("stm32f429_disco")
 GCC = "arm-none-eabi-gcc"

@@ -13,14 +13,14 @@ import pytest
 import torch
 from test_compiler_c import needs_gcc
 
-from hil.bench import evaluate as evaluation
-from hil.bench.evaluate import Task, evaluate_model
-from hil.bench.evaluation import Journal, Mistakes, Predictions, disagreement, disagreements, mistakes
-from hil.bench.evaluation_report import render, worst_photos
 from hil.errors import HilError
+from hil.evaluation import run as evaluation
+from hil.evaluation.journal import Journal, Mistakes, Predictions, disagreement, disagreements, mistakes
+from hil.evaluation.multiscale import _views, multi_scale_detector, vote
+from hil.evaluation.official import GroundTruth
+from hil.evaluation.run import Task, evaluate_model
 from hil.reference.networks import build
-from hil.training.evaluate import GroundTruth
-from hil.training.multiscale import _views, multi_scale_detector, vote
+from hil.report.evaluation_html import render, worst_photos
 
 M4 = "rnnpool_face_m4"
 FACE = np.array([[10, 10, 50, 60, 0.9]], np.float32)
@@ -105,7 +105,7 @@ def test_a_killed_evaluation_goes_on_and_leaves_no_process_behind(shared_data: P
     program = f"""
 import os, signal
 from pathlib import Path
-from hil.bench.evaluate import Task, evaluate_model
+from hil.evaluation.run import Task, evaluate_model
 def step(what, done):
     if done > 0.2:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from hil.bench.flamegraph import collapsed, flame_graph, merged
+from hil.measure.profile import merged
+from hil.report.flamegraph import collapsed, flame_graph
 
 STACKS = {("main", "conv"): 600, ("main", "conv", "dot<a&b>"): 300, ("main",): 100}
 SVG = "{http://www.w3.org/2000/svg}"

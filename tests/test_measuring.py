@@ -9,7 +9,7 @@ import pytest
 from cli import hil
 from test_compiler_c import needs_gcc
 
-from hil.bench.measuring import HEADER
+from hil.measure.networks import HEADER
 from hil.paths import REPOSITORY
 from hil.reference.catalogue import SPECS
 from hil.reference.costs import costs

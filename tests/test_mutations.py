@@ -14,13 +14,13 @@ from PIL import Image
 from skimage import data
 
 from hil import targets
-from hil.bench.build import NATIVE, Firmware, build
-from hil.bench.cmake import MissingToolError, compile_preset
-from hil.bench.photo import Photo, fit_image, from_array
 from hil.bench.run import Run
 from hil.bench.session import Bench
+from hil.firmware.build import NATIVE, Firmware, build
+from hil.firmware.cmake import MissingToolError, compile_preset
 from hil.link import LinkError, frames
 from hil.link.messages import TILE_HEADER_BYTES, Type
+from hil.reference.photo import Photo, fit_image, from_array
 
 Edit = Callable[[str], str]
 ROW, COLUMN = 100, 150

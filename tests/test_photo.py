@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hil.bench.photo import fit_image, from_array, load_photo
 from hil.errors import HilError
 from hil.reference.networks import SPECS
+from hil.reference.photo import fit_image, from_array, load_photo
 
 GREY, COLOUR = SPECS["rnnpool_face_m4"], SPECS["rnnpool_face_quant"]
 BORDER = 117  # the input mean, rounded

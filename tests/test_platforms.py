@@ -13,8 +13,8 @@ import unicorn
 from hil import board
 from hil.board import Board
 from hil.targets.sim import chip
-from hil.targets.sim.dma import INTERRUPTS as DMA_INTERRUPTS
-from hil.targets.sim.memory import Memory
+from hil.targets.sim.core.memory import Memory
+from hil.targets.sim.peripherals.dma import INTERRUPTS as DMA_INTERRUPTS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BOARDS = board.names()

@@ -41,7 +41,7 @@ def test_an_unknown_name_lists_the_known_ones(pytester: pytest.Pytester, option:
 
 
 def test_a_missing_compiler_skips_with_the_command(pytester: pytest.Pytester, monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("hil.bench.cmake.shutil.which", lambda program: None)
+    monkeypatch.setattr("hil.firmware.cmake.shutil.which", lambda program: None)
     pytester.makepyfile("def test_boots(bench):\n    pass\n")
     result = pytester.runpytest_inprocess("-rs")
     result.assert_outcomes(skipped=1)

@@ -10,7 +10,7 @@ import pytest
 from cli import hil
 
 from hil.bench.batch import demo_photo
-from hil.bench.cmake import CMAKE, CROSS_COMPILER, NINJA
+from hil.firmware.cmake import CMAKE, CROSS_COMPILER, NINJA
 
 pytestmark = pytest.mark.skipif(
     not all(tool.is_installed for tool in (CROSS_COMPILER, CMAKE, NINJA)), reason=f"needs {CROSS_COMPILER.packages}"

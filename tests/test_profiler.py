@@ -9,13 +9,13 @@ import pytest
 import thumb as t
 from test_timing_compiled import BOARD, ENTRY, STACK, random_program
 
-from hil.timing import layout as at
-from hil.timing import rules
-from hil.timing.annotate import Code, annotate
-from hil.timing.core import Core
-from hil.timing.engine import Mode
-from hil.timing.profiler import Profile, Profiler
-from hil.timing.program import Program, Segment
+from hil.timing.compiled import layout as at
+from hil.timing.compiled.engine import Mode
+from hil.timing.cycles.core import Core
+from hil.timing.cycles.program import Program, Segment
+from hil.timing.profile.annotate import Code, annotate
+from hil.timing.profile.profiler import Profile, Profiler
+from hil.timing.statement import rules
 
 
 def profile(program: Program, mode: Mode = "full", wait_states: int = 0, repeat: int = 1) -> tuple[Profile, int, Core]:

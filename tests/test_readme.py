@@ -17,10 +17,10 @@ from served import serve
 from skimage import data
 
 from hil import zoo
-from hil.bench.build import NATIVE, build
-from hil.bench.cmake import CMAKE, CROSS_COMPILER, NINJA
 from hil.bench.limits import load_limits
 from hil.board import load
+from hil.firmware.build import NATIVE, build
+from hil.firmware.cmake import CMAKE, CROSS_COMPILER, NINJA
 from hil.reference import weights
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -13,8 +13,8 @@ import pytest
 from hil.bench.classify import Classification
 from hil.bench.compare import Divergence
 from hil.bench.limits import Measurement
-from hil.bench.report import render
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, Ram
+from hil.report.run_html import render
 
 VOID = {"meta", "image", "rect", "img", "input"}
 

@@ -13,7 +13,8 @@ from fakes import boxes
 
 from hil.bench.compare import Divergence
 from hil.bench.limits import Measurement
-from hil.bench.run import write_json, write_text
+from hil.bench.run import write_json
+from hil.files import write_text
 
 NUMBER = (int, float)
 BOX = {"x0": NUMBER, "y0": NUMBER, "x1": NUMBER, "y1": NUMBER, "score": NUMBER}

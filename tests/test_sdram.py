@@ -16,21 +16,21 @@ from networks import TINY, detector, images, quantised
 
 from hil import board as boards
 from hil import targets
-from hil.bench.cmake import compile_preset
 from hil.board import Memory
 from hil.compiler import emit, make_plan, run
 from hil.errors import HilError
+from hil.firmware.cmake import compile_preset
 from hil.link import Client
 from hil.targets.base import TargetError
+from hil.targets.image import load
 from hil.targets.pyrenode.find import RenodeMissingError
 from hil.targets.sim import SimBoard
-from hil.targets.sim.fmc import BASE as FMC
-from hil.targets.sim.fmc import SDCMR, SDCR, SDRTR, Fmc
-from hil.targets.sim.image import load
+from hil.targets.sim.peripherals.fmc import BASE as FMC
+from hil.targets.sim.peripherals.fmc import SDCMR, SDCR, SDRTR, Fmc
 from hil.targets.sim.target import SimTarget
-from hil.timing import rules
-from hil.timing.engine import Mode
+from hil.timing.compiled.engine import Mode
 from hil.timing.model import ModelledCycles
+from hil.timing.statement import rules
 
 RCC_AHB3ENR = 0x4002_3838
 F429 = boards.load("stm32f429_disco")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from unicorn import UC_ARCH_ARM, UC_MODE_MCLASS, UC_MODE_THUMB, Uc
 from unicorn import arm_const as uc_arm
 
-from hil.targets.sim.bases import Residue, known_residues
-from hil.targets.sim.blocks import (
+from hil.targets.sim.core.bases import Residue, known_residues
+from hil.targets.sim.core.blocks import (
     SP,
     Check,
     analyse,
@@ -23,7 +23,7 @@ from hil.targets.sim.blocks import (
     stack_step,
     uses_fpu,
 )
-from hil.timing.blockhook import CHECK_ALIGNED, CHECK_DIVISOR, CHECK_STACK, FLAG_CHECKS, FLAG_FPU, FLAG_SPIN
+from hil.timing.compiled.blockhook import CHECK_ALIGNED, CHECK_DIVISOR, CHECK_STACK, FLAG_CHECKS, FLAG_FPU, FLAG_SPIN
 
 START = 0x0800_0100
 # encodings as arm-none-eabi-as makes them

@@ -12,7 +12,7 @@ from board_programs import COMPILER, CORE_FLAGS, DISCO, need_compiler, program
 from hil import board
 from hil.errors import HilError
 from hil.targets import create
-from hil.targets.sim.image import load
+from hil.targets.image import load
 from hil.targets.sim.target import SimTarget
 
 MEMORY = "MEMORY {{ FLASH (rx) : ORIGIN = {flash:#x}, LENGTH = 4M\n SRAM (rw) : ORIGIN = {sram:#x}, LENGTH = 4M }}"

@@ -10,7 +10,7 @@ from board_programs import DISCO, simulated
 from hil.targets import TargetError
 from hil.targets.sim import SimBoard
 from hil.targets.sim.call import call
-from hil.timing.engine import Mode
+from hil.timing.compiled.engine import Mode
 
 
 @pytest.fixture

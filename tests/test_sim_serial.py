@@ -8,8 +8,9 @@ import pytest
 from board_programs import DISCO, target
 
 from hil.targets import TargetError
-from hil.targets.sim import SimTarget, bus
-from hil.timing import blockhook as hook
+from hil.targets.sim import SimTarget
+from hil.targets.sim.peripherals import bus
+from hil.timing.compiled import blockhook as hook
 
 BYTE_CYCLES = 46 * 10 * 4  # BRR, ten bits, and APB1 runs at a quarter of the core's clock
 PATTERN = bytes(n * 7 & 0xFF for n in range(1000))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hil.bench.disassembly import pushed_bytes
-from hil.bench.stack import EXCEPTION_FRAME_BYTES, StackBound, stack_bound
+from hil.firmware.disassembly import pushed_bytes
+from hil.firmware.stack import EXCEPTION_FRAME_BYTES, StackBound, stack_bound
 
 GCC = "arm-none-eabi-gcc"
 FLAGS = ["-mcpu=cortex-m4", "-mthumb", "-O1", "-fno-inline", "-fstack-usage", "-nostdlib", "-Wl,-Ttext=0x08000000"]

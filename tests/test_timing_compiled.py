@@ -14,18 +14,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hil import board
-from hil.timing import layout as at
-from hil.timing import rules
-from hil.timing.core import Core
-from hil.timing.decode import Decoder
-from hil.timing.engine import Mode
-from hil.timing.figures import DOCUMENTED, Figures
-from hil.timing.flash import FlashSettings
-from hil.timing.instruction import Executed
-from hil.timing.pipeline import Pipeline
-from hil.timing.program import Program, Segment
-from hil.timing.rows import REGISTERS
-from hil.timing.trace import Recorder
+from hil.timing.compiled import layout as at
+from hil.timing.compiled.engine import Mode
+from hil.timing.compiled.rows import REGISTERS
+from hil.timing.cycles.core import Core
+from hil.timing.cycles.program import Program, Segment
+from hil.timing.statement import rules
+from hil.timing.statement.decode import Decoder
+from hil.timing.statement.figures import DOCUMENTED, Figures
+from hil.timing.statement.flash import FlashSettings
+from hil.timing.statement.instruction import Executed
+from hil.timing.statement.pipeline import Pipeline
+from hil.timing.statement.trace import Recorder
 
 BOARD = board.load("stm32f407_disco")
 ENTRY = t.FLASH + 0x200

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from hil.cli import app
 from hil.errors import HilError
-from hil.timing import rules
-from hil.timing.cycles import Timing, time_function
+from hil.timing.cycles.call import Timing, time_function
+from hil.timing.statement import rules
 
 CYCCNT, SYST = 0xE000_1004, 0xE000_E010
 

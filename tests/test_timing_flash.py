@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hil.timing import rules
-from hil.timing.flash import Flash, FlashSettings, LineCache
+from hil.timing.statement import rules
+from hil.timing.statement.flash import Flash, FlashSettings, LineCache
 
 LINE = 0x0800_0000
 SRAM = 0x2000_0000

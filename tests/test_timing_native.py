@@ -9,12 +9,12 @@ from types import ModuleType
 
 import pytest
 
-from hil.timing.native import compile_meanwhile
+from hil.timing.compiled.native import compile_meanwhile
 
 SOURCE = """
 from numba import types
 
-from hil.timing.native import hook
+from hil.timing.compiled.native import hook
 
 
 @hook(types.int64(types.int64))

@@ -10,10 +10,10 @@ import pytest
 import thumb as t
 from thumb import SRAM1, SRAM2
 
-from hil.timing import rules
-from hil.timing.decode import Decoder
-from hil.timing.instruction import Executed
-from hil.timing.pipeline import Pipeline
+from hil.timing.statement import rules
+from hil.timing.statement.decode import Decoder
+from hil.timing.statement.instruction import Executed
+from hil.timing.statement.pipeline import Pipeline
 
 START = 0x0800_0100
 EQ, GE = 0, 10

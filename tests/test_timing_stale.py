@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hil.timing.stale import forget_stale_code
+from hil.timing.compiled.stale import forget_stale_code
 
 
 def test_cached_code_of_other_sources_is_deleted(tmp_path: Path) -> None:

@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from hil.bench.calibration import calibration
-from hil.bench.photo import fit_image
+from hil.checkpoints.calibration import calibration
 from hil.errors import HilError
 from hil.reference import weights
 from hil.reference.catalogue import SPECS
 from hil.reference.classifiers import Classifier, ClassifierSpec
+from hil.reference.photo import fit_image
 from hil.training.device import Device
 from hil.training.loop import begin, step, train
 from hil.training.people import LabelledBatches, accuracy, random_view, read_labels

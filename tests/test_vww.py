@@ -15,18 +15,18 @@ from test_compiler_c import Program, needs_gcc
 
 from hil import board as boards
 from hil import targets
-from hil.bench import importing
-from hil.bench.build import NATIVE, build
-from hil.bench.calibration import find_photos
-from hil.bench.photo import fit_image, from_array
 from hil.bench.session import Bench
+from hil.checkpoints import importing
+from hil.checkpoints.calibration import find_photos
 from hil.compiler import make_plan, run
 from hil.compiler.draft import Scheme, draft
 from hil.compiler.plan import place
 from hil.compiler.weights import hot_bytes
+from hil.firmware.build import NATIVE, build
 from hil.reference.catalogue import SPECS
 from hil.reference.classifiers import Classifier, ClassifierSpec
 from hil.reference.image import open_photo
+from hil.reference.photo import fit_image, from_array
 from hil.reference.rows import Pool
 
 VWW = [spec for spec in SPECS.values() if isinstance(spec, ClassifierSpec)]

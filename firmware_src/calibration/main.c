@@ -1,5 +1,5 @@
 // Micro-measurements of what hil/timing models and no published figure pins. A byte on the link starts them; the answer
-// is a table in text, a line a measurement: name, rules (hil/timing/rules.py), wait states, repetitions, cycles.
+// is a table in text, a line a measurement: name, rules (hil/timing/statement/rules.py), wait states, repetitions, cycles.
 // `hil calibrate` runs it and shows each line beside what the model makes of the same instructions.
 #include <stdio.h>
 #include <string.h>

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from hil import board as boards
 from hil import targets
-from hil.bench.build import NATIVE, Firmware, build, model_spec
-from hil.bench.elf import check_elf
 from hil.bench.limits import load_limits
-from hil.bench.photo import Photo, fit_image, load_photo, to_image
 from hil.bench.replay import header
-from hil.bench.report import Subject
-from hil.bench.run import make_folder
+from hil.bench.run import Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
+from hil.files import make_folder
+from hil.firmware.build import NATIVE, Firmware, build
+from hil.firmware.elf import check_elf
+from hil.firmware.model import model_spec
+from hil.reference.photo import Photo, fit_image, load_photo, to_image
 from hil.targets.connection import options
 from hil.targets.recording import Recorder
 
@@ -31,7 +32,7 @@ class Job:
 
     at: how a real board is reached (hil.targets.connection). record: a file for what passes over the link. timing: the
     mode of the simulated board's timing model, "fast" without; BOTH runs every image in the two and compares. kernels
-    and ram_budget: as hil.bench.build.build takes them.
+    and ram_budget: as hil.firmware.build.build takes them.
     """
 
     model: str
@@ -120,14 +121,3 @@ def demo_photo(path: Path, model: str) -> Path:
     make_folder(path.parent)
     to_image(pixels).save(path)
     return path
-
-
-def write_results(subjects: Sequence[Subject], json_path: Path | None, report_path: Path | None) -> None:
-    """Write run.json and report.html, those that are asked for."""
-    from hil.bench.report import write_report
-    from hil.bench.run import write_json
-
-    if json_path is not None:
-        write_json([subject.run for subject in subjects], json_path)
-    if report_path is not None:
-        write_report(subjects, report_path)

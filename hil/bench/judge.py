@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hil.bench.build import Firmware, float_boxes
 from hil.bench.classify import Classification
 from hil.bench.compare import Boxes, Divergence, differing_boxes, largest_distance, unmatched
 from hil.bench.limits import Limits, Measurement, apply_limits
-from hil.bench.photo import Photo
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
+from hil.firmware.build import Firmware
 from hil.link import Result
+from hil.reference.detect import float_boxes
+from hil.reference.photo import Photo
 from hil.targets.base import Counter, Target
 
 EMULATORS: dict[bytes, Counter] = {b"SIM": "timing-model", b"RENODE": "instructions"}  # how their chips' numbers begin

@@ -13,16 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil import board as boards
-from hil.bench.build import Firmware, load_model, plan_of
-from hil.bench.elf import Sizes
 from hil.bench.limits import load_limits
-from hil.bench.photo import Photo, from_array
-from hil.bench.report import Subject
+from hil.bench.run import Subject
 from hil.bench.session import Bench
-from hil.bench.stack import StackBound
 from hil.errors import HilError
+from hil.firmware.build import Firmware
+from hil.firmware.elf import Sizes
+from hil.firmware.model import load_model, plan_of
+from hil.firmware.stack import StackBound
 from hil.link.frames import Decoder, Frame
 from hil.link.messages import TAP_DIGESTS, TILE_HEADER_BYTES, Type
+from hil.reference.photo import Photo, from_array
 from hil.targets.base import Capabilities
 from hil.targets.recording import Recording
 from hil.targets.replay import ReplayTarget

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hil.bench.classify import Classification
 from hil.bench.compare import Boxes, Divergence
 from hil.bench.limits import Measurement
-from hil.errors import HilError
+from hil.board import Board
+from hil.files import write_text
 
 SCHEMA = 1
 
@@ -159,6 +161,16 @@ class Run:
         }
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A run with what it takes to draw it. pixels: the image as sent, (H, W, C) uint8; plan: plan.json."""
+
+    run: Run
+    pixels: NDArray[np.uint8]
+    plan: dict[str, Any]
+    board: Board
+
+
 def _boxes(boxes: Boxes) -> list[dict[str, float]]:
     """float32 boxes as JSON objects; the digits bring back the same float32."""
     return [dict(zip(("x0", "y0", "x1", "y1", "score"), map(float, box), strict=True)) for box in boxes]
@@ -168,25 +180,3 @@ def write_json(runs: Sequence[Run], path: Path) -> None:
     """Write one run as an object, several as a list; the file is there as a whole or not at all."""
     content = runs[0].to_json() if len(runs) == 1 else [run.to_json() for run in runs]
     write_text(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file by renaming a finished one over it. Raises HilError where it cannot be written."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        make_folder(path.parent)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise HilError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it. Raises HilError where that is not possible."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HilError(f"cannot make the folder {path}: {error.strerror}") from error

@@ -11,18 +11,18 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.bench.build import Firmware
 from hil.bench.classify import Classification, classification
 from hil.bench.compare import Divergence, first_difference
 from hil.bench.judge import Findings, judge
 from hil.bench.limits import Limits, load_limits
-from hil.bench.photo import Photo
 from hil.bench.run import LinkCounts, Run
 from hil.compiler import decode, integer
 from hil.compiler.integer import Trace
 from hil.errors import HilError
+from hil.firmware.build import Firmware
 from hil.link import Client, DeviceFault, Hello, Result
 from hil.reference.classifiers import Classifier
+from hil.reference.photo import Photo
 from hil.targets.base import Target
 from hil.targets.reported import explain
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from robot.api import logger
 from robot.api.deco import keyword
 
-from hil.bench.photo import Photo, load_photo, to_image
-from hil.bench.report import Subject
-from hil.bench.run import Run, write_json
+from hil.bench.run import Run, Subject, write_json
+from hil.reference.photo import Photo, load_photo, to_image
 from hil.robot import log
 from hil.robot.stage import Stage, output_folder
 from hil.suite.photos import NAMES, photo

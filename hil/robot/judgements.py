@@ -11,7 +11,7 @@ from robot.api.deco import keyword
 
 from hil.bench.compare import Boxes, iou
 from hil.bench.run import Run
-from hil.bench.terminal import figure
+from hil.report.terminal import figure
 from hil.robot import log
 from hil.robot.stage import Stage
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from hil.bench.compare import CONFIDENT, Boxes
 from hil.bench.limits import Measurement
-from hil.bench.report import Subject, cycle_bars, data_uri, memories, replay_command
-from hil.bench.run import Run
-from hil.bench.terminal import figure
+from hil.bench.run import Run, Subject
+from hil.report.run_html import cycle_bars, data_uri, memories, replay_command
+from hil.report.terminal import figure
 
 _WIDTH = 480  # of a photo, in pixels of the log
 _STROKES = {"device": "#1e88ff", "reference": "#ffb02e", "float": "#ff5fa2"}

@@ -11,13 +11,12 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 from hil import board as boards
 from hil import targets
 from hil.bench.batch import check_target
-from hil.bench.build import NATIVE, Firmware, build
-from hil.bench.cmake import MissingToolError
 from hil.bench.limits import load_limits
-from hil.bench.report import Subject
-from hil.bench.run import Run
+from hil.bench.run import Run, Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
+from hil.firmware.build import NATIVE, Firmware, build
+from hil.firmware.cmake import MissingToolError
 from hil.targets.base import TargetFault
 from hil.targets.connection import options
 from hil.targets.faulty_line import FaultyLine

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from hil.bench.build import Firmware
-from hil.bench.photo import Photo
 from hil.bench.run import Run
 from hil.bench.session import Bench
+from hil.firmware.build import Firmware
 from hil.pytest_plugin import Place, create_target
+from hil.reference.photo import Photo
 from hil.suite.photos import photo
 
 

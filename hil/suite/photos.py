@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
-from hil.bench.photo import Photo, fit_image, from_array
 from hil.reference.networks import DetectorSpec
+from hil.reference.photo import Photo, fit_image, from_array
 
 PHOTOS = ("astronaut", "camera", "chelsea", "coffee", "rocket", "coins", "page")
 EXTREMES = ("black", "white", "noise", "checkerboard", "ramp")

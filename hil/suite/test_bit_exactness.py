@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from hil.bench.build import Firmware
-from hil.bench.photo import Photo
 from hil.bench.run import Run
 from hil.bench.session import Bench
 from hil.compiler import integer
+from hil.firmware.build import Firmware
+from hil.reference.photo import Photo
 from hil.suite.photos import NAMES
 
 Load = Callable[[str], Photo]

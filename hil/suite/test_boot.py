@@ -6,9 +6,9 @@ import dataclasses
 
 import pytest
 
-from hil.bench.build import Firmware
 from hil.bench.session import Bench
 from hil.errors import HilError
+from hil.firmware.build import Firmware
 from hil.targets.base import Target
 
 

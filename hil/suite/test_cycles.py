@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from hil.bench.build import Firmware
-from hil.bench.photo import Photo
 from hil.bench.run import Cycles, Run
 from hil.bench.session import Bench
+from hil.firmware.build import Firmware
+from hil.reference.photo import Photo
 
 
 @pytest.fixture

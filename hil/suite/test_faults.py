@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from hil.bench.photo import Photo
 from hil.bench.session import Bench
 from hil.link import LinkError
+from hil.reference.photo import Photo
 from hil.targets.base import TargetFault
 
 KINDS = (

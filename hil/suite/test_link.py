@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from hil.bench.build import Firmware
-from hil.bench.photo import Photo
 from hil.bench.session import Bench
+from hil.firmware.build import Firmware
+from hil.reference.photo import Photo
 from hil.targets.base import Target
 
 LONG = 64  # bytes from which on a write is a tile and not a request

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hil.bench.build import Firmware
 from hil.bench.run import Ram, Run
+from hil.firmware.build import Firmware
 
 
 @pytest.fixture

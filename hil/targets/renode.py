@@ -11,11 +11,11 @@ from hil.board import Board
 from hil.paths import BUILD
 from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
 from hil.targets.closing import Closing
+from hil.targets.image import Image, load
 from hil.targets.pyrenode import process, stops
 from hil.targets.pyrenode.find import find
 from hil.targets.pyrenode.keep import Traffic, keep
 from hil.targets.pyrenode.machine import QUANTUM_US, Machine
-from hil.targets.sim.image import Image, load
 
 log = logging.getLogger(__name__)
 

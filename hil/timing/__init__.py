@@ -1,82 +1,17 @@
 """What code costs on a Cortex-M4: cycles of basic blocks, behind the simulated board's clock.
 
-rules.py, costs.py   what is modelled, rule by rule, and the base cost of each kind of instruction
-instruction.py, decode.py   an instruction as the rules see it, made of bytes
-pipeline.py, fetch.py, flash.py, sdram.py   the rules in plain Python, step by step: the statement of the model
-layout.py, rows.py, guess.py   the same as numbers in one array, the arena
-compiled.py, memo.py, hooks.py, native.py   the rules compiled, blocks worked out once, behind Unicorn's hooks
-engine.py      the compiled model as an object
-model.py, machine.py, blockhook.py   it as the clock of the simulated board, and what the two share
-core.py, program.py, systick.py, trace.py, cycles.py, command.py   `hil cycles`: one function on a bare core
-profiler.py, counting.py, annotate.py   where cycles go, instruction by instruction, and by which rule
-stale.py       keeps numba from running machine code of older sources
+Each room uses those above it.
+
+statement/   the rules in plain Python, step by step: the statement of the model
+compiled/    the same as numbers in one array, compiled by numba behind Unicorn's hooks
+profile/     where cycles go, instruction by instruction, and by which rule
+cycles/      `hil cycles`: one function on a bare core
+cost_model.py, machine.py   what a clock of the simulated board must answer, and what it gets to see
+model.py     the compiled model as that clock
 """
 
-from __future__ import annotations
-
-from collections.abc import Hashable
 from pathlib import Path
-from typing import Literal, Protocol
 
-from hil.errors import HilError
-from hil.timing.machine import Machine
-from hil.timing.stale import forget_stale_code
+from hil.timing.compiled.stale import forget_stale_code
 
 forget_stale_code(Path(__file__).parent)  # before a module with compiled functions is imported
-
-ExceptionStep = Literal["entry", "return", "tail-chain"]
-
-
-class CostModel(Protocol):
-    """How many cycles a block costs. One instance serves one board."""
-
-    name: str
-
-    @property
-    def hook_address(self) -> int:
-        """Of a native block hook that begins with blockhook.enter()."""
-        ...
-
-    @property
-    def problem(self) -> HilError | None:
-        """Why cycles are no longer counted, which a native hook could not raise."""
-        ...
-
-    def attach(self, machine: Machine) -> None:
-        """Called once: memory is mapped, nothing has run. Memory hooks are added here."""
-        ...
-
-    def reset(self) -> None:
-        """The core was reset: queues and caches are empty."""
-        ...
-
-    def cycles_before(self, address: int, pc: int) -> int:
-        """Cycles from the entry of the block now running, which begins at `address`, to its instruction at `pc`."""
-        ...
-
-    def break_off(self, pc: int) -> None:
-        """The running block has stopped before pc, or has left for it: charge what has run of it."""
-        ...
-
-    def watch(self, pc: int, function: int, data: int) -> bool:
-        """Have a native hook called before the instruction at pc. Returns False where the caller must hook it."""
-        ...
-
-    def context(self) -> Hashable:
-        """What the running block's cost depends on: equal in two rounds of a loop, every further one costs the same."""
-        ...
-
-    def start(self) -> None:
-        """What runs next does so as if branched to, with an empty pipeline."""
-        ...
-
-    def arrival_cycles(self) -> int:
-        """Between two blocks: until the next instruction executes, if its fetch does not wait."""
-        ...
-
-    def exception_cycles(self, step: ExceptionStep) -> int:
-        """Cycles that exception entry, return or tail-chaining take."""
-        ...
-
-
-__all__ = ["CostModel", "ExceptionStep", "Machine"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Machine:
     """The core as a cost model attaches to it.
 
-    state: the block hook's array (hil.timing.blockhook). read(address, size): bytes of flash or RAM.
+    state: the block hook's array (hil.timing.compiled.blockhook). read(address, size): bytes of flash or RAM.
     add_native_hook(kind, function address, begin, end): a Unicorn hook of that kind (UC_HOOK_CODE, ...) that calls a
     native function with the state's address as its user data; begin > end: everywhere. has_sdram: whether the board has
     memory behind the FMC.

@@ -1,4 +1,4 @@
-"""The pipeline model behind the simulated board's clock: hil.timing.CostModel, in its two modes."""
+"""The pipeline model behind the simulated board's clock: hil.timing.cost_model.CostModel, in its two modes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ from typing import TYPE_CHECKING
 import unicorn
 
 from hil.errors import HilError
-from hil.timing import blockhook, hooks
-from hil.timing import rules as catalogue
-from hil.timing.compiled import work_out
-from hil.timing.engine import Engine, Mode
-from hil.timing.figures import DOCUMENTED, Figures
-from hil.timing.native import compile_meanwhile
+from hil.timing.compiled import blockhook, hooks
+from hil.timing.compiled.engine import Engine, Mode
+from hil.timing.compiled.native import compile_meanwhile
+from hil.timing.compiled.pipeline import work_out
+from hil.timing.statement import rules as catalogue
+from hil.timing.statement.figures import DOCUMENTED, Figures
 
 if TYPE_CHECKING:
-    from hil.timing import ExceptionStep, Machine
+    from hil.timing.cost_model import ExceptionStep
+    from hil.timing.machine import Machine
 
 _EVERYWHERE = 1, 0  # a hook's range: begin past end
 
 
 class ModelledCycles:
-    """Cycles by hil.timing.rules. "full" follows data addresses, divides and flash lines, "fast" does not.
+    """Cycles by hil.timing.statement.rules. "full" follows data addresses, divides and flash lines, "fast" does not.
 
     A block is charged when the next one begins, so that it is known where it led; blockhook's CYCLES are those at the
     entry of the block now running.

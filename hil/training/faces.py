@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from hil.reference.ap import average_precision
+from hil.reference.detect import float_detector
 from hil.reference.networks import Detector, DetectorSpec
-from hil.training.ap import average_precision
 from hil.training.batches import Batches
-from hil.training.detect import float_detector
 from hil.training.losses import box_loss, focal_loss
 from hil.training.recipe import Recipe
 from hil.training.wider import Photos, as_planes, open_photos

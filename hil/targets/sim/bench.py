@@ -17,9 +17,9 @@ import numpy as np
 from hil import board as boards
 from hil.errors import HilError
 from hil.link import Client
-from hil.targets.sim import unicorn_api
+from hil.targets.sim.core import unicorn_api
 from hil.targets.sim.target import SimTarget
-from hil.timing.engine import Mode
+from hil.timing.compiled.engine import Mode
 
 
 class _Stopwatch:

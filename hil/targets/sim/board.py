@@ -8,17 +8,17 @@ from unicorn import arm_const as uc_arm
 
 from hil.board import Board
 from hil.targets.base import Observed, TargetError
-from hil.targets.sim import rcc
+from hil.targets.image import Image
 from hil.targets.sim.chip import Chip
 from hil.targets.sim.clock import VirtualClock
-from hil.targets.sim.core import Reason, Stop
+from hil.targets.sim.core.core import Reason, Stop
 from hil.targets.sim.crash import Faults
 from hil.targets.sim.events import NEVER
 from hil.targets.sim.exceptions import Exceptions, InvalidReturn, UnstackingFailed
-from hil.targets.sim.image import Image
-from hil.targets.sim.nvic import IRQ0, SV_CALL
-from hil.timing import CostModel
-from hil.timing import blockhook as hook
+from hil.targets.sim.peripherals import rcc
+from hil.targets.sim.peripherals.nvic import IRQ0, SV_CALL
+from hil.timing.compiled import blockhook as hook
+from hil.timing.cost_model import CostModel
 
 _SEED = 0x5374_4D34  # of the noise in RAM at power-on
 _CORE_RESET = {

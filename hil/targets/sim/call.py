@@ -10,7 +10,7 @@ from unicorn import arm_const as uc_arm
 from hil.errors import HilError
 from hil.targets.base import TargetError
 from hil.targets.sim.board import SimBoard
-from hil.timing import blockhook as hook
+from hil.timing.compiled import blockhook as hook
 
 _FPU_FULL_ACCESS = 0xF << 20
 _CPACR = 0xE000_ED88

@@ -6,26 +6,26 @@ from collections.abc import Callable
 from functools import partial
 
 from hil.board import Board
-from hil.targets.sim import scs
-from hil.targets.sim.bitband import BitBand
-from hil.targets.sim.bus import Bus
-from hil.targets.sim.core import Core
-from hil.targets.sim.dbgmcu import DbgMcu
-from hil.targets.sim.dma import Dma
-from hil.targets.sim.dwt import Demcr, Dwt
+from hil.targets.sim.core.core import Core
 from hil.targets.sim.events import Events
-from hil.targets.sim.flash import FlashInterface
-from hil.targets.sim.fmc import BASE as FMC_BASE
-from hil.targets.sim.fmc import Fmc
-from hil.targets.sim.gpio import Gpio
-from hil.targets.sim.nvic import Nvic
-from hil.targets.sim.pwr import Pwr
-from hil.targets.sim.rcc import AHB1ENR, AHB3ENR, APB1ENR, APB2ENR, Rcc
-from hil.targets.sim.registers import Peripheral, RegisterFile
-from hil.targets.sim.scb import Scb
-from hil.targets.sim.systick import SysTick
-from hil.targets.sim.usart import Usart
-from hil.timing import CostModel
+from hil.targets.sim.peripherals import scs
+from hil.targets.sim.peripherals.bitband import BitBand
+from hil.targets.sim.peripherals.bus import Bus
+from hil.targets.sim.peripherals.dbgmcu import DbgMcu
+from hil.targets.sim.peripherals.dma import Dma
+from hil.targets.sim.peripherals.dwt import Demcr, Dwt
+from hil.targets.sim.peripherals.flash import FlashInterface
+from hil.targets.sim.peripherals.fmc import BASE as FMC_BASE
+from hil.targets.sim.peripherals.fmc import Fmc
+from hil.targets.sim.peripherals.gpio import Gpio
+from hil.targets.sim.peripherals.nvic import Nvic
+from hil.targets.sim.peripherals.pwr import Pwr
+from hil.targets.sim.peripherals.rcc import AHB1ENR, AHB3ENR, APB1ENR, APB2ENR, Rcc
+from hil.targets.sim.peripherals.registers import Peripheral, RegisterFile
+from hil.targets.sim.peripherals.scb import Scb
+from hil.targets.sim.peripherals.systick import SysTick
+from hil.targets.sim.peripherals.usart import Usart
+from hil.timing.cost_model import CostModel
 
 INTERRUPTS = {0x413: 82, 0x419: 91}  # by device id (RM0090, 12.2)
 # name: base, interrupt, clock enable register and bit, whether it hangs on APB2

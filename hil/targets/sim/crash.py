@@ -7,12 +7,12 @@ from unicorn import arm_const as uc_arm
 from hil.targets.base import TargetError, TargetFault
 from hil.targets.sim.chip import Chip
 from hil.targets.sim.clock import VirtualClock
-from hil.targets.sim.core import Reason, Stop
+from hil.targets.sim.core.core import Reason, Stop
 from hil.targets.sim.events import NEVER
 from hil.targets.sim.exceptions import Entry, Exceptions
 from hil.targets.sim.faults import FORCED, INVPC, STKERR, VECTTBL, Fault, explain, lost_frame
-from hil.targets.sim.nvic import BUS_FAULT, HARD_FAULT, MEM_MANAGE, USAGE_FAULT
-from hil.targets.sim.scb import CFSR, HFSR
+from hil.targets.sim.peripherals.nvic import BUS_FAULT, HARD_FAULT, MEM_MANAGE, USAGE_FAULT
+from hil.targets.sim.peripherals.scb import CFSR, HFSR
 from hil.targets.symbols import Symbols
 
 HANDLER_GRACE_S = 1.0  # in which a fault handler must have reset the board or returned

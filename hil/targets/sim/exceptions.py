@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from unicorn import arm_const as uc_arm
 
-from hil.targets.sim.core import Core
-from hil.targets.sim.nvic import NMI, Nvic
-from hil.targets.sim.scb import Scb
-from hil.targets.sim.unicorn_api import Registers
+from hil.targets.sim.core.core import Core
+from hil.targets.sim.core.unicorn_api import Registers
+from hil.targets.sim.peripherals.nvic import NMI, Nvic
+from hil.targets.sim.peripherals.scb import Scb
 
 _R0 = uc_arm.UC_ARM_REG_R0
 _BASIC = [_R0, _R0 + 1, _R0 + 2, _R0 + 3, uc_arm.UC_ARM_REG_R12, uc_arm.UC_ARM_REG_LR]

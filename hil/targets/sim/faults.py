@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import unicorn
 
-from hil.targets.sim.core import Reason, Stop
-from hil.targets.sim.nvic import BUS_FAULT, HARD_FAULT, MEM_MANAGE, USAGE_FAULT
+from hil.targets.sim.core.core import Reason, Stop
+from hil.targets.sim.peripherals.nvic import BUS_FAULT, HARD_FAULT, MEM_MANAGE, USAGE_FAULT
 
 IACCVIOL = 1 << 0
 IBUSERR, PRECISERR, IMPRECISERR, UNSTKERR, STKERR, BFARVALID = 1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 15

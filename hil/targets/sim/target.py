@@ -8,12 +8,12 @@ from pathlib import Path
 from hil.board import Board
 from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
 from hil.targets.closing import Closing
+from hil.targets.image import load
 from hil.targets.sim.board import SimBoard
-from hil.targets.sim.image import load
-from hil.timing import CostModel
-from hil.timing.engine import Mode
-from hil.timing.figures import Figures
+from hil.timing.compiled.engine import Mode
+from hil.timing.cost_model import CostModel
 from hil.timing.model import ModelledCycles
+from hil.timing.statement.figures import Figures
 
 RUNAWAY_S = 10.0  # of the chip's time; the last row of an image may set off over 3 s of work (B)
 

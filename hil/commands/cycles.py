@@ -1,0 +1,88 @@
+"""`hil cycles`: a function of any Thumb ELF, timed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+from rich.table import Table
+
+from hil.commands.console import console
+from hil.errors import HilError
+from hil.timing.statement import rules
+
+if TYPE_CHECKING:
+    from hil.timing.compiled.engine import Mode
+
+_RULES = ", ".join(rules.NAMES)
+_DEFAULT_TIMEOUT_CYCLES = 1_000_000_000
+
+
+def _word(text: str) -> int | str:
+    """A number as C or Python writes it, else a symbol's name."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        return text
+
+
+def _address(text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise HilError(f"--sp {text} is no address: give a number such as 0x20020000") from None
+
+
+def cycles(
+    elf: Annotated[Path, typer.Argument(metavar="ELF", help="A program linked for the chip.", show_default=False)],
+    call: Annotated[str, typer.Option("--call", metavar="SYMBOL", help="The function to call.", show_default=False)],
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(metavar="N", help="An argument: a number or a symbol. Repeat for r0, r1, ... and the stack."),
+    ] = None,
+    sp: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Top of the stack [default: end of SRAM].")] = None,
+    wait_states: Annotated[
+        int | None, typer.Option(metavar="N", help="Flash wait states [default: the board's at full clock].")
+    ] = None,
+    repeat: Annotated[int, typer.Option(metavar="N", help="Calls; caches stay warm between them.")] = 1,
+    mode: Annotated[str, typer.Option(help="full: exact; fast: static cost a block.")] = "full",
+    disable: Annotated[
+        list[str] | None, typer.Option(metavar="RULE", help=f"Switch a rule off, or all. Rules: {_RULES}.")
+    ] = None,
+    timeout_cycles: Annotated[int, typer.Option(metavar="N", help="Give up after as many.")] = _DEFAULT_TIMEOUT_CYCLES,
+    board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
+    annotate: Annotated[
+        int, typer.Option(metavar="N", help="Show the N hottest blocks, with the rule behind every stall.", min=0)
+    ] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Time a function of any Thumb ELF on the modelled Cortex-M4, with no firmware around it."""
+    from hil.timing.cycles.call import time_function  # numba: half a second that `hil --help` need not wait for
+
+    timing = time_function(
+        elf,
+        call,
+        [_word(text) for text in arg or ()],
+        board=board,
+        stack=None if sp is None else _address(sp),
+        wait_states=wait_states,
+        repeat=repeat,
+        mode=cast("Mode", mode),  # time_function checks it
+        disabled=disable or (),
+        timeout_cycles=timeout_cycles,
+        annotated=annotate,
+    )
+    if as_json:
+        print(json.dumps(timing.as_json()))
+        return
+    table = Table("call", "cycles", "instructions", "cycles / instruction", title=f"{call}: modelled cycles ({mode})")
+    for number, one in enumerate(timing.calls, 1):
+        table.add_row(
+            str(number), f"{one.cycles:,}", f"{one.instructions:,}", f"{one.cycles / max(1, one.instructions):.3f}"
+        )
+    console.print(table)
+    console.print(f"r0 = {timing.calls[-1].r0:#010x}")
+    if timing.annotation:
+        print(timing.annotation)

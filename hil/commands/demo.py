@@ -1,0 +1,38 @@
+"""`hil demo`: the whole way once, with the shipped network and a photo of a face."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hil.commands.console import console, leave, progress, shortest
+from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, At, BoardName, TargetName, Timing
+from hil.paths import BUILD
+
+
+def demo(
+    target: TargetName = "sim",
+    board: BoardName = DEFAULT_BOARD,
+    out: Annotated[Path, typer.Option(help="Folder for what it writes.", show_default="build/demo")] = BUILD / "demo",
+    at: At = None,
+    timing: Timing = None,
+) -> None:
+    """Find the face in a photo, on a simulated board, and compare it with the references."""
+    from hil.bench.batch import BOTH, Job, demo_photo, run_job
+    from hil.commands.results import show, write_results
+
+    for stale in ("run.json", "report.html"):
+        (out / stale).unlink(missing_ok=True)
+    timing = timing or (BOTH if target == "sim" else None)
+    with progress() as step:
+        step("writing the photo", 0)
+        photo = demo_photo(out / "image.png", DEFAULT_MODEL)
+        subjects = run_job(Job(DEFAULT_MODEL, (shortest(photo),), target, board, at=at, timing=timing), step)
+    write_results(subjects, out / "run.json", out / "report.html")
+    show(subjects)
+    console.print(
+        f"\n[bold]{shortest(out / 'report.html')}[/] shows it, [bold]{shortest(out / 'run.json')}[/] has it all"
+    )
+    leave(subject.run.passed for subject in subjects)

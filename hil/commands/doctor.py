@@ -1,0 +1,135 @@
+"""`hil doctor`: what this machine can do, and the command that mends each gap."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from hil.commands.console import console, leave
+from hil.firmware.cmake import APT, CMAKE, CROSS_COMPILER, HOST_COMPILER, NINJA, Tool
+from hil.targets import ports
+from hil.targets.pyrenode.find import RenodeMissingError, find
+
+UNICORN = "2.1.4"  # the block hook uses private names of its Python binding: no other version is known to work
+LIBRARIES = ("torch", "numpy", "numba", "unicorn", "capstone", "pyelftools", "cobs", "pyserial", "safetensors")
+PROBES = (
+    ("pyocd", f"{sys.executable} -m pip install pyocd"),
+    ("openocd", f"{APT} openocd"),
+    ("st-flash", f"{APT} stlink-tools"),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is here or not. is_needed: `make demo` does not work without it."""
+
+    name: str
+    is_ok: bool
+    found: str
+    remedy: str
+    is_needed: bool = True
+
+
+def doctor() -> None:
+    """Look what is installed, which targets work here, and which command mends each gap."""
+    findings = examine()
+    console.print(findings_table(findings))
+    for remedy in remedies(findings):
+        console.print(remedy, soft_wrap=True, highlight=False, markup=False)
+    leave(finding.is_ok or not finding.is_needed for finding in findings)
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """What `hil doctor` found."""
+    table = Table("", "what", "found", box=box.SIMPLE_HEAD)
+    for finding in findings:
+        lack = Text("missing", style="red") if finding.is_needed else Text("optional", style="yellow")
+        table.add_row(Text("ok", style="green") if finding.is_ok else lack, finding.name, finding.found)
+    return table
+
+
+def remedies(findings: Sequence[Finding]) -> list[str]:
+    """The command that mends each gap, a line each, to be copied whole: no table may wrap them."""
+    gaps = [finding for finding in findings if not finding.is_ok]
+    return [f"{gap.name}{'' if gap.is_needed else ', optional'}:\n    {gap.remedy}" for gap in gaps]
+
+
+def examine() -> list[Finding]:
+    """Everything worth knowing about this machine, targets last."""
+    tools = [_tool(tool) for tool in (CROSS_COMPILER, HOST_COMPILER, CMAKE, NINJA)]
+    libraries = [_library(name) for name in LIBRARIES]
+    targets = [*_targets(tools, libraries), _renode(), _serial()]
+    return [_python(), *tools, *libraries, _robot(), *map(_probe, PROBES), *targets]
+
+
+def _python() -> Finding:
+    return Finding("python", sys.version_info >= (3, 11), platform.python_version(), f"{APT} python3.11-venv")
+
+
+def _tool(tool: Tool) -> Finding:
+    path = shutil.which(tool.program)
+    if path is None:
+        return Finding(tool.program, False, "not found", tool.install_command)
+    lines = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.splitlines()
+    return Finding(tool.program, True, lines[0] if lines else path, tool.install_command)
+
+
+def _library(name: str) -> Finding:
+    remedy = f"{sys.executable} -m pip install {f'unicorn=={UNICORN}' if name == 'unicorn' else name}"
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, False, "not installed", remedy)
+    is_right = name != "unicorn" or version == UNICORN
+    return Finding(name, is_right, version if is_right else f"{version}, needs {UNICORN}", remedy)
+
+
+def _probe(probe: tuple[str, str]) -> Finding:
+    program, command = probe
+    path = shutil.which(program)
+    return Finding(f"{program} (flashes boards)", path is not None, path or "not found", command, is_needed=False)
+
+
+def _robot() -> Finding:
+    return replace(_library("robotframework"), name="robotframework (robot_tests/)", is_needed=False)
+
+
+def _serial() -> Finding:
+    found = ports.ports()
+    state = f"{len(found)} port{'s' * (len(found) != 1)}; hil boards lists them" if found else "no USB port plugged in"
+    return Finding("target serial", bool(found), state, "docs/boards.md: wiring, and a board without a board", False)
+
+
+def _renode() -> Finding:
+    try:
+        installation = find()
+    except RenodeMissingError as gap:
+        return Finding("target renode", False, gap.what, gap.remedy, is_needed=False)
+    found = f"{installation.path or 'the installed package'} on {installation.runtime}"
+    return Finding("target renode", True, found, "", is_needed=False)
+
+
+def _targets(tools: list[Finding], libraries: list[Finding]) -> list[Finding]:
+    """Which targets work here: those whose needs are all met."""
+    found = {finding.name: finding for finding in (*tools, *libraries)}
+    builds = [CMAKE.program, NINJA.program]
+    needs = {
+        "target sim": [CROSS_COMPILER.program, *builds, "unicorn", "numba", "capstone", "pyelftools"],
+        "target native": [HOST_COMPILER.program, *builds],
+    }
+    return [_target(name, [found[need] for need in wanted]) for name, wanted in needs.items()]
+
+
+def _target(name: str, needs: list[Finding]) -> Finding:
+    gaps = [need for need in needs if not need.is_ok]
+    state = "works" if not gaps else f"lacks {', '.join(gap.name for gap in gaps)}"
+    return Finding(name, not gaps, state, " && ".join(gap.remedy for gap in gaps))

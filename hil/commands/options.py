@@ -1,0 +1,62 @@
+"""Options that several commands of `hil` have."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def ram_bytes(text: str) -> int:
+    """A number of bytes, or of KiB with a K behind it. Raises typer.BadParameter for anything else."""
+    match = re.fullmatch(r"([0-9]{1,12})([Kk]?)", text)
+    if match is None:
+        raise typer.BadParameter(f"{text[:40]!r} is no number of bytes: 98304, or 96K")
+    return int(match[1]) * (1024 if match[2] else 1)
+
+
+RamBudget = Annotated[
+    int | None,
+    typer.Option(
+        "--ram-budget",
+        metavar="BYTES",
+        parser=ram_bytes,
+        help="RAM on the chip that the whole firmware may take (98304, 96K); the fastest schedule within it is built.",
+    ),
+]
+
+DEFAULT_BOARD, DEFAULT_MODEL = "stm32f407_disco", "rnnpool_face_m4"
+
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A shipped model's name, or the path of a checkpoint.", show_default=False),
+]
+ModelOrDefault = Annotated[
+    str, typer.Argument(metavar="MODEL", help="A shipped model's name, or the path of a checkpoint.")
+]
+BoardName = Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")]
+TargetName = Annotated[
+    str, typer.Option("--target", "-t", help="sim (simulated), native (this machine), renode, serial (a board).")
+]
+DataFolder = Annotated[
+    Path, typer.Option("--data", "-d", metavar="DIR", help="WIDER FACE in its official layout.", show_default=False)
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write run.json here.")]
+ReportFile = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write report.html here.")]
+Elf = Annotated[Path | None, typer.Option(metavar="FILE", help="This firmware instead of the model's.")]
+Kernels = Annotated[str, typer.Option(metavar="KIND", help="fast, or portable: plain C without DSP instructions.")]
+Timing = Annotated[
+    str | None,
+    typer.Option("--timing", metavar="MODE", help="Of the simulated board: fast, full (with flash caches) or both."),
+]
+LimitsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML laid over platforms/BOARD/limits.toml.")]
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PORT[,KEY=VALUE...]",
+        envvar="HIL_AT",
+        help="For --target serial: the port; as needed serial, chip, baud, probe, flash, reset, wait.",
+    ),
+]

@@ -1,0 +1,112 @@
+"""`hil profile`: where an inference's cycles go."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from hil.commands.console import console, errors
+from hil.errors import HilError
+from hil.paths import BUILD
+
+if TYPE_CHECKING:
+    from hil.measure.profile import ImageProfile
+
+
+def profile(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or checkpoint.", show_default=False)],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A photo.", show_default=False)],
+    board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
+    timing: Annotated[str, typer.Option(metavar="MODE", help="fast, or full (with flash caches).")] = "fast",
+    fit: Annotated[bool, typer.Option("--fit", help="Letterbox and convert any photo to the network's input.")] = False,
+    blocks: Annotated[int, typer.Option(min=1, help="How many of the hottest blocks to annotate.")] = 12,
+    top: Annotated[int, typer.Option(min=1, help="Rows of the tables of functions and lines.")] = 12,
+    elf: Annotated[Path | None, typer.Option(metavar="FILE", help="Run this firmware instead of building one.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for what it writes; default build/profile/MODEL.")] = None,
+) -> None:
+    """Count where an inference's cycles go: layers, functions, lines, a flame graph, annotated disassembly."""
+    from hil.bench.batch import Job, firmware_for
+    from hil.firmware.model import model_spec
+    from hil.measure.profile import profile_image
+    from hil.reference.photo import load_photo
+    from hil.targets.connection import options
+
+    options("sim", None, timing)
+    spec = model_spec(model)
+    photo = load_photo(image, spec, fit)
+    errors.print(f"building {spec.name} for {board} ...", highlight=False)
+    firmware = firmware_for(Job(model, (image,), "sim", board, elf=elf))
+    found = profile_image(firmware, photo, timing)
+    folder = out or BUILD / "profile" / Path(model).stem
+    _write(found, folder, blocks)
+    _show(found, top)
+    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    console.print(
+        f"[bold]{shown}/hot.txt[/]: the {blocks} hottest blocks, each instruction's cost, the rule behind every stall\n"
+        f"[bold]{shown}/flamegraph.svg[/], stacks.txt (for any flame graph tool), profile.json",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
+
+
+def _write(found: ImageProfile, folder: Path, blocks: int) -> None:
+    from hil.files import make_folder, write_text
+    from hil.report.flamegraph import collapsed, flame_graph
+
+    make_folder(folder)
+    firmware = found.firmware
+    what = f"{firmware.network_name} on {firmware.board.title}"
+    title = f"{what}: {found.profile.cycles:,} cycles (timing model, {found.mode})"
+    write_text(folder / "hot.txt", found.annotated(blocks))
+    write_text(folder / "stacks.txt", collapsed(found.stacks))
+    write_text(folder / "flamegraph.svg", flame_graph(found.stacks, title.replace(",", " ")))
+    write_text(folder / "profile.json", json.dumps(found.to_json(), indent=1) + "\n")
+
+
+def _show(found: ImageProfile, top: int) -> None:
+    from hil.measure.profile import hottest_first
+    from hil.report.terminal import figure
+
+    total = found.profile.cycles
+    if not total:
+        raise HilError("the profile is empty: the firmware ran no code")
+    table = Table("layer", title=f"Cycles (timing-model, {found.mode})", title_justify="left")
+    for name in ("profiled", "share", "by CYCCNT"):
+        table.add_column(name, justify="right")
+    for name, cycles in found.layers.items():
+        measured = found.measured.get(name)
+        table.add_row(
+            name, figure(cycles), f"{100 * cycles / total:.1f} %", "" if measured is None else figure(measured)
+        )
+    table.add_section()
+    table.add_row("total", figure(total), "", figure(found.measured["total"]) + " without link")
+    console.print(table)
+    for title, counts in (("function (itself)", found.functions), ("source line", found.lines)):
+        console.print(_ranking(title, hottest_first(counts, top), total))
+    console.print(_rules(found.rules, total))
+
+
+def _ranking(title: str, rows: object, total: int) -> Table:
+    from hil.report.terminal import figure
+
+    table = Table(title, title_justify="left")
+    table.add_column("cycles", justify="right")
+    table.add_column("share", justify="right")
+    for name, cycles in rows:  # type: ignore[attr-defined]
+        table.add_row(name, figure(cycles), f"{100 * cycles / total:.1f} %")
+    return table
+
+
+def _rules(rules: Counter[str], total: int) -> Table:
+    from hil.report.terminal import figure
+
+    table = Table("rule", title="Cycles beyond one an instruction", title_justify="left")
+    table.add_column("cycles", justify="right")
+    table.add_column("share", justify="right")
+    for name, cycles in rules.most_common():
+        table.add_row(name, figure(cycles), f"{100 * cycles / total:.1f} %")
+    return table

@@ -1,0 +1,38 @@
+"""What the commands that run photos leave behind: run.json, report.html, the verdict and an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hil.commands.console import console, leave
+
+if TYPE_CHECKING:
+    from hil.bench.run import Subject
+
+
+def write_results(subjects: Sequence[Subject], json_path: Path | None, report_path: Path | None) -> None:
+    """Write run.json and report.html, those that are asked for."""
+    from hil.bench.run import write_json
+    from hil.report.run_html import write_report
+
+    if json_path is not None:
+        write_json([subject.run for subject in subjects], json_path)
+    if report_path is not None:
+        write_report(subjects, report_path)
+
+
+def show(subjects: Sequence[Subject]) -> None:
+    """Print the verdict of one run, or a line each of several."""
+    from hil.report.terminal import verdict, verdicts
+
+    runs = [subject.run for subject in subjects]
+    console.print(verdict(runs[0]) if len(runs) == 1 else verdicts(runs))
+
+
+def conclude(subjects: Sequence[Subject], json_path: Path | None, report_path: Path | None) -> None:
+    """Write, show, and end with code 1 unless every run passed."""
+    write_results(subjects, json_path, report_path)
+    show(subjects)
+    leave(subject.run.passed for subject in subjects)

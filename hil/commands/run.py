@@ -1,0 +1,50 @@
+"""`hil run`: photos through a firmware, judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hil.commands.console import progress
+from hil.commands.options import (
+    DEFAULT_BOARD,
+    At,
+    BoardName,
+    JsonFile,
+    Kernels,
+    LimitsFile,
+    Model,
+    RamBudget,
+    ReportFile,
+    TargetName,
+    Timing,
+)
+from hil.commands.results import conclude
+
+
+def run(
+    model: Model,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos: PNG, JPEG, ...", show_default=False)],
+    target: TargetName = "sim",
+    board: BoardName = DEFAULT_BOARD,
+    json: JsonFile = None,
+    report: ReportFile = None,
+    fit: Annotated[bool, typer.Option("--fit", help="Letterbox and convert any photo to the network's input.")] = False,
+    elf: Annotated[Path | None, typer.Option(metavar="FILE", help="Run this firmware instead of building one.")] = None,
+    limits: LimitsFile = None,
+    out: Annotated[Path | None, typer.Option(help="The generated directory; default build/MODEL/BOARD.")] = None,
+    at: At = None,
+    record: Annotated[Path | None, typer.Option(metavar="FILE", help="Write down the link, for hil replay.")] = None,
+    timing: Timing = None,
+    kernels: Kernels = "fast",
+    ram_budget: RamBudget = None,
+) -> None:
+    """Run photos through the firmware and compare with the references."""
+    from hil.bench.batch import Job, run_job
+
+    job = Job(model, tuple(images), target, board, fit, elf, limits, out, at, record, timing, kernels, ram_budget)
+    with progress() as step:
+        subjects = run_job(job, step)
+    conclude(subjects, json, report)

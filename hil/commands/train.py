@@ -1,0 +1,43 @@
+"""`hil train`: weights for a network, from photos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hil.commands.console import console, shortest
+from hil.paths import BUILD
+
+
+def train(
+    model: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name.", show_default=False)],
+    data: Annotated[Path, typer.Option("--data", "-d", metavar="DIR", help="The data set.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for checkpoints, log, plot.", show_default="build/training")
+    ] = BUILD / "training",
+    images: Annotated[int | None, typer.Option(min=1, help="Images seen at the end of the schedule.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.1, help="Bring the end forward to take no longer.")] = None,
+    threads: Annotated[int, typer.Option(min=1)] = 2,
+    seed: int = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last call stopped.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos.")] = None,
+    start: Annotated[Path | None, typer.Option(metavar="CHECKPOINT", help="Begin with these weights.")] = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML; the network's own without.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 or bfloat16.")] = "auto",
+    quantise_aware: Annotated[
+        bool, typer.Option("--quantise-aware", help="Fine-tune --start with the firmware's rounding.")
+    ] = False,
+) -> None:
+    """Train a face detector on WIDER FACE, or a classifier on Visual Wake Words (DIR/annotations, DIR/all2014)."""
+    from hil.training.command import train_command
+
+    checkpoint = train_command(
+        model, data, out, images, minutes, threads, seed, resume, cache, start, recipe, device, precision,
+        is_quantised=quantise_aware,
+    )  # fmt: skip
+    found = shortest(checkpoint)
+    following = f"hil run {found} PHOTO --fit" if quantise_aware else f"hil quantise {found} --images DIR --out FILE"
+    console.print(f"{found}; next: {following}", soft_wrap=True)

@@ -1,0 +1,165 @@
+"""`hil bench`: what a network costs on the board, layer by layer, beside plain C of the same generated network.
+
+Both builds run on the simulated board with the timing model in full mode, counted instruction by instruction. Goals
+(what must be reached and what is aimed at) are tables of platforms/<board>/goals.toml, a section a model.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from hil.bench.session import Bench
+from hil.board import Board
+from hil.errors import HilError
+from hil.firmware.build import Firmware
+from hil.measure.profile import ImageProfile, profile_image
+from hil.reference.photo import Photo
+from hil.targets import create
+
+Step = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class LayerCost:
+    """A layer's share.
+
+    op: as in plan.json, or "pointwise" for a 1x1 convolution. ram_bytes: its rows and working memory. flash_bytes: its
+    code and constants.
+    """
+
+    name: str
+    op: str
+    kernel: str
+    macs: int
+    cycles: int
+    predicted_cycles: int
+    portable_cycles: int
+    instructions: int
+    ram_bytes: int
+    flash_bytes: int
+
+    @property
+    def deviation(self) -> float:
+        """By how much the prediction missed, relative to what was measured."""
+        return self.predicted_cycles / self.cycles - 1 if self.cycles else 0.0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure that must be reached, and a better one that is aimed at."""
+
+    name: str
+    value: float
+    unit: str
+    must: float
+    aim: float
+
+    @property
+    def is_met(self) -> bool:
+        return self.value <= self.must
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """The figures of one image. total_*: of the inference, without the link."""
+
+    model: str
+    board: str
+    layers: tuple[LayerCost, ...]
+    total_cycles: int
+    total_instructions: int
+    portable_total_cycles: int
+    ram_bytes: int
+    flash_bytes: int
+    goals: tuple[Goal, ...] = ()
+
+    @cached_property
+    def figures(self) -> dict[str, tuple[float, str]]:
+        """What goals may be set for: value and unit by name."""
+        pointwise = [layer.cycles / layer.macs for layer in self.layers if layer.op == "pointwise"]
+        return {
+            "cycles.total": (self.total_cycles, "cycles"),
+            "instructions.total": (self.total_instructions, "instructions"),
+            "cycles_per_mac.pointwise_worst": (max(pointwise, default=0.0), "cycles a MAC"),
+            "ram.total_bytes": (self.ram_bytes, "bytes"),
+            "flash.total_bytes": (self.flash_bytes, "bytes"),
+            "prediction.worst": (max((abs(layer.deviation) for layer in self.layers), default=0.0), "of the cycles"),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures, as bench.json's object."""
+        return asdict(self) | {"goals": [asdict(goal) | {"is_met": goal.is_met} for goal in self.goals]}
+
+
+def benchmark(firmware: Firmware, portable: Firmware, photo: Photo, step: Step = lambda what, done: None) -> Benchmark:
+    """Run an image through the fast and the portable build and count. Raises HilError for goals of no figure."""
+    fast = profile_image(firmware, photo, "full", lambda what, done: step(f"fast kernels: {what}", done))
+    plain = profile_image(portable, photo, "full", lambda what, done: step(f"portable kernels: {what}", done))
+    with Bench(firmware, create("sim", firmware.board)) as bench:
+        run = bench.run(photo)
+    if not run.bit_exact or firmware.sizes is None or run.ram.total_bytes is None:
+        raise HilError(f"{firmware.model} is not bit-exact on the simulated board: hil run shows where, bench it then")
+    found = Benchmark(
+        firmware.network_name,
+        firmware.board.name,
+        tuple(_layers(fast, plain)),
+        fast.measured["total"],
+        sum(_instructions(fast).values()),
+        plain.measured["total"],
+        run.ram.total_bytes,
+        firmware.sizes.flash_bytes,
+    )
+    return replace(found, goals=tuple(_goals(firmware.board, found)))
+
+
+def _layers(fast: ImageProfile, plain: ImageProfile) -> list[LayerCost]:
+    plan, instructions = fast.firmware.plan, _instructions(fast)
+    sizes = {function.name: function.size for function in fast.symbols.functions}
+    memory: Counter[str] = Counter()
+    for buffer in plan["buffers"]:
+        owners = [name for name in fast.firmware.layer_names if buffer["name"].startswith(f"{name}_")]
+        memory[max(owners, key=len, default="")] += buffer["bytes"]
+    costs = []
+    for layer in plan["layers"]:
+        name = layer["name"]
+        function = next(found for found in (f"{name}_part", f"{name}_step") if found in sizes)
+        costs.append(
+            LayerCost(
+                name, "pointwise" if _is_pointwise(fast, name) else layer["op"], layer["kernel"], layer["macs"],
+                fast.measured[name], layer["predicted_cycles"], plain.measured[name], instructions[function],
+                memory[name], sizes.get(function, 0) + layer["constant_bytes"],
+            )
+        )  # fmt: skip
+    return costs
+
+
+def _is_pointwise(profile: ImageProfile, name: str) -> bool:
+    layer = profile.firmware.graph.layer(name)
+    return getattr(layer, "kernel", None) == 1 and not getattr(layer, "is_depthwise", False)
+
+
+def _instructions(profile: ImageProfile) -> Counter[str]:
+    """Instructions by function, of those that the inference runs; memcpy's for the link count too."""
+    network = {
+        frame for stack in profile.stacks if "model_push_row" in stack or "model_finish" in stack for frame in stack
+    }
+    counted: Counter[str] = Counter()
+    for address, spent in profile.profile.by_address.items():
+        name = profile.function(address)
+        if name in network:
+            counted[name] += spent.executions
+    return counted
+
+
+def _goals(board: Board, found: Benchmark) -> list[Goal]:
+    path = board.folder / "goals.toml"
+    table = tomllib.loads(path.read_text(encoding="utf-8")).get(found.model, {}) if path.is_file() else {}
+    unknown = sorted(table.keys() - found.figures.keys())
+    if unknown:
+        raise HilError(f"{path}: no figure is called {', '.join(unknown)}: there are {', '.join(found.figures)}")
+    return [Goal(name, *found.figures[name], goal["must"], goal["aim"]) for name, goal in table.items()]

@@ -1,0 +1,5 @@
+"""What was found, for people.
+
+run_html.py   report.html of runs            evaluation_html.py   evaluation.html of a data set
+terminal.py   tables in the terminal         flamegraph.py        profiles as pictures
+"""

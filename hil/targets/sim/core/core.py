@@ -1,0 +1,378 @@
+"""The Cortex-M4 core: Unicorn with the native block hook, run from one stop to the next.
+
+Unicorn executes the instructions. Whatever it leaves to others (exceptions, faults it does not raise, time) ends the
+run with a Stop that says why and where; the board deals with it and runs on.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import unicorn
+from unicorn import arm_const as uc_arm
+
+from hil.board import Board
+from hil.targets.sim.core import unicorn_api
+from hil.targets.sim.core.blocks import Block, decode, uses_fpu
+from hil.targets.sim.core.blocktable import BlockTable
+from hil.targets.sim.core.memory import Memory
+from hil.targets.sim.core.pages import PAGE, Pages
+from hil.targets.sim.core.watched import WatchedInstructions
+from hil.timing.compiled import blockhook as hook
+from hil.timing.cost_model import CostModel
+from hil.timing.machine import Machine
+
+log = logging.getLogger(__name__)
+
+NOWHERE = 0x0008_0000 - 2  # where emu_start would end by itself: in flash's alias at 0, from which nothing runs
+TCG_BUFFER = 32 << 20  # the default reserves 1 GB of address space
+_SVC, _DATA_ABORT, _BKPT, _EXCEPTION_EXIT = 2, 4, 7, 8  # Unicorn's interrupt numbers
+_WFE, _YIELD = 0xBF20, 0xBF10
+
+
+class Reason(Enum):
+    """Why the core stopped."""
+
+    EVENT = auto()  # the deadline has come
+    EXCEPTION = auto()  # a pending exception can be taken
+    SLEEP = auto()  # WFI or WFE
+    SPIN = auto()  # a branch to itself: nothing happens until an interrupt
+    HOST = auto()  # asked to from outside
+    ARRIVED = auto()  # at stop_at
+    SUPERVISOR_CALL = auto()
+    EXCEPTION_RETURN = auto()
+    BREAKPOINT = auto()
+    UNDEFINED = auto()
+    INVALID_STATE = auto()  # a branch to an even address
+    NO_FPU = auto()
+    UNALIGNED = auto()
+    DIVIDE_BY_ZERO = auto()
+    STACK_LIMIT = auto()  # the block will take SP below the stack
+    MEMORY = auto()  # an access or a fetch that no memory answers
+
+
+@dataclass(frozen=True)
+class Stop:
+    """pc: of the instruction that cannot go on, or the next one. access, address, size: of a MEMORY stop (UC_MEM_*)."""
+
+    reason: Reason
+    pc: int
+    access: int = 0
+    address: int = 0
+    size: int = 0
+
+
+class NeedsExactPc(Exception):
+    """A clock was read in the middle of a block by an instruction not known to read clocks; it will be repeated."""
+
+
+@dataclass
+class _Trap:
+    """What a callback learnt while the core ran."""
+
+    interrupt: int | None = None
+    is_invalid: bool = False
+    memory: tuple[int, int, int] | None = None  # access, address, size
+    clock_access: bool = False
+    error: BaseException | None = None
+
+
+class Core:
+    """One core with its memories. Time is in cycles of its clock and never goes back."""
+
+    def __init__(self, board: Board, model: CostModel) -> None:
+        self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        self.uc.ctl_set_cpu_model(uc_arm.UC_CPU_ARM_CORTEX_M4)
+        self.uc.ctl_set_page_size(PAGE)
+        self.uc.ctl_set_tcg_buffer_size(TCG_BUFFER)  # type: ignore[attr-defined]
+        self._pages = Pages(self.uc)
+        self.memory = Memory(self.uc, board)
+        self.model = model
+        self._trap = _Trap()
+        self._running = False
+        self._closed_sdram: int | None = None  # the hook on its addresses while nothing answers there
+        self.stop_at = NOWHERE  # an address that is never executed
+        self._table = BlockTable(board, self.memory)
+        self.words = self._table.words
+        self._watched = WatchedInstructions(self.uc, self._table, self.memory, model)
+        self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)  # kept: the hook holds its address
+        self.words[hook.FN_FIRST_SIGHT] = unicorn_api.function_address(self._first_sight)
+        self._add_hooks()
+        has_sdram = board.sdram is not None
+        model.attach(Machine(self.uc, self._table.state, self.memory.read, self._add_model_hook, has_sdram))
+
+    def _add_hooks(self) -> None:
+        uc = self.uc
+        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_BLOCK, self.model.hook_address, self._table.address)
+        uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
+        uc.hook_add(unicorn.UC_HOOK_INSN_INVALID, self._on_invalid)
+        for first, last in self.memory.gaps:  # a hook that RAM lies under, even if never called, makes its stores slow
+            uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory, None, first, last)
+
+    def open_sdram(self) -> None:
+        """Its controller has brought the SDRAM up: the core can reach it."""
+        if self._closed_sdram is not None:
+            self.uc.hook_del(self._closed_sdram)
+            self._closed_sdram = None
+            self.memory.open_sdram(self.uc)
+
+    def close_sdram(self) -> None:
+        """Nothing answers at the SDRAM's addresses."""
+        sdram = self.memory.sdram
+        if self._closed_sdram is None and sdram is not None:
+            self.memory.close_sdram(self.uc)
+            first, last = sdram.origin, sdram.end - 1
+            self._closed_sdram = self.uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory, None, first, last)
+
+    def _add_model_hook(self, kind: int, function: int, begin: int, end: int) -> None:
+        unicorn_api.add_native_hook(self.uc, kind, function, self._table.address, begin, end)
+
+    # -- time
+
+    @property
+    def now(self) -> int:
+        """The cycle it is, while the core runs that at which the present block was entered."""
+        return self.words[hook.BLOCK_START if self._running else hook.CYCLES]
+
+    def exact_now(self) -> int:
+        """The cycle at which the instruction that is accessing a register started.
+
+        Raises NeedsExactPc where that instruction is not known yet; then the caller must have no effect. The first
+        answer to an instruction under an IT is the cycle at which its block was entered.
+        """
+        words = self.words
+        if not self._running:
+            return words[hook.CYCLES]
+        if words[hook.EXACT_BLOCK] != words[hook.BLOCKS]:
+            return self._inexact_now(self._table[words[hook.BLOCK]])
+        words[hook.EXACT_BLOCK] = 0
+        return words[hook.BLOCK_START] + self.model.cycles_before(words[hook.BLOCK], words[hook.EXACT_PC])
+
+    def _inexact_now(self, block: Block) -> int:
+        """The cycle for an access by an instruction that has no hook yet."""
+        if not block.has_it:
+            raise NeedsExactPc
+        # The access is repeated unless it is under the IT, where Unicorn does not stop: then this answer counts. So it
+        # is given in any case, and for the next time every load and store of the block is hooked.
+        if self._watched.want_clock_accesses(block):
+            self.repeat_access()
+        return self.words[hook.BLOCK_START]
+
+    def advance(self, cycle: int) -> None:
+        """Let time pass while nothing executes."""
+        self.words[hook.CYCLES] = max(self.words[hook.CYCLES], cycle)
+
+    def spend(self, cycles: int) -> None:
+        """Charge what takes time without being an instruction, such as exception entry."""
+        self.words[hook.CYCLES] += cycles
+
+    def set_deadline(self, next_event: int, pending_level: int | None) -> None:
+        """When the hook must look up: at an event's cycle, or at once if an exception of that group priority waits."""
+        words = self.words
+        words[hook.NEXT_EVENT] = next_event
+        words[hook.PENDING] = pending_level is not None
+        if pending_level is not None:
+            words[hook.PENDING_LEVEL] = pending_level + hook.LEVEL_BIAS
+        words[hook.DEADLINE] = next_event if pending_level is None else 0
+
+    # -- the stack, watched from outside
+
+    def watch_stack(self, limit: int, top: int) -> None:
+        """Note the lowest stack pointer between two addresses, and stop before one below `limit` (0: no limit)."""
+        self.words[hook.STACK_LIMIT], self.words[hook.STACK_TOP] = limit, top
+        self.words[hook.STACK_LOW] = top
+
+    def note_stack(self, pointer: int) -> None:
+        """A stack pointer that exception entry made."""
+        words = self.words
+        if words[hook.STACK_LIMIT] <= pointer < words[hook.STACK_LOW]:
+            words[hook.STACK_LOW] = pointer
+
+    @property
+    def stack_low(self) -> int:
+        """The lowest stack pointer since watch_stack()."""
+        return self.words[hook.STACK_LOW]
+
+    def origin_of_jump(self, pc: int) -> int:
+        """Where the jump to pc, which went wrong, was made: the last halfword of the block before."""
+        words = self.words
+        was_entered = words[hook.BLOCK] == pc
+        return (words[hook.CAME_FROM] if was_entered else words[hook.BLOCK] + words[hook.BLOCK_SIZE]) - 2
+
+    def instructions_in(self, block: int) -> int:
+        """How many instructions a block that has run has."""
+        return self._table[block].instructions
+
+    # -- registers
+
+    def register(self, register: int) -> int:
+        """A core register by its UC_ARM_REG id, as uint32."""
+        return self.uc.reg_read(register) & 0xFFFF_FFFF
+
+    def set_register(self, register: int, value: int) -> None:
+        self.uc.reg_write(register, value)
+
+    # -- running
+
+    def run(self, pc: int) -> Stop:
+        """Execute from pc until something stops the core."""
+        while True:
+            stop = self._run_once(pc)
+            if stop is not None:
+                return stop
+            pc = self.register(uc_arm.UC_ARM_REG_PC)
+
+    def request_stop(self) -> None:
+        """Make the core stop before its next block. Safe in a register callback, where uc_emu_stop is not."""
+        self.words[hook.STOP] = hook.STOP_HOST
+        self.words[hook.DEADLINE] = 0
+
+    def fail(self, error: BaseException) -> None:
+        """Have run() raise an error that a register callback met."""
+        self._trap.error = self._trap.error or error
+        self.request_stop()
+
+    def repeat_access(self) -> None:
+        """End the run at the very instruction whose register access is being served; it will be executed again."""
+        self._trap.clock_access = True
+        unicorn_api.stop(self.uc)
+
+    def _run_once(self, pc: int, until: int | None = None) -> Stop | None:
+        """One uc_emu_start. None: only something of the core's own had to be seen to; run on."""
+        until = self.stop_at if until is None else until
+        trap = self._trap = _Trap()
+        words = self.words
+        words[hook.STOP] = hook.STOP_NONE
+        words[hook.EXACT_BLOCK] = 0
+        self._running = True
+        code = unicorn_api.start(self.uc, pc | 1, until)
+        self._running = False
+        pc = self.register(uc_arm.UC_ARM_REG_PC)
+        error = trap.error or self.model.problem
+        if error:
+            raise error
+        if trap.clock_access:
+            self._settle(pc)
+            self._watched.add_clock_access(pc)
+            return None
+        if words[hook.STOP] != hook.STOP_NONE:
+            return self._explain_hook_stop(words[hook.STOP], pc)
+        return self._explain_trap(trap, code, pc)
+
+    def _explain_trap(self, trap: _Trap, code: int, pc: int) -> Stop:
+        """What Unicorn reported by itself."""
+        if trap.interrupt is not None:
+            return self._explain_interrupt(trap.interrupt, pc)
+        if trap.memory is not None:
+            access, address, size = trap.memory
+            if access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT):
+                pc = address & ~1  # the jump has been made
+            self._settle(pc)
+            return Stop(Reason.MEMORY, pc, access, address, size)
+        if code == unicorn.UC_ERR_EXCEPTION and not trap.is_invalid:  # a jump to a page without the right to execute
+            self._settle(pc)
+            return Stop(Reason.MEMORY, pc, unicorn.UC_MEM_FETCH_PROT, pc, 2)
+        if trap.is_invalid or code:
+            return self._explain_invalid(pc, code)
+        self._settle(pc)
+        return Stop(Reason.ARRIVED if pc == self.stop_at else Reason.SLEEP, pc)
+
+    def _explain_interrupt(self, number: int, pc: int) -> Stop:
+        self._settle(pc)
+        if number == _SVC:
+            return Stop(Reason.SUPERVISOR_CALL, pc)
+        if number == _EXCEPTION_EXIT:
+            return Stop(Reason.EXCEPTION_RETURN, pc)
+        if number == _BKPT:
+            return Stop(Reason.BREAKPOINT, pc)
+        if number == _DATA_ABORT:
+            return Stop(Reason.UNALIGNED, pc)
+        return Stop(Reason.UNDEFINED, pc)
+
+    def _explain_invalid(self, pc: int, code: int) -> Stop:
+        self._settle(pc)
+        if code in (unicorn.UC_ERR_READ_UNALIGNED, unicorn.UC_ERR_WRITE_UNALIGNED):
+            return Stop(Reason.UNALIGNED, pc)
+        if not self.register(uc_arm.UC_ARM_REG_XPSR) >> 24 & 1:
+            return Stop(Reason.INVALID_STATE, pc)
+        # Unicorn calls WFE and YIELD invalid, with PC past them
+        region = self.memory.find(pc - 2, 2)
+        before = int.from_bytes(self.memory.read(pc - 2, 2), "little") if region else 0
+        if before in (_WFE, _YIELD):
+            return Stop(Reason.SLEEP, pc)
+        return Stop(Reason.UNDEFINED, pc)
+
+    def _explain_hook_stop(self, why: int, pc: int) -> Stop | None:
+        """What the block hook stopped for; it did so before the block at pc."""
+        words = self.words
+        if why == hook.STOP_HOST and self._watched.add_late_checks():
+            return None
+        if why == hook.STOP_CHECK:
+            check = self._table[pc].checks[words[hook.SUSPECT]]
+            return self._run_up_to(pc, check.pc, _check_reason(check.kind))
+        if why == hook.STOP_FPU:
+            code = decode(pc, self.memory.read(pc, self._table[pc].size))
+            first = next(instruction.address for instruction in code if uses_fpu(instruction))
+            return self._run_up_to(pc, first, Reason.NO_FPU)
+        if why == hook.STOP_LATE:
+            address = words[hook.SUSPECT]
+            self._settle(address)
+            return Stop(_check_reason(self._watched.late_kind(address)), address)
+        if why == hook.STOP_STACK:
+            words[hook.SKIP_CHECKS] = pc
+        reasons = {
+            hook.STOP_EVENT: Reason.EVENT, hook.STOP_EXCEPTION: Reason.EXCEPTION, hook.STOP_SPIN: Reason.SPIN,
+            hook.STOP_STACK: Reason.STACK_LIMIT, hook.STOP_HOST: Reason.HOST,
+        }  # fmt: skip
+        return Stop(reasons[why], pc)
+
+    def _run_up_to(self, block: int, pc: int, reason: Reason) -> Stop:
+        """Execute the block's instructions before the one at pc, which will fault, and report that."""
+        if pc != block:
+            size = self._table[block].size
+            self.uc.ctl_remove_cache(block, block + size)  # an end address counts when code is translated
+            self.words[hook.SKIP_CHECKS] = block
+            stop = self._run_once(block, until=pc)
+            self.uc.ctl_remove_cache(block, block + size)
+            if stop is None or stop.pc != pc or stop.reason is not Reason.SLEEP:
+                return stop or Stop(reason, pc)
+        return Stop(reason, pc)
+
+    def _settle(self, pc: int) -> None:
+        """The block now running has stopped before pc, or has left for it: charge it, without what did not run."""
+        self.model.break_off(pc)
+        words = self.words
+        block, size = words[hook.BLOCK], words[hook.BLOCK_SIZE]
+        if not block <= pc < block + size:
+            return
+        words[hook.INSTRUCTIONS] -= sum(1 for _ in decode(pc, self.memory.read(pc, block + size - pc)))
+        words[hook.PREV_END] = pc
+        words[hook.BLOCK_SIZE] = pc - block
+
+    # -- callbacks of Unicorn
+
+    def _on_interrupt(self, _uc: unicorn.Uc, number: int, _data: object) -> None:
+        self._trap.interrupt = number
+        unicorn_api.stop(self.uc)
+
+    def _on_invalid(self, _uc: unicorn.Uc, _data: object) -> bool:
+        self._trap.is_invalid = True
+        return False
+
+    def _on_bad_memory(self, _uc: unicorn.Uc, access: int, address: int, size: int, _value: int, _data: object) -> bool:
+        self._trap.memory = (access, address, size)
+        return False
+
+    def _on_first_sight(self, address: int, size: int) -> None:
+        """Called by the block hook, without a way to raise: errors wait for the run's end."""
+        try:
+            if self._watched.want_late_checks(self._table.see(address, size)):
+                self.request_stop()
+        except Exception as error:
+            self.fail(error)
+
+
+def _check_reason(kind: int) -> Reason:
+    return Reason.DIVIDE_BY_ZERO if kind == hook.CHECK_DIVISOR else Reason.UNALIGNED

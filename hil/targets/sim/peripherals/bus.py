@@ -1,0 +1,113 @@
+"""The peripheral buses: which register block answers an address, and what happens where none does.
+
+The areas that ST's memory map (RM0090, 2.3) calls reserved are not mapped and fault as on the chip. A peripheral that
+the chip has and this board does not model ends the run with an error: made-up values would be worse.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from hil.targets.base import TargetError
+from hil.targets.sim.core.core import Core, NeedsExactPc, unicorn_api
+from hil.targets.sim.core.polling import PollingLoops
+from hil.targets.sim.peripherals.registers import Peripheral
+
+log = logging.getLogger(__name__)
+
+AREAS = (
+    (0x4000_0000, 0x8000),  # APB1
+    (0x4001_0000, 0x7000),  # APB2, with 1 KB that is reserved: areas end where pages do
+    (0x4002_0000, 0x6_0000),  # AHB1
+    (0x5000_0000, 0x6_1000),  # AHB2, likewise
+    (0xA000_0000, 0x1000),  # AHB3: the memory controller
+    (0xE000_0000, 0x10_0000),  # private peripherals of the core
+)
+_PAGE = 0x400
+_LANES = {1: 0xFF, 2: 0xFFFF, 4: 0xFFFF_FFFF}
+
+
+class Bus:
+    """Maps the areas into a core and hands accesses to the peripherals placed on them."""
+
+    def __init__(self, core: Core, where: Callable[[], str]) -> None:
+        """where: describes the code now running, for errors."""
+        self._core, self._where = core, where
+        self._polling = PollingLoops(core)
+        self._pages: dict[int, tuple[Peripheral, int, Callable[[], bool] | None]] = {}
+        self._idle_writes: set[int] = set()
+        self._kept: list[Any] = []
+        for origin, size in AREAS:
+            self._kept.append(unicorn_api.map_registers(core.uc, origin, size, *self._callbacks(origin)))
+
+    def place(
+        self, origin: int, peripheral: Peripheral, clocked: Callable[[], bool] | None = None, base: int | None = None
+    ) -> None:
+        """Put a peripheral on a 1 KB page. Its offsets count from base; clocked: whether RCC feeds it."""
+        self._pages[origin // _PAGE] = (peripheral, origin if base is None else base, clocked)
+
+    def read(self, address: int, size: int) -> int:
+        """A load of 1, 2 or 4 bytes. A peripheral without clock reads 0, as on the chip."""
+        peripheral, base, clocked = self._find(address)
+        if clocked is not None and not clocked():
+            return 0
+        offset = address - base
+        word = peripheral.read(offset & ~3)
+        changes_at = peripheral.changes_at(offset & ~3)
+        if changes_at is not None:
+            self._polling.note(address, word, changes_at)
+        return word >> 8 * (offset & 3) & _LANES[size]
+
+    def write(self, address: int, size: int, value: int) -> None:
+        """A store of 1, 2 or 4 bytes. A peripheral without clock ignores it, as on the chip."""
+        peripheral, base, clocked = self._find(address)
+        if clocked is not None and not clocked():
+            self._note_idle_write(address)
+            return
+        offset = address - base
+        if size != 4:
+            lane, shift = _LANES[size], 8 * (offset & 3)
+            value = peripheral.peek(offset & ~3) & ~(lane << shift) | (value & lane) << shift
+        peripheral.write(offset & ~3, value & 0xFFFF_FFFF)
+
+    def _find(self, address: int) -> tuple[Peripheral, int, Callable[[], bool] | None]:
+        try:
+            return self._pages[address // _PAGE]
+        except KeyError:
+            raise TargetError(
+                f"{self._where()} accesses the peripheral register at {address:#010x}, which the simulated board "
+                "does not have: remove the access or add the peripheral to hil/targets/sim"
+            ) from None
+
+    def _note_idle_write(self, address: int) -> None:
+        page = address // _PAGE
+        if page not in self._idle_writes:
+            self._idle_writes.add(page)
+            log.warning(
+                "%s writes to %#010x, whose clock is off in RCC: ignored, as on the chip", self._where(), address
+            )
+
+    def _callbacks(self, origin: int) -> tuple[Callable[..., int], Callable[..., None]]:
+        """What Unicorn calls for an area. Errors cannot pass through it: they end the run instead."""
+        core = self._core
+
+        def on_read(_uc: int, offset: int, size: int, _data: int) -> int:
+            try:
+                return self.read(origin + offset, size)
+            except NeedsExactPc:
+                core.repeat_access()
+            except Exception as error:
+                core.fail(error)
+            return 0
+
+        def on_write(_uc: int, offset: int, size: int, value: int, _data: int) -> None:
+            try:
+                self.write(origin + offset, size, value)
+            except NeedsExactPc:
+                core.repeat_access()
+            except Exception as error:
+                core.fail(error)
+
+        return on_read, on_write

@@ -1,0 +1,220 @@
+"""A DMA controller (RM0090, 10): byte streams between a peripheral's data register and memory.
+
+Modelled: peripheral to memory and memory to peripheral, normal and circular, byte-sized, half-transfer,
+transfer-complete and transfer-error flags with their interrupts. Progress is worked out when somebody looks: a
+peripheral is asked to catch up before any register is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from hil.targets.base import TargetError
+from hil.targets.sim.core.memory import Memory
+from hil.targets.sim.peripherals.nvic import Nvic
+from hil.targets.sim.peripherals.registers import Peripheral
+
+STREAMS = 8
+_LISR, _HISR, _LIFCR, _HIFCR, _FIRST_STREAM, _STREAM_BYTES = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x18
+_CR, _NDTR, _PAR, _M0AR, _M1AR, _FCR = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
+EN, DMEIE, TEIE, HTIE, TCIE, CIRC, MINC, DBM = 1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 8, 1 << 10, 1 << 18
+TO_MEMORY, FROM_MEMORY = 0, 1  # DIR
+TEIF, HTIF, TCIF = 1 << 3, 1 << 4, 1 << 5
+_FLAG_SHIFTS = (0, 6, 16, 22)
+_FLAG_MASK = 0x3D
+INTERRUPTS = {"dma1": (11, 12, 13, 14, 15, 16, 17, 47), "dma2": (56, 57, 58, 59, 60, 68, 69, 70)}
+# RM0090, tables 42 and 43, of the serial ports: (controller, stream, channel)
+REQUESTS = {
+    ("usart1", "rx"): {("dma2", 2, 4), ("dma2", 5, 4)},
+    ("usart1", "tx"): {("dma2", 7, 4)},
+    ("usart2", "rx"): {("dma1", 5, 4)},
+    ("usart2", "tx"): {("dma1", 6, 4)},
+    ("usart3", "rx"): {("dma1", 1, 4)},
+    ("usart3", "tx"): {("dma1", 3, 4), ("dma1", 4, 7)},
+    ("uart4", "rx"): {("dma1", 2, 4)},
+    ("uart4", "tx"): {("dma1", 4, 4)},
+    ("uart5", "rx"): {("dma1", 0, 4)},
+    ("uart5", "tx"): {("dma1", 7, 4)},
+    ("usart6", "rx"): {("dma2", 1, 5), ("dma2", 2, 5)},
+    ("usart6", "tx"): {("dma2", 6, 5), ("dma2", 7, 5)},
+}
+
+
+class Stream:
+    """One stream: its registers, its flags and how far it has come."""
+
+    def __init__(self, name: str, memory: Memory, interrupt: Callable[[bool], None]) -> None:
+        self.name, self._memory, self._interrupt = name, memory, interrupt
+        self.reset()
+
+    def reset(self) -> None:
+        self.registers = {_CR: 0, _NDTR: 0, _PAR: 0, _M0AR: 0, _M1AR: 0, _FCR: 0x21}
+        self.flags = 0
+        self._length = 0  # NDTR when the stream was enabled
+
+    @property
+    def is_enabled(self) -> bool:
+        return bool(self.registers[_CR] & EN)
+
+    @property
+    def direction(self) -> int:
+        return self.registers[_CR] >> 6 & 3
+
+    @property
+    def channel(self) -> int:
+        return self.registers[_CR] >> 25 & 7
+
+    @property
+    def left(self) -> int:
+        """Bytes to go until the end of the buffer."""
+        return self.registers[_NDTR]
+
+    @property
+    def next_mark(self) -> int:
+        """Bytes to go until the next flag: half or all of the buffer."""
+        half = self._length - self._length // 2
+        return self.left - (self._length - half) if self.left > self._length - half else self.left
+
+    def receive(self, data: bytes) -> int:
+        """Bytes that the peripheral has. Returns how many were taken: fewer if the stream ends or cannot store."""
+        taken = 0
+        while taken < len(data) and self.is_enabled:
+            part = data[taken : taken + self.next_mark]
+            if not self._reach(len(part)):
+                break
+            self._memory.write(self._position, part)
+            taken += len(part)
+            self._count(len(part))
+        return taken
+
+    def fetch(self, count: int) -> bytes:
+        """Up to so many bytes for the peripheral."""
+        data = bytearray()
+        while len(data) < count and self.is_enabled:
+            size = min(count - len(data), self.next_mark)
+            if not self._reach(size):
+                break
+            data += self._memory.read(self._position, size)
+            self._count(size)
+        return bytes(data)
+
+    @property
+    def _position(self) -> int:
+        return self.registers[_M0AR] + (self._length - self.left if self.registers[_CR] & MINC else 0)
+
+    def _reach(self, size: int) -> bool:
+        """Whether the DMA's bus leads to the next bytes (not to the CCM). Else the stream stops in error."""
+        region = self._memory.find(self._position, size)
+        if region is not None and region.dma and (region is not self._memory.flash or self.direction == FROM_MEMORY):
+            return True
+        self.registers[_CR] &= ~EN
+        self._raise(TEIF)
+        return False
+
+    def _count(self, size: int) -> None:
+        self.registers[_NDTR] -= size
+        if self.left == 0:
+            if self.registers[_CR] & CIRC:
+                self.registers[_NDTR] = self._length
+            else:
+                self.registers[_CR] &= ~EN
+            self._raise(TCIF)
+        elif self.left == self._length // 2:
+            self._raise(HTIF)
+
+    def _raise(self, flag: int) -> None:
+        self.flags |= flag
+        self.settle()
+
+    def settle(self) -> None:
+        """Drive the interrupt line from the flags."""
+        control = self.registers[_CR]
+        enabled = (HTIF if control & HTIE else 0) | (TCIF if control & TCIE else 0) | (TEIF if control & TEIE else 0)
+        self._interrupt(bool(self.flags & enabled))
+
+    def write(self, offset: int, value: int) -> None:
+        was_enabled = self.is_enabled
+        if offset == _CR:
+            self.registers[_CR] = value & 0x0FFF_FFFF
+            if value & EN and not was_enabled:
+                self._check_modelled(value)
+                self._length = self.left
+                if not self._length:
+                    self.registers[_CR] &= ~EN
+            elif was_enabled and not value & EN:
+                self._raise(TCIF)  # RM0090, 10.3.14: a stream that software stops reports completion
+            self.settle()
+        elif not was_enabled or offset == _FCR:
+            self.registers[offset] = value & (0xFFFF if offset == _NDTR else 0xFFFF_FFFF)
+
+    def _check_modelled(self, control: int) -> None:
+        sizes = control >> 11 & 0xF
+        if control & DBM or sizes or control >> 6 & 3 > FROM_MEMORY:
+            raise TargetError(
+                f"the firmware starts {self.name} with CR {control:#x}: the simulated board models byte transfers "
+                "between a peripheral and one buffer only"
+            )
+
+
+class Dma(Peripheral):
+    """One controller with its eight streams."""
+
+    def __init__(self, name: str, memory: Memory, nvic: Nvic) -> None:
+        self.name = name
+        self.before_look: list[Callable[[], None]] = []  # peripherals that may have bytes under way
+        self.after_change: list[Callable[[], None]] = []
+        self.streams = [
+            Stream(f"{name.upper()} stream {n}", memory, _line(nvic, interrupt))
+            for n, interrupt in enumerate(INTERRUPTS[name])
+        ]
+
+    def reset(self) -> None:
+        for stream in self.streams:
+            stream.reset()
+
+    def serving(self, peripheral: str, direction: str) -> Stream | None:
+        """The enabled stream that serves a peripheral's "rx" or "tx" request."""
+        wanted = TO_MEMORY if direction == "rx" else FROM_MEMORY
+        for controller, number, channel in REQUESTS[peripheral, direction]:
+            stream = self.streams[number]
+            if (
+                controller == self.name
+                and stream.is_enabled
+                and stream.channel == channel
+                and stream.direction == wanted
+            ):
+                return stream
+        return None
+
+    def read(self, offset: int) -> int:
+        for look in self.before_look:
+            look()
+        return self.peek(offset)
+
+    def peek(self, offset: int) -> int:
+        if offset in (_LISR, _HISR):
+            first = 0 if offset == _LISR else 4
+            return sum(self.streams[first + k].flags << shift for k, shift in enumerate(_FLAG_SHIFTS))
+        if offset >= _FIRST_STREAM:
+            number, register = divmod(offset - _FIRST_STREAM, _STREAM_BYTES)
+            return self.streams[number].registers[register] if number < STREAMS else 0
+        return 0
+
+    def write(self, offset: int, value: int) -> None:
+        for look in self.before_look:
+            look()
+        if offset in (_LIFCR, _HIFCR):
+            first = 0 if offset == _LIFCR else 4
+            for k, shift in enumerate(_FLAG_SHIFTS):
+                self.streams[first + k].flags &= ~(value >> shift & _FLAG_MASK)
+                self.streams[first + k].settle()
+        elif offset >= _FIRST_STREAM:
+            number, register = divmod(offset - _FIRST_STREAM, _STREAM_BYTES)
+            if number < STREAMS:
+                self.streams[number].write(register, value)
+        for change in self.after_change:
+            change()
+
+
+def _line(nvic: Nvic, interrupt: int) -> Callable[[bool], None]:
+    return lambda high: nvic.set_line(interrupt, high)

@@ -1,0 +1,336 @@
+"""A USART (RM0090, 30) and the line to the host: bytes take the time that BRR gives them.
+
+Nothing happens byte by byte unless the firmware asks for it: what has arrived or left is worked out from the cycle
+when a register is read, at the next DMA mark, or when an enabled interrupt is due.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hil.targets.base import TargetError
+from hil.targets.sim.events import NEVER, Events
+from hil.targets.sim.peripherals.dma import Dma, Stream
+from hil.targets.sim.peripherals.nvic import Nvic
+from hil.targets.sim.peripherals.registers import RegisterFile
+
+log = logging.getLogger(__name__)
+
+_SR, _DR, _BRR, _CR1, _CR2, _CR3 = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
+_ORE, _IDLE, _RXNE, _TC, _TXE = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
+_RE, _TE, _IDLEIE, _RXNEIE, _TCIE, _TXEIE, _M, _UE, _OVER8 = (1 << n for n in (2, 3, 4, 5, 6, 7, 12, 13, 15))
+_DMAR, _DMAT, _EIE = 1 << 6, 1 << 7, 1
+_STEP = 256  # bytes after which received ones are stored at the latest
+_FLUSH = 512  # bytes after which sent ones are handed to the host at the latest
+_TOLERANCE = 0.04  # of the baud rate, before a receiver samples wrong bits
+
+
+@dataclass
+class _Burst:
+    """Bytes sent back to back."""
+
+    first_end: int  # the cycle at which the first one is out
+    step: int  # cycles a byte
+    data: bytearray
+
+
+class Usart(RegisterFile):
+    """One port. now() is the cycle; clock() the port's clock in Hz and CPU cycles to one of its cycles."""
+
+    def __init__(
+        self,
+        name: str,
+        interrupt: int,
+        nvic: Nvic,
+        events: Events,
+        controllers: tuple[Dma, Dma],
+        now: Callable[[], int],
+        clock: Callable[[], tuple[int, int]],
+    ) -> None:
+        self.name = name
+        self.line_baud: int | None = None  # of the host at the other end; None: nobody is there
+        self.on_output: Callable[[], None] | None = None
+        self.on_deaf: Callable[[], None] | None = None  # bytes came while the receiver was off
+        self.bytes_lost = 0  # received while nobody took the one before, or while the receiver was off
+        self._interrupt, self._nvic, self._events, self._dmas = interrupt, nvic, events, controllers
+        self._now, self._clock = now, clock
+        self._wire = bytearray()  # bytes on their way in
+        self._next_arrival = 0
+        self._bursts: deque[_Burst] = deque()
+        super().__init__()
+        for dma in controllers:
+            dma.before_look.append(self.catch_up)
+            dma.after_change.append(self._schedule)
+
+    def reset(self) -> None:
+        super().reset()
+        self._status = 0  # RXNE, ORE, IDLE
+        self._received = 0
+        self._idle_at: int | None = None  # when the line will have been idle for a byte
+        self._sent_at = 0  # when the last byte will be out
+        self._free_at = 0  # when DR can take another
+        self._complete_cleared = True
+        self._sender_since: int | None = None  # when the DMA was first seen to feed the transmitter
+        for kind in ("rx", "tx"):
+            self._events.cancel(f"{self.name}.{kind}")
+
+    # -- the host's end of the line
+
+    def host_write(self, data: bytes) -> None:
+        """Bytes from the host: the first one arrives a byte's time from now, or after those still on their way."""
+        now = self._now()
+        self.catch_up()
+        if not self._wire:
+            self._next_arrival = max(now, self._next_arrival) + self.byte_cycles
+        self._wire += data
+        self._idle_at = None
+        self._schedule()
+
+    def host_take(self) -> bytes:
+        """The bytes that have gone out since the last time."""
+        now = self._now()
+        self.catch_up()
+        taken = bytearray()
+        while self._bursts and self._bursts[0].first_end <= now:
+            burst = self._bursts[0]
+            count = min(len(burst.data), (now - burst.first_end) // burst.step + 1)
+            taken += burst.data[:count]
+            del burst.data[:count]
+            burst.first_end += count * burst.step
+            if not burst.data:
+                self._bursts.popleft()
+        return bytes(taken)
+
+    @property
+    def is_receiving(self) -> bool:
+        """Whether the firmware has switched the receiver on."""
+        wanted = _UE | _RE
+        return self.values.get(_CR1, 0) & wanted == wanted
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether bytes are on their way to the host or waiting to be taken."""
+        return bool(self._bursts)
+
+    @property
+    def in_flight(self) -> int:
+        """Bytes from the host that have not arrived."""
+        return len(self._wire)
+
+    @property
+    def byte_cycles(self) -> int:
+        """CPU cycles a byte takes: start bit, eight or nine data bits, stop bits."""
+        hz, ratio = self._clock()
+        divider = self.values.get(_BRR, 0)
+        if not divider:
+            return max(1, round(hz * ratio * 10 / (self.line_baud or 115200)))
+        if self.values.get(_CR1, 0) & _OVER8:
+            divider = (divider >> 4) * 8 + (divider & 7)
+        stop_bits = 2 if self.values.get(_CR2, 0) >> 12 & 3 == 2 else 1
+        return divider * ratio * (9 + stop_bits + bool(self.values.get(_CR1, 0) & _M))
+
+    # -- registers
+
+    def read(self, offset: int) -> int:
+        if offset == _SR:
+            self.catch_up()
+            return self._status | self._transmit_status()
+        if offset == _DR:
+            self.catch_up()
+            self._status &= ~(_RXNE | _ORE | _IDLE)  # SR has been read before, in any driver that reads DR
+            self._settle()
+            return self._received
+        return super().read(offset)
+
+    def peek(self, offset: int) -> int:
+        return 0 if offset == _DR else super().peek(offset)
+
+    def changes_at(self, offset: int) -> int | None:
+        if offset != _SR:
+            return None
+        times = [self._free_at, self._sent_at, self._idle_at or NEVER, self._next_arrival if self._wire else NEVER]
+        now = self._now()
+        return min((time for time in times if time > now), default=NEVER)
+
+    def write(self, offset: int, value: int) -> None:
+        self.catch_up()
+        if offset == _DR:
+            self._send(bytes([value & 0xFF]), self._now())
+        elif offset == _SR:
+            self._status &= value | ~_RXNE
+            self._complete_cleared |= not value & _TC
+        else:
+            super().write(offset, value)
+        self._schedule()
+
+    def _transmit_status(self) -> int:
+        now = self._now()
+        empty = _TXE if now >= self._free_at else 0
+        done = _TC if now >= self._sent_at and not self._complete_cleared else 0
+        return empty | (done if self._sent_at else _TC)
+
+    # -- time
+
+    def catch_up(self) -> None:
+        """Bring reception and transmission up to the present cycle."""
+        if not self._is_in_use:
+            return
+        now = self._now()
+        self._receive_until(now)
+        self._transmit_until(now)
+        self._settle()
+
+    def _receive_until(self, now: int) -> None:
+        if self._wire and self._next_arrival <= now:
+            step = self.byte_cycles
+            count = min(len(self._wire), (now - self._next_arrival) // step + 1)
+            data = bytes(self._wire[:count])
+            del self._wire[:count]
+            self._next_arrival += count * step
+            self._accept(data)
+            if not self._wire:
+                self._idle_at = self._next_arrival  # a byte's time after the last one
+                self._next_arrival -= step
+        if self._idle_at is not None and self._idle_at <= now:
+            self._status |= _IDLE
+            self._idle_at = None
+
+    def _accept(self, data: bytes) -> None:
+        """Bytes that have arrived: to the DMA, into DR, or lost."""
+        if not self.is_receiving:
+            self._lose(len(data), "while its receiver is off")
+            if self.on_deaf:
+                self.on_deaf()
+            return
+        self._check_baud()
+        stream = self._receiver()
+        if stream:
+            data = data[stream.receive(data) :]
+        if data and not self._status & _RXNE:
+            self._received, data = data[0], data[1:]
+            self._status |= _RXNE
+        if data:
+            self._status |= _ORE
+            self._lose(len(data), "because nobody took the byte before")
+
+    def _lose(self, count: int, why: str) -> None:
+        self.bytes_lost += count
+        log.warning("%s loses %d bytes %s", self.name.upper(), count, why)
+
+    def _send(self, data: bytes, now: int) -> None:
+        """Start bytes on their way, back to back, as soon as the shift register is free."""
+        self._check_baud()
+        step = self.byte_cycles
+        if now < self._free_at and self._bursts and self._bursts[-1].data:  # DR was full: its byte is replaced
+            self._bursts[-1].data[-1:] = data
+            return
+        start = max(now, self._sent_at)
+        self._free_at = start + (len(data) - 1) * step
+        self._sent_at = start + len(data) * step
+        self._complete_cleared = False
+        last = self._bursts[-1] if self._bursts else None
+        if last and last.step == step and last.first_end + len(last.data) * step == start + step:
+            last.data += data
+        else:
+            self._bursts.append(_Burst(start + step, step, bytearray(data)))
+
+    def _transmit_until(self, now: int) -> None:
+        """Let the DMA refill DR as often as it could have by now."""
+        stream = self._sender()
+        if stream is None:
+            self._sender_since = None
+            return
+        if self._sender_since is None:
+            self._sender_since = now
+        while stream.is_enabled and (start := max(self._free_at, self._sender_since)) <= now:
+            data = stream.fetch((now - start) // self.byte_cycles + 1)
+            if data:
+                self._send(data, start)
+
+    def _sender(self) -> Stream | None:
+        """The DMA stream that feeds the transmitter, while one does."""
+        if not self.values.get(_CR3, 0) & _DMAT:
+            return None
+        streams = (dma.serving(self.name, "tx") for dma in self._dmas)
+        return next((stream for stream in streams if stream), None)
+
+    def _receiver(self) -> Stream | None:
+        """The DMA stream that takes what arrives, while one does."""
+        if not self.values.get(_CR3, 0) & _DMAR:
+            return None
+        streams = (dma.serving(self.name, "rx") for dma in self._dmas)
+        return next((stream for stream in streams if stream), None)
+
+    def _check_baud(self) -> None:
+        if self.line_baud is None:
+            return
+        hz, _ = self._clock()
+        divider = self.values.get(_BRR, 0) or 1
+        if self.values.get(_CR1, 0) & _OVER8:
+            divider = (divider >> 4) * 8 + (divider & 7)
+        baud = hz / divider
+        if abs(baud / self.line_baud - 1) > _TOLERANCE:
+            raise TargetError(
+                f"the firmware runs {self.name.upper()} at {baud:.0f} baud, the link at {self.line_baud}: "
+                f"check BRR ({divider:#x}) and the bus clock ({hz / 1e6:g} MHz)"
+            )
+
+    # -- interrupts and the next thing to happen
+
+    def _settle(self) -> None:
+        control = self.values.get(_CR1, 0)
+        status = self._status | self._transmit_status()
+        wanted = status & (control & (_IDLEIE | _RXNEIE | _TCIE | _TXEIE))  # enable bits stand where the flags do
+        wanted |= status & _ORE and (control & _RXNEIE or self.values.get(_CR3, 0) & _EIE)
+        self._nvic.set_line(self._interrupt, bool(wanted and control & _UE))
+
+    @property
+    def _is_in_use(self) -> bool:
+        return bool(self._wire or self.values.get(_CR1, 0))
+
+    def _schedule(self) -> None:
+        if not self._is_in_use:
+            return
+        self.catch_up()
+        control = self.values.get(_CR1, 0)
+        self._set_event("rx", self._next_receive(control))
+        self._set_event("tx", self._next_transmit(control))
+        if self._bursts and self.on_output:
+            self.on_output()
+
+    def _set_event(self, kind: str, cycle: int | None) -> None:
+        owner = f"{self.name}.{kind}"
+        if cycle is None:
+            self._events.cancel(owner)
+        else:
+            self._events.set(owner, cycle, lambda _cycle: self._schedule())
+
+    def _next_receive(self, control: int) -> int | None:
+        if self._wire:
+            count = 1 if control & _RXNEIE else min(len(self._wire), _STEP)
+            stream = self._receiver()
+            count = min(count, stream.next_mark) if stream else count
+            return self._next_arrival + (count - 1) * self.byte_cycles
+        return self._idle_at if self._idle_at is not None and control & _IDLEIE else None
+
+    def _next_transmit(self, control: int) -> int | None:
+        now = self._now()
+        times = []
+        stream = self._sender()
+        if stream:
+            times.append(self._free_at + (min(stream.next_mark, _FLUSH) - 1) * self.byte_cycles)
+        if control & _TXEIE:
+            times.append(self._free_at)
+        if control & _TCIE:
+            times.append(self._sent_at)
+        return min((time for time in times if time > now), default=None)
+
+    @property
+    def flush_at(self) -> int:
+        """When the bytes on their way are worth handing to the host: after a byte's pause, or when they are many."""
+        burst = self._bursts[0]
+        end = burst.first_end + (min(len(burst.data), _FLUSH) - 1) * burst.step
+        return max(end + burst.step, self._now())

@@ -1,0 +1,138 @@
+"""Where the compiled model keeps everything: one int64 array, the arena, that native hooks can reach by its address.
+
+Offsets are words. A "row" is a decoded instruction with the rules worked into it (rows.py), a "class" what of
+it matters to its successor, a "state" the pipeline at a block's border with times relative to that border, a "node" a
+block entered in a state, an "exit" what running a node costs and leads to.
+"""
+
+from __future__ import annotations
+
+# -- functions of the outside world
+FN_STOP, FN_REG_READ, FN_DECODE, FN_WORK_OUT, FN_FORGET, FN_LOOK, FN_SET_FLASH = range(7)
+
+# -- counters
+ARENA = 7  # its own address
+CYCLES = 8  # at the last border
+DEADLINE = 9
+INSTRUCTIONS = 10
+
+# -- a profile being made (hil.timing.profile.profiler); 0: none
+FN_COUNT = 11  # called for each block that has run
+PROFILE = 12  # the address of what FN_COUNT works on
+TRACE = 13  # the address that work_out writes TRACE_WORDS an instruction to
+
+# -- rules
+HAS_FETCH, HAS_LATE_RELEASE, HAS_SLAVES = range(16, 19)
+
+# -- a board's figures (hil.timing.statement.figures), as cycles on top of the first
+DIVIDE_SHORTEST, DIVIDE_EQUAL, DIVIDE_BITS, DIVIDE_LONGEST = range(20, 24)
+UNALIGNED_WORD, ODD_WORD, ODD_HALFWORD = range(48, 51)
+SDRAM_LATENCY, SDRAM_HALFWORD, SDRAM_ROW = range(51, 54)
+
+# -- flash interface
+WAIT_STATES, HAS_INSTRUCTION_CACHE, HAS_DATA_CACHE, HAS_PREFETCH = range(24, 28)
+SETTINGS = 28  # what the four were made from: wait states | prefetch << 8 | instruction cache << 9 | data cache << 10
+TRACKS_LINES = 29  # full model and wait states: lines are followed
+CURRENT_LINE, PREFETCHED_LINE, LINE_CLOCK, LINE_COUNT = range(32, 36)
+ARGUMENT = 36  # the exit to be worked out by FN_WORK_OUT
+# by the block being settled: how many lines, and the one after if a stolen fetch may enter it
+LINES_ENTERED, PEEKED_LINE = 37, 38
+SLOT = 62  # of the instruction cache, that the next line to come in takes
+DATA_LINES = 40  # of the data cache, the latest first
+DATA_LINE_COUNT = 8
+SDRAM_ROWS = 54  # the open row of each of four banks, 0: none
+LINES = 64  # the lines in the instruction cache
+LINE_CAPACITY = 64
+
+# -- the pipeline while a block is worked out; times relative to the block's entry
+TIME, EXECUTED, PREVIOUS, OVERLAP = range(128, 132)
+NEXT_WORD, LAST_REQUEST, FREE_COUNT = range(132, 135)
+FREE = 136  # 3 slots
+READY = 140  # ring of 4, by word address
+BUSY_UNTIL, PREFETCH_READY = 144, 145
+LINE_NOW, CODE_NEXT = 146, 147  # the line last fetched from, the next of CODES
+
+CAUSES = 148  # why each word of READY came no sooner; a ring of 4 too
+CAUSE_SEQUENCE, CAUSE_SLOT, CAUSE_FLASH = range(3)
+
+# -- what the last instruction worked out met, for TRACE: T_TIME when it could have executed, T_OVERLAP whether the load
+# before costs 1 less for it, T_CAUSE of the word it waited for, T_STALL which rule held it up, T_WAITS for flash data,
+# T_SLAVE that it accessed
+TRACE_WORDS = 9
+T_ADDRESS, T_OVERLAP, T_TIME, T_CYCLE, T_CAUSE, T_STALL, T_WAITS, T_END, T_SLAVE = range(TRACE_WORDS)
+TRACED = 176  # its words
+STALL_ADDRESS, STALL_FP, STALL_STORE, STALL_BASE = 1, 2, 3, 4
+
+# -- the block now running
+NODE, SIGNATURE, SERIAL, STATE = range(160, 164)  # NODE 0: none runs
+STATE_COUNT, NODE_COUNT, EXIT_COUNT, ROW_COUNT, CLASS_COUNT = range(168, 173)
+SIMULATED = 174  # instructions worked out one by one
+
+# -- what the instruction cache says of each line that a block's fetches enter, in order
+CODES = 192  # up to 257: a block stays within a page of 4 KB
+LINE_HIT, LINE_PREFETCHED, LINE_MISSED, LINE_SAME = range(4)
+STARTS_PREFETCH = 4
+
+# -- a state: PREVIOUS, EXECUTED, OVERLAP, words ahead, LAST_REQUEST, FREE_COUNT, FREE * 3, READY * 3, BUSY_UNTIL,
+# PREFETCH_READY
+STATE_WORDS = 14
+S_AHEAD, S_LAST_REQUEST = 3, 4
+STATES = 512
+STATE_BITS = 14
+STATE_STRIDE = 16
+STATE_LIMIT, NODE_LIMIT, EXIT_LIMIT = (1 << 14) - 64, (1 << 16) - 64, (1 << 17) - 64  # then all is forgotten
+STATE_HASH = STATES + (STATE_STRIDE << STATE_BITS)
+START_STATE = STATES + STATE_STRIDE  # an empty pipeline; always interned first
+
+# -- a class: what its successor needs to know of an instruction, the rules worked in
+C_LATE, C_STORE, C_BASE, C_FP, C_LOADED, C_NARROW, C_MEMORY = range(7)
+CLASS_STRIDE = 8
+CLASS_CAPACITY = 1 << 12
+CLASSES = STATE_HASH + (2 << STATE_BITS)
+NO_CLASS, FAILED_NARROW, FAILED_WIDE = (CLASSES + CLASS_STRIDE * n for n in (1, 2, 3))
+
+# -- a node
+N_START, N_END, N_STATE, N_INSTRUCTIONS, N_STEALS, N_EXIT = range(6)  # N_EXIT: last used if not taken, if taken
+N_LEAVES = 7  # F_CALLS or F_RETURNS of its last instruction
+NODE_BITS = 16
+NODE_STRIDE = 8
+NODES = CLASSES + CLASS_STRIDE * CLASS_CAPACITY
+NODE_HASH = NODES + (NODE_STRIDE << NODE_BITS)
+
+# -- an exit
+X_SIGNATURE, X_CYCLES, X_STATE, X_PEEKED, X_NODE, X_TAKEN, X_TARGET, X_NEXT = range(8)
+EXIT_BITS = 17
+EXIT_STRIDE = 8
+EXITS = NODE_HASH + (2 << NODE_BITS)
+EXIT_HASH = EXITS + (EXIT_STRIDE << EXIT_BITS)
+
+# -- a row; the first eight words, a line of this computer's cache, are what hooks.look goes by each time
+R_NEEDS, R_STAMP, R_DYNAMIC, R_BASE, R_INDEX, R_SHIFT, R_OFFSET, R_UNIT = range(8)
+R_SIZE, R_COST, R_CLASS, R_ADDRESS, R_FLAGS, R_BASE_BACK, R_FP, R_DELAY = range(8, 16)
+R_FIXED, R_BYTES = 16, 17
+R_FUNCTION, R_DATA, R_OWN_ADDRESS = 18, 19, 20  # what NEED_CALL calls
+R_HALFWORDS = 21  # that an access moves, where the board has SDRAM; else 0
+ROW_STRIDE = 24
+ROW_BITS = 16
+ROWS = EXIT_HASH + (2 << EXIT_BITS)
+NO_ROW = ROWS  # a NOP, for code where none can be
+F_SINGLE, F_LOADS, F_OVERLAPS, F_FOLDS, F_STEALS, F_CONDITIONAL, F_DELAY_AFTER = (1 << n for n in range(7))
+F_CALLS, F_RETURNS = 1 << 7, 1 << 8
+
+# -- what a run knows of an instruction (R_DYNAMIC): slave | extra cycles << EXTRA_SHIFT | missing data lines <<
+# MISS_SHIFT
+SLAVE_MASK, ANY_SLAVE = 7, 7
+EXTERNAL_SLAVE = 5
+EXTRA_SHIFT, EXTRA_MASK = 3, (1 << 14) - 1  # 32 words from SDRAM at figures.py's greatest are 6,600
+MISS_SHIFT = 17
+# -- what the code hook must find out (R_NEEDS)
+NEED_PASSED, NEED_ADDRESS, NEED_DIVIDE, NEED_SIGNED_DIVIDE, NEED_CALL = 1, 2, 4, 8, 16
+
+# -- behind the rows: last use of each flash line (0: not in the cache), row of each halfword of flash, then of RAM
+FLASH_ORIGIN, FLASH_HALFWORDS = 0x0800_0000, 1 << 20
+RAM_ORIGIN, RAM_HALFWORDS = 0x2000_0000, 1 << 17
+FIRST_FLASH_LINE, FLASH_LINE_COUNT = FLASH_ORIGIN >> 4, FLASH_HALFWORDS >> 3
+LINE_STAMPS = ROWS + (ROW_STRIDE << ROW_BITS)
+ROW_TABLE = LINE_STAMPS + FLASH_LINE_COUNT + 8
+LOOKED_AT = 1  # bit of a table entry: the row has needs; rows have even offsets
+ARENA_WORDS = ROW_TABLE + FLASH_HALFWORDS + RAM_HALFWORDS

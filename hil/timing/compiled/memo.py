@@ -1,0 +1,208 @@
+"""Basic blocks worked out once: what running a block in a given pipeline state costs and leads to is kept.
+
+A block's cost depends on the block, on the state of the pipeline at its entry (fetch queue, previous instruction, a
+load that may overlap), on whether its last branch is taken, and on what its run says: bus slaves, missed data lines,
+divide operands, failed conditions, and what the instruction cache answers for each flash line. The last two are summed
+up in a signature. All of it is the key, so a kept cost is the exact one. That works because the caches' answers depend
+on the order of accesses, never on their times.
+"""
+
+# ruff: noqa: F403, F405  every capital name is an offset from layout
+# mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from hil.timing.compiled.layout import *
+from hil.timing.compiled.native import INTERNAL, call_block, call_look
+from hil.timing.compiled.pipeline import mix, row_at, table_entry
+
+# -- the instruction cache
+
+
+@njit(**INTERNAL)
+def _oldest_slot(m):
+    """The slot that the next line to come in will take."""
+    if m[LINE_COUNT] < LINE_CAPACITY:
+        return m[LINE_COUNT]
+    oldest = m[LINE_CLOCK] + 1
+    slot = 0
+    for k in range(LINE_CAPACITY):
+        used = m[LINE_STAMPS + m[LINES + k] - FIRST_FLASH_LINE]
+        if used < oldest:
+            oldest = used
+            slot = k
+    return slot
+
+
+@njit(**INTERNAL)
+def _line_code(m, line):
+    """What the instruction cache says of the first fetch from a line; the slot it would take is left in SLOT."""
+    if line == m[CURRENT_LINE]:
+        return LINE_SAME
+    stamp = LINE_STAMPS + line - FIRST_FLASH_LINE
+    follows = m[stamp + 1] != 0
+    code = LINE_HIT
+    if m[stamp] == 0:
+        code = LINE_MISSED
+        slot = _oldest_slot(m)
+        m[SLOT] = slot
+        if m[LINE_COUNT] == LINE_CAPACITY and m[LINES + slot] == line + 1:
+            follows = False  # it goes to make room
+    if line == m[PREFETCHED_LINE]:
+        code = LINE_PREFETCHED
+    if m[HAS_PREFETCH] and not follows and m[PREFETCHED_LINE] != line + 1:
+        code |= STARTS_PREFETCH
+    return code
+
+
+@njit(**INTERNAL)
+def _use_line(m, line, code):
+    """After _line_code: fetching from a line makes it the most recently used; the least recently used goes."""
+    if code == LINE_SAME:
+        return
+    m[CURRENT_LINE] = line
+    if code & STARTS_PREFETCH:
+        m[PREFETCHED_LINE] = line + 1
+    if not m[HAS_INSTRUCTION_CACHE]:
+        return
+    stamp = LINE_STAMPS + line - FIRST_FLASH_LINE
+    if m[stamp] == 0:
+        if m[LINE_COUNT] < LINE_CAPACITY:
+            m[LINE_COUNT] += 1
+        else:
+            m[LINE_STAMPS + m[LINES + m[SLOT]] - FIRST_FLASH_LINE] = 0
+        m[LINES + m[SLOT]] = line
+    m[LINE_CLOCK] += 1
+    m[stamp] = m[LINE_CLOCK]
+
+
+@njit(**INTERNAL)
+def _enter_lines(m, node, taken):
+    """Go through the flash lines that a block's fetches enter; leaves their codes in CODES and returns a hash of them.
+
+    A conditional branch not taken may or may not fetch into one line more: its code is there, but it is not used yet.
+    """
+    ahead = m[m[node + N_STATE] + S_AHEAD]
+    next_word = (m[node + N_START] & ~3) + ahead
+    last = ((m[node + N_END] - 2) & ~3) >> 4
+    line = next_word >> 4
+    if ahead > 0:
+        line = ((next_word - 4) >> 4) + 1
+        last = max(last, line - 1)
+    if line < FIRST_FLASH_LINE or last >= FIRST_FLASH_LINE + FLASH_LINE_COUNT - 1:
+        return 0
+    total = 0
+    count = 0
+    for k in range(line, last + 1):
+        code = _line_code(m, k)
+        _use_line(m, k, code)
+        m[CODES + count] = code
+        count += 1
+        total = total * 11 + code + 1
+    m[LINES_ENTERED] = count
+    if m[node + N_STEALS] and not taken:
+        m[CODES + count] = _line_code(m, last + 1)
+        total = total * 11 + m[CODES + count] + 1
+        m[PEEKED_LINE] = last + 1
+    return total
+
+
+# -- nodes
+
+
+@njit(**INTERNAL)
+def _find_node(m, address, size, state):
+    slot = mix(mix(address, size), state) & ((2 << NODE_BITS) - 1)
+    while m[NODE_HASH + slot] != 0:
+        node = m[NODE_HASH + slot]
+        if m[node + N_START] == address and m[node + N_END] == address + size and m[node + N_STATE] == state:
+            return node
+        slot = (slot + 1) & ((2 << NODE_BITS) - 1)
+    node = NODES + NODE_STRIDE * m[NODE_COUNT]
+    m[NODE_COUNT] += 1
+    m[NODE_HASH + slot] = node
+    m[node + N_START] = address
+    m[node + N_END] = address + size
+    m[node + N_STATE] = state
+    m[node + N_EXIT] = m[node + N_EXIT + 1] = 0
+    m[node + N_INSTRUCTIONS] = m[node + N_STEALS] = m[node + N_LEAVES] = 0
+    end = address + size
+    while address < end:
+        if table_entry(m, address) == 0:
+            call_block(m[FN_DECODE], address, end - address)
+        row = row_at(m, address)
+        address += m[row + R_SIZE]
+        m[node + N_INSTRUCTIONS] += 1
+        m[node + N_STEALS] = m[row + R_FLAGS] & F_STEALS
+        m[node + N_LEAVES] = m[row + R_FLAGS] & (F_CALLS | F_RETURNS)
+    return node
+
+
+@njit(**INTERNAL)
+def begin(m, address, size, link):
+    """The block at an address begins to run, in the current state; link: the exit that led here, 0 where not known."""
+    target = address | size << 40
+    if link != 0 and m[link + X_TARGET] == target:
+        node = m[link + X_NEXT]
+    else:
+        if m[STATE_COUNT] > STATE_LIMIT or m[NODE_COUNT] > NODE_LIMIT or m[EXIT_COUNT] > EXIT_LIMIT:
+            call_block(m[FN_FORGET], 0, 0)
+            link = 0
+        node = _find_node(m, address, size, m[STATE])
+        if link != 0:
+            m[link + X_TARGET] = target
+            m[link + X_NEXT] = node
+    m[NODE] = node
+    m[SIGNATURE] = 0
+    m[SERIAL] += 1
+    m[INSTRUCTIONS] += m[node + N_INSTRUCTIONS]
+
+
+# -- exits
+
+
+@njit(**INTERNAL)
+def _find_exit(m, node, taken, signature, next_address):
+    slot = mix(mix(node, taken), signature) & ((2 << EXIT_BITS) - 1)
+    while m[EXIT_HASH + slot] != 0:
+        known = m[EXIT_HASH + slot]
+        if m[known + X_NODE] == node and m[known + X_TAKEN] == taken and m[known + X_SIGNATURE] == signature:
+            return known
+        slot = (slot + 1) & ((2 << EXIT_BITS) - 1)
+    known = EXITS + EXIT_STRIDE * m[EXIT_COUNT]
+    m[EXIT_COUNT] += 1
+    m[EXIT_HASH + slot] = known
+    m[known + X_NODE] = node
+    m[known + X_TAKEN] = taken
+    m[known + X_SIGNATURE] = signature
+    m[known + X_TARGET] = 0
+    m[ARGUMENT] = known
+    call_block(m[FN_WORK_OUT], next_address, m[ARENA])
+    return known
+
+
+@njit(**INTERNAL)
+def settle(m, next_address):
+    """The running block has ended and the flow goes to next_address: charge it. Returns its exit, 0 if none ran."""
+    node = m[NODE]
+    if node == 0:
+        return 0
+    m[NODE] = 0
+    taken = np.int64(next_address != m[node + N_END])
+    signature = m[SIGNATURE]
+    if m[TRACKS_LINES]:
+        m[PEEKED_LINE] = 0
+        signature = mix(signature, _enter_lines(m, node, taken))
+    known = m[node + N_EXIT + taken]
+    if known == 0 or m[known + X_SIGNATURE] != signature:
+        known = _find_exit(m, node, taken, signature, next_address)
+        m[node + N_EXIT + taken] = known
+    if m[TRACKS_LINES] and m[PEEKED_LINE] and m[known + X_PEEKED] > m[LINES_ENTERED]:
+        _use_line(m, m[PEEKED_LINE], m[CODES + m[LINES_ENTERED]])
+    m[STATE] = m[known + X_STATE]
+    m[CYCLES] += m[known + X_CYCLES]
+    if m[FN_COUNT] != 0:
+        call_look(m[FN_COUNT], known, next_address, m[ARENA])
+    return known

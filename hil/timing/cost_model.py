@@ -1,0 +1,63 @@
+"""What a clock of the simulated board must answer: the cycles of basic blocks and exceptions."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Literal, Protocol
+
+from hil.errors import HilError
+from hil.timing.machine import Machine
+
+ExceptionStep = Literal["entry", "return", "tail-chain"]
+
+
+class CostModel(Protocol):
+    """How many cycles a block costs. One instance serves one board."""
+
+    name: str
+
+    @property
+    def hook_address(self) -> int:
+        """Of a native block hook that begins with blockhook.enter()."""
+        ...
+
+    @property
+    def problem(self) -> HilError | None:
+        """Why cycles are no longer counted, which a native hook could not raise."""
+        ...
+
+    def attach(self, machine: Machine) -> None:
+        """Called once: memory is mapped, nothing has run. Memory hooks are added here."""
+        ...
+
+    def reset(self) -> None:
+        """The core was reset: queues and caches are empty."""
+        ...
+
+    def cycles_before(self, address: int, pc: int) -> int:
+        """Cycles from the entry of the block now running, which begins at `address`, to its instruction at `pc`."""
+        ...
+
+    def break_off(self, pc: int) -> None:
+        """The running block has stopped before pc, or has left for it: charge what has run of it."""
+        ...
+
+    def watch(self, pc: int, function: int, data: int) -> bool:
+        """Have a native hook called before the instruction at pc. Returns False where the caller must hook it."""
+        ...
+
+    def context(self) -> Hashable:
+        """What the running block's cost depends on: equal in two rounds of a loop, every further one costs the same."""
+        ...
+
+    def start(self) -> None:
+        """What runs next does so as if branched to, with an empty pipeline."""
+        ...
+
+    def arrival_cycles(self) -> int:
+        """Between two blocks: until the next instruction executes, if its fetch does not wait."""
+        ...
+
+    def exception_cycles(self, step: ExceptionStep) -> int:
+        """Cycles that exception entry, return or tail-chaining take."""
+        ...

@@ -1,0 +1,207 @@
+"""A bare Cortex-M4 with its memory: runs one function of a program on the timing model, no firmware around it.
+
+DWT->CYCCNT and SysTick count the model's cycles; nothing interrupts. Peripherals read as 0 and take writes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import unicorn
+from unicorn import arm_const
+from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2.1.4
+
+from hil.board import Board
+from hil.errors import HilError
+from hil.timing.compiled.engine import Engine, Mode
+from hil.timing.compiled.hooks import on_block, on_instruction
+from hil.timing.compiled.native import compile_meanwhile
+from hil.timing.compiled.pipeline import work_out
+from hil.timing.cycles.program import Program
+from hil.timing.cycles.systick import SystemCounters
+from hil.timing.statement import rules as catalogue
+from hil.timing.statement.figures import Figures
+from hil.timing.statement.flash import FlashSettings
+
+_PERIPHERALS = (0x4000_0000, 0x2000_0000)
+_SYSTEM = (0xE000_0000, 0x10_0000)
+_PAGE_BYTES = 4096
+_TRANSLATION_BYTES = 32 << 20  # or Unicorn reserves 1 GB of addresses
+_ARGUMENT_REGISTERS = 4
+_FPEXC_ENABLED = 1 << 30
+_FP_REGISTERS = 32
+_FP_VALUE = 0x8000  # from the start of SRAM: what code finds that takes pointers out of FP registers nobody has set
+
+
+@dataclass(frozen=True)
+class Call:
+    """What one call of a function took."""
+
+    cycles: int
+    instructions: int
+    r0: int
+
+
+class Core:
+    """A Cortex-M4 with a program in its memory."""
+
+    def __init__(
+        self,
+        program: Program,
+        board: Board,
+        mode: Mode = "full",
+        rules: frozenset[str] = catalogue.ALL,
+        wait_states: int = 0,
+    ) -> None:
+        compile_meanwhile(work_out)
+        self._program, self._board = program, board
+        self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
+        self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
+        self.uc.ctl_set_page_size(_PAGE_BYTES)  # blocks as the simulated board forms them
+        self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)  # type: ignore[attr-defined]
+        figures = Figures.of(board.timing, f"platforms/{board.name}/board.toml, [timing]")
+        self.engine = Engine(
+            mode, self.read, lambda register: int(self.uc.reg_read(register)), rules, figures, board.sdram is not None
+        )
+        self.engine.set_flash(FlashSettings(wait_states))
+        self._map()
+        self.stop = self._free_flash()
+        self._fault: tuple[int, int] | None = None
+        self._hook()
+
+    def call(self, address: int, arguments: Sequence[int], stack: int, timeout_cycles: int) -> Call:
+        """Call a function as C does (AAPCS). Raises HilError if it faults or does not return in time.
+
+        Cycles run from the function's first instruction to the arrival at its return address.
+        """
+        uc, engine = self.uc, self.engine
+        self._pass(arguments, stack)
+        uc.reg_write(arm_const.UC_ARM_REG_LR, self.stop | 1)
+        cycles, instructions = engine.cycles, engine.instructions
+        engine.start()
+        engine.set_deadline(cycles + timeout_cycles)
+        try:
+            uc.emu_start(address | 1, self.stop)
+        except unicorn.UcError as error:
+            raise self._died(error) from None
+        if engine.problem:
+            raise engine.problem
+        pc = uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1
+        if pc != self.stop and engine.cycles < cycles + timeout_cycles:
+            raise HilError(
+                f"{self._program.path}: the core went to sleep before {self._program.describe(pc)} (WFI or WFE): "
+                "nothing interrupts it here; time the function without it"
+            )
+        if pc != self.stop:
+            raise HilError(
+                f"{self._program.path}: the function at {self._program.describe(address)} did not return within "
+                f"{timeout_cycles} cycles; it was at {self._program.describe(pc)}: raise --timeout-cycles, "
+                "or is it a main loop?"
+            )
+        engine.finish(self.stop)
+        r0 = uc.reg_read(arm_const.UC_ARM_REG_R0)
+        return Call(engine.cycles - cycles, engine.instructions - instructions, r0)
+
+    # -- set-up
+
+    def _map(self) -> None:
+        uc, board = self.uc, self._board
+        all_rights, no_code = unicorn.UC_PROT_ALL, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
+        uc.mem_map(board.flash.origin, board.flash.bytes, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
+        uc.mem_map(board.sram.origin, board.sram.bytes, all_rights)
+        uc.mem_map(board.ccm.origin, board.ccm.bytes, no_code)
+        if board.sdram:  # as if brought up already
+            uc.mem_map(board.sdram.origin, board.sdram.bytes, no_code)
+        uc.mmio_map(*_PERIPHERALS, lambda *_: 0, None, lambda *_: None, None)
+        counters = SystemCounters(self._now)
+        uc.mmio_map(*_SYSTEM, lambda uc, offset, size, data: counters.read(offset), None,
+                    lambda uc, offset, size, value, data: counters.write(offset, value), None)  # fmt: skip
+        for segment in self._program.segments:
+            uc.mem_write(segment.address, segment.data)
+        uc.reg_write(arm_const.UC_ARM_REG_FPEXC, _FPEXC_ENABLED)
+
+    def _free_flash(self) -> int:
+        """An address in flash that the program does not use, to return to."""
+        stop = self._board.flash.end - 16
+        while any(segment.address < stop + 16 and stop < segment.end for segment in self._program.segments):
+            stop -= 16
+            if stop < self._board.flash.origin:
+                raise HilError(f"{self._program.path} fills the flash: no address is left to return to")
+        return stop
+
+    def _hook(self) -> None:
+        kinds = [(unicorn.UC_HOOK_BLOCK, on_block.address)]
+        if self.engine.mode == "full":
+            kinds.append((unicorn.UC_HOOK_CODE, on_instruction.address))
+        for kind, function in kinds:
+            handle = ctypes.c_size_t()
+            status = uclib.uc_hook_add(
+                self.uc._uch, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(function),
+                ctypes.c_void_p(self.engine.arena.ctypes.data), ctypes.c_uint64(1), ctypes.c_uint64(0),
+            )  # fmt: skip
+            if status != unicorn.UC_ERR_OK:
+                raise HilError(f"Unicorn refused a hook (status {status}): is unicorn 2.1.4 installed?")
+        invalid = unicorn.UC_HOOK_MEM_INVALID
+        self.uc.hook_add(invalid, self._on_fault)
+
+    def _on_fault(self, uc: unicorn.Uc, access: int, address: int, size: int, value: int, data: object) -> bool:
+        self._fault = access, address
+        return False
+
+    def _pass(self, arguments: Sequence[int], stack: int) -> None:
+        """r0 to r3, the rest on the stack, 8-byte aligned. The FP registers hold an address in SRAM."""
+        uc, rest = self.uc, arguments[_ARGUMENT_REGISTERS:]
+        if not self._board.sram.origin < stack <= self._board.sram.end:
+            ccm = self._board.ccm
+            if not ccm.origin < stack <= ccm.end:
+                raise HilError(
+                    f"--sp {stack:#010x} is in no RAM of the {self._board.chip}: "
+                    f"the top of SRAM is {self._board.sram.end:#010x}"
+                )
+        stack = (stack & ~7) - (len(rest) * 4 + 7 & ~7)
+        uc.mem_write(stack, struct.pack(f"<{len(rest)}I", *(word & 0xFFFF_FFFF for word in rest)))
+        uc.reg_write(arm_const.UC_ARM_REG_SP, stack)
+        for number in range(_FP_REGISTERS):
+            uc.reg_write(arm_const.UC_ARM_REG_S0 + number, self._board.sram.origin + _FP_VALUE)
+        for number in range(_ARGUMENT_REGISTERS):
+            word = arguments[number] if number < len(arguments) else 0
+            uc.reg_write(arm_const.UC_ARM_REG_R0 + number, word & 0xFFFF_FFFF)
+
+    # -- while it runs
+
+    def read(self, address: int, size: int) -> bytes:
+        """Code bytes; fewer at the end of memory."""
+        for memory in (self._board.flash, self._board.sram):
+            if memory.origin <= address < memory.end:
+                return bytes(self.uc.mem_read(address, min(size, memory.end - address)))
+        return b""
+
+    def _now(self, address: int) -> int:
+        """The cycle of the access to a counter at an address that is being made."""
+        return self.engine.access_cycle(address)
+
+    def _died(self, error: unicorn.UcError) -> HilError:
+        pc = self.uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1
+        place = f"{self._program.path}: at {self._program.describe(pc)}"
+        if error.errno == unicorn.UC_ERR_INSN_INVALID:
+            code = self.read(pc, 4).hex(" ")
+            return HilError(f"{place} the bytes {code} are no instruction of a Cortex-M4: did the code run into data?")
+        if self._fault:
+            access, target = self._fault
+            kinds = {
+                unicorn.UC_MEM_READ_UNMAPPED: "read", unicorn.UC_MEM_WRITE_UNMAPPED: "written",
+                unicorn.UC_MEM_WRITE_PROT: "written", unicorn.UC_MEM_READ_PROT: "read",
+            }  # fmt: skip
+            verb = kinds.get(access, "used")
+            if access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT):
+                return HilError(
+                    f"{self._program.path}: code would have to run from {target:#010x}: the {self._board.chip} runs it "
+                    "from flash and SRAM only (CCM has no instruction bus): link it there, or is a return address lost?"
+                )
+            return HilError(
+                f"{place} {target:#010x} is {verb}, which the {self._board.chip} cannot do there: are the --arg right?"
+            )
+        return HilError(f"{place} the core raised an exception ({error}): SVC, BKPT and faults have no handler here")
