@@ -18,9 +18,9 @@ demo: install
 	$(BIN)/hil demo
 
 test: lint
-	COLUMNS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests hil --target sim --target native
-	$(BIN)/python -m pytest robot_tests --target native
-	$(BIN)/python -m pytest robot_tests/cycles.robot robot_tests/watermarks.robot --target sim
+	COLUMNS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests hil --hil-target sim --hil-target native
+	$(BIN)/python -m pytest robot_tests --hil-target native
+	$(BIN)/python -m pytest robot_tests/cycles.robot robot_tests/watermarks.robot --hil-target sim
 
 bench: install
 	$(BIN)/hil bench

@@ -1,29 +1,34 @@
 """pytest on a target: options that say where, fixtures that boot it there.
 
-    def test_sees_the_face(bench, photo):
-        assert bench.run(photo).passed
+    def test_sees_the_face(hil_bench, photo):
+        assert hil_bench.run(photo).passed
 
-Options: --target and --board (each can be given several times: every test runs on every pair), --model. Fixtures:
-`firmware` (built once a session), `target` (a fresh one a test, not booted), `bench` (a fresh target that runs the
-firmware). A target that does not work on this machine skips its tests and says how to get it.
+Options: --hil-target and --hil-board (each can be given several times: every test runs on every pair), --hil-model,
+--hil-timing, --hil-at, --hil-limits; each is also a setting of pytest's configuration file (hil_target = native).
+Fixtures: `hil_place` (target and board), `hil_firmware` (built once a session), `hil_target` (a fresh one a test, not
+booted), `hil_bench` (a fresh target that runs the firmware). A target that does not work on this machine skips its
+tests and says how to get it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hil.errors import HilError
 
 if TYPE_CHECKING:
+    from hil.bench.limits import Limits
     from hil.bench.session import Bench
     from hil.firmware.build import Firmware
     from hil.targets.base import Target
 
 DEFAULT_TARGET, DEFAULT_BOARD, DEFAULT_MODEL = "sim", "stm32f407_disco", "rnnpool_face_m4"
+TIMINGS = ("fast", "full")
 
 
 @dataclass(frozen=True)
@@ -39,26 +44,37 @@ class Place:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hil", "hardware in the loop")
-    group.addoption(
-        "--target", action="append", help=f"sim, native, renode, serial; repeatable (default {DEFAULT_TARGET})"
-    )
-    group.addoption("--board", action="append", help=f"a folder of platforms/; repeatable (default {DEFAULT_BOARD})")
-    group.addoption("--model", default=DEFAULT_MODEL, help=f"a model's name or checkpoint (default {DEFAULT_MODEL})")
-    group.addoption("--timing", choices=("fast", "full"), help="of the simulated board's timing model (default fast)")
-    group.addoption("--at", help="for --target serial: PORT[,KEY=VALUE...], as for hil run")
+
+    def add(name: str, what: str, **kind: Any) -> None:
+        group.addoption(f"--hil-{name}", help=f"{what} (ini: hil_{name})", **kind)
+        parser.addini(f"hil_{name}", what, type="args" if kind.get("action") == "append" else "string")
+
+    add("target", f"sim, native, renode, serial; repeatable; default {DEFAULT_TARGET}", action="append", metavar="NAME")
+    add("board", f"as hil build --board; repeatable; default {DEFAULT_BOARD}", action="append", metavar="NAME")
+    add("model", f"a model's name or checkpoint; default {DEFAULT_MODEL}", metavar="MODEL")
+    add("timing", "of the simulated board's timing model: fast or full; default fast", metavar="MODE")
+    add("at", "for the target serial: PORT[,KEY=VALUE...], as for hil run", metavar="PORT")
+    add("limits", "a TOML file laid over the board's limits", metavar="FILE")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if config.getoption("--target") or config.getoption("--board"):
-        places(config)  # complains about unknown names once, before anything is collected
+    names = ("target", "board", "timing")
+    if any(setting(config, name) for name in names):  # complains about unknown names once, before collection
+        places(config)
+        _timing(config)
+
+
+def setting(config: pytest.Config, name: str) -> Any:
+    """The option --hil-NAME, else the configuration file's hil_NAME; None or [] where neither is given."""
+    return config.getoption(f"--hil-{name}") or config.getini(f"hil_{name}") or None
 
 
 def places(config: pytest.Config) -> list[Place]:
     """Every pair of the targets and boards asked for. Raises pytest.UsageError for an unknown name."""
     from hil import board, targets
 
-    chosen_targets = config.getoption("--target") or [DEFAULT_TARGET]
-    chosen_boards = config.getoption("--board") or [DEFAULT_BOARD]
+    chosen_targets = setting(config, "target") or [DEFAULT_TARGET]
+    chosen_boards = setting(config, "board") or [DEFAULT_BOARD]
     for kind, chosen, known in (("target", chosen_targets, targets.NAMES), ("board", chosen_boards, board.names())):
         for name in chosen:
             if name not in known:
@@ -66,42 +82,67 @@ def places(config: pytest.Config) -> list[Place]:
     return [Place(target, name) for target in dict.fromkeys(chosen_targets) for name in dict.fromkeys(chosen_boards)]
 
 
+def model(config: pytest.Config) -> str:
+    """The model's name or checkpoint. A checkpoint that the configuration file names lies beside that file."""
+    name: str = setting(config, "model") or DEFAULT_MODEL
+    return name if config.getoption("--hil-model") else str(_beside_the_file(config, name) or name)
+
+
+def limits(config: pytest.Config, firmware: Firmware) -> Limits:
+    """What measurements may be: the board's limits, with those of --hil-limits laid over them."""
+    from hil.bench.limits import load_limits
+
+    name = setting(config, "limits")
+    path = None if name is None else Path(name)
+    if path is not None and not config.getoption("--hil-limits"):
+        path = _beside_the_file(config, str(path)) or path
+    return load_limits(firmware.board, firmware.network_name, path)
+
+
+def _beside_the_file(config: pytest.Config, name: str) -> Path | None:
+    """A file that the configuration file names, wherever pytest was started; None where there is none."""
+    path = config.rootpath / name
+    return path if path.is_file() else None
+
+
+def _timing(config: pytest.Config) -> str | None:
+    mode: str | None = setting(config, "timing")
+    if mode is not None and mode not in TIMINGS:
+        raise pytest.UsageError(f"--hil-timing {mode}: choose one of {', '.join(TIMINGS)}")
+    return mode
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "place" in metafunc.fixturenames:
-        metafunc.parametrize("place", places(metafunc.config), indirect=True, ids=str, scope="session")
+    if "hil_place" in metafunc.fixturenames:
+        metafunc.parametrize("hil_place", places(metafunc.config), indirect=True, ids=str, scope="session")
 
 
 @pytest.fixture(scope="session")
-def place(request: pytest.FixtureRequest) -> Place:
+def hil_place(request: pytest.FixtureRequest) -> Place:
     """The target and the board that this test runs on."""
     chosen: Place = request.param
     return chosen
 
 
 @pytest.fixture(scope="session")
-def firmware(place: Place, pytestconfig: pytest.Config) -> Firmware:
-    """The firmware of --model for this place, built once."""
+def hil_firmware(hil_place: Place, pytestconfig: pytest.Config) -> Firmware:
+    """The firmware of --hil-model for this place, built once."""
     from hil.firmware.build import NATIVE, build
     from hil.firmware.cmake import MissingToolError
 
     try:
-        preset = NATIVE if place.target == NATIVE else None
-        return build(pytestconfig.getoption("--model"), place.board, preset=preset)
+        return build(model(pytestconfig), hil_place.board, preset=NATIVE if hil_place.target == NATIVE else None)
     except MissingToolError as error:
         pytest.skip(str(error))
 
 
-def create_target(place: Place, at: str | None = None, timing: str | None = None) -> Target:
-    """A target for a place; skips the test where this machine cannot have it.
-
-    at: how a real board is reached; timing: the mode of the simulated board's timing model.
-    """
+def create_target(place: Place, config: pytest.Config) -> Target:
+    """A target for a place, as the options say; skips the test where this machine cannot have it."""
     from hil import board, targets
     from hil.targets.connection import options
 
-    connection = options(
-        place.target, at if place.target == "serial" else None, timing if place.target == "sim" else None
-    )
+    at = setting(config, "at") if place.target == "serial" else None
+    connection = options(place.target, at, _timing(config) if place.target == "sim" else None)
     try:
         return targets.create(place.target, board.load(place.board), **connection)
     except HilError as error:
@@ -109,17 +150,17 @@ def create_target(place: Place, at: str | None = None, timing: str | None = None
 
 
 @pytest.fixture
-def target(place: Place, pytestconfig: pytest.Config) -> Iterator[Target]:
+def hil_target(hil_place: Place, pytestconfig: pytest.Config) -> Iterator[Target]:
     """A fresh target, not booted."""
-    with create_target(place, pytestconfig.getoption("--at"), pytestconfig.getoption("--timing")) as fresh:
+    with create_target(hil_place, pytestconfig) as fresh:
         yield fresh
 
 
 @pytest.fixture
-def bench(firmware: Firmware, target: Target) -> Bench:
+def hil_bench(hil_firmware: Firmware, hil_target: Target, pytestconfig: pytest.Config) -> Bench:
     """The firmware, booted on a fresh target that has said hello."""
     from hil.bench.session import Bench
 
-    booted = Bench(firmware, target)
+    booted = Bench(hil_firmware, hil_target, limits(pytestconfig, hil_firmware))
     booted.boot()
     return booted

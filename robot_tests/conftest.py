@@ -1,4 +1,4 @@
-"""pytest on Robot suites: `pytest robot_tests --target native` is `robot --variable TARGET:native robot_tests`."""
+"""pytest on Robot suites: `pytest robot_tests --hil-target native` is `robot --variable TARGET:native robot_tests`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hil.pytest_plugin import places
+from hil.pytest_plugin import model, places, setting
 
 
 def pytest_robot_modify_options(options: dict[str, Any], session: pytest.Session) -> None:
@@ -14,7 +14,7 @@ def pytest_robot_modify_options(options: dict[str, Any], session: pytest.Session
     config = session.config
     chosen = places(config)
     if len(chosen) > 1:
-        raise pytest.UsageError("Robot suites run in one place at a time: give --target and --board once")
-    at = config.getoption("--at") or ""
-    variables = {"TARGET": chosen[0].target, "BOARD": chosen[0].board, "MODEL": config.getoption("--model"), "AT": at}
+        raise pytest.UsageError("Robot suites run in one place at a time: give --hil-target and --hil-board once")
+    at = setting(config, "at") or ""
+    variables = {"TARGET": chosen[0].target, "BOARD": chosen[0].board, "MODEL": model(config), "AT": at}
     options["variable"] = [*options.get("variable", []), *(f"{name}:{value}" for name, value in variables.items())]

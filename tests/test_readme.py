@@ -130,7 +130,7 @@ def test_ones_own_checkpoint_from_ranges_to_cmake_alone(folder: Path, monkeypatc
 
 def test_the_pytest_example_passes(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(blocks("python", "def test_") + "\n")
-    output = run_shell("python -m pytest -q test_mine.py --target native -p no:cacheprovider", tmp_path)
+    output = run_shell("python -m pytest -q test_mine.py --hil-target native -p no:cacheprovider", tmp_path)
     assert "1 passed" in output
 
 

@@ -9,21 +9,19 @@ import pytest
 from hil.bench.run import Run
 from hil.bench.session import Bench
 from hil.firmware.build import Firmware
-from hil.pytest_plugin import Place, create_target
+from hil.pytest_plugin import Place, create_target, limits
 from hil.reference.photo import Photo
 from hil.suite.photos import photo
 
 
 @pytest.fixture
-def load(firmware: Firmware) -> Callable[[str], Photo]:
+def load(hil_firmware: Firmware) -> Callable[[str], Photo]:
     """A photo of hil.suite.photos by name, as the firmware takes it."""
-    return lambda name: photo(name, firmware.network.spec)
+    return lambda name: photo(name, hil_firmware.network.spec)
 
 
 @pytest.fixture(scope="session")
-def portrait_run(firmware: Firmware, place: Place, pytestconfig: pytest.Config) -> Run:
+def portrait_run(hil_firmware: Firmware, hil_place: Place, pytestconfig: pytest.Config) -> Run:
     """The demo's photo, run once a place."""
-    with Bench(
-        firmware, create_target(place, pytestconfig.getoption("--at"), pytestconfig.getoption("--timing"))
-    ) as bench:
-        return bench.run(photo("astronaut", firmware.network.spec))
+    with Bench(hil_firmware, create_target(hil_place, pytestconfig), limits(pytestconfig, hil_firmware)) as bench:
+        return bench.run(photo("astronaut", hil_firmware.network.spec))

@@ -18,23 +18,23 @@ Load = Callable[[str], Photo]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_layer_and_box_is_the_references(bench: Bench, load: Load, name: str) -> None:
-    run = bench.run(load(name))
+def test_every_layer_and_box_is_the_references(hil_bench: Bench, load: Load, name: str) -> None:
+    run = hil_bench.run(load(name))
     assert run.bit_exact, run.divergence
     assert run.detections.tobytes() == run.reference_detections.tobytes()
 
 
-def test_taps_return_every_layer_of_the_reference(bench: Bench, load: Load, firmware: Firmware) -> None:
+def test_taps_return_every_layer_of_the_reference(hil_bench: Bench, load: Load, hil_firmware: Firmware) -> None:
     pixels = load("coffee").pixels
-    trace = integer.run(firmware.graph, pixels)
-    different = [n for n in firmware.layer_names if not np.array_equal(bench.tap(pixels, n), trace[n])]
+    trace = integer.run(hil_firmware.graph, pixels)
+    different = [n for n in hil_firmware.layer_names if not np.array_equal(hil_bench.tap(pixels, n), trace[n])]
     assert different == []
 
 
-def test_an_image_leaves_nothing_behind_for_the_next(bench: Bench, load: Load) -> None:
-    first = bench.run(load("astronaut"))
-    bench.run(load("noise"))
-    again = bench.run(load("astronaut"))
+def test_an_image_leaves_nothing_behind_for_the_next(hil_bench: Bench, load: Load) -> None:
+    first = hil_bench.run(load("astronaut"))
+    hil_bench.run(load("noise"))
+    again = hil_bench.run(load("astronaut"))
     assert again.detections.tobytes() == first.detections.tobytes()
     assert again.bit_exact
 

@@ -15,13 +15,13 @@ from hil.reference.photo import Photo
 @pytest.fixture
 def cycles(portrait_run: Run) -> Cycles:
     if portrait_run.cycles.source is None:
-        pytest.skip(f"target {portrait_run.target} counts no cycles: use --target sim")
+        pytest.skip(f"target {portrait_run.target} counts no cycles: use --hil-target sim")
     return portrait_run.cycles
 
 
-def test_every_layer_has_cycles(cycles: Cycles, firmware: Firmware) -> None:
+def test_every_layer_has_cycles(cycles: Cycles, hil_firmware: Firmware) -> None:
     assert cycles.layers is not None
-    assert list(cycles.layers) == firmware.layer_names
+    assert list(cycles.layers) == hil_firmware.layer_names
     assert all(spent > 0 for spent in cycles.layers.values())
 
 
@@ -31,16 +31,16 @@ def test_layers_and_decoding_add_up_to_the_total(cycles: Cycles) -> None:
     assert 0.99 * cycles.total <= parts <= cycles.total
 
 
-def test_the_same_image_costs_the_same_again(bench: Bench, load: Callable[[str], Photo]) -> None:
-    if bench.target.capabilities.cycles is None or not bench.target.capabilities.virtual_time:
-        pytest.skip(f"target {bench.target.name} is not deterministic in time: use --target sim")
-    first, second = (bench.run(load("camera")).cycles for _ in range(2))
+def test_the_same_image_costs_the_same_again(hil_bench: Bench, load: Callable[[str], Photo]) -> None:
+    if hil_bench.target.capabilities.cycles is None or not hil_bench.target.capabilities.virtual_time:
+        pytest.skip(f"target {hil_bench.target.name} is not deterministic in time: use --hil-target sim")
+    first, second = (hil_bench.run(load("camera")).cycles for _ in range(2))
     assert first == second
 
 
-def test_looking_into_layers_costs_the_network_nothing(bench: Bench, load: Callable[[str], Photo]) -> None:
-    if bench.target.capabilities.cycles is None:
-        pytest.skip(f"target {bench.target.name} counts no cycles: use --target sim")
+def test_looking_into_layers_costs_the_network_nothing(hil_bench: Bench, load: Callable[[str], Photo]) -> None:
+    if hil_bench.target.capabilities.cycles is None:
+        pytest.skip(f"target {hil_bench.target.name} counts no cycles: use --hil-target sim")
     pixels = load("camera").pixels
-    plain, watched = bench.client.infer(pixels).total_cycles, bench.infer(pixels).total_cycles
+    plain, watched = hil_bench.client.infer(pixels).total_cycles, hil_bench.infer(pixels).total_cycles
     assert plain is not None and watched is not None and abs(watched - plain) <= 0.01 * plain

@@ -26,16 +26,16 @@ ONLY_ON_THE_CHIP = ("unaligned_ldrd", "undefined_instruction")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_provoked_crash_names_its_function(bench: Bench, kind: str) -> None:
-    if not bench.target.capabilities.injects_faults:
-        pytest.skip(f"target {bench.target.name} cannot survive a provoked crash: use --target sim")
-    if kind in bench.target.capabilities.unmodelled:
-        pytest.skip(f"target {bench.target.name} does not model {kind}: use --target sim")
+def test_a_provoked_crash_names_its_function(hil_bench: Bench, kind: str) -> None:
+    if not hil_bench.target.capabilities.injects_faults:
+        pytest.skip(f"target {hil_bench.target.name} cannot survive a provoked crash: use --hil-target sim")
+    if kind in hil_bench.target.capabilities.unmodelled:
+        pytest.skip(f"target {hil_bench.target.name} does not model {kind}: use --hil-target sim")
     try:
         with pytest.raises(TargetFault) as caught:
-            bench.provoke(kind)
+            hil_bench.provoke(kind)
     except LinkError as error:
-        if kind in ONLY_ON_THE_CHIP and bench.firmware.is_native:
+        if kind in ONLY_ON_THE_CHIP and hil_bench.firmware.is_native:
             pytest.skip(str(error))
         raise
     assert caught.value.symbol == kind, caught.value
@@ -43,10 +43,10 @@ def test_a_provoked_crash_names_its_function(bench: Bench, kind: str) -> None:
     assert caught.value.line is not None and caught.value.line.startswith("provoke.c:")
 
 
-def test_a_crash_leaves_the_next_run_clean(bench: Bench, load: Callable[[str], Photo]) -> None:
-    if not bench.target.capabilities.injects_faults:
-        pytest.skip(f"target {bench.target.name} cannot survive a provoked crash: use --target sim")
+def test_a_crash_leaves_the_next_run_clean(hil_bench: Bench, load: Callable[[str], Photo]) -> None:
+    if not hil_bench.target.capabilities.injects_faults:
+        pytest.skip(f"target {hil_bench.target.name} cannot survive a provoked crash: use --hil-target sim")
     with pytest.raises(TargetFault):
-        bench.provoke("null_call")
-    bench.boot()
-    assert bench.run(load("coins")).bit_exact
+        hil_bench.provoke("null_call")
+    hil_bench.boot()
+    assert hil_bench.run(load("coins")).bit_exact

@@ -55,10 +55,10 @@ HARM: dict[str, Callable[[bytes], list[bytes]]] = {
 
 @pytest.mark.parametrize("harm", HARM)
 def test_a_frame_mistreated_on_its_way_changes_no_result(
-    firmware: Firmware, target: Target, load: Callable[[str], Photo], harm: str
+    hil_firmware: Firmware, hil_target: Target, load: Callable[[str], Photo], harm: str
 ) -> None:
-    line = UnkindLine(target, harm)
-    bench = Bench(firmware, line)
+    line = UnkindLine(hil_target, harm)
+    bench = Bench(hil_firmware, line)
     bench.boot()
     run = bench.run(load("astronaut"))
     assert line.harmed >= 2
@@ -83,17 +83,17 @@ class DeafLine(UnkindLine):
 
 
 def test_answers_that_arrive_damaged_are_asked_for_again(
-    firmware: Firmware, target: Target, load: Callable[[str], Photo]
+    hil_firmware: Firmware, hil_target: Target, load: Callable[[str], Photo]
 ) -> None:
-    line = DeafLine(target, "damaged", every=12)
-    bench = Bench(firmware, line)
+    line = DeafLine(hil_target, "damaged", every=12)
+    bench = Bench(hil_firmware, line)
     bench.boot()
     run = bench.run(load("astronaut"))
     assert line.harmed >= 2 and run.bit_exact
     assert bench.client.statistics.damaged >= 1
 
 
-def test_an_undisturbed_line_repeats_nothing(bench: Bench, load: Callable[[str], Photo]) -> None:
-    run = bench.run(load("astronaut"))
+def test_an_undisturbed_line_repeats_nothing(hil_bench: Bench, load: Callable[[str], Photo]) -> None:
+    run = hil_bench.run(load("astronaut"))
     assert run.link.retries == 0
     assert run.link.bytes_out > load("astronaut").pixels.size

@@ -11,7 +11,7 @@ from hil.firmware.build import Firmware
 @pytest.fixture
 def ram(portrait_run: Run) -> Ram:
     if portrait_run.ram.static_bytes is None:
-        pytest.skip(f"target {portrait_run.target} has the host's memory, not the board's: use --target sim")
+        pytest.skip(f"target {portrait_run.target} has the host's memory, not the board's: use --hil-target sim")
     return portrait_run.ram
 
 
@@ -25,15 +25,15 @@ def test_the_painted_stack_is_not_above_the_static_bound(ram: Ram) -> None:
     assert 0 < ram.stack_used <= ram.stack_bound
 
 
-def test_the_bound_fits_the_stack_that_is_reserved(ram: Ram, firmware: Firmware) -> None:
+def test_the_bound_fits_the_stack_that_is_reserved(ram: Ram, hil_firmware: Firmware) -> None:
     assert ram.stack_bound is not None
-    assert ram.stack_bound <= firmware.board.stack_bytes
+    assert ram.stack_bound <= hil_firmware.board.stack_bytes
 
 
 def test_the_painted_stack_is_what_was_seen_from_outside(portrait_run: Run) -> None:
     disagreement = next(m for m in portrait_run.measurements if m.name == "watermarks.disagreement")
     if disagreement.value is None:
-        pytest.skip(f"target {portrait_run.target} cannot look from outside: use --target sim")
+        pytest.skip(f"target {portrait_run.target} cannot look from outside: use --hil-target sim")
     assert disagreement.limit is not None and disagreement.ok
 
 
