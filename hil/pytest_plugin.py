@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -47,7 +47,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     def add(name: str, what: str, **kind: Any) -> None:
         group.addoption(f"--hil-{name}", help=f"{what} (ini: hil_{name})", **kind)
-        parser.addini(f"hil_{name}", what, type="args" if kind.get("action") == "append" else "string")
+        kind_of_setting: Literal["args", "string"] = "args" if "action" in kind else "string"
+        parser.addini(f"hil_{name}", what, type=kind_of_setting)
 
     add("target", f"sim, native, renode, serial; repeatable; default {DEFAULT_TARGET}", action="append", metavar="NAME")
     add("board", f"as hil build --board; repeatable; default {DEFAULT_BOARD}", action="append", metavar="NAME")
