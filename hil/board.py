@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import HilError
-from hil.paths import PLATFORMS
+from hil.paths import platforms
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,13 @@ class Board:
 
 def names() -> list[str]:
     """The boards there are, by name."""
-    return sorted(path.parent.name for path in PLATFORMS.glob("*/board.toml"))
+    return sorted(path.parent.name for path in platforms().glob("*/board.toml"))
 
 
 @cache
 def load(name: str) -> Board:
     """Read a board's description. Raises HilError, with the known names, where there is none."""
-    path = PLATFORMS / name / "board.toml"
+    path = platforms() / name / "board.toml"
     if name not in names():
         raise HilError(f"no board is called {name!r}: choose one of {', '.join(names())}")
     table: dict[str, Any] = tomllib.loads(path.read_text())

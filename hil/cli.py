@@ -5,7 +5,9 @@ Exit codes: 0 all is well, 1 a run or a check failed, 2 bad input or a missing t
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import Annotated
 
 import typer
 
@@ -30,8 +32,9 @@ from hil.commands import (
     serve,
     train,
 )
-from hil.commands.console import errors
+from hil.commands.console import console, errors
 from hil.errors import HilError
+from hil.files import reason
 
 app = typer.Typer(
     help="Tests RNNPool networks as firmware on an emulated or a real STM32F4: same numbers, cycles, memory.",
@@ -42,6 +45,15 @@ app = typer.Typer(
 )
 imports = typer.Typer(help="Make a checkpoint that can be built of somebody else's.", no_args_is_help=True)
 
+
+def _say_version(is_wanted: bool) -> None:
+    if is_wanted:
+        from hil.version import described
+
+        console.print(f"hil {described()}", highlight=False)
+        raise typer.Exit
+
+
 for command in (
     demo.demo, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise, train.train,
     evaluate.evaluate, doctor.doctor, serve.serve, boards.boards, flash.flash, cycles.cycles, profile.profile,
@@ -50,6 +62,15 @@ for command in (
     app.command()(command)
 imports.command()(edgeml.edgeml)
 app.add_typer(imports, name="import")
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the version and the commit.", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None:
+    """What `hil` takes before a command."""
 
 
 def main() -> None:
@@ -63,6 +84,15 @@ def main() -> None:
 
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
         sys.exit(1 if isinstance(error, TargetFault) else 2)
+    except BrokenPipeError:  # whoever read the output has left, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except OSError as error:
+        from rich.markup import escape
+
+        named = f"{error.filename}: " if error.filename else ""
+        errors.print(f"[bold red]error:[/] {escape(named + reason(error))}", soft_wrap=True, highlight=False)
+        sys.exit(2)
     except KeyboardInterrupt:
         errors.print("interrupted")
         sys.exit(130)

@@ -1,31 +1,124 @@
-"""Files written as a whole or not at all."""
+"""Files written as a whole or not at all, and what the operating system's errors mean in words."""
 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import secrets
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
 from hil.errors import HilError
 
+_STANDARD = {"-": 1, "/dev/stdout": 1, "/dev/fd/1": 1, "/proc/self/fd/1": 1,
+             "/dev/stderr": 2, "/dev/fd/2": 2, "/proc/self/fd/2": 2}  # fmt: skip
+_SYSTEM = ("/dev/", "/proc/", "/sys/")  # nothing is ever created, replaced or emptied there
+_SHARED_MEMORY = "/dev/shm/"  # but this is a folder like others
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that appears under its name when all of it is written; what was there stays until then.
+
+    A link is followed. "-", /dev/stdout and /dev/stderr are this process's own; into a FIFO or a character device the
+    bytes are written once they are all there. Raises HilError where that cannot be done, and leaves nothing behind.
+    """
+    try:
+        number, is_plain = _STANDARD.get(str(path)), _is_plain(path)
+        if number is None and is_plain:
+            with _replacing(path) as file:
+                yield file
+            return
+        content = BytesIO()
+        yield content
+        _pour(path, number, content.getvalue())
+    except OSError as error:
+        raise HilError(f"cannot write {path}: {reason(error)}") from error
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file as `writing` does."""
+    with writing(path) as file:
+        file.write(data)
+
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file by renaming a finished one over it. Raises HilError where it cannot be written."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    """Write a file as `writing` does, in UTF-8; what is no text (a file name's odd bytes) as an escape."""
+    write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it. Raises HilError where that is not possible."""
+    with writing_below(path, "make the folder"):
+        path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def writing_below(path: Path, what: str = "write") -> Iterator[None]:
+    """Turns whatever the operating system has against writing to a folder into a HilError that names it."""
     try:
-        make_folder(path.parent)
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        yield
     except OSError as error:
-        raise HilError(f"cannot write {path}: {error.strerror}") from error
+        raise HilError(f"cannot {what} {path}: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """What an error of the operating system says, in a line; of shutil's, which are several, the first."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list) and error.args[0]:
+        return str(error.args[0][0][-1])
+    return (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a path is, or can become, a regular file that may be replaced. Raises OSError for folders and disks."""
+    name = os.path.abspath(path)
+    is_system = name.startswith(_SYSTEM) and not name.startswith(_SHARED_MEMORY)
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        if is_system:
+            raise
+        return True
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(21, "it is a folder: name a file in it")
+    if stat.S_ISBLK(mode):
+        raise PermissionError(1, "it is a disk: name a file")
+    return stat.S_ISREG(mode) and not is_system
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A new file beside the one that is meant, renamed over it at the end."""
+    target = Path(os.path.realpath(path))  # a link stays a link
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(13, "Permission denied")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{secrets.token_hex(8)}.partial")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        with suppress(FileNotFoundError):
+            partial.chmod(stat.S_IMODE(target.stat().st_mode))
+        partial.replace(target)
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
 
 
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it. Raises HilError where that is not possible."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HilError(f"cannot make the folder {path}: {error.strerror}") from error
+def _pour(path: Path, number: int | None, data: bytes) -> None:
+    """Write into what is there already: neither created nor emptied."""
+    if number is not None:
+        (sys.stdout if number == 1 else sys.stderr).flush()
+        descriptor = os.dup(number)
+    else:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from cli import hil
+from stub_firmware import REPOSITORY
 from test_compiler_c import needs_gcc
 
 from hil.measure.networks import HEADER
-from hil.paths import REPOSITORY
 from hil.reference.catalogue import SPECS
 from hil.reference.costs import costs
 from hil.reference.paper import entries

@@ -151,7 +151,7 @@ def test_a_second_run_waits_for_the_first(served: Served, caplog: pytest.LogCapt
             target.boot(served.elf)
             order.append("second has the board")
 
-    logger, listener = logging.getLogger("hil.targets.lock"), Listener()
+    logger, listener = logging.getLogger("hil.locks"), Listener()
     logger.addHandler(listener)
     try:
         with connect(served.port) as first:

@@ -153,7 +153,7 @@ def test_a_lock_ends_with_its_process(tmp_path: Path) -> None:
     lock = BoardLock(f"test {tmp_path}")
     code = (
         "import sys, time; from hil.targets.lock import BoardLock\n"
-        "BoardLock(sys.argv[1]).acquire(0); print('held', flush=True); sys.stdin.read()"
+        "lock = BoardLock(sys.argv[1]); lock.acquire(0); print('held', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, lock.identity], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from hil import caches
 from hil.timing.compiled.native import compile_meanwhile
 
 SOURCE = """
@@ -27,14 +29,15 @@ def twice(x):
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     (tmp_path / "a_hook.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # the second process finds it, too
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)  # the second process finds it, too
+    monkeypatch.setenv(caches.VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     monkeypatch.delitem(sys.modules, "a_hook", raising=False)
     return importlib.import_module("a_hook")
 
 
 def cached(folder: Path) -> list[str]:
-    return [path.name for path in folder.glob("__pycache__/a_hook.twice*.nbi")]
+    return [path.name for path in folder.glob("cache/machine-code/**/a_hook.twice*.nbi")]
 
 
 def test_nothing_is_compiled_before_it_is_asked_for(module: ModuleType, tmp_path: Path) -> None:

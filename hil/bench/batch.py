@@ -14,7 +14,7 @@ from hil.bench.replay import header
 from hil.bench.run import Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
-from hil.files import make_folder
+from hil.files import writing
 from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.elf import check_elf
 from hil.firmware.model import model_spec
@@ -118,6 +118,6 @@ def demo_photo(path: Path, model: str) -> Path:
     from skimage import data
 
     pixels = fit_image(Image.fromarray(data.astronaut()), model_spec(model))
-    make_folder(path.parent)
-    to_image(pixels).save(path)
+    with writing(path) as file:
+        to_image(pixels).save(file, "PNG")
     return path

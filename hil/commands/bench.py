@@ -30,7 +30,7 @@ def bench(
 ) -> None:
     """Count cycles, instructions, RAM and flash a layer, beside a plain C build; exit code 1 where a goal is missed."""
     from hil.bench.batch import demo_photo
-    from hil.files import make_folder, write_text
+    from hil.files import write_text
     from hil.firmware.build import KERNELS, build
     from hil.firmware.model import model_spec
     from hil.measure.benchmark import benchmark
@@ -41,7 +41,6 @@ def bench(
     errors.print(f"building {model} for {board} twice, running it three times ...", highlight=False)
     firmwares = [build(model, board, kernels=kernels, ram_budget=ram_budget) for kernels in KERNELS]
     found = benchmark(firmwares[0], firmwares[1], photo)
-    make_folder(out.parent)
     write_text(out, json.dumps(found.to_json(), indent=1) + "\n")
     console.print(_layers(found))
     if found.goals:

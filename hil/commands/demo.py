@@ -9,6 +9,7 @@ import typer
 
 from hil.commands.console import console, leave, progress, shortest
 from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, At, BoardName, TargetName, Timing
+from hil.files import writing_below
 from hil.paths import BUILD
 
 
@@ -23,8 +24,9 @@ def demo(
     from hil.bench.batch import BOTH, Job, demo_photo, run_job
     from hil.commands.results import show, write_results
 
-    for stale in ("run.json", "report.html"):
-        (out / stale).unlink(missing_ok=True)
+    with writing_below(out):
+        for stale in ("run.json", "report.html"):
+            (out / stale).unlink(missing_ok=True)
     timing = timing or (BOTH if target == "sim" else None)
     with progress() as step:
         step("writing the photo", 0)

@@ -22,7 +22,7 @@ from hil.compiler.plan import GUARD_BYTES, Plan
 from hil.compiler.predict import is_fast
 from hil.compiler.schedule import Node
 from hil.compiler.weights import narrow, table_number, weights_header, weights_source, wrapped
-from hil.paths import REPOSITORY
+from hil.paths import source_root
 
 COPIED = ("CMakeLists.txt", "CMakePresets.json", "firmware_src", "platforms")
 NOT_COPIED = ("__pycache__", "limits.toml", "*.repl", "*.resc", "calibration")  # not part of the firmware
@@ -47,7 +47,7 @@ def emit(graph: q.QuantisedGraph, plan: Plan, board: Board, directory: Path) -> 
     model = directory / "model"
     model.mkdir(parents=True)
     for name in COPIED:
-        source = REPOSITORY / name
+        source = source_root() / name
         if source.is_dir():
             shutil.copytree(source, directory / name, ignore=shutil.ignore_patterns(*NOT_COPIED))
         else:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hil.bench.compare import CONFIDENT, OVERLAP, Boxes, differing_boxes, iou, unmatched
 from hil.evaluation.official import GroundTruth
-from hil.files import make_folder
+from hil.files import write_text, writing_below
 from hil.reference.ap import MATCH_IOU
 
 
@@ -110,25 +110,25 @@ class Journal:
     _file: IO[str] | None = None
 
     def __enter__(self) -> Journal:
-        make_folder(self.path.parent)
         kept = self._read()
-        partial = self.path.with_name(self.path.name + ".partial")
-        partial.write_text("".join(line + "\n" for line in [json.dumps(self.identity), *kept]), encoding="utf-8")
-        partial.replace(self.path)
-        self._file = self.path.open("a", encoding="utf-8")
+        write_text(self.path, "".join(line + "\n" for line in [json.dumps(self.identity), *kept]))
+        with writing_below(self.path):
+            self._file = self.path.open("a", encoding="utf-8")
         return self
 
     def __exit__(self, *_: object) -> None:
         assert self._file is not None
-        self._file.close()
+        with writing_below(self.path):
+            self._file.close()
 
     def add(self, photo: str, boxes: Boxes, seconds: float) -> None:
         """Keep a photo's result."""
         assert self._file is not None, "a journal is open while it is written"
         self.boxes[photo], self.seconds[photo] = boxes, seconds
         entry = {"photo": photo, "seconds": round(seconds, 4), "boxes": boxes.astype(np.float64).tolist()}
-        self._file.write(json.dumps(entry) + "\n")
-        self._file.flush()
+        with writing_below(self.path):
+            self._file.write(json.dumps(entry) + "\n")
+            self._file.flush()
 
     def _read(self) -> list[str]:
         """Take up what is there; returns the lines to keep."""

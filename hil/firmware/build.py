@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from hil import board as boards
 from hil.board import Board
 from hil.errors import HilError
-from hil.files import make_folder
+from hil.files import writing_below
 from hil.firmware.cmake import check_tools, compile_preset, output_folder
 from hil.firmware.elf import Sizes, check_elf, sizes
 from hil.firmware.model import load_model
+from hil.firmware.scratch import beside, plain_folder
 from hil.firmware.stack import StackBound, stack_bound
+from hil.locks import held
 from hil.paths import BUILD
 
 if TYPE_CHECKING:
@@ -91,7 +89,8 @@ def build(
     preset: the CMake preset, the board's own without, "native" for the host. kernels: "fast", or
     "portable" for plain C. ram_budget: bytes of RAM on the chip that the firmware may take in all, stack and link
     included. Raises HilError, and leaves what was there before as it was, for an unknown model or board,
-    a bad checkpoint, an unknown operator, a network that does not fit board or budget, and a missing compiler.
+    a bad checkpoint, an unknown operator, a network that does not fit board or budget, a missing compiler, and a
+    directory that cannot be written.
     """
     from hil.compiler import make_plan
 
@@ -100,11 +99,13 @@ def build(
     if kernels not in KERNELS:
         raise HilError(f"no kernels are called {kernels!r}: choose one of {', '.join(KERNELS)}")
     graph, network = load_model(model)
-    directory = (out or BUILD / Path(model).stem / board.name).absolute()  # CMake runs in another folder
     scheme = make_plan(graph, board, ram_budget)
     check_tools(preset)
-    with _locked(directory), _scratch(directory) as scratch:
-        plan = _generate(graph, scheme, directory, preset, kernels, scratch)
+    directory = out or BUILD / Path(model).stem / board.name
+    with writing_below(directory):
+        directory = directory.absolute()
+        with held(f"the build in {directory.resolve()}"), plain_folder() as work:
+            plan = _generate(graph, scheme, directory, preset, kernels, work)
     elf = output_folder(directory, preset, kernels) / ("firmware" if preset == NATIVE else "firmware.elf")
     if preset != NATIVE:
         check_elf(elf, board)
@@ -112,35 +113,36 @@ def build(
 
 
 def _generate(
-    graph: QuantisedGraph, scheme: Plan, directory: Path, preset: str, kernels: str, scratch: Path
+    graph: QuantisedGraph, scheme: Plan, directory: Path, preset: str, kernels: str, work: Path
 ) -> dict[str, Any]:
-    """Bring `directory` and its firmware up to date and return its plan; everything is made in `scratch` first."""
+    """Bring `directory` and its firmware up to date and return its plan; everything is made in `work` first."""
     from hil.compiler import emit
 
-    fresh = scratch / "generated"
+    fresh = work / "generated"
     emit(graph, scheme, scheme.board, fresh)
     plan = _read_plan(fresh)
     is_unchanged = _is_generated(directory) and _read_plan(directory)["build_id"] == plan["build_id"]
-    if is_unchanged and output_folder(directory, preset, kernels).is_dir():
+    made, place = output_folder(fresh, preset, kernels), output_folder(directory, preset, kernels)
+    if is_unchanged and place.is_dir():
         return plan
-    compile_preset(directory if is_unchanged else fresh, preset, plan, _subfolder(scratch, "work"), kernels)
-    if not is_unchanged:
-        _replace(directory, fresh, scratch / "old")
+    (work / "cmake").mkdir()
+    compile_preset(fresh, preset, plan, work / "cmake", kernels)
+    if is_unchanged:
+        _replace(place, made)
+    else:
+        if directory.exists() and any(directory.iterdir()) and not _is_generated(directory):
+            raise HilError(f"{directory} is in use: it holds files that hil build did not make; name another --out")
+        _replace(directory, fresh)
     return plan
 
 
-def _subfolder(folder: Path, name: str) -> Path:
-    (folder / name).mkdir()
-    return folder / name
-
-
-def _replace(directory: Path, fresh: Path, old: Path) -> None:
-    """Put a finished directory in the place of another one; a folder that the bench did not make is left alone."""
-    if directory.exists():
-        if any(directory.iterdir()) and not _is_generated(directory):
-            raise HilError(f"{directory} is in use: it holds files that hil build did not make; name another --out")
-        directory.rename(old)
-    fresh.rename(directory)
+def _replace(directory: Path, fresh: Path) -> None:
+    """Put a finished directory in the place of another one, or of none, by renaming."""
+    with beside(directory) as scratch:
+        shutil.move(fresh, scratch / "new")
+        if directory.exists():
+            directory.rename(scratch / "old")
+        (scratch / "new").rename(directory)
 
 
 def _is_generated(directory: Path) -> bool:
@@ -150,20 +152,3 @@ def _is_generated(directory: Path) -> bool:
 def _read_plan(directory: Path) -> dict[str, Any]:
     plan: dict[str, Any] = json.loads((directory / "model" / "plan.json").read_text(encoding="utf-8"))
     return plan
-
-
-@contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock, so that two processes do not build into the same one at once."""
-    name = hashlib.sha256(str(directory.resolve()).encode()).hexdigest()[:16]
-    with (Path(tempfile.gettempdir()) / f"rnnpool-hil-{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _scratch(directory: Path) -> Iterator[Path]:
-    """A folder beside the directory, gone afterwards: what is made in it can be renamed into place."""
-    make_folder(directory.parent)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
-        yield Path(scratch)

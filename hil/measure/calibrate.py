@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,9 +16,10 @@ from pathlib import Path
 from hil import targets
 from hil.board import Board
 from hil.errors import HilError
-from hil.files import make_folder, write_text
+from hil.files import write_bytes, write_text
 from hil.firmware.cmake import check_tools, explain
-from hil.paths import BUILD, FIRMWARE, PLATFORMS
+from hil.firmware.scratch import plain_folder
+from hil.paths import BUILD, firmware_sources, is_installed, platforms
 from hil.targets.base import Target, TargetError
 from hil.targets.serial import SerialTarget
 from hil.targets.sim import SimTarget
@@ -60,16 +60,19 @@ class Comparison:
 def build_calibration(board: Board, out: Path | None = None) -> Path:
     """The calibration firmware's ELF, built anew. Raises HilError where a tool is missing or the build fails."""
     check_tools(board.name)
-    folder = out or BUILD / "calibration" / board.name
-    make_folder(folder)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-        configure = ["cmake", "-S", str(FIRMWARE / "calibration"), "-B", scratch, "-G", "Ninja"]
-        configure += [f"-DCMAKE_TOOLCHAIN_FILE={PLATFORMS / 'arm-none-eabi.cmake'}", "-DCMAKE_BUILD_TYPE=None"]
-        for command in ([*configure, f"-DHIL_BOARD={board.name}"], ["cmake", "--build", scratch]):
+    elf = (out or BUILD / "calibration" / board.name) / "calibration.elf"
+    with plain_folder() as work:
+        shutil.copytree(firmware_sources(), work / "firmware_src")
+        shutil.copytree(platforms(), work / "platforms")
+        binary = str(work / "cmake")
+        configure = ["cmake", "-S", str(work / "firmware_src" / "calibration"), "-B", binary, "-G", "Ninja"]
+        configure += [f"-DCMAKE_TOOLCHAIN_FILE={work / 'platforms' / 'arm-none-eabi.cmake'}", "-DCMAKE_BUILD_TYPE=None"]
+        for command in ([*configure, f"-DHIL_BOARD={board.name}"], ["cmake", "--build", binary]):
             done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
             if done.returncode:
                 raise HilError(explain(done.stdout + done.stderr, board.name, {}))
-        return Path(shutil.copy2(Path(scratch) / "firmware.elf", folder / "calibration.elf"))
+        write_bytes(elf, (work / "cmake" / "firmware.elf").read_bytes())
+    return elf
 
 
 def start(target: Target, elf: Path) -> None:
@@ -173,6 +176,10 @@ def figures_of(board: Board, compared: Sequence[Comparison]) -> Figures:
 def store_figures(board: Board, figures: Figures) -> Path:
     """Put the figures that are not the documented ones into board.toml's table [timing], in the place of those."""
     path = board.folder / "board.toml"
+    if is_installed():
+        raise HilError(
+            f"{path} belongs to the installation: store figures in a checkout, or keep them with --json FILE"
+        )
     text = re.sub(rf"\n*({re.escape(_MARK)}\n)?\[timing\]\n([^\[].*\n|\n)*", "\n", path.read_text(encoding="utf-8"))
     changed = figures.changed()
     if changed:

@@ -8,7 +8,8 @@ prediction on a counted face is false; photos without any face or prediction are
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
+
+from hil.machine_code import njit
 
 STEPS = 1000
 MATCH_IOU = 0.5
@@ -48,7 +49,7 @@ def _area(recall: np.ndarray, precision: np.ndarray) -> float:
     return float((np.diff(recall) * envelope[1:]).sum())
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _match_photo(predictions, faces, is_counted):  # type: ignore[no-untyped-def]
     """Per prediction, best first: whether it counts as a proposal, and how many counted faces are found up to it."""
     is_proposal = np.ones(len(predictions), np.bool_)

@@ -7,8 +7,8 @@ exact rules in hil.compiler; this is what it is compared with box by box.
 from functools import cache
 
 import numpy as np
-from numba import njit
 
+from hil.machine_code import njit
 from hil.reference.networks import DetectorSpec
 
 
@@ -58,7 +58,7 @@ def detections(
     return np.concatenate([boxes, scores[chosen, None]], 1)[kept][: spec.detections].astype(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def nms(boxes, iou):  # type: ignore[no-untyped-def]
     """Greedy non-maximum suppression of (n, 4) boxes, best first: (n,) bool, false where a kept box overlaps more."""
     kept = np.ones(len(boxes), np.bool_)

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
+
+from hil.machine_code import njit
 
 LANES = 128  # sequences in flight a thread: the state of 16 hidden units then has 8 KB and stays in the L1 cache
 PARTS_A_THREAD = 4
@@ -53,7 +54,7 @@ def sweep_kernels(hidden: int) -> tuple[Callable[..., None], Callable[..., None]
     Both take two units at a time wherever all units meet: each load then serves two multiplications.
     """
 
-    @njit(nogil=True, fastmath=_FAST, cache=True, error_model="numpy")
+    @njit(nogil=True, fastmath=_FAST, error_model="numpy")
     def forward(  # type: ignore[no-untyped-def]
         p, U, bias_gate, bias_update, zeta, nu, length, stride, reverse, out, first, last
     ):
@@ -91,7 +92,7 @@ def sweep_kernels(hidden: int) -> tuple[Callable[..., None], Callable[..., None]
                     for s in range(n):
                         result[j, s] = state[j, s]
 
-    @njit(nogil=True, fastmath=_FAST, cache=True, error_model="numpy")
+    @njit(nogil=True, fastmath=_FAST, error_model="numpy")
     def backward(  # type: ignore[no-untyped-def]
         p, U, bias_gate, bias_update, zeta, nu, length, stride, reverse, grad, dp, dU, dbias, dmixes, first, last
     ):

@@ -1,6 +1,5 @@
 """Checkpoints: a network's tensors in a safetensors file, with its name and the format's version as metadata."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from hil.errors import HilError
+from hil.files import write_bytes
 from hil.reference import torch_file
 from hil.reference.catalogue import SPECS, Network, build
 from hil.reference.fitting import problems
@@ -18,13 +18,13 @@ FORMAT = "1"
 
 
 def save(network: Network, path: Path, metadata: Mapping[str, str] | None = None) -> None:
-    """Write the network's tensors, its name, the format version and any other metadata (strings), all or nothing."""
+    """Write the network's tensors, its name, the format version and any other metadata (strings), all or nothing.
+
+    Raises HilError where the file cannot be written.
+    """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     described = {**(metadata or {}), "network": network.spec.name, "format": FORMAT}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    safetensors.torch.save_file(tensors, partial, described)
-    os.replace(partial, path)
+    write_bytes(path, safetensors.torch.save(tensors, described))
 
 
 def load(path: Path) -> Network:

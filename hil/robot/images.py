@@ -10,6 +10,7 @@ from robot.api import logger
 from robot.api.deco import keyword
 
 from hil.bench.run import Run, Subject, write_json
+from hil.files import writing
 from hil.reference.photo import Photo, load_photo, to_image
 from hil.robot import log
 from hil.robot.stage import Stage, output_folder
@@ -54,6 +55,6 @@ class ImageKeywords:
 def _kept(sent: Photo, name: str) -> Photo:
     """The photo as a file beside the log, so that `hil run` can send the same pixels again."""
     path = output_folder() / "images" / f"{re.sub(r'[^A-Za-z0-9_-]', '_', name)}-{sent.sha256[:8]}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    to_image(sent.pixels).save(path)
+    with writing(path) as file:
+        to_image(sent.pixels).save(file, "PNG")
     return replace(sent, path=path, fitted=False)

@@ -29,7 +29,9 @@ class NativeTarget(Closing):
         self._process: subprocess.Popen[bytes] | None = None
 
     def boot(self, elf: Path) -> None:
-        """Start the program. Raises TargetError for a file that is not a program for this computer."""
+        """Start the program. Raises TargetError for a file that is not a program for this computer, and on Windows."""
+        if os.name == "nt":
+            raise TargetError("target native needs a POSIX system, which Windows is not: use --target sim")
         _check(elf)
         self.close()
         self._elf = elf

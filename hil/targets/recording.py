@@ -14,11 +14,13 @@ import gzip
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, cast, get_args
 
 from hil.errors import HilError
+from hil.files import reason
 from hil.targets.base import Target, TargetError
 from hil.targets.wrapper import Wrapper
 
@@ -51,7 +53,7 @@ class Recorder(Wrapper):
         self._file = _open_to_write(path)
         about = {"format": FORMAT, "version": VERSION, "target": target.name, "board": target.board.name}
         clock = "virtual" if target.capabilities.virtual_time else "wall"
-        self._file.write(json.dumps(about | {"clock": clock} | (header or {})) + "\n")
+        self._say(json.dumps(about | {"clock": clock} | (header or {})))
 
     def boot(self, elf: Path) -> None:
         super().boot(elf)
@@ -80,10 +82,28 @@ class Recorder(Wrapper):
 
     def close(self) -> None:
         super().close()
-        self._file.close()
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._failed(error) from error
 
     def _note(self, kind: Kind, rest: str = "") -> None:
-        self._file.write(f"{self._seconds():.6f} {kind} {rest}".rstrip() + "\n")
+        self._say(f"{self._seconds():.6f} {kind} {rest}".rstrip())
+
+    def _say(self, line: str) -> None:
+        try:
+            self._file.write(line + "\n")
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> HilError:
+        """What a full disk ends as: a recording with lines missing is none, so it goes."""
+        with suppress(OSError):
+            self._file.close()
+        with suppress(OSError):
+            if self.path.is_file():
+                self.path.unlink()
+        return HilError(f"cannot write the recording {self.path}: {reason(error)}")
 
     def _seconds(self) -> float:
         seen = self.target.observed() if self.target.capabilities.virtual_time else None
@@ -121,7 +141,7 @@ def _open_to_write(path: Path) -> IO[str]:
             return gzip.open(path, "wt", encoding="ascii")
         return path.open("w", encoding="ascii", buffering=1)  # what a run that breaks off has said is there
     except OSError as error:
-        raise HilError(f"cannot write the recording {path}: {error.strerror}") from error
+        raise HilError(f"cannot write the recording {path}: {reason(error)}") from error
 
 
 def _line(error: Exception) -> str:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import grp
 import logging
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -290,8 +288,8 @@ def _why_not(url: str, error: Exception) -> str:
 
 def _group(path: str) -> str:
     try:
-        return grp.getgrgid(os.stat(path).st_gid).gr_name
-    except (OSError, KeyError):
+        return Path(path).group()
+    except (OSError, KeyError, NotImplementedError):
         return "dialout"
 
 

@@ -9,9 +9,3 @@ cycles/      `hil cycles`: one function on a bare core
 cost_model.py, machine.py   what a clock of the simulated board must answer, and what it gets to see
 model.py     the compiled model as that clock
 """
-
-from pathlib import Path
-
-from hil.timing.compiled.stale import forget_stale_code
-
-forget_stale_code(Path(__file__).parent)  # before a module with compiled functions is imported

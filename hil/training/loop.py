@@ -3,7 +3,6 @@
 import copy
 import json
 import logging
-import os
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 from hil.errors import HilError
+from hil.files import make_folder, write_text, writing
 from hil.reference import weights
 from hil.reference.catalogue import Network, build
 from hil.reference.networks import Detector
@@ -65,9 +65,8 @@ class Training:
             "plain": json.dumps([asdict(self.recipe), asdict(self.schedule), self.seed, self.seen, self.seconds,
                                  self.best, self.history, self.images]),
         }  # fmt: skip
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, path)
+        with writing(path) as file:
+            torch.save(state, file)
 
     def restore(self, path: Path) -> None:
         """Take up a state written by save. Raises HilError for another recipe or seed, or a damaged file."""
@@ -192,7 +191,7 @@ def train(
         training.images = images
         training.schedule = training.schedule.retargeted(training.seen, images)
     lesson = lesson_for(training.network.spec, data, recipe, seed, cache)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     workers = max(1, threads - 1) if training.device.is_gpu else 1
     _run(training, lesson, out, minutes, report_every, workers)
     return out / f"{name}.safetensors"
@@ -303,5 +302,5 @@ def report(training: Training, lesson: Lesson, losses: np.ndarray, speed: float,
     if quality > training.best:
         training.best = quality
         weights.save(training.average, out / f"{name}.safetensors", described)
-    (out / "history.json").write_text(json.dumps(training.history, indent=1))
+    write_text(out / "history.json", json.dumps(training.history, indent=1))
     plot_history(training.history, out / "curve.png")

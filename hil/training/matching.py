@@ -1,8 +1,8 @@
 """Which anchor learns which face (after S3FD, Zhang et al., ICCV 2017: every face gets anchors)."""
 
 import numpy as np
-from numba import njit
 
+from hil.machine_code import njit
 from hil.training.recipe import Recipe
 
 BACKGROUND, FACE, IGNORED = 0, 1, -1
@@ -34,7 +34,7 @@ def encode(priors: np.ndarray, boxes: np.ndarray, variances: tuple[float, float]
     return np.concatenate([shift, np.log(sizes / priors[:, 2:]) / variances[1]], 1)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def _match(  # type: ignore[no-untyped-def]
     priors, boxes, is_ignored, match_iou, ignore_iou, least_iou, least_anchors
 ):

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from hil.files import writing
+
 LABELS = {"confidence_loss": "focal", "box_loss": "box", "class_loss": "cross entropy"}
 
 
@@ -23,4 +25,5 @@ def plot_history(history: Sequence[dict[str, float]], path: Path) -> None:
     for axes in (losses, quality):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7, frameon=False)
-    figure.savefig(path, dpi=100)
+    with writing(path) as file:
+        figure.savefig(file, format="png", dpi=100)

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from rich.progress import track
 
 from hil.errors import HilError
+from hil.files import writing
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ def load_photos(data: Path, split: str, cache: Path | None = None) -> PhotoSet:
     starts = np.concatenate([[0], np.cumsum(shapes.prod(1))])
     photos = PhotoSet(annotations, np.concatenate([plane.ravel() for plane in planes]), starts, shapes)
     if stored:
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(stored, names=[a.name for a in annotations], pixels=photos.pixels, starts=starts, shapes=shapes)
+        with writing(stored) as file:
+            np.savez(file, names=[a.name for a in annotations], pixels=photos.pixels, starts=starts, shapes=shapes)
     return photos
 
 

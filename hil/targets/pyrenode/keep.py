@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections import deque
 from pathlib import Path
 
 from hil.errors import HilError
+from hil.files import write_bytes, write_text
 from hil.targets.pyrenode.machine import Machine
 from hil.targets.pyrenode.process import LOG
 
@@ -34,13 +34,12 @@ class Traffic:
 
 def keep(folder: Path, machine: Machine, traffic: Traffic, error: HilError) -> None:
     """Write everything into a folder. The machine cannot run on after it."""
-    folder.mkdir(parents=True, exist_ok=True)
     registers = "".join(f"r{number:<2} {machine.register(number):#010x}\n" for number in range(16))
-    (folder / "registers.txt").write_text(f"{error}\n\n{registers}")
-    (folder / "frames.txt").write_text(str(traffic))
+    write_text(folder / "registers.txt", f"{error}\n\n{registers}")
+    write_text(folder / "frames.txt", str(traffic))
     try:
         machine.save(folder / "snapshot.save")
     except HilError as failure:
         log.warning("no snapshot: %s", failure)
     if LOG.exists():
-        shutil.copyfile(LOG, folder / "renode.log")
+        write_bytes(folder / "renode.log", LOG.read_bytes())

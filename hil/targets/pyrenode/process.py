@@ -15,7 +15,8 @@ from typing import Any
 from unittest.mock import patch
 
 from hil.errors import HilError
-from hil.paths import BUILD, PLATFORMS
+from hil.files import make_folder
+from hil.paths import BUILD, platforms
 from hil.targets.pyrenode.find import find
 
 OURS = ("Stm32f4Dma.cs", "Stm32f4Rcc.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs")
@@ -33,7 +34,7 @@ class Renode:
             self.emulation = self.wrappers.Emulation()
             self.monitor = self.wrappers.Monitor()
         self._log_to(LOG)
-        files = " ".join(f"@{PLATFORMS / 'renode' / name}" for name in OURS)
+        files = " ".join(f"@{platforms() / 'renode' / name}" for name in OURS)
         self.command(f"include {files}")
         self.switched_on: Any = None  # the Machine there is, if any: the emulation has one clock, so one at a time
 
@@ -49,8 +50,8 @@ class Renode:
         return self.command("version")
 
     def _log_to(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.command(f"logFile @{path}")
+        make_folder(path.parent)
+        self.command(f"logFile @{path.absolute()}")
 
 
 @contextmanager

@@ -4,5 +4,4 @@ layout.py, rows.py, guess.py   instructions, queues and caches as numbers in one
 pipeline.py, memo.py   the rules on the arena; blocks worked out once
 hooks.py, native.py, blockhook.py   Unicorn's hooks as native functions
 engine.py    all of it as an object
-stale.py     keeps numba from running machine code of older sources
 """

@@ -9,9 +9,10 @@ of flash and of SRAM) and the simulated board's own tables.
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, njit, types
+from numba import carray, types
 from unicorn import arm_const
 
+from hil.machine_code import njit
 from hil.timing.compiled.native import INTERNAL, as_integer, as_pointer, call_block, call_reg_read, call_stop, hook
 
 HOOK_SIGNATURE = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)

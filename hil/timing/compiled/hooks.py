@@ -9,8 +9,9 @@ access): so data addresses are worked out from the registers before the instruct
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, njit, types
+from numba import carray, types
 
+from hil.machine_code import njit
 from hil.timing.compiled import blockhook
 from hil.timing.compiled.layout import *
 from hil.timing.compiled.memo import begin, settle

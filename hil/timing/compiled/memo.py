@@ -12,8 +12,8 @@ on the order of accesses, never on their times.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from hil.machine_code import njit
 from hil.timing.compiled.layout import *
 from hil.timing.compiled.native import INTERNAL, call_block, call_look
 from hil.timing.compiled.pipeline import mix, row_at, table_entry

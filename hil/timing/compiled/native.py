@@ -11,22 +11,23 @@ import subprocess
 import sys
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]
-from numba import cfunc, types
-from numba.core.caching import FunctionCache
+from numba import types
 from numba.extending import intrinsic
 
+from hil import caches
+from hil.machine_code import cfunc, is_kept
+
 # of functions that only compiled functions call: half of the time to compile goes into the wrappers left out
-INTERNAL: dict[str, Any] = {"cache": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+INTERNAL: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 # otherwise every call of a hook would test whether Python has an exception to raise: 5 % of the simulated board's speed
-_HOOK: dict[str, Any] = {"cache": True, "error_model": "numpy", "forceinline": True}
+_HOOK: dict[str, Any] = {"error_model": "numpy", "forceinline": True}
 
 
 class Hook:
-    """A function for native code to call: compiled, or loaded from numba's cache, when it is first asked for."""
+    """A function for native code to call: compiled, or loaded from the cache, when it is first asked for."""
 
     def __init__(self, signature: Any, function: Callable[..., Any]) -> None:
         self.function = function
@@ -35,9 +36,8 @@ class Hook:
 
     @property
     def is_cached(self) -> bool:
-        """Whether numba's cache knows the function; if that is of another machine, it will be compiled here."""
-        index = f"*.{self.function.__name__}-{self.function.__code__.co_firstlineno}.*.nbi"
-        return any(Path(FunctionCache(self.function).cache_path).glob(index))
+        """Whether its code is there already; if that is of another machine, it will be compiled here."""
+        return is_kept(self.function)
 
     @cached_property
     def compiled(self) -> Any:
@@ -57,12 +57,15 @@ class Hook:
 
 
 def compile_meanwhile(*hooks: Hook) -> None:
-    """Have a second process compile into numba's cache what is not yet there, if there is a core to spare."""
+    """Have a second process compile into the cache what is not yet there, if there is a core to spare."""
     wanted = [one for one in hooks if one.process is None and not one.is_cached]
     if wanted and (os.cpu_count() or 1) > 1:
         names = [(one.function.__module__, one.function.__name__) for one in wanted]
         order = "; ".join(f"from {module} import {name}; {name}.compiled" for module, name in names)
-        process = subprocess.Popen([sys.executable, "-c", order], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-c", order], env=os.environ | {caches.VARIABLE: str(caches.root())},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
         for one in wanted:
             one.process = process
 

@@ -9,8 +9,9 @@ use.
 # mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
-from numba import njit, types
+from numba import types
 
+from hil.machine_code import njit
 from hil.timing.compiled.layout import *
 from hil.timing.compiled.native import INTERNAL, as_words, hook
 

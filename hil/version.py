@@ -1,0 +1,36 @@
+"""Which version of the bench this is, down to the commit."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+from hil import __version__
+
+_COMMIT_FILE = "_commit.txt"  # written into wheel and sdist as they are built
+
+
+def described() -> str:
+    """The version with the commit it was made of, such as "0.2.0 (a5b50e0f21)"; "-dirty" for a changed checkout."""
+    found = commit()
+    return f"{__version__} ({found})" if found else __version__
+
+
+def commit() -> str:
+    """What git calls the sources, shortened; empty where nobody knows."""
+    package = Path(str(files("hil")))
+    try:
+        return (package / _COMMIT_FILE).read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return _ask_git(package.parent)
+
+
+def _ask_git(checkout: Path) -> str:
+    if not (checkout / ".git").exists():
+        return ""
+    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
