@@ -34,6 +34,19 @@ def folder(*parts: str) -> Path:
     return path
 
 
+def forget_oldest(parent: Path, kept: int) -> None:
+    """Delete all but the newest folders in a folder of the cache; one that is in use is made again."""
+
+    def when(path: Path) -> float:
+        try:
+            return path.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    for path in sorted((one for one in parent.iterdir() if one.is_dir()), key=when)[:-kept]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def root() -> Path:
     """The cache's folder: $HIL_CACHE, the user's cache folder, or one among the temporary files that only he can enter.
 

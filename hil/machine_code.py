@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import inspect
 import logging
-import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -99,6 +99,8 @@ class _Cache(FunctionCache):
             return super().load_overload(sig, target_context)
         except Exception as error:  # whatever unpickling a damaged file raises
             log.debug("cannot use the machine code kept of %s: %s", self._name, error)
+            with suppress(OSError):
+                self.flush()  # or saving would find the same
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -125,7 +127,7 @@ def _folder(file: Path) -> Path:
     state = states / (_state(room) if is_ours else hashlib.sha256(bytes(file) + file.read_bytes()).hexdigest()[:20])
     if not state.is_dir():
         state.mkdir(exist_ok=True)
-        _forget_oldest(states)
+        caches.forget_oldest(states, KEPT)
     return state
 
 
@@ -137,14 +139,3 @@ def _state(room: str) -> str:
         for path in sorted((_PACKAGE / name).rglob("*.py")):
             digest.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:20]
-
-
-def _forget_oldest(states: Path) -> None:
-    def when(path: Path) -> float:
-        try:
-            return path.stat().st_mtime
-        except OSError:
-            return 0.0
-
-    for path in sorted((one for one in states.iterdir() if one.is_dir()), key=when)[:-KEPT]:
-        shutil.rmtree(path, ignore_errors=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
 
 from hil.errors import HilError
 
 BUILD = Path("build")  # of whoever runs the bench: under the current directory
+_SOURCES = ("CMakeLists.txt", "CMakePresets.json", "firmware_src", "platforms")
+_NOT_FIRMWARE = ("__pycache__", "limits.toml", "*.repl", "*.resc", "calibration")
 
 
 def source_root() -> Path:
@@ -30,11 +34,26 @@ def is_installed() -> bool:
     return source_root().name == "_data"
 
 
-def firmware_sources() -> Path:
-    """The folder of the firmware's C sources."""
-    return source_root() / "firmware_src"
-
-
 def platforms() -> Path:
     """The folder with a folder a board."""
     return source_root() / "platforms"
+
+
+def copy_sources(directory: Path, without: tuple[str, ...] = _NOT_FIRMWARE) -> None:
+    """Copy what CMake builds the firmware of, with no files of the names `without`, into a new or empty directory.
+
+    The copies can be written and deleted, also where the installation is read-only.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    for name in _SOURCES:
+        _copy(source_root() / name, directory / name, without)
+
+
+def _copy(source: Path, destination: Path, without: tuple[str, ...]) -> None:
+    if not source.is_dir():
+        shutil.copyfile(source, destination)
+        return
+    destination.mkdir()
+    for child in source.iterdir():
+        if not any(fnmatch(child.name, pattern) for pattern in without):
+            _copy(child, destination / child.name, without)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,11 @@ def stub_native(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stub_board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A board's name and the stub firmware for it."""
     return request.param, stub_firmware.build(request.param, tmp_path_factory.mktemp("stub") / request.param)
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that every user reaches; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory(prefix="hil-test-") as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)

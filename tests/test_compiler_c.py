@@ -14,8 +14,9 @@ from hil import board as boards
 from hil.compiler import Plan, QuantisedGraph, detect, make_plan, run
 from hil.compiler.emit import config_header, model_source
 from hil.compiler.weights import weights_header, weights_source
-from hil.paths import firmware_sources
+from hil.paths import source_root
 
+FIRMWARE = source_root() / "firmware_src"
 HARNESS = Path(__file__).parent / "c" / "run_model.c"
 SANITISERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover")
 CASES = {
@@ -56,8 +57,8 @@ class Program:
         }
         for name, text in texts.items():
             (folder / name).write_text(text)
-        sources = [HARNESS, *folder.glob("*.c"), *(firmware_sources() / "kernels").glob("*.c")]
-        includes = [f"-I{path}" for path in (folder, firmware_sources() / "include", firmware_sources() / "kernels")]
+        sources = [HARNESS, *folder.glob("*.c"), *(FIRMWARE / "kernels").glob("*.c")]
+        includes = [f"-I{path}" for path in (folder, FIRMWARE / "include", FIRMWARE / "kernels")]
         flags = ["-std=gnu11", "-O1", "-ffp-contract=off", *SANITISERS, "-DHIL_NATIVE"]
         subprocess.run(["gcc", *flags, *includes, *map(str, sources), "-o", str(folder / "program"), "-lm"], check=True)
 

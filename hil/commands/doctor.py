@@ -7,18 +7,28 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from hil.commands.console import console, leave
+from hil import board as boards
+from hil import caches
+from hil.commands.console import console, errors, leave
+from hil.commands.options import DEFAULT_BOARD
+from hil.errors import HilError
 from hil.firmware.cmake import APT, CMAKE, CROSS_COMPILER, HOST_COMPILER, NINJA, Tool
+from hil.firmware.trial import configure_trial
+from hil.paths import platforms
 from hil.targets import ports
 from hil.targets.pyrenode.find import RenodeMissingError, find
+from hil.version import described
 
+NATIVE = "native"
+REINSTALL = f"{sys.executable} -m pip install --force-reinstall rnnpool-hil"
 UNICORN = "2.1.4"  # the block hook uses private names of its Python binding: no other version is known to work
 LIBRARIES = ("torch", "numpy", "numba", "unicorn", "capstone", "pyelftools", "cobs", "pyserial", "safetensors")
 PROBES = (
@@ -40,8 +50,9 @@ class Finding:
 
 
 def doctor() -> None:
-    """Look what is installed, which targets work here, and which command mends each gap."""
-    findings = examine()
+    """Look what is installed, try which targets work here, and say which command mends each gap."""
+    with errors.status("looking, and trying the targets ..."):
+        findings = examine()
     console.print(findings_table(findings))
     for remedy in remedies(findings):
         console.print(remedy, soft_wrap=True, highlight=False, markup=False)
@@ -67,8 +78,13 @@ def examine() -> list[Finding]:
     """Everything worth knowing about this machine, targets last."""
     tools = [_tool(tool) for tool in (CROSS_COMPILER, HOST_COMPILER, CMAKE, NINJA)]
     libraries = [_library(name) for name in LIBRARIES]
-    targets = [*_targets(tools, libraries), _renode(), _serial()]
-    return [_python(), *tools, *libraries, _robot(), *map(_probe, PROBES), *targets]
+    places = [_sources(), _cache()]
+    targets = [*_targets(tools, libraries, places), _renode(), _serial()]
+    return [_bench(), _python(), *tools, *libraries, _robot(), *map(_probe, PROBES), *places, *targets]
+
+
+def _bench() -> Finding:
+    return Finding("rnnpool-hil", True, described(), "")
 
 
 def _python() -> Finding:
@@ -91,6 +107,23 @@ def _library(name: str) -> Finding:
         return Finding(name, False, "not installed", remedy)
     is_right = name != "unicorn" or version == UNICORN
     return Finding(name, is_right, version if is_right else f"{version}, needs {UNICORN}", remedy)
+
+
+def _sources() -> Finding:
+    """The firmware's sources and the boards, of the checkout or of the wheel."""
+    try:
+        found = boards.names()
+        return Finding("boards", bool(found), f"{', '.join(found) or 'none'} in {platforms()}", REINSTALL)
+    except HilError as error:
+        return Finding("boards", False, str(error), REINSTALL)
+
+
+def _cache() -> Finding:
+    """Where machine code and firmware are kept."""
+    try:
+        return Finding("cache", True, str(caches.root()), "")
+    except HilError as error:
+        return Finding("cache", False, str(error), f"export {caches.VARIABLE}=DIR")
 
 
 def _probe(probe: tuple[str, str]) -> Finding:
@@ -118,18 +151,32 @@ def _renode() -> Finding:
     return Finding("target renode", True, found, "", is_needed=False)
 
 
-def _targets(tools: list[Finding], libraries: list[Finding]) -> list[Finding]:
-    """Which targets work here: those whose needs are all met."""
-    found = {finding.name: finding for finding in (*tools, *libraries)}
-    builds = [CMAKE.program, NINJA.program]
+def _targets(tools: list[Finding], libraries: list[Finding], places: list[Finding]) -> list[Finding]:
+    """Which targets work here: those whose needs are all met, and that then do what is tried."""
+    found = {finding.name: finding for finding in (*tools, *libraries, *places)}
+    builds = [CMAKE.program, NINJA.program, "boards", "cache"]
     needs = {
         "target sim": [CROSS_COMPILER.program, *builds, "unicorn", "numba", "capstone", "pyelftools"],
         "target native": [HOST_COMPILER.program, *builds],
     }
-    return [_target(name, [found[need] for need in wanted]) for name, wanted in needs.items()]
+    trials: dict[str, Callable[[], None]] = {"target sim": _try_sim, "target native": partial(configure_trial, NATIVE)}
+    return [_target(name, [found[need] for need in wanted], trials[name]) for name, wanted in needs.items()]
 
 
-def _target(name: str, needs: list[Finding]) -> Finding:
+def _target(name: str, needs: list[Finding], trial: Callable[[], None]) -> Finding:
     gaps = [need for need in needs if not need.is_ok]
-    state = "works" if not gaps else f"lacks {', '.join(gap.name for gap in gaps)}"
-    return Finding(name, not gaps, state, " && ".join(gap.remedy for gap in gaps))
+    if gaps:
+        return Finding(name, False, f"lacks {', '.join(gap.name for gap in gaps)}", " && ".join(g.remedy for g in gaps))
+    try:
+        trial()
+    except (HilError, OSError) as error:
+        return Finding(name, False, f"does not work: {error}", "what it says; all is installed that it needs")
+    return Finding(name, True, "works: tried", "")
+
+
+def _try_sim() -> None:
+    """Configure the firmware for a board and boot a program on it."""
+    from hil.targets.sim.trial import boot_trial
+
+    configure_trial(DEFAULT_BOARD)
+    boot_trial(boards.load(DEFAULT_BOARD))

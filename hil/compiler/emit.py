@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,8 @@ from hil.compiler.plan import GUARD_BYTES, Plan
 from hil.compiler.predict import is_fast
 from hil.compiler.schedule import Node
 from hil.compiler.weights import narrow, table_number, weights_header, weights_source, wrapped
-from hil.paths import source_root
+from hil.paths import copy_sources
 
-COPIED = ("CMakeLists.txt", "CMakePresets.json", "firmware_src", "platforms")
-NOT_COPIED = ("__pycache__", "limits.toml", "*.repl", "*.resc", "calibration")  # not part of the firmware
 CTYPES = {"uint8": "TYPE_U8", "int8": "TYPE_S8", "int16": "TYPE_S16"}
 
 
@@ -46,12 +43,7 @@ def emit(graph: q.QuantisedGraph, plan: Plan, board: Board, directory: Path) -> 
     """
     model = directory / "model"
     model.mkdir(parents=True)
-    for name in COPIED:
-        source = source_root() / name
-        if source.is_dir():
-            shutil.copytree(source, directory / name, ignore=shutil.ignore_patterns(*NOT_COPIED))
-        else:
-            shutil.copy(source, directory / name)
+    copy_sources(directory)
     (model / "model.c").write_text(model_source(graph, plan))
     (model / "weights.c").write_text(weights_source(graph))
     (model / "weights.h").write_text(weights_header(graph))

@@ -13,7 +13,8 @@ from hil import board as boards
 from hil.board import Board
 from hil.errors import HilError
 from hil.files import writing_below
-from hil.firmware.cmake import check_tools, compile_preset, output_folder
+from hil.firmware import kept
+from hil.firmware.cmake import check_tools, compile_preset, output_folder, tools
 from hil.firmware.elf import Sizes, check_elf, sizes
 from hil.firmware.model import load_model
 from hil.firmware.scratch import beside, plain_folder
@@ -123,10 +124,13 @@ def _generate(
     plan = _read_plan(fresh)
     is_unchanged = _is_generated(directory) and _read_plan(directory)["build_id"] == plan["build_id"]
     made, place = output_folder(fresh, preset, kernels), output_folder(directory, preset, kernels)
-    if is_unchanged and place.is_dir():
+    if is_unchanged and _has_firmware(place):
         return plan
-    (work / "cmake").mkdir()
-    compile_preset(fresh, preset, plan, work / "cmake", kernels)
+    key = kept.key_of(plan["build_id"], preset, kernels, tools(preset)[0].program)
+    if not kept.take(key, made):
+        (work / "cmake").mkdir()
+        compile_preset(fresh, preset, plan, work / "cmake", kernels)
+        kept.keep(key, made)
     if is_unchanged:
         _replace(place, made)
     else:
@@ -143,6 +147,10 @@ def _replace(directory: Path, fresh: Path) -> None:
         if directory.exists():
             directory.rename(scratch / "old")
         (scratch / "new").rename(directory)
+
+
+def _has_firmware(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("firmware.elf", "firmware"))
 
 
 def _is_generated(directory: Path) -> bool:

@@ -68,10 +68,15 @@ def compile_preset(source: Path, preset: str, plan: dict[str, Any], scratch: Pat
     the firmware does not fit the board's memories or the sources do not compile.
     """
     binary = scratch / "cmake"
-    options = [f"-DHIL_KERNELS={kernels}"]
-    _run(["cmake", "-S", str(source), "--preset", preset, "-B", str(binary), *options], source, preset, plan)
+    configure(source, preset, plan, binary, kernels)
     _run(["cmake", "--build", str(binary)], source, preset, plan)
     _install(binary, scratch / "out", output_folder(source, preset, kernels))
+
+
+def configure(source: Path, preset: str, plan: dict[str, Any], binary: Path, kernels: str = "fast") -> None:
+    """Have CMake make ready to build a generated directory in the folder `binary`. Raises HilError, explained."""
+    options = [f"-DHIL_KERNELS={kernels}"]
+    _run(["cmake", "-S", str(source), "--preset", preset, "-B", str(binary), *options], source, preset, plan)
 
 
 def _run(command: list[str], source: Path, preset: str, plan: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ instructions is the same firmware's table on the simulated board, in the model's
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -19,7 +18,7 @@ from hil.errors import HilError
 from hil.files import write_bytes, write_text
 from hil.firmware.cmake import check_tools, explain
 from hil.firmware.scratch import plain_folder
-from hil.paths import BUILD, firmware_sources, is_installed, platforms
+from hil.paths import BUILD, copy_sources, is_installed
 from hil.targets.base import Target, TargetError
 from hil.targets.serial import SerialTarget
 from hil.targets.sim import SimTarget
@@ -62,8 +61,7 @@ def build_calibration(board: Board, out: Path | None = None) -> Path:
     check_tools(board.name)
     elf = (out or BUILD / "calibration" / board.name) / "calibration.elf"
     with plain_folder() as work:
-        shutil.copytree(firmware_sources(), work / "firmware_src")
-        shutil.copytree(platforms(), work / "platforms")
+        copy_sources(work, without=())
         binary = str(work / "cmake")
         configure = ["cmake", "-S", str(work / "firmware_src" / "calibration"), "-B", binary, "-G", "Ninja"]
         configure += [f"-DCMAKE_TOOLCHAIN_FILE={work / 'platforms' / 'arm-none-eabi.cmake'}", "-DCMAKE_BUILD_TYPE=None"]
