@@ -14,6 +14,7 @@ import typer
 
 from hil.commands.console import console
 from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault
+from hil.errors import HilError
 
 
 def serve(
@@ -35,10 +36,13 @@ def serve(
     from hil import targets
     from hil.firmware.build import build
     from hil.targets.noise import Noise
-    from hil.targets.pseudo_terminal import PseudoTerminal
     from hil.targets.recording import Recorder
     from hil.targets.serve import Mischief, Server
 
+    try:
+        from hil.targets.pseudo_terminal import PseudoTerminal
+    except ImportError:
+        raise HilError("hil serve needs pseudo-terminals, which this system lacks: run it on Linux or macOS") from None
     chosen = boards.load(board)
     chosen = replace(chosen, uart=replace(chosen.uart, baud=baud or chosen.uart.baud))
     firmware = elf if elf is not None else build(model, board).elf

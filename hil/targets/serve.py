@@ -11,10 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hil.targets.base import Target, TargetError
 from hil.targets.noise import Noise, NoisyLine
-from hil.targets.pseudo_terminal import PseudoTerminal
+
+if TYPE_CHECKING:
+    from hil.targets.pseudo_terminal import PseudoTerminal
 
 log = logging.getLogger(__name__)
 
