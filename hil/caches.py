@@ -35,7 +35,10 @@ def folder(*parts: str) -> Path:
 
 
 def forget_oldest(parent: Path, kept: int) -> None:
-    """Delete all but the newest folders in a folder of the cache; one that is in use is made again."""
+    """Delete all but the newest folders in a folder of the cache; one that is in use is made again.
+
+    Hidden ones are those that somebody is just filling.
+    """
 
     def when(path: Path) -> float:
         try:
@@ -43,7 +46,7 @@ def forget_oldest(parent: Path, kept: int) -> None:
         except OSError:
             return 0.0
 
-    for path in sorted((one for one in parent.iterdir() if one.is_dir()), key=when)[:-kept]:
+    for path in sorted((one for one in parent.glob("[!.]*") if one.is_dir()), key=when)[:-kept]:
         shutil.rmtree(path, ignore_errors=True)
 
 

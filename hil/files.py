@@ -52,6 +52,11 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8", errors="backslashreplace"))
 
 
+def is_standard_output(path: Path | None) -> bool:
+    """Whether a path means this process's standard output: then nothing else should be printed there."""
+    return path is not None and _STANDARD.get(str(path)) == 1
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it. Raises HilError where that is not possible."""
     with writing_below(path, "make the folder"):

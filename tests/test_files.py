@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -9,11 +10,16 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fakes import run
 from other_user import as_another_user
 
+from hil import board
+from hil.bench.run import Subject
+from hil.commands.results import conclude
 from hil.errors import HilError
-from hil.files import make_folder, write_bytes, write_text, writing
+from hil.files import is_standard_output, make_folder, write_bytes, write_text, writing
 
 NEW, OLD = "the new text\n", "the old text\n"
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system's files")
@@ -161,3 +167,15 @@ def test_what_may_not_be_written_is_left_alone(public_folder: Path) -> None:
     done = as_another_user("from hil.files import write_text; write_text(Path(sys.argv[1]), 'new')", path)
     assert done == f"cannot write {path}: Permission denied\n"
     assert path.read_text() == OLD and left(public_folder) == ["theirs"]
+
+
+def test_json_for_a_pipe_has_standard_output_to_itself(capfd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hil.commands.results.leave", lambda _: None)
+    conclude([Subject(run(), np.zeros((240, 320, 1), np.uint8), {}, board.load("stm32f407_disco"))], Path("-"), None)
+    said = capfd.readouterr()
+    assert json.loads(said.out)["passed"] and "bit-exact" in said.err
+
+
+@pytest.mark.parametrize(("name", "is_it"), [("-", True), ("/dev/stdout", True), ("/dev/stderr", False), ("a", False)])
+def test_standard_output_is_known(name: str, is_it: bool) -> None:
+    assert is_standard_output(Path(name)) is is_it and not is_standard_output(None)

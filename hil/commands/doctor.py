@@ -170,7 +170,7 @@ def _target(name: str, needs: list[Finding], trial: Callable[[], None]) -> Findi
     try:
         trial()
     except (HilError, OSError) as error:
-        return Finding(name, False, f"does not work: {error}", "what it says; all is installed that it needs")
+        return Finding(name, False, "has all it needs, but does not work", str(error))
     return Finding(name, True, "works: tried", "")
 
 

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hil.commands.console import console, leave
+from rich.console import Console
+
+from hil.commands.console import console, errors, leave
+from hil.files import is_standard_output
 
 if TYPE_CHECKING:
     from hil.bench.run import Subject
@@ -23,16 +26,17 @@ def write_results(subjects: Sequence[Subject], json_path: Path | None, report_pa
         write_report(subjects, report_path)
 
 
-def show(subjects: Sequence[Subject]) -> None:
+def show(subjects: Sequence[Subject], where: Console = console) -> None:
     """Print the verdict of one run, or a line each of several."""
     from hil.report.terminal import verdict, verdicts
 
     runs = [subject.run for subject in subjects]
-    console.print(verdict(runs[0]) if len(runs) == 1 else verdicts(runs))
+    where.print(verdict(runs[0]) if len(runs) == 1 else verdicts(runs))
 
 
 def conclude(subjects: Sequence[Subject], json_path: Path | None, report_path: Path | None) -> None:
     """Write, show, and end with code 1 unless every run passed."""
     write_results(subjects, json_path, report_path)
-    show(subjects)
+    is_taken = is_standard_output(json_path) or is_standard_output(report_path)
+    show(subjects, errors if is_taken else console)
     leave(subject.run.passed for subject in subjects)

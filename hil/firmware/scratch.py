@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hil import caches
+from hil.caches import can_write
 from hil.errors import HilError
 from hil.files import make_folder
 
@@ -30,7 +31,7 @@ def plain_folder() -> Iterator[Path]:
 
 def _plain_parent() -> Path:
     for candidate in (Path(tempfile.gettempdir()), caches.root(), Path("/tmp"), Path("/var/tmp")):
-        if _PLAIN.fullmatch(str(candidate)) and caches.can_write(candidate):
+        if _PLAIN.fullmatch(str(candidate)) and can_write(candidate):
             return candidate
     raise HilError(
         f"CMake needs a folder to work in without spaces or other signs in its name, unlike {tempfile.gettempdir()}: "
