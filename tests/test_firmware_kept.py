@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from other_user import as_another_user
 
 from hil import caches
 from hil.errors import HilError
@@ -119,3 +120,12 @@ def test_copied_sources_can_be_changed_and_deleted(tmp_path: Path) -> None:
     mode = (tmp_path / "copy" / "firmware_src" / "kernels").stat().st_mode
     assert mode & 0o700 == 0o700 and (tmp_path / "copy" / "CMakeLists.txt").stat().st_mode & 0o600 == 0o600
     assert not list((tmp_path / "copy").rglob("limits.toml")) and list(source_root().rglob("limits.toml"))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to be another user too")
+def test_a_folder_of_another_user_is_named(public_folder: Path) -> None:
+    """What `sudo hil build` leaves under build/ for the `hil build` that follows."""
+    theirs = public_folder / "build"
+    theirs.mkdir(mode=0o755)
+    code = "from hil.firmware.scratch import beside; beside(Path(sys.argv[1]) / 'below' / 'generated').__enter__()"
+    assert as_another_user(code, theirs) == f"cannot make the folder {theirs / 'below'}: Permission denied\n"

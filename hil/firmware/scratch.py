@@ -15,7 +15,8 @@ from hil.caches import can_write
 from hil.errors import HilError
 from hil.files import make_folder
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./:\\-]+" if caches.IS_WINDOWS else r"[A-Za-z0-9_./-]+")
+# Windows: home folders have spaces and any letters, and no other temporary folder is sure to be there
+_PLAIN = re.compile(r"[\w ./:\\~-]+" if caches.IS_WINDOWS else r"[A-Za-z0-9_./-]+")
 
 
 @contextmanager
