@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from other_user import as_another_user
+from stub_firmware import need
 
 from hil import caches
 from hil.errors import HilError
 from hil.firmware import kept, scratch
+from hil.firmware.build import build
 from hil.firmware.scratch import beside, plain_folder
 from hil.paths import copy_sources, source_root
 
@@ -129,3 +131,14 @@ def test_a_folder_of_another_user_is_named(public_folder: Path) -> None:
     theirs.mkdir(mode=0o755)
     code = "from hil.firmware.scratch import beside; beside(Path(sys.argv[1]) / 'below' / 'generated').__enter__()"
     assert as_another_user(code, theirs) == f"cannot make the folder {theirs / 'below'}: Permission denied\n"
+
+
+def test_a_directory_with_a_damaged_plan_or_no_firmware_is_made_again(tmp_path: Path) -> None:
+    need("cc", "cmake")
+    first = build("rnnpool_face_m4", "stm32f407_disco", tmp_path / "out", "native")
+    for harm in ("", "{}", "[" * 100_000):
+        (first.directory / "model" / "plan.json").write_text(harm)
+        first.elf.unlink()
+        again = build("rnnpool_face_m4", "stm32f407_disco", tmp_path / "out", "native")
+        assert again.build_id == first.build_id and again.elf.is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "out"}

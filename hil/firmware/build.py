@@ -119,10 +119,12 @@ def _generate(
     """Bring `directory` and its firmware up to date and return its plan; everything is made in `work` first."""
     from hil.compiler import emit
 
+    if directory.exists() and any(directory.iterdir()) and not _is_generated(directory):
+        raise HilError(f"{directory} is in use: it holds files that hil build did not make; name another --out")
     fresh = work / "generated"
     emit(graph, scheme, scheme.board, fresh)
     plan = _read_plan(fresh)
-    is_unchanged = _is_generated(directory) and _read_plan(directory)["build_id"] == plan["build_id"]
+    is_unchanged = _is_generated(directory) and _build_id(directory) == plan["build_id"]
     made, place = output_folder(fresh, preset, kernels), output_folder(directory, preset, kernels)
     if is_unchanged and _has_firmware(place):
         return plan
@@ -131,12 +133,7 @@ def _generate(
         (work / "cmake").mkdir()
         compile_preset(fresh, preset, plan, work / "cmake", kernels)
         kept.keep(key, made)
-    if is_unchanged:
-        _replace(place, made)
-    else:
-        if directory.exists() and any(directory.iterdir()) and not _is_generated(directory):
-            raise HilError(f"{directory} is in use: it holds files that hil build did not make; name another --out")
-        _replace(directory, fresh)
+    _replace(*((place, made) if is_unchanged else (directory, fresh)))
     return plan
 
 
@@ -155,6 +152,14 @@ def _has_firmware(folder: Path) -> bool:
 
 def _is_generated(directory: Path) -> bool:
     return (directory / "model" / "plan.json").exists()
+
+
+def _build_id(directory: Path) -> str | None:
+    """Of a generated directory; None where its plan is damaged."""
+    try:
+        return str(_read_plan(directory)["build_id"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _read_plan(directory: Path) -> dict[str, Any]:
