@@ -1,6 +1,7 @@
 """Training on a small made-up data set in WIDER FACE's layout: data, crops, matching, losses, and resuming."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from hil.training.batches import Batches
 from hil.training.loop import begin, step, train
 from hil.training.losses import box_loss, focal_loss
 from hil.training.matching import BACKGROUND, FACE, IGNORED, match
+from hil.training.photos import open_photos
 from hil.training.recipe import Recipe, Schedule
-from hil.training.wider import load_photos, read_annotations
+from hil.training.wider import read_annotations
 
 M4 = SPECS["rnnpool_face_m4"]
 SMALL = Recipe(images=24, batch=4, holdout_every=4)
@@ -50,12 +52,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_official_layout_is_read(data: Path, tmp_path: Path) -> None:
-    photos = load_photos(data, "train", tmp_path / "cache")
+    photos = open_photos([data], "train", True, tmp_path / "cache")
     assert [len(a.boxes) for a in photos.annotations] == [3] * 7 + [0]
-    assert photos.luma(0).shape == (120, 160)
+    assert photos.photo(0).shape == (120, 160)
     x0, y0, x1, y1 = photos.annotations[0].boxes[0].astype(int)
-    assert photos.luma(0)[(y0 + y1) // 2, (x0 + x1) // 2] > 200, "the box is where the disc is"
-    cached = load_photos(data, "train", tmp_path / "cache")
+    assert photos.photo(0)[(y0 + y1) // 2, (x0 + x1) // 2] > 200, "the box is where the disc is"
+    cached = open_photos([data], "train", True, tmp_path / "cache")
     assert np.array_equal(cached.pixels, photos.pixels)
 
 
@@ -73,13 +75,15 @@ def test_faces_marked_invalid_are_known_and_empty_ones_dropped(tmp_path: Path) -
         read_annotations(tmp_path, "train")
 
 
-def test_a_damaged_photo_is_named(data: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "WIDER_train" / "images" / "0--Discs"
-    folder.mkdir(parents=True)
-    (tmp_path / "wider_face_split").symlink_to(data / "wider_face_split")
-    (folder / "0_0.jpg").write_bytes(b"\xff\xd8 no photo")
-    with pytest.raises(HilError, match="0_0.jpg"):
-        load_photos(tmp_path, "train")
+def test_missing_and_damaged_photos_are_named(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    photo = tmp_path / "WIDER_train" / "images" / "0--Discs" / "0_0.jpg"
+    photo.write_bytes(b"\xff\xd8 no photo")
+    with pytest.raises(HilError, match="cannot read .*0_0.jpg"):
+        open_photos([tmp_path], "train", True)
+    photo.unlink()
+    with pytest.raises(HilError, match="1 photos are missing, .*0_0.jpg"):
+        open_photos([tmp_path], "train", True)
 
 
 @settings(max_examples=30, deadline=None)
@@ -154,7 +158,7 @@ def test_moving_the_schedules_end_does_not_move_the_rate(end: int, part: float, 
 
 
 def test_a_batch_depends_on_the_seed_and_its_number_only(data: Path) -> None:
-    photos = load_photos(data, "train")
+    photos = open_photos([data], "train", True)
     first, again, other = (Batches(photos, np.arange(7), M4, SMALL, seed) for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(first[5], again[5], strict=True))
     assert not torch.equal(first[5][0], other[5][0])
@@ -162,7 +166,7 @@ def test_a_batch_depends_on_the_seed_and_its_number_only(data: Path) -> None:
 
 
 def test_an_epoch_shows_every_photo_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    photos = load_photos(data, "train")
+    photos = open_photos([data], "train", True)
     seen: list[int] = []
     luma = type(photos).luma
     monkeypatch.setattr(type(photos), "luma", lambda self, index: (seen.append(int(index)), luma(self, index))[1])
@@ -173,14 +177,14 @@ def test_an_epoch_shows_every_photo_once(data: Path, monkeypatch: pytest.MonkeyP
 
 def test_the_loss_falls_on_a_batch_seen_often(data: Path) -> None:
     training = begin("rnnpool_face_m4", replace(SMALL, warm_up=0.01, images=400), 0)
-    batch = Batches(load_photos(data, "train"), np.arange(7), M4, SMALL, 0)[0]
+    batch = Batches(open_photos([data], "train", True), np.arange(7), M4, SMALL, 0)[0]
     losses = [sum(step(training, *batch)) for _ in range(12)]
     assert losses[-1] < losses[0] / 2
 
 
 def test_a_diverged_training_says_so(data: Path) -> None:
     training = begin("rnnpool_face_m4", SMALL, 0)
-    batch = Batches(load_photos(data, "train"), np.arange(7), M4, SMALL, 0)[0]
+    batch = Batches(open_photos([data], "train", True), np.arange(7), M4, SMALL, 0)[0]
     with torch.no_grad():
         training.network.loc[0].weight[0, 0, 0, 0] = float("nan")
     with pytest.raises(HilError, match="diverged after 0 images"):

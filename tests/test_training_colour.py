@@ -21,8 +21,8 @@ from hil.training.batches import Batches
 from hil.training.device import Device, choose
 from hil.training.fake_quantise import keep_statistics, quantise_aware, rounded_outputs
 from hil.training.loop import begin, step, train
+from hil.training.photos import as_planes, open_photos
 from hil.training.recipe import Recipe, load_recipe
-from hil.training.wider import as_planes, open_photos
 
 COLOUR = [name for name, spec in SPECS.items() if spec.input_shape[0] == 3]
 SMALL = Recipe(images=4, batch=2, holdout_every=3, colour=12.0, face_size=(10.0, 200.0))
@@ -47,13 +47,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_colour_photos_are_read_when_they_are_wanted(data: Path, tmp_path: Path) -> None:
-    photos = open_photos(data, "train", is_mono=False)
+    photos = open_photos([data], "train", is_mono=False)
     planes = as_planes(photos.photo(0))
     assert len(photos) == 4 and planes.shape == (3, 240, 320)
     assert planes[0, 80, 70] > 220 > 60 > planes[2, 80, 70], "the disc is red"
     (tmp_path / "wider_face_split").symlink_to(data / "wider_face_split")
     with pytest.raises(HilError, match="4 photos are missing .*0--Discs/0_0.jpg"):
-        open_photos(tmp_path, "train", is_mono=False)
+        open_photos([tmp_path], "train", is_mono=False)
 
 
 def test_a_grey_photo_is_cut_alike_in_colour_and_in_luma() -> None:
@@ -69,7 +69,7 @@ def test_a_grey_photo_is_cut_alike_in_colour_and_in_luma() -> None:
 @pytest.mark.parametrize("name", COLOUR)
 def test_a_step_of_every_colour_network(name: str, data: Path) -> None:
     training = begin(name, replace(SMALL, batch=1, warm_up=0.0), 0)
-    batch = Batches(open_photos(data, "train", is_mono=False), np.arange(4), SPECS[name], training.recipe, 0)[0]
+    batch = Batches(open_photos([data], "train", is_mono=False), np.arange(4), SPECS[name], training.recipe, 0)[0]
     assert batch[0].shape == (1, *SPECS[name].input_shape)
     before = {key: value.clone() for key, value in training.network.named_parameters()}
     assert np.isfinite(step(training, *batch)).all()
@@ -99,7 +99,7 @@ def test_quant_trains_and_goes_on_where_it_stopped(data: Path, tmp_path: Path) -
 
 
 def test_mixed_precision_changes_a_loss_little(data: Path) -> None:
-    batch = Batches(open_photos(data, "train", is_mono=False), np.arange(4), SPECS["rnnpool_face_quant"], SMALL, 0)[0]
+    batch = Batches(open_photos([data], "train", is_mono=False), np.arange(4), SPECS["rnnpool_face_quant"], SMALL, 0)[0]
     plain = step(begin("rnnpool_face_quant", SMALL, 0), *batch)
     mixed = begin("rnnpool_face_quant", SMALL, 0, device=Device("cpu", is_mixed=True))
     kinds = set()

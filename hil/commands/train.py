@@ -13,7 +13,10 @@ from hil.paths import BUILD
 
 def train(
     model: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name.", show_default=False)],
-    data: Annotated[Path, typer.Option("--data", "-d", metavar="DIR", help="The data set.", show_default=False)],
+    data: Annotated[
+        list[Path],
+        typer.Option("--data", "-d", metavar="DIR", help="The data set, or some of faces.", show_default=False),
+    ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for checkpoints, log, plot.", show_default="build/training")
     ] = BUILD / "training",

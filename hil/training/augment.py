@@ -33,11 +33,12 @@ def random_crop(
 ) -> Crop:
     """A crop around a random face of a photo: half at about the letterbox scale, half making the face a chosen size.
 
-    shape: the photo's (height, width), boxes: its faces (n >= 1), size: the input's (height, width).
+    shape: the photo's (height, width), boxes: its faces (n >= 1), size: the crop's (height, width), recipe.window of
+    the input's, which the letterbox scale is for.
     """
     height, width = shape
     box = boxes[rng.integers(len(boxes))]
-    letterbox = min(size[0] / height, size[1] / width)
+    letterbox = min(size[0] / height, size[1] / width) / recipe.window
     if rng.random() < 0.5:
         scale = letterbox * _log_uniform(rng, recipe.zoom)
     else:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import llvmlite.binding  # type: ignore[import-untyped]
@@ -15,7 +16,7 @@ if _features.get("avx512f"):  # LLVM prefers half the width on these; the sweeps
 
 def train_command(
     model: str,
-    data: Path,
+    data: Sequence[Path],
     out: Path,
     images: int | None = None,
     minutes: float | None = None,
@@ -29,7 +30,7 @@ def train_command(
     precision: str = "auto",
     is_quantised: bool = False,
 ) -> Path:
-    """`hil train MODEL --data DIR [--out DIR] [--images N] [--minutes M] [--threads T] [--seed S] [--resume] ...`.
+    """`hil train MODEL --data DIR [...] [--out DIR] [--images N] [--minutes M] [--threads T] [--seed S] [--resume]`.
 
     Logs a line a report and returns the checkpoint. Raises HilError as hil.training.loop.train does.
     """

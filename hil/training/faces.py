@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -13,25 +14,28 @@ from hil.reference.detect import float_detector
 from hil.reference.networks import Detector, DetectorSpec
 from hil.training.batches import Batches
 from hil.training.losses import box_loss, focal_loss
+from hil.training.photos import Photos, as_planes, open_photos
 from hil.training.recipe import Recipe
-from hil.training.wider import Photos, as_planes, open_photos
+from hil.training.wider import read_annotations
 
 HOLDOUT_SIZES = (16, 8, 4)  # AP of faces of at least so many pixels of a 320 wide input; roughly easy, medium, hard
 
 
 class FaceLesson:
-    """DIR/WIDER_train for a detector. Every recipe.holdout_every-th photo judges it and is never trained on.
+    """WIDER_train of one folder or several for a detector. Raises HilError for missing annotations and photos.
 
-    Raises HilError for missing annotations and photos.
+    Every recipe.holdout_every-th photo of the first folder judges it and is never trained on.
     """
 
-    data_name = "WIDER_train"
     losses: tuple[str, ...] = ("confidence_loss", "box_loss")
 
-    def __init__(self, spec: DetectorSpec, data: Path, recipe: Recipe, seed: int, cache: Path | None = None) -> None:
+    def __init__(
+        self, spec: DetectorSpec, data: Sequence[Path], recipe: Recipe, seed: int, cache: Path | None = None
+    ) -> None:
         self.spec, self.recipe, self.seed = spec, recipe, seed
+        self.data_name = "WIDER_train of " + ", ".join(folder.resolve().name for folder in data)
         self.photos: Photos = open_photos(data, "train", spec.input_shape[0] == 1, cache)
-        self.held_out = np.arange(0, len(self.photos), recipe.holdout_every)
+        self.held_out = np.arange(0, len(read_annotations(data[0], "train")), recipe.holdout_every)
 
     @cached_property
     def batches(self) -> Batches:

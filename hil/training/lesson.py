@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from torch.utils.data import Dataset
 
+from hil.errors import HilError
 from hil.reference.catalogue import Spec
 from hil.reference.classifiers import ClassifierSpec
 from hil.training.faces import FaceLesson
@@ -32,8 +34,13 @@ class Lesson(Protocol):
         ...
 
 
-def lesson_for(spec: Spec, data: Path, recipe: Recipe, seed: int, cache: Path | None = None) -> Lesson:
-    """The lesson of a network's kind. Raises HilError for data that is missing or not of that kind."""
+def lesson_for(spec: Spec, data: Sequence[Path], recipe: Recipe, seed: int, cache: Path | None = None) -> Lesson:
+    """The lesson of a network's kind, of one folder or, for faces, several.
+
+    Raises HilError for data that is missing, not of that kind or of too many folders.
+    """
     if isinstance(spec, ClassifierSpec):
-        return PeopleLesson(spec, data, recipe, seed)
+        if len(data) > 1:
+            raise HilError(f"{spec.name} is trained on one folder, and --data names {len(data)}")
+        return PeopleLesson(spec, data[0], recipe, seed)
     return FaceLesson(spec, data, recipe, seed, cache)

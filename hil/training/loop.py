@@ -4,6 +4,7 @@ import copy
 import json
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def _parameter_groups(network: Network, recipe: Recipe) -> list[dict[str, Any]]:
 
 def train(
     name: str,
-    data: Path,
+    data: Path | Sequence[Path],
     out: Path,
     *,
     images: int | None = None,
@@ -170,7 +171,8 @@ def train(
 ) -> Path:
     """Train a network on DIR and return the chosen checkpoint, out/<name>.safetensors.
 
-    data: WIDER FACE for a face detector (hil.training.faces), Visual Wake Words for a classifier (hil.training.people).
+    data: WIDER FACE for a face detector (hil.training.faces), in several folders where there are; Visual Wake Words for
+    a classifier (hil.training.people).
 
     images: where the schedule ends (the recipe's if None); a resumed training may move it. minutes: bring the end
     forward so that the training takes no longer. start: a checkpoint to begin with, for which the rate rises and
@@ -190,7 +192,8 @@ def train(
     if images is not None:
         training.images = images
         training.schedule = training.schedule.retargeted(training.seen, images)
-    lesson = lesson_for(training.network.spec, data, recipe, seed, cache)
+    folders = [data] if isinstance(data, Path) else list(data)
+    lesson = lesson_for(training.network.spec, folders, recipe, seed, cache)
     make_folder(out)
     workers = max(1, threads - 1) if training.device.is_gpu else 1
     _run(training, lesson, out, minutes, report_every, workers)
@@ -257,7 +260,7 @@ def step(training: Training, inputs: Tensor, *targets: Tensor) -> tuple[float, .
     if not norm.isfinite():
         raise HilError(f"the loss diverged after {training.seen} images: resume from the last state or lower the rate")
     training.optimiser.step()
-    training.seen += len(inputs)
+    training.seen += recipe.batch  # a batch of fewer, larger views counts as one of the others
     update_average(training)
     return tuple(loss.item() for loss in losses.values())
 

@@ -35,6 +35,8 @@ class Recipe:
     zoom: tuple[float, float] = (0.6, 1.8)  # of half the crops, relative to the letterbox scale
     face_size: tuple[float, float] = (8.0, 60.0)  # a random face's size in the other half
     most_upscaling: float = 2.0
+    window: float = 1.0  # the edges of a training crop, in parts of the input's: a detector works at any size
+    whole_every: int = 0  # and every so many batches all of the input, in as many photos fewer
     aspect: float = 0.12  # largest log-aspect change
     gain: tuple[float, float] = (0.6, 1.4)
     offset: float = 30.0  # grey levels
