@@ -168,8 +168,8 @@ def test_a_batch_depends_on_the_seed_and_its_number_only(data: Path) -> None:
 def test_an_epoch_shows_every_photo_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = open_photos([data], "train", True)
     seen: list[int] = []
-    luma = type(photos).luma
-    monkeypatch.setattr(type(photos), "luma", lambda self, index: (seen.append(int(index)), luma(self, index))[1])
+    decoded = type(photos).photo
+    monkeypatch.setattr(type(photos), "photo", lambda self, index: (seen.append(int(index)), decoded(self, index))[1])
     batches = Batches(photos, np.array([0, 2, 3, 6]), M4, SMALL, 0)
     batches[0], batches[1]
     assert sorted(seen[:4]) == sorted(seen[4:]) == [0, 2, 3, 6]

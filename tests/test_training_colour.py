@@ -52,7 +52,7 @@ def test_colour_photos_are_read_when_they_are_wanted(data: Path, tmp_path: Path)
     assert len(photos) == 4 and planes.shape == (3, 240, 320)
     assert planes[0, 80, 70] > 220 > 60 > planes[2, 80, 70], "the disc is red"
     (tmp_path / "wider_face_split").symlink_to(data / "wider_face_split")
-    with pytest.raises(HilError, match="4 photos are missing .*0--Discs/0_0.jpg"):
+    with pytest.raises(HilError, match="4 photos are missing, .*0--Discs/0_0.jpg"):
         open_photos([tmp_path], "train", is_mono=False)
 
 

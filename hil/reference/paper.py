@@ -67,6 +67,8 @@ def entries() -> tuple[Entry, ...]:
               "the paper's RAM is its C code's whole arena, not a block's maps"),
         Entry("  sparse, as published", m4, Printed(operations="70M", ram="188 KB"),
               "half of W1 and 30 % of U1, W2, U2 kept, and 3 operations more a hidden unit and step", is_sparse=True),
+        Entry("rnnpool_face_m4_sparse", SPECS["rnnpool_face_m4_sparse"], Printed(),
+              "M4's table with zeros in 2x2 blocks and tied biases, here counted as if it were dense"),
         Entry("rnnpool_face_quant", quant, Printed("0.07M", "0.12G", "225 KB", precision="0.80 / 0.78 / 0.53"),
               "the published code has 8 hidden units; the paper's count fits the 4 of its text (next row)"),
         Entry("  4 hidden units", _changed(quant, Pool, hidden1=4, hidden2=4), Printed(operations="0.12G")),

@@ -38,8 +38,8 @@ class Batches(Dataset[Batch]):
             spec = replace(spec, input_shape=(channels, height, width))
         examples = [self._example(position, spec, recipe) for position in range(first, first + count)]
         views, labels, offsets = (np.stack(part) for part in zip(*examples, strict=True))
-        views = views[:, None] if views.ndim == 3 else np.ascontiguousarray(views.transpose(0, 3, 1, 2))
-        return torch.from_numpy(views), torch.from_numpy(labels), torch.from_numpy(offsets)
+        inputs = torch.from_numpy(views if views.ndim == 4 else views[..., None]).permute(0, 3, 1, 2)  # channels last
+        return inputs, torch.from_numpy(labels), torch.from_numpy(offsets)
 
     def _example(self, position: int, spec: DetectorSpec, recipe: Recipe) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         epoch, place = divmod(position, len(self.chosen))
@@ -55,7 +55,7 @@ class Batches(Dataset[Batch]):
         is_tiny = (np.sqrt(edges.prod(1)) < recipe.smallest_face) | (edges.min(1) < recipe.smallest_edge)
         is_ignored = is_cut | is_tiny | ~annotation.is_valid
         labels, offsets = match(priors(spec), boxes, is_ignored, recipe, spec.variances)
-        return view * np.asarray(scale, np.float32), labels, offsets
+        return view if np.all(scale == 1) else view * np.asarray(scale, np.float32), labels, offsets
 
 
 def loader(batches: Dataset[Any], first: int, last: int, workers: int = 1) -> DataLoader:

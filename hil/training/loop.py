@@ -18,6 +18,7 @@ from hil.errors import HilError
 from hil.files import make_folder, write_text, writing
 from hil.reference import weights
 from hil.reference.catalogue import Network, build
+from hil.reference.fitting import problems
 from hil.reference.networks import Detector
 from hil.reference.rnnpool import RnnPool
 from hil.training.batches import loader
@@ -29,6 +30,7 @@ from hil.training.memory import keep_freed_memory
 from hil.training.people import class_losses
 from hil.training.plot import plot_history
 from hil.training.recipe import Recipe, Schedule, load_recipe
+from hil.training.structure import impose, nonzero
 
 log = logging.getLogger(__name__)
 
@@ -110,8 +112,8 @@ def begin(
     groups = _parameter_groups(network, recipe)
     if start is not None:
         before = weights.load(start)
-        if before.spec.name != name:
-            raise HilError(f"{start} is a {before.spec.name}, not a {name}: name a checkpoint of the same network")
+        if problems({key: value.shape for key, value in network.state_dict().items()}, before.state_dict()):
+            raise HilError(f"{start} is a {before.spec.name}, whose tensors are not a {name}'s")
         network.load_state_dict(before.state_dict())
     network.to(device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
@@ -259,7 +261,9 @@ def step(training: Training, inputs: Tensor, *targets: Tensor) -> tuple[float, .
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
     if not norm.isfinite():
         raise HilError(f"the loss diverged after {training.seen} images: resume from the last state or lower the rate")
+    alive = nonzero(network, recipe)
     training.optimiser.step()
+    impose(network, recipe, training.schedule.progress(training.seen), alive)
     training.seen += recipe.batch  # a batch of fewer, larger views counts as one of the others
     update_average(training)
     return tuple(loss.item() for loss in losses.values())
@@ -273,13 +277,15 @@ def losses_of(network: Network, outputs: Any, targets: tuple[Tensor, ...], recip
 @torch.no_grad()
 def update_average(training: Training) -> None:
     """Move the average towards the network; faster in the first steps, when the network is still far from anything."""
-    steps = training.seen // training.recipe.batch
-    decay = min(training.recipe.ema_decay, (1 + steps) / (10 + steps))
+    recipe, steps = training.recipe, training.seen // training.recipe.batch
+    decay = min(recipe.ema_decay, (1 + steps) / (10 + steps))
     for mean, value in zip(training.average.state_dict().values(), training.network.state_dict().values(), strict=True):
         if mean.is_floating_point():
             mean.lerp_(value, 1 - decay)
         else:
             mean.copy_(value)
+    progress = training.schedule.progress(training.seen - recipe.batch)  # the network's, at this step
+    impose(training.average, recipe, progress, nonzero(training.network, recipe))
 
 
 def report(training: Training, lesson: Lesson, losses: np.ndarray, speed: float, out: Path) -> None:

@@ -49,6 +49,11 @@ class Recipe:
     smallest_face: float = 5.0  # geometric mean of the edges; smaller faces are ignored
     smallest_edge: float = 3.0
 
+    kept_w1: float = 1.0  # of the entries of RNNPool's first W (hil.training.structure)
+    kept_blocks: float = 1.0  # of the 2x2 blocks of its other matrices
+    is_tied: bool = False  # bias_update - bias_gate is the same for all units of a cell
+    sparse_by: float = 0.0  # the part of the schedule in which that comes about; 0: from the first step
+
     crop_area: tuple[float, float] = (0.2, 1.0)  # of a photo, for classifiers
 
     holdout_every: int = 20  # every 20th image of the train split chooses the checkpoint and is never trained on
@@ -77,8 +82,10 @@ def load_recipe(network: str, path: Path | None = None) -> Recipe:
 
 def _like(default: object, value: object, where: str) -> object:
     """A TOML value as the kind that a default is of: int, float or a pair of floats."""
+    if isinstance(default, bool) and isinstance(value, bool):
+        return value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(default, int) and isinstance(value, int) and is_number:
+    if type(default) is int and isinstance(value, int) and is_number:
         return value
     if isinstance(default, float) and is_number:
         return float(value)  # type: ignore[arg-type]
