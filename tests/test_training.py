@@ -15,9 +15,10 @@ from PIL import Image, ImageDraw
 from hil.errors import HilError
 from hil.reference import weights
 from hil.reference.boxes import decode, priors
-from hil.reference.networks import SPECS
-from hil.training.augment import augmented
+from hil.reference.networks import SPECS, build
+from hil.training.augment import augmented, random_crop
 from hil.training.batches import Batches
+from hil.training.faces import FaceLesson
 from hil.training.loop import begin, step, train
 from hil.training.losses import box_loss, focal_loss
 from hil.training.matching import BACKGROUND, FACE, IGNORED, match
@@ -59,6 +60,8 @@ def test_the_official_layout_is_read(data: Path, tmp_path: Path) -> None:
     assert photos.photo(0)[(y0 + y1) // 2, (x0 + x1) // 2] > 200, "the box is where the disc is"
     cached = open_photos([data], "train", True, tmp_path / "cache")
     assert np.array_equal(cached.pixels, photos.pixels)
+    colour = [open_photos([data], "train", False, cache) for cache in (tmp_path / "cache", None)]
+    assert np.array_equal(colour[0].photo(3), colour[1].photo(3)) and colour[0].photo(3).shape == (120, 160, 3)
 
 
 def test_faces_marked_invalid_are_known_and_empty_ones_dropped(tmp_path: Path) -> None:
@@ -163,6 +166,43 @@ def test_a_batch_depends_on_the_seed_and_its_number_only(data: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first[5], again[5], strict=True))
     assert not torch.equal(first[5][0], other[5][0])
     assert not torch.equal(first[5][0], first[6][0])
+
+
+def test_windows_are_parts_of_the_input_at_its_scale_and_some_batches_are_whole(data: Path) -> None:
+    recipe = replace(SMALL, batch=8, window=0.5, whole_every=3)
+    batches = Batches(open_photos([data], "train", True), np.arange(7), M4, recipe, 0)
+    assert [tuple(batches[number][0].shape) for number in (0, 1, 2, 3)] == [
+        (2, 1, 240, 320), (8, 1, 120, 160), (8, 1, 120, 160), (2, 1, 240, 320)
+    ]  # fmt: skip
+    assert [batches[number][1].shape[1] for number in (0, 1)] == [3000, 760]
+    network = build("rnnpool_face_m4")
+    assert network(batches[1][0])[0].shape == batches[1][2].shape, "the anchors are those of the network's maps"
+    box, size = np.array([[40, 30, 80, 70]], np.float32), (120, 160)
+    half = replace(recipe, zoom=(1.0, 1.0), aspect=0.0)
+    crops = [random_crop((240, 320), box, size, half, np.random.default_rng(seed)) for seed in range(30)]
+    assert sum(crop.x_scale == pytest.approx(1.0) for crop in crops) > 5, "a letterbox scale is the whole input's"
+
+
+def test_a_step_of_fewer_whole_photos_counts_as_a_batch(data: Path) -> None:
+    recipe = replace(SMALL, window=0.5, whole_every=2)
+    training = begin("rnnpool_face_m4", recipe, 0)
+    batches = Batches(open_photos([data], "train", True), np.arange(7), M4, recipe, 0)
+    for number in range(2):
+        assert training.seen == number * recipe.batch
+        step(training, *batches[number])
+
+
+def test_several_folders_are_one_set_judged_by_the_first(data: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    shutil.copytree(data, more)
+    lesson = FaceLesson(M4, [data, more], SMALL, 0)
+    alone = FaceLesson(M4, [data], SMALL, 0)
+    assert len(lesson.photos) == 16 and lesson.held_out.tolist() == alone.held_out.tolist() == [0, 4]
+    assert np.array_equal(lesson.photos.photo(9), lesson.photos.photo(1))
+    assert lesson.batches.chosen.tolist() == [1, 2, 3, 5, 6, *range(8, 15)], "nothing of the others is held out"
+    assert lesson.data_name.endswith(", more")
+    with pytest.raises(HilError, match="no WIDER FACE annotations at .*nowhere"):
+        FaceLesson(M4, [data, tmp_path / "nowhere"], SMALL, 0)
 
 
 def test_an_epoch_shows_every_photo_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,6 +102,11 @@ def test_the_loss_falls_and_mixed_precision_changes_it_little(data: Path) -> Non
     assert step(mixed, *batch)[0] == pytest.approx(losses[0], rel=0.1)
 
 
+def test_a_classifier_takes_one_folder(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(HilError, match="trained on one folder, and --data names 2"):
+        train(FRONT, [data, data], tmp_path, recipe=SMALL)
+
+
 def test_a_training_goes_on_where_it_stopped_and_its_rounding_can_be_learnt(data: Path, tmp_path: Path) -> None:
     options = {"recipe": SMALL, "threads": 1, "report_every": 4}
     checkpoint = train(FRONT, data, tmp_path, **options)
