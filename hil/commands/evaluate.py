@@ -1,14 +1,17 @@
-"""`hil evaluate`: average precision on a data set, in float, in integers and on targets."""
+"""`hil evaluate`: average precision or accuracy on a data set, in float, in integers and on targets."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hil.commands.console import console, progress
 from hil.commands.options import DEFAULT_BOARD, BoardName, DataFolder, Model, ReportFile
+
+if TYPE_CHECKING:
+    from hil.evaluation.run import Task
 
 
 def evaluate(
@@ -29,16 +32,36 @@ def evaluate(
 ) -> None:
     """Measure a face detector's average precision on WIDER FACE's validation set, by the official protocol.
 
-    Interrupted, it goes on where it was when it is called again.
+    Interrupted, it goes on where it was when it is called again. A classifier's accuracy is measured on DIR's photos
+    with Visual Wake Words labels (DIR/annotations/instances_val.json, DIR/all2014), with its 95 % interval.
     """
+    from hil import zoo
     from hil.evaluation.run import RESULTS, Task, evaluate_model
+    from hil.reference import weights
+    from hil.reference.classifiers import Classifier
     from hil.report.evaluation_html import write_evaluation
     from hil.report.terminal import precision_table
 
     ways = tuple(dict.fromkeys(target.split(",")))
     task = Task(model, data, ways, board, jobs, multi_scale, limit, store or RESULTS, fresh)
+    if isinstance(weights.load(zoo.find(model)), Classifier):
+        _classes(task, report)
+        return
     with progress() as step:
         found = evaluate_model(task, step)
     if report is not None:
         write_evaluation(task, found, report)
     console.print(precision_table(model, found, multi_scale))
+
+
+def _classes(task: Task, report: Path | None) -> None:
+    """A classifier's accuracy."""
+    from hil.errors import HilError
+    from hil.evaluation.classes import evaluate_classes
+    from hil.report.terminal import accuracy_table
+
+    if report is not None:
+        raise HilError("--report shows boxes on photos: a classifier's evaluation has none")
+    with progress() as step:
+        found = evaluate_classes(task, step)
+    console.print(accuracy_table(task.model, found))

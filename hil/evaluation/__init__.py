@@ -2,4 +2,5 @@
 
 official.py   WIDER FACE's own protocol                     multiscale.py  the paper's convention
 run.py        photos through float, integer and targets     journal.py     results kept as they come, and compared
+classes.py    a classifier's accuracy on labelled photos
 """

@@ -68,9 +68,8 @@ def evaluate_model(task: Task, step: Step = lambda what, done: None) -> list[Pre
     Raises HilError for an unknown way, model or board, for a network that is no detector, for data that is not WIDER
     FACE's, and for multi-scale testing of anything but float; target and link errors pass.
     """
+    check_ways(task)
     for way in task.ways:
-        if way not in WAYS:
-            raise HilError(f"nothing evaluates as {way!r}: choose of {', '.join(WAYS)}")
         if task.is_multi_scale and way != FLOAT:
             raise HilError(f"{way} takes photos of one size: multi-scale testing is for --target float")
     network = weights.load(zoo.find(task.model))
@@ -84,10 +83,17 @@ def evaluate_model(task: Task, step: Step = lambda what, done: None) -> list[Pre
     return [_evaluate(task, way, names, step) for way in task.ways]
 
 
+def check_ways(task: Task) -> None:
+    """Raises HilError for a way that there is not."""
+    for way in task.ways:
+        if way not in WAYS:
+            raise HilError(f"nothing evaluates as {way!r}: choose of {', '.join(WAYS)}")
+
+
 def _evaluate(task: Task, way: str, names: Sequence[str], step: Step) -> Predictions:
     """One way's results on the photos, as far as they are not there yet."""
     step(f"{way}: preparing", 0)
-    firmware = _firmware(task, way)
+    firmware = firmware_for(task, way)
     with _journal(task, way, firmware) as journal:
         missing = [name for name in names if name not in journal.boxes]
         for i, (name, boxes, took) in enumerate(_detect(task, way, firmware, missing) if missing else (), 1):
@@ -133,7 +139,8 @@ def _detect(
             raise
 
 
-def _firmware(task: Task, way: str) -> Firmware | None:
+def firmware_for(task: Task, way: str) -> Firmware | None:
+    """What runs on a way's target; None where a way has none."""
     if way not in targets.NAMES:
         return None
     return build(task.model, task.board, preset=NATIVE if way == NATIVE else None)

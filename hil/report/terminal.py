@@ -16,6 +16,7 @@ from hil.bench.classify import Classification
 from hil.bench.limits import Measurement
 from hil.bench.run import Run
 from hil.board import Board
+from hil.evaluation.classes import Accuracy, differences
 from hil.evaluation.journal import Predictions, disagreements
 from hil.firmware.build import Firmware
 from hil.report.run_html import arena_bytes, strongest
@@ -230,6 +231,24 @@ def precision_table(model: str, found: Sequence[Predictions], is_multi_scale: bo
         score = max((d.score for d in worst), default=0.0)
         names = f"{one.way} and {other.way}"
         pairs.add_row(names, str(differing), str(unmatched), f"{score:.3f}", worst[0].photo if differing else "-")
+    return Group(table, pairs)
+
+
+def accuracy_table(model: str, found: Sequence[Accuracy]) -> Group:
+    """A classifier's accuracy with its interval, a way a row; of several ways, on how many photos they differ."""
+    table = Table("", title=f"{model}: accuracy, {len(found[0].labels)} labelled photos", title_justify="left")
+    for name in ("accuracy", "95 % interval", "right", "photos/s"):
+        table.add_column(name, justify="right")
+    for one in found:
+        low, high = one.interval
+        table.add_row(one.way, f"{one.share:.4f}", f"{low:.3f} to {high:.3f}", str(one.right), f"{one.per_second:.1f}")
+    if len(found) == 1:
+        return Group(table)
+    pairs = Table("photos that differ", title="Disagreement", title_justify="left")
+    for name in ("in their class", "in a logit"):
+        pairs.add_column(name, justify="right")
+    for one_way, other_way, classes, logits in differences(found):
+        pairs.add_row(f"{one_way} and {other_way}", str(classes), str(logits))
     return Group(table, pairs)
 
 
