@@ -84,7 +84,7 @@ ALWAYS_INLINE void conv_narrow_pairs(const conv_t *c, const conv_narrow_t *state
         CONV_NARROW_OUTPUT(8, r1, r5)
         CONV_NARROW_OUTPUT(16, r2, r6)
         CONV_NARROW_OUTPUT(24, r3, r7)
-        "add.w lr, #32\n\t"
+        "add.w lr, lr, #32\n\t"
         ".set offset, offset + 4\n\t"
         ".endr\n\t"
         "vmov r12, s1\\row\n\t"
