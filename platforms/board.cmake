@@ -1,5 +1,9 @@
 # What a board's folder says, as compiler definitions and linker options.
 
+if(HIL_COMPILER_FAMILY STREQUAL "zig")
+    set(CMAKE_C_LINKER_WRAPPER_FLAG "")  # its linker is called as it is, without a driver that takes -Xlinker
+endif()
+
 # Reads `key = number` or `key = "text"` of board.toml: every key we ask for stands there once.
 function(hil_board_value key result)
     file(STRINGS "${CMAKE_SOURCE_DIR}/platforms/${HIL_BOARD}/board.toml" lines REGEX "^${key} = ")
@@ -42,14 +46,12 @@ function(hil_link_for_board target)
     hil_board_value(stack_bytes stack_bytes)
     set(script "${CMAKE_SOURCE_DIR}/platforms/${HIL_BOARD}/memory.ld")
     set_target_properties(${target} PROPERTIES SUFFIX .elf LINK_DEPENDS "${script};${CMAKE_SOURCE_DIR}/platforms/sections.ld")
+    # No C library: port/stm32f4 has the four functions that compilers expect, and their header.
+    target_include_directories(${target} PRIVATE "${CMAKE_SOURCE_DIR}/firmware_src/port/stm32f4/include")
+    # r7 is the frame pointer where there is one, and the kernels' inner loops need it.
+    target_compile_options(${target} PRIVATE
+        -ffreestanding -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables)
     target_link_options(${target} PRIVATE
-        -nostartfiles --specs=nano.specs
         "-T${script}" "-L${CMAKE_SOURCE_DIR}/platforms"
-        -Wl,--defsym=STACK_BYTES=${stack_bytes}
-        -Wl,-Map=firmware.map -Wl,--print-memory-usage)
-    target_link_libraries(${target} PRIVATE m)
-    find_program(HIL_ARM_SIZE arm-none-eabi-size)
-    if(HIL_ARM_SIZE)
-        add_custom_command(TARGET ${target} POST_BUILD COMMAND "${HIL_ARM_SIZE}" "$<TARGET_FILE:${target}>")
-    endif()
+        LINKER:--defsym=STACK_BYTES=${stack_bytes} LINKER:-Map=firmware.map)
 endfunction()

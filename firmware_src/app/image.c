@@ -8,7 +8,6 @@
 #define ROW_BYTES ((uint32_t)MODEL_WIDTH * MODEL_CHANNELS)
 #define IMAGE_BYTES (ROW_BYTES * MODEL_HEIGHT)
 #define TILE_BYTES (ROW_BYTES * MODEL_TILE_ROWS)
-#define TAP_PATIENCE_MS 10000  // a host that takes longer to read a piece has gone
 
 static uint8_t tile[TILE_BYTES];
 static uint16_t session;
@@ -66,7 +65,7 @@ static void start(const link_begin_t *begin)
     state = LINK_RECEIVING;
 }
 
-static void give_up(void)
+void image_give_up(void)
 {
     is_given_up = true;
     tap.waits = false;
@@ -84,7 +83,7 @@ uint8_t image_begin(const link_begin_t *begin)
     if (is_running) {
         next = *begin;
         has_next = true;
-        give_up();
+        image_give_up();
     } else {
         start(begin);
     }
@@ -164,7 +163,7 @@ static void run_tile(void)
     is_full = false;
 }
 
-void image_run_tiles(void)
+bool image_run_tiles(void)
 {
     while (is_full) {
         run_tile();
@@ -172,36 +171,31 @@ void image_run_tiles(void)
     }
     if (has_next)
         start(&next);
-    if (model_tap_layer >= 0 || state == LINK_DONE)
-        link_send_status();  // the host waits for it: the limit has moved, or the results are there
+    return model_tap_layer >= 0 || state == LINK_DONE;
 }
 
-static void wait_for_release(void)
-{
-    uint32_t since = port_milliseconds();
-    port_quiet(false);
-    state = LINK_TAP_WAITS;
-    link_send_status();
-    while (tap.waits) {
-        port_sleep();
-        port_alive();
-        link_serve();
-        if (port_milliseconds() - since > TAP_PATIENCE_MS)
-            give_up();
-    }
-    port_quiet(true);
-}
-
-void model_on_tap(uint16_t layer, const uint8_t *data, uint32_t bytes)
+bool image_show(uint16_t layer, const uint8_t *data, uint32_t bytes)
 {
     if (model_tap_layer == LINK_TAP_DIGESTS) {
         layer_digests[layer] = crc32_update(layer_digests[layer], data, bytes);
-    } else if (!is_given_up) {
-        tap.data = (frame_span_t){data, bytes};
-        tap.waits = true;
-        wait_for_release();
-        tap.piece++;
+        return false;
     }
+    if (is_given_up)
+        return false;
+    tap.data = (frame_span_t){data, bytes};
+    tap.waits = true;
+    state = LINK_TAP_WAITS;
+    return true;
+}
+
+bool image_shows(void)
+{
+    return tap.waits;
+}
+
+void image_shown(void)
+{
+    tap.piece++;
 }
 
 void image_release(const link_release_t *release)
@@ -231,16 +225,19 @@ static frame_span_t describe_board(void)
 }
 
 // The marks are looked up when they are asked for: they then include what the link itself takes.
-static frame_span_t count_result(void)
+static frame_span_t count_result(const image_link_counts_t *link)
 {
     result.stack_used = port_stack_used();
     result.heap_used = port_heap_used();
     result.arena_used = model_arena_used();
-    link_count(&result);
+    result.frames = link->frames;
+    result.damaged = link->damaged;
+    result.repeated = link->repeated;
+    result.overruns = port_overruns();
     return (frame_span_t){&result, sizeof result};
 }
 
-bool image_object(uint8_t object, uint16_t index, frame_span_t *span)
+bool image_object(uint8_t object, uint16_t index, const image_link_counts_t *link, frame_span_t *span)
 {
     bool is_done = state == LINK_DONE;
     switch (object) {
@@ -248,7 +245,7 @@ bool image_object(uint8_t object, uint16_t index, frame_span_t *span)
         *span = describe_board();
         return true;
     case LINK_OBJECT_RESULT:
-        *span = count_result();
+        *span = count_result(link);
         return is_done;
     case LINK_OBJECT_DETECTIONS:
         *span = (frame_span_t){detections, result.detections * sizeof *detections};

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "frame.h"
 #include "image.h"
+#include "messages.h"
 #include "port.h"
 #include "provoke.h"
 
@@ -12,11 +14,10 @@ static frame_decoder_t decoder;
 static uint8_t wire[FRAME_MAX_WIRE_BYTES];  // what is being sent; the DMA reads it, so not in the CCM
 static uint16_t last_sequence;              // of the host's latest good frame: every answer carries it
 static enum { ANSWER_NONE, ANSWER_STATUS, ANSWER_REPEAT } due;
-static struct {
-    uint32_t frames, damaged, repeated;
-} counted;
+static image_link_counts_t counted;
 
-void link_send(uint8_t type, frame_span_t head, frame_span_t body)
+// Sends a frame in answer to the host's latest one; returns once it is on its way.
+static void send(uint8_t type, frame_span_t head, frame_span_t body)
 {
     port_send_wait();
     port_send(wire, frame_encode(wire, type, last_sequence, head, body));
@@ -26,7 +27,7 @@ static void send_state(uint8_t type)
 {
     link_status_t status;
     image_status(&status);
-    link_send(type, (frame_span_t){&status, sizeof status}, (frame_span_t){0});
+    send(type, (frame_span_t){&status, sizeof status}, (frame_span_t){0});
 }
 
 void link_send_status(void)
@@ -34,24 +35,10 @@ void link_send_status(void)
     send_state(LINK_STATUS);
 }
 
-void link_refuse(uint8_t type, uint8_t reason)
+static void refuse(uint8_t type, uint8_t reason)
 {
     link_refused_t refused = {type, reason};
-    link_send(LINK_REFUSED, (frame_span_t){&refused, sizeof refused}, (frame_span_t){0});
-}
-
-void link_ask_again(void)
-{
-    counted.repeated++;
-    due = ANSWER_REPEAT;
-}
-
-void link_count(link_result_t *result)
-{
-    result->frames = counted.frames;
-    result->damaged = counted.damaged;
-    result->repeated = counted.repeated;
-    result->overruns = port_overruns();
+    send(LINK_REFUSED, (frame_span_t){&refused, sizeof refused}, (frame_span_t){0});
 }
 
 static void welcome(void)
@@ -67,20 +54,20 @@ static void welcome(void)
         .boots = port_boots(),
         .reset_cause = port_reset_cause(),
     };
-    link_send(LINK_WELCOME, (frame_span_t){&answer, sizeof answer}, (frame_span_t){0});
+    send(LINK_WELCOME, (frame_span_t){&answer, sizeof answer}, (frame_span_t){0});
 }
 
 // Sends the part of an object that was asked for, cut into frames of the size that was asked for.
 static void read_object(const link_read_t *read)
 {
     frame_span_t object = {0};
-    if (!image_object(read->object, read->index, &object)) {
-        link_refuse(LINK_READ, read->object > LINK_OBJECT_LOGITS ? LINK_UNKNOWN_OBJECT : LINK_NOT_THERE);
+    if (!image_object(read->object, read->index, &counted, &object)) {
+        refuse(LINK_READ, read->object > LINK_OBJECT_LOGITS ? LINK_UNKNOWN_OBJECT : LINK_NOT_THERE);
         return;
     }
     size_t chunk = read->chunk;
     if (chunk == 0 || chunk > LINK_MAX_PAYLOAD - sizeof(link_data_t) || read->offset > object.bytes) {
-        link_refuse(LINK_READ, LINK_BAD_LENGTH);
+        refuse(LINK_READ, LINK_BAD_LENGTH);
         return;
     }
     size_t rest = object.bytes - read->offset;
@@ -88,8 +75,10 @@ static void read_object(const link_read_t *read)
     size_t offset = read->offset;
     do {  // at least one frame, for it says how long the object is
         link_data_t where = {read->object, read->index, (uint32_t)offset, (uint32_t)object.bytes};
-        frame_span_t body = {(const uint8_t *)object.data + offset, end - offset < chunk ? end - offset : chunk};
-        link_send(LINK_DATA, (frame_span_t){&where, sizeof where}, body);
+        frame_span_t body = {0};  // an object of no bytes may have no address either
+        if (offset < end)
+            body = (frame_span_t){(const uint8_t *)object.data + offset, end - offset < chunk ? end - offset : chunk};
+        send(LINK_DATA, (frame_span_t){&where, sizeof where}, body);
         port_alive();
         offset += chunk;
     } while (offset < end);
@@ -99,8 +88,10 @@ static void take_tile(const uint8_t *payload, uint16_t bytes)
 {
     link_tile_t where;
     memcpy(&where, payload, sizeof where);
-    if (!image_take(&where, payload + sizeof where, (uint32_t)(bytes - sizeof where)))
-        link_ask_again();
+    if (image_take(&where, payload + sizeof where, (uint32_t)(bytes - sizeof where)))
+        return;
+    counted.repeated++;
+    due = ANSWER_REPEAT;
 }
 
 static void begin(const uint8_t *payload)
@@ -109,7 +100,7 @@ static void begin(const uint8_t *payload)
     memcpy(&begin, payload, sizeof begin);
     uint8_t reason = image_begin(&begin);
     if (reason != 0)
-        link_refuse(LINK_BEGIN, reason);
+        refuse(LINK_BEGIN, reason);
 }
 
 // What a type's payload must have; LINK_TILE's is the least, the others' exact.
@@ -142,7 +133,7 @@ static void handle(const frame_t *frame)
         due = ANSWER_STATUS;
     uint8_t reason = check(frame);
     if (reason != 0) {
-        link_refuse(frame->type, reason);
+        refuse(frame->type, reason);
         return;
     }
     link_read_t read;
@@ -168,7 +159,7 @@ static void handle(const frame_t *frame)
     case LINK_PROVOKE:
         port_forget_fault();
         provoke(frame->payload[0]);
-        link_refuse(LINK_PROVOKE, LINK_CANNOT_DO);
+        refuse(LINK_PROVOKE, LINK_CANNOT_DO);
         break;
     case LINK_RESET:
         port_reset();

@@ -9,9 +9,9 @@ int main(void)
     for (;;) {
         link_serve();
         port_alive();
-        if (image_has_tile())
-            image_run_tiles();
-        else
+        if (!image_has_tile())
             port_sleep();
+        else if (image_run_tiles())
+            link_send_status();
     }
 }

@@ -5,7 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "link.h"
+#include "frame.h"
+#include "messages.h"
 
 // Starts an image. Returns 0 or a reason to refuse. One that is asked for in the middle of another's row waits for that row.
 uint8_t image_begin(const link_begin_t *begin);
@@ -17,15 +18,30 @@ bool image_take(const link_tile_t *where, const uint8_t *bytes, uint32_t count);
 // A tile is complete: no frame is to be handled before it has been run.
 bool image_has_tile(void);
 
-// Runs the network over it, and over those that the bytes behind it complete.
-void image_run_tiles(void);
+// Runs the network over it, and over those that the bytes behind it complete. Returns whether the host waits to hear of it:
+// the limit has moved, or the results are there.
+bool image_run_tiles(void);
 
-// Lets the tapped layer go on after its row has been read.
+// Takes a piece of a tapped layer's output. Returns whether the host is to read it first; then until image_shows says that it
+// has, or that nobody wants it any more, the data must stay, and image_shown follows.
+bool image_show(uint16_t layer, const uint8_t *data, uint32_t bytes);
+bool image_shows(void);
+void image_shown(void);
+
+// Lets the tapped layer go on after its piece has been read.
 void image_release(const link_release_t *release);
+
+// Leaves the image as it is: nobody wants it any more.
+void image_give_up(void);
 
 void image_status(link_status_t *status);
 
-// What READ may ask for. Returns false where it is not there now.
-bool image_object(uint8_t object, uint16_t index, frame_span_t *span);
+// Frames since the board started: good, damaged, and those that the host was asked to repeat.
+typedef struct {
+    uint32_t frames, damaged, repeated;
+} image_link_counts_t;
+
+// What READ may ask for; link: for the result. Returns false where it is not there now.
+bool image_object(uint8_t object, uint16_t index, const image_link_counts_t *link, frame_span_t *span);
 
 #endif

@@ -6,25 +6,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "link.h"
+#include "messages.h"
 
 // Where the plan's buffers live. Memory named by HIL_CCM, HIL_SRAM or HIL_SDRAM (not on every board) is zero at start-up;
-// HIL_CCM_DATA is copied there from flash. The DMA cannot reach the CCM, and no code runs from it; HIL_RAM_CODE runs from
-// SRAM without wait states.
+// HIL_CCM_DATA is copied there from flash. The DMA cannot reach the CCM, and no code runs from it.
 #if defined(HIL_NATIVE)
 #define HIL_CCM
 #define HIL_CCM_DATA
 #define HIL_SRAM
 #define HIL_SRAM_DATA
 #define HIL_SDRAM
-#define HIL_RAM_CODE
 #else
 #define HIL_CCM __attribute__((section(".ccm")))
 #define HIL_CCM_DATA __attribute__((section(".ccm_data")))
 #define HIL_SRAM __attribute__((section(".bss.sram")))
 #define HIL_SRAM_DATA __attribute__((section(".data.sram")))
 #define HIL_SDRAM __attribute__((section(".sdram")))
-#define HIL_RAM_CODE __attribute__((section(".ram_code"), noinline, long_call))
 #endif
 
 // Whether port_cycles counts the core's cycles; elsewhere it is only a clock.

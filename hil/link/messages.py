@@ -1,6 +1,6 @@
 """What the frames say: one dataclass a message, little-endian as docs/link.md tables them.
 
-firmware_src/include/link.h is the other side.
+firmware_src/include/messages.h is the other side.
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "frame.h"
-#include "native.h"
 #include "port.h"
 
 #define WATCHDOG_TICK_MS 250
@@ -91,7 +90,8 @@ static void tick(int number, siginfo_t *info, void *raw)
         report(number, info, raw);
 }
 
-void faults_start(void)
+// Has signals reported over the link as the board reports faults; the pipes are there already.
+void port_start(void)
 {
     static uint8_t reserve[65536];  // signals are handled here: after an overflow the stack has no room
     sigaltstack(&(stack_t){.ss_sp = reserve, .ss_size = sizeof reserve}, NULL);

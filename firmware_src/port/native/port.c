@@ -10,8 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "native.h"
-
 // At most what a pipe holds, so that the host can send all it has credit for without waiting for this process to read.
 #define RECEIVE_BYTES 65536
 #define TICK_MS 1000
@@ -35,11 +33,6 @@ uint32_t port_cycles(void)
 uint32_t port_milliseconds(void)
 {
     return (uint32_t)(nanoseconds() / 1000000u);
-}
-
-void port_start(void)
-{
-    faults_start();
 }
 
 size_t port_received(const uint8_t **bytes)

@@ -5,13 +5,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "link.h"
+#include "messages.h"
 
 // memory.ld's marks
 extern uint32_t _stack_limit[], _stack_top[], _text_start[], _text_end[];
 
 void clock_start(void);
 void tick_rarely(bool is_rare);
+void uart_quiet(bool is_quiet);
 void sdram_start(void);
 void reset_cause_read(void);
 // For the last words: no interrupts, no DMA, returns when the last bit is out.

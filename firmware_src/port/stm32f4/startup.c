@@ -9,19 +9,23 @@ extern uint32_t _ccm_data_load[], _ccm_data_start[], _ccm_data_end[], _ccm_start
 
 #define PAINT 0xc5c5c5c5u
 
-// Compiled into calls of memcpy and memset these loops would use what they are about to set up.
-#define PLAIN_LOOPS __attribute__((optimize("no-tree-loop-distribute-patterns")))
+// In a loop, keeps the compiler from making it a call of memcpy or memset, which would use what is about to be set up.
+#define PLAIN_LOOP() __asm volatile("" ::: "memory")
 
-PLAIN_LOOPS static void copy(uint32_t *to, const uint32_t *end, const uint32_t *from)
+static void copy(uint32_t *to, const uint32_t *end, const uint32_t *from)
 {
-    while (to < end)
+    while (to < end) {
         *to++ = *from++;
+        PLAIN_LOOP();
+    }
 }
 
-PLAIN_LOOPS static void fill(uint32_t *to, const uint32_t *end, uint32_t value)
+static void fill(uint32_t *to, const uint32_t *end, uint32_t value)
 {
-    while (to < end)
+    while (to < end) {
         *to++ = value;
+        PLAIN_LOOP();
+    }
 }
 
 void reset_handler(void)

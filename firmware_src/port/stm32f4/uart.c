@@ -10,7 +10,7 @@ _Static_assert((RING & (RING - 1)) == 0, "the ring's positions wrap by a mask");
 
 #define RX (&BOARD_DMA->stream[BOARD_RX_STREAM])
 #define TX (&BOARD_DMA->stream[BOARD_TX_STREAM])
-#define ALTERNATE_FUNCTION 7  // USART1 to 3
+#define ALTERNATE_FUNCTION 7u  // USART1 to 3
 #define POLL_PATIENCE 1000000
 
 static uint8_t ring[RING];  // .bss: the DMA cannot reach the CCM
@@ -52,14 +52,13 @@ void port_start(void)
     BOARD_UART->BRR = (BOARD_UART_BUS_HZ + BOARD_BAUD / 2) / BOARD_BAUD;
     BOARD_UART->CR3 = USART_CR3_DMAR | USART_CR3_DMAT;
     BOARD_UART->CR1 = USART_CR1_UE | USART_CR1_TE | USART_CR1_RE | USART_CR1_IDLEIE;
-    port_quiet(false);
+    uart_quiet(false);
 }
 
-void port_quiet(bool is_quiet)
+void uart_quiet(bool is_quiet)
 {
     enable_interrupt(BOARD_UART_IRQ, !is_quiet);
     enable_interrupt(BOARD_TX_DMA_IRQ, !is_quiet);
-    tick_rarely(is_quiet);
 }
 
 // Only wakes the core. Reading SR and then DR is what clears IDLE (RM0090, 30.6.1).
