@@ -42,8 +42,8 @@ NAKED void *memcpy(UNUSED void *to, UNUSED const void *from, UNUSED size_t bytes
         "bcc 6f\n" UP_WORD UP_WORD UP_WORD UP_WORD
         "6: itttt mi\n ldrmi r3, [r1], #4\n strmi r3, [r0], #4\n ldrmi r3, [r1], #4\n strmi r3, [r0], #4\n"
         "lsls r2, r2, #30\n"  // C: four, N: two
-        "beq 7f\n"
         "itt cs\n ldrcs r3, [r1], #4\n strcs r3, [r0], #4\n"
+        "beq 7f\n"
         "itt mi\n ldrhmi r3, [r1], #2\n strhmi r3, [r0], #2\n"
         "lsls r2, r2, #1\n"
         "itt mi\n ldrbmi r3, [r1]\n strbmi r3, [r0]\n"
@@ -52,7 +52,7 @@ NAKED void *memcpy(UNUSED void *to, UNUSED const void *from, UNUSED size_t bytes
         "2: rsb r3, r0, #0\n"
         "ands r3, r3, #3\n"
         "beq 3f\n"
-        "sub r2, r2, r3\n"   // may go below 0: the count of the tail is right all the same
+        "subs r2, r2, r3\n"  // may go below 0: the count of the tail is right all the same
         "lsls r3, r3, #31\n"  // N: one byte to the next even address, C: two more to the next word
         "itt mi\n ldrbmi r3, [r1], #1\n strbmi r3, [r0], #1\n"
         "itt cs\n ldrhcs r3, [r1], #2\n strhcs r3, [r0], #2\n"
@@ -119,8 +119,8 @@ NAKED void *memset(UNUSED void *to, UNUSED int value, UNUSED size_t bytes)
         "itttt cs\n strcs r1, [r0], #4\n strcs r1, [r0], #4\n strcs r1, [r0], #4\n strcs r1, [r0], #4\n"
         "itt mi\n strmi r1, [r0], #4\n strmi r1, [r0], #4\n"
         "lsls r2, r2, #30\n"  // C: four, N: two
-        "beq 4f\n"
         "it cs\n strcs r1, [r0], #4\n"
+        "beq 4f\n"
         "it mi\n strhmi r1, [r0], #2\n"
         "lsls r2, r2, #1\n"
         "it mi\n strbmi r1, [r0]\n"
