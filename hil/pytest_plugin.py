@@ -129,7 +129,7 @@ def hil_place(request: pytest.FixtureRequest) -> Place:
 def hil_firmware(hil_place: Place, pytestconfig: pytest.Config) -> Firmware:
     """The firmware of --hil-model for this place, built once."""
     from hil.firmware.build import NATIVE, build
-    from hil.firmware.cmake import MissingToolError
+    from hil.firmware.programs import MissingToolError
 
     try:
         return build(model(pytestconfig), hil_place.board, preset=NATIVE if hil_place.target == NATIVE else None)

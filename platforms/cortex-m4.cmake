@@ -10,7 +10,7 @@ endif()
 find_program(HIL_COMPILER_PROGRAM "${HIL_COMPILER}")
 if(NOT HIL_COMPILER_PROGRAM)
     message(FATAL_ERROR "${HIL_COMPILER} is not on the PATH: sudo apt-get install gcc-arm-none-eabi, "
-        "or pip install 'rnnpool-hil[toolchain]' and hil build")
+        "or pip install 'rnnpool-hil[toolchain]', whose compiler hil build finds")
 endif()
 
 cmake_path(GET HIL_COMPILER_PROGRAM FILENAME program)

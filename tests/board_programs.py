@@ -32,7 +32,7 @@ def _folder() -> Path:
 def need_compiler() -> None:
     """Skip the test where there is no compiler for the board."""
     if not shutil.which(COMPILER):
-        pytest.skip(f"needs {COMPILER}: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi")
+        pytest.skip(f"needs {COMPILER}: apt-get install gcc-arm-none-eabi")
 
 
 @cache

@@ -9,18 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli import hil
+from compilers import needs
 from PIL import Image
 from served import HIL
 from test_ports import ADAPTER, VCP_A, VCP_B, plug_in
 
-from hil.firmware.cmake import CMAKE, HOST_COMPILER, NINJA
 from hil.targets.ports import Probe
 from hil.targets.pseudo_terminal import PseudoTerminal
 
 M4 = "rnnpool_face_m4"
-needs_compiler = pytest.mark.skipif(
-    not all(tool.is_installed for tool in (HOST_COMPILER, CMAKE, NINJA)), reason=f"needs {HOST_COMPILER.packages}"
-)
+needs_compiler = needs("native")
 
 
 @pytest.fixture

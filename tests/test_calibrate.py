@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from compilers import needs
 from served import serve
 
 from hil import board as boards
 from hil.board import Board
 from hil.errors import HilError
-from hil.firmware.cmake import CMAKE, CROSS_COMPILER, NINJA
 from hil.measure import calibrate as calibration
 from hil.targets import TargetError
 from hil.targets.connection import Connection
@@ -22,9 +22,7 @@ from hil.targets.sim import SimTarget
 from hil.timing.model import ModelledCycles
 from hil.timing.statement.figures import Figures
 
-needs_compiler = pytest.mark.skipif(
-    not all(tool.is_installed for tool in (CROSS_COMPILER, CMAKE, NINJA)), reason=f"needs {CROSS_COMPILER.packages}"
-)
+needs_compiler = needs("stm32f407_disco")
 DISCO = boards.load("stm32f407_disco")
 TABLE = "calibration 1 stm32f407_disco 1\nstores late-release 0 32 35\nstores late-release 5 32 35\nend\n"
 

@@ -10,19 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 from cli import hil
+from compilers import needs
 from fakes import boxes
 from PIL import Image
 from test_run_json import check_schema
 
 from hil.bench.compare import iou
-from hil.firmware.cmake import CMAKE, CROSS_COMPILER, NINJA
 
 FACE = (170, 60, 280, 190)  # of skimage.data.astronaut(), 512x512
 SCALE, LEFT = 240 / 512, (320 - 240) / 2  # how it is letterboxed
 
-pytestmark = pytest.mark.skipif(
-    not all(tool.is_installed for tool in (CROSS_COMPILER, CMAKE, NINJA)), reason=f"needs {CROSS_COMPILER.packages}"
-)
+pytestmark = needs("stm32f407_disco")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from compilers import nothing_installed
 
 from hil import board
 from hil.errors import HilError
@@ -15,9 +16,7 @@ from hil.firmware.elf import check_elf, sizes
 
 F407, F429 = board.load("stm32f407_disco"), board.load("stm32f429_disco")
 GCC = "arm-none-eabi-gcc"
-needs_gcc = pytest.mark.skipif(
-    shutil.which(GCC) is None, reason=f"needs {GCC}: apt-get install -y gcc-arm-none-eabi libnewlib-arm-none-eabi"
-)
+needs_gcc = pytest.mark.skipif(shutil.which(GCC) is None, reason=f"needs {GCC}: apt-get install -y gcc-arm-none-eabi")
 SOURCE = """
 const int constants[10] = {1};
 int data[5] = {7};
@@ -101,14 +100,30 @@ def test_a_flash_overflow_speaks_of_weights_and_not_of_buffers() -> None:
 
 
 def test_a_missing_c_library_and_a_compilers_error_are_told_apart() -> None:
-    library = cmake.explain("a.c:1:10: fatal error: stdint.h: No such file", "stm32f407_disco", PLAN)
-    assert "libnewlib-arm-none-eabi" in library
+    library = cmake.explain("a.c:1:10: fatal error: stdio.h: No such file or directory", "native", PLAN)
+    assert library == "the C library for native is missing: apt-get install -y libc6-dev"
     broken = cmake.explain("[1/2] cc a.c\na.c:3:1: error: expected ';'\nninja: stopped", "native", PLAN)
     assert broken == "the firmware does not build for native: a.c:3:1: error: expected ';'"
 
 
 @pytest.mark.parametrize("preset", ["stm32f407_disco", "native"])
 def test_a_missing_compiler_names_the_command_that_installs_it(monkeypatch, tmp_path: Path, preset: str) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(cmake.MissingToolError, match="apt-get install -y gcc"):
-        cmake.check_tools(preset)
+    nothing_installed(monkeypatch)
+    with pytest.raises(MissingToolError, match=r"pip install 'rnnpool-hil\[toolchain\]'$"):
+        cmake.find_tools(preset)
+
+
+def test_cmakes_own_complaint_and_flags_for_another_cpu_are_one_line(monkeypatch) -> None:
+    monkeypatch.setenv("CFLAGS", "-mcpu=cortex-a72")
+    log = (
+        'CMake Error at /usr/share/Test.cmake:67 (message):\n  The C compiler\n\n    "cc"\n\n  is not able.\n\n\n-- x\n'
+    )
+    assert cmake.explain(log, "native", PLAN) == (
+        'the firmware does not build for native: The C compiler "cc" is not able. '
+        "(with CFLAGS='-mcpu=cortex-a72' from the environment: unset it if it is not meant for this)"
+    )
+
+
+def test_an_overflow_as_lld_tells_it_is_understood_too() -> None:
+    log = "ld.lld: error: section '.bss' will not fit in region 'SRAM': overflowed by 88 bytes\n"
+    assert "88 bytes too many in SRAM" in cmake.explain(log, "stm32f407_disco", PLAN)

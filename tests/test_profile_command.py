@@ -8,13 +8,11 @@ from pathlib import Path
 
 import pytest
 from cli import hil
+from compilers import needs
 
 from hil.bench.batch import demo_photo
-from hil.firmware.cmake import CMAKE, CROSS_COMPILER, NINJA
 
-pytestmark = pytest.mark.skipif(
-    not all(tool.is_installed for tool in (CROSS_COMPILER, CMAKE, NINJA)), reason=f"needs {CROSS_COMPILER.packages}"
-)
+pytestmark = needs("stm32f407_disco")
 
 
 def test_a_profile_accounts_for_every_cycle(

@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from compilers import needs
 from PIL import Image
 from served import serve
 from skimage import data
@@ -20,16 +21,13 @@ from hil import zoo
 from hil.bench.limits import load_limits
 from hil.board import load
 from hil.firmware.build import NATIVE, build
-from hil.firmware.cmake import CMAKE, CROSS_COMPILER, NINJA
 from hil.reference import weights
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text()
 BLOCKS = [(kind, code.strip()) for kind, code in re.findall(r"^```(\w+)\n(.*?)^```$", README, re.M | re.S)]
 
-needs_compiler = pytest.mark.skipif(
-    not all(tool.is_installed for tool in (CROSS_COMPILER, CMAKE, NINJA)), reason=f"needs {CROSS_COMPILER.packages}"
-)
+needs_compiler = needs("stm32f407_disco")
 
 
 def blocks(kind: str, having: str) -> str:

@@ -15,9 +15,7 @@ GCC = "arm-none-eabi-gcc"
 FLAGS = ["-mcpu=cortex-m4", "-mthumb", "-O1", "-fno-inline", "-fstack-usage", "-nostdlib", "-Wl,-Ttext=0x08000000"]
 LEAF = "int leaf(int x) { volatile int a[32]; a[0] = x; return a[0]; }\n"
 
-pytestmark = pytest.mark.skipif(
-    shutil.which(GCC) is None, reason=f"needs {GCC}: apt-get install -y gcc-arm-none-eabi libnewlib-arm-none-eabi"
-)
+pytestmark = pytest.mark.skipif(shutil.which(GCC) is None, reason=f"needs {GCC}: apt-get install -y gcc-arm-none-eabi")
 
 
 def bound_of(source: str, tmp_path: Path, *flags: str) -> StackBound:

@@ -31,8 +31,8 @@ class Job:
     """What to run where. elf: a firmware to run instead of the built one; limits: a file laid over the board's.
 
     at: how a real board is reached (hil.targets.connection). record: a file for what passes over the link. timing: the
-    mode of the simulated board's timing model, "fast" without; BOTH runs every image in the two and compares. kernels
-    and ram_budget: as hil.firmware.build.build takes them.
+    mode of the simulated board's timing model, "fast" without; BOTH runs every image in the two and compares. kernels,
+    ram_budget and toolchain: as hil.firmware.build.build takes them.
     """
 
     model: str
@@ -48,6 +48,7 @@ class Job:
     timing: str | None = None
     kernels: str = "fast"
     ram_budget: int | None = None
+    toolchain: str | None = None
 
 
 def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
@@ -62,10 +63,11 @@ def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
     connection = options(job.target, job.at, "fast" if both else job.timing)
     step("reading the model and the images", 0)
     spec = model_spec(job.model)
-    limits = load_limits(board, spec.name, job.limits, job.kernels)
+    load_limits(board, spec.name, job.limits, job.kernels)  # a bad file is found before anything is built
     photos = [load_photo(path, spec, job.fit) for path in job.images]
     step(f"building {spec.name} for {board.name if job.target != NATIVE else 'the host'}", 0)
     firmware = firmware_for(job)
+    limits = load_limits(board, spec.name, job.limits, job.kernels, firmware.compiler)
     step(f"booting {job.target}", 0)
     target = targets.create(job.target, board, **connection)
     if job.record is not None:
@@ -98,7 +100,7 @@ def _run_photo(bench: Bench, photo: Photo, index: int, count: int, step: Step) -
 def firmware_for(job: Job) -> Firmware:
     """The firmware a job runs: built, or the ELF it names in the place of the built one."""
     preset = NATIVE if job.target == NATIVE else None
-    firmware = build(job.model, job.board, job.out, preset, job.kernels, job.ram_budget)
+    firmware = build(job.model, job.board, job.out, preset, job.kernels, job.ram_budget, job.toolchain)
     if job.elf is None:
         return firmware
     if job.target != NATIVE:

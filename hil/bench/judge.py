@@ -59,7 +59,11 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits, c
         target=target.name,
         board=firmware.board.name,
         model=firmware.model,
-        firmware=FirmwareFacts(firmware.build_id, firmware.sizes.flash_bytes if firmware.sizes else None),
+        firmware=FirmwareFacts(
+            firmware.build_id,
+            firmware.sizes.flash_bytes if firmware.sizes else None,
+            str(firmware.compiler) if firmware.compiler else None,
+        ),
         image=_image_facts(found.photo),
         detections=device,
         reference_detections=found.reference,

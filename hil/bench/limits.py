@@ -6,7 +6,8 @@ platforms/<board>/limits.toml holds a board's; a file given by the user is laid 
     [rnnpool_face_m4]
     "cycles.total" = 130_000_000
 
-A build with other kernels than the fast ones also has the limits of "MODEL/KERNELS", which come last.
+A build with other kernels than the fast ones also has the limits of "MODEL/KERNELS", which come last. Cycles and flash
+are a compiler's: "MODEL@gcc" or "MODEL@gcc-13" (with "/KERNELS" before the @) holds for what that compiler makes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from hil.board import Board
 from hil.errors import HilError
+from hil.firmware.toolchain import Compiler
 
 Limits = dict[str, float]
 
@@ -38,13 +40,27 @@ class Measurement:
         return self.limit is None or self.value <= self.limit
 
 
-def load_limits(board: Board, model: str, override: Path | None = None, kernels: str = "fast") -> Limits:
-    """The limits of a model on a board, by measurement name. Raises HilError where a file is no table of numbers."""
-    sections = ("default", model, f"{model}/{kernels}")
+def load_limits(
+    board: Board,
+    model: str,
+    override: Path | None = None,
+    kernels: str = "fast",
+    compiler: Compiler | None = None,
+) -> Limits:
+    """The limits of a model on a board, by measurement name; compiler: whose figures hold, no one's where it is None.
+
+    Raises HilError where a file is no table of numbers.
+    """
+    names = compiler.names if compiler else ()
+    sections = ("default", *(section for name in (model, f"{model}/{kernels}") for section in _with(name, names)))
     limits = _read(board.folder / "limits.toml", sections) if (board.folder / "limits.toml").exists() else {}
     if override is not None:
         limits |= _read(override, sections)
     return limits
+
+
+def _with(section: str, compilers: tuple[str, ...]) -> tuple[str, ...]:
+    return section, *(f"{section}@{name}" for name in compilers)
 
 
 def _read(path: Path, sections: tuple[str, ...]) -> Limits:

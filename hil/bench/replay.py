@@ -21,6 +21,7 @@ from hil.firmware.build import Firmware
 from hil.firmware.elf import Sizes
 from hil.firmware.model import load_model, plan_of
 from hil.firmware.stack import StackBound
+from hil.firmware.toolchain import Compiler
 from hil.link.frames import Decoder, Frame
 from hil.link.messages import TAP_DIGESTS, TILE_HEADER_BYTES, Type
 from hil.reference.photo import Photo, from_array
@@ -41,6 +42,7 @@ def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities) 
         "timing": capabilities.timing,
         "sizes": asdict(firmware.sizes) if firmware.sizes else None,
         "stack_bound": firmware.stack_bound.bytes if firmware.stack_bound else None,
+        "compiler": str(firmware.compiler) if firmware.compiler else None,
         "images": [{"path": str(p.path) if p.path else None, "sha256": p.sha256, "fitted": p.fitted} for p in photos],
     }
 
@@ -60,6 +62,11 @@ class RecordedFirmware(Firmware):
         bound = self.recorded.get("stack_bound")
         return StackBound(bound, (), 0) if bound is not None else None
 
+    @cached_property
+    def compiler(self) -> Compiler | None:
+        family, _, version = str(self.recorded.get("compiler") or "").partition(" ")
+        return Compiler(family, version) if version else None
+
 
 def replay(path: Path, model: str | None = None, step: Step = lambda what, done: None) -> list[Subject]:
     """Judge every image of a recording; model: in the place of the recorded name, the same network under another one.
@@ -75,7 +82,9 @@ def replay(path: Path, model: str | None = None, step: Step = lambda what, done:
     counts = Capabilities(recording.header["cycles"], timing=recording.header.get("timing"))
     target = ReplayTarget(firmware.board, recording, counts)
     subjects = []
-    with Bench(firmware, target, load_limits(firmware.board, firmware.network_name)) as bench:
+    with Bench(
+        firmware, target, load_limits(firmware.board, firmware.network_name, compiler=firmware.compiler)
+    ) as bench:
         for done, photo in enumerate(photos):
             step(f"replaying {photo.name}", done / len(photos))
             subjects.append(Subject(bench.run(photo), photo.pixels, firmware.plan, firmware.board))

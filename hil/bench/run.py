@@ -22,10 +22,12 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class FirmwareFacts:
-    """Which firmware ran. flash_bytes is null where the ELF is not one for flash."""
+    """Which firmware ran. flash_bytes is null where the ELF is not one for flash; compiler ("gcc 12.2.1") where it is
+    not known."""
 
     build_id: str
     flash_bytes: int | None
+    compiler: str | None = None
 
 
 @dataclass(frozen=True)

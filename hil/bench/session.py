@@ -39,7 +39,9 @@ class Bench:
     def __init__(self, firmware: Firmware, target: Target, limits: Limits | None = None) -> None:
         self.firmware = firmware
         self.target = target
-        self.limits = load_limits(firmware.board, firmware.network_name) if limits is None else limits
+        self.limits = (
+            load_limits(firmware.board, firmware.network_name, compiler=firmware.compiler) if limits is None else limits
+        )
         self.client = Client(target)
         self.hello: Hello | None = None
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.commands.console import console, errors
-from hil.commands.options import RamBudget
+from hil.commands.options import RamBudget, Toolchain
 from hil.paths import BUILD
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ def bench(
     board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="A photo [default: the demo's].")] = None,
     ram_budget: RamBudget = None,
+    toolchain: Toolchain = None,
     out: Annotated[
         Path,
         typer.Option("--json", metavar="FILE", help="Where the figures go.", show_default="build/bench"),
@@ -39,7 +40,9 @@ def bench(
     path = image or demo_photo(BUILD / "bench" / "image.png", model)
     photo = load_photo(path, model_spec(model), True)
     errors.print(f"building {model} for {board} twice, running it three times ...", highlight=False)
-    firmwares = [build(model, board, kernels=kernels, ram_budget=ram_budget) for kernels in KERNELS]
+    firmwares = [
+        build(model, board, kernels=kernels, ram_budget=ram_budget, toolchain=toolchain) for kernels in KERNELS
+    ]
     found = benchmark(firmwares[0], firmwares[1], photo)
     write_text(out, json.dumps(found.to_json(), indent=1) + "\n")
     console.print(_layers(found))

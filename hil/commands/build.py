@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hil.commands.console import console, progress
-from hil.commands.options import DEFAULT_BOARD, BoardName, Kernels, Model, RamBudget
+from hil.commands.options import DEFAULT_BOARD, BoardName, Kernels, Model, RamBudget, Toolchain
 
 
 def build(
@@ -18,6 +18,7 @@ def build(
     native: Annotated[bool, typer.Option("--native", help="Build for this machine instead of the board.")] = False,
     kernels: Kernels = "fast",
     ram_budget: RamBudget = None,
+    toolchain: Toolchain = None,
 ) -> None:
     """Compile a network to C and build the firmware for a board."""
     from hil.firmware.build import NATIVE, build
@@ -25,6 +26,6 @@ def build(
 
     with progress() as step:
         step(f"building {model} for {NATIVE if native else board}", 0)
-        firmware = build(model, board, out, NATIVE if native else None, kernels, ram_budget)
+        firmware = build(model, board, out, NATIVE if native else None, kernels, ram_budget, toolchain)
         table = build_table(firmware)
     console.print(table)

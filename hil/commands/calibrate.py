@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from hil.commands.console import console, errors
-from hil.commands.options import At
+from hil.commands.options import At, Toolchain
 
 if TYPE_CHECKING:
     from hil.measure.calibrate import Comparison
@@ -21,6 +21,7 @@ def calibrate(
     target: Annotated[str, typer.Option("--target", "-t", help="serial (a board), or sim.")] = "serial",
     board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
     at: At = None,
+    toolchain: Toolchain = None,
     store: Annotated[bool, typer.Option("--store", help="Write the board's figures into its board.toml.")] = False,
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the table here.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Show what agrees, too.")] = False,
@@ -36,7 +37,7 @@ def calibrate(
     check_target(target)
     connection = options(target, at, "full" if target == "sim" else None)
     errors.print(f"building the calibration firmware for {board} ...", highlight=False)
-    compared = calibrate(chosen, target, connection)
+    compared = calibrate(chosen, target, connection, toolchain)
     figures = figures_of(chosen, compared)
     if json_file is not None:
         rows = [asdict(one.measured) | {"modelled": one.modelled} for one in compared]

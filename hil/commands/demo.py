@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hil.commands.console import console, leave, progress, shortest
-from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, At, BoardName, TargetName, Timing
+from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, At, BoardName, TargetName, Timing, Toolchain
 from hil.files import writing_below
 from hil.paths import BUILD
 
@@ -19,6 +19,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for what it writes.", show_default="build/demo")] = BUILD / "demo",
     at: At = None,
     timing: Timing = None,
+    toolchain: Toolchain = None,
 ) -> None:
     """Find the face in a photo, on a simulated board, and compare it with the references."""
     from hil.bench.batch import BOTH, Job, demo_photo, run_job
@@ -31,7 +32,9 @@ def demo(
     with progress() as step:
         step("writing the photo", 0)
         photo = demo_photo(out / "image.png", DEFAULT_MODEL)
-        subjects = run_job(Job(DEFAULT_MODEL, (shortest(photo),), target, board, at=at, timing=timing), step)
+        subjects = run_job(
+            Job(DEFAULT_MODEL, (shortest(photo),), target, board, at=at, timing=timing, toolchain=toolchain), step
+        )
     write_results(subjects, out / "run.json", out / "report.html")
     show(subjects)
     console.print(

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from rich import box
 from rich.table import Table
@@ -20,7 +21,9 @@ from hil import caches
 from hil.commands.console import console, errors, leave
 from hil.commands.options import DEFAULT_BOARD
 from hil.errors import HilError
-from hil.firmware.cmake import APT, CMAKE, CROSS_COMPILER, HOST_COMPILER, NINJA, Tool
+from hil.firmware.cmake import APT
+from hil.firmware.programs import CMAKE, INSTALL, NINJA, MissingToolError
+from hil.firmware.toolchain import HOST_INSTALL, Toolchain, find_host_toolchain, find_toolchain
 from hil.firmware.trial import configure_trial
 from hil.paths import platforms
 from hil.targets import ports
@@ -30,6 +33,7 @@ from hil.version import described
 NATIVE = "native"
 REINSTALL = f"{sys.executable} -m pip install --force-reinstall rnnpool-hil"
 UNICORN = "2.1.4"  # the block hook uses private names of its Python binding: no other version is known to work
+BOARD_COMPILER, HOST_COMPILER = "compiler for the board", "compiler for this machine"
 LIBRARIES = ("torch", "numpy", "numba", "unicorn", "capstone", "pyelftools", "cobs", "pyserial", "safetensors")
 PROBES = (
     ("pyocd", f"{sys.executable} -m pip install pyocd"),
@@ -76,7 +80,11 @@ def remedies(findings: Sequence[Finding]) -> list[str]:
 
 def examine() -> list[Finding]:
     """Everything worth knowing about this machine, targets last."""
-    tools = [_tool(tool) for tool in (CROSS_COMPILER, HOST_COMPILER, CMAKE, NINJA)]
+    tools = [
+        _compiler(BOARD_COMPILER, find_toolchain, INSTALL),
+        _compiler(HOST_COMPILER, find_host_toolchain, HOST_INSTALL),
+        *(_program(tool.program, tool.path) for tool in (CMAKE, NINJA)),
+    ]
     libraries = [_library(name) for name in LIBRARIES]
     places = [_sources(), _cache()]
     targets = [*_targets(tools, libraries, places), _renode(), _serial()]
@@ -91,12 +99,19 @@ def _python() -> Finding:
     return Finding("python", sys.version_info >= (3, 11), platform.python_version(), f"{APT} python3.11-venv")
 
 
-def _tool(tool: Tool) -> Finding:
-    path = shutil.which(tool.program)
+def _compiler(name: str, find: Callable[[], Toolchain], remedy: str) -> Finding:
+    try:
+        toolchain = find()
+        return Finding(name, True, f"{toolchain.compiler}, {toolchain.program}", remedy)
+    except MissingToolError as error:
+        return Finding(name, False, str(error).rpartition(": ")[0], remedy)
+
+
+def _program(name: str, path: Path | None) -> Finding:
     if path is None:
-        return Finding(tool.program, False, "not found", tool.install_command)
+        return Finding(name, False, "not found", INSTALL)
     lines = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.splitlines()
-    return Finding(tool.program, True, lines[0] if lines else path, tool.install_command)
+    return Finding(name, True, lines[0] if lines else str(path), INSTALL)
 
 
 def _library(name: str) -> Finding:
@@ -156,8 +171,8 @@ def _targets(tools: list[Finding], libraries: list[Finding], places: list[Findin
     found = {finding.name: finding for finding in (*tools, *libraries, *places)}
     builds = [CMAKE.program, NINJA.program, "boards", "cache"]
     needs = {
-        "target sim": [CROSS_COMPILER.program, *builds, "unicorn", "numba", "capstone", "pyelftools"],
-        "target native": [HOST_COMPILER.program, *builds],
+        "target sim": [BOARD_COMPILER, *builds, "unicorn", "numba", "capstone", "pyelftools"],
+        "target native": [HOST_COMPILER, *builds],
     }
     trials: dict[str, Callable[[], None]] = {"target sim": _try_sim, "target native": partial(configure_trial, NATIVE)}
     return [_target(name, [found[need] for need in wanted], trials[name]) for name, wanted in needs.items()]
@@ -166,7 +181,12 @@ def _targets(tools: list[Finding], libraries: list[Finding], places: list[Findin
 def _target(name: str, needs: list[Finding], trial: Callable[[], None]) -> Finding:
     gaps = [need for need in needs if not need.is_ok]
     if gaps:
-        return Finding(name, False, f"lacks {', '.join(gap.name for gap in gaps)}", " && ".join(g.remedy for g in gaps))
+        return Finding(
+            name,
+            False,
+            f"lacks {', '.join(gap.name for gap in gaps)}",
+            " && ".join(dict.fromkeys(g.remedy for g in gaps)),
+        )
     try:
         trial()
     except (HilError, OSError) as error:

@@ -7,13 +7,14 @@ from typing import Annotated
 import typer
 
 from hil.commands.console import console
-from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault
+from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault, Toolchain
 
 
 def flash(
     model: ModelOrDefault = DEFAULT_MODEL,
     board: BoardName = DEFAULT_BOARD,
     elf: Elf = None,
+    toolchain: Toolchain = None,
     with_: Annotated[str | None, typer.Option("--with", metavar="TOOL", help="openocd, pyocd or st-flash.")] = None,
     probe: Annotated[str | None, typer.Option(metavar="NUMBER", help="Serial number of the debug probe.")] = None,
 ) -> None:
@@ -26,6 +27,6 @@ def flash(
     chosen = all_boards.load(board)
     tool = flashing.choose_tool(chosen, with_)
     number = ports.find_probe(chosen, probe, "")
-    firmware = elf if elf is not None else build(model, board).elf
+    firmware = elf if elf is not None else build(model, board, toolchain=toolchain).elf
     check_elf(firmware, chosen)
     console.print(flashing.flash(tool, chosen, firmware, number), soft_wrap=True, highlight=False)

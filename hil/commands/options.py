@@ -52,6 +52,15 @@ Timing = Annotated[
     typer.Option("--timing", metavar="MODE", help="Of the simulated board: fast, full (with flash caches) or both."),
 ]
 LimitsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML laid over platforms/BOARD/limits.toml.")]
+Toolchain = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|PATH",
+        envvar="HIL_TOOLCHAIN",
+        help="The compiler: gcc, clang, zig, clang-22, a path. Plain C kernels are 27 % faster by clang than by gcc.",
+        show_default="arm-none-eabi-gcc on the PATH, else what the extra 'toolchain' brought",
+    ),
+]
 At = Annotated[
     str | None,
     typer.Option(

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from hil.commands.console import console, errors
+from hil.commands.options import Toolchain
 from hil.errors import HilError
 from hil.paths import BUILD
 
@@ -26,6 +27,7 @@ def profile(
     fit: Annotated[bool, typer.Option("--fit", help="Letterbox and convert any photo to the network's input.")] = False,
     blocks: Annotated[int, typer.Option(min=1, help="How many of the hottest blocks to annotate.")] = 12,
     top: Annotated[int, typer.Option(min=1, help="Rows of the tables of functions and lines.")] = 12,
+    toolchain: Toolchain = None,
     elf: Annotated[Path | None, typer.Option(metavar="FILE", help="Run this firmware instead of building one.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for what it writes; default build/profile/MODEL.")] = None,
 ) -> None:
@@ -40,7 +42,7 @@ def profile(
     spec = model_spec(model)
     photo = load_photo(image, spec, fit)
     errors.print(f"building {spec.name} for {board} ...", highlight=False)
-    firmware = firmware_for(Job(model, (image,), "sim", board, elf=elf))
+    firmware = firmware_for(Job(model, (image,), "sim", board, elf=elf, toolchain=toolchain))
     found = profile_image(firmware, photo, timing)
     folder = out or BUILD / "profile" / Path(model).stem
     _write(found, folder, blocks)

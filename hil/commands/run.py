@@ -20,6 +20,7 @@ from hil.commands.options import (
     ReportFile,
     TargetName,
     Timing,
+    Toolchain,
 )
 from hil.commands.results import conclude
 
@@ -40,11 +41,14 @@ def run(
     timing: Timing = None,
     kernels: Kernels = "fast",
     ram_budget: RamBudget = None,
+    toolchain: Toolchain = None,
 ) -> None:
     """Run photos through the firmware and compare with the references."""
     from hil.bench.batch import Job, run_job
 
-    job = Job(model, tuple(images), target, board, fit, elf, limits, out, at, record, timing, kernels, ram_budget)
+    job = Job(
+        model, tuple(images), target, board, fit, elf, limits, out, at, record, timing, kernels, ram_budget, toolchain
+    )
     with progress() as step:
         subjects = run_job(job, step)
     conclude(subjects, json, report)

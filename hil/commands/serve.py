@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from hil.commands.console import console
-from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault
+from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault, Toolchain
 from hil.errors import HilError
 
 
@@ -23,6 +23,7 @@ def serve(
     target: Annotated[str, typer.Option("--target", "-t", help="A target with time of its own: sim, renode.")] = "sim",
     board: BoardName = DEFAULT_BOARD,
     elf: Elf = None,
+    toolchain: Toolchain = None,
     baud: Annotated[int | None, typer.Option(min=300, help="Speed that the firmware is built for.")] = None,
     drop: Annotated[float, typer.Option(min=0, max=1, help="Share of bytes that get lost, both ways.")] = 0.0,
     damage: Annotated[float, typer.Option(min=0, max=1, help="Share of bytes that arrive changed, both ways.")] = 0.0,
@@ -45,7 +46,7 @@ def serve(
         raise HilError("hil serve needs pseudo-terminals, which this system lacks: run it on Linux or macOS") from None
     chosen = boards.load(board)
     chosen = replace(chosen, uart=replace(chosen.uart, baud=baud or chosen.uart.baud))
-    firmware = elf if elf is not None else build(model, board).elf
+    firmware = elf if elf is not None else build(model, board, toolchain=toolchain).elf
     mischief = Mischief(Noise(damaged=damage, dropped=drop), late, garbage, seed)
     served = targets.create(target, chosen)
     with (

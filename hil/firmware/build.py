@@ -14,11 +14,12 @@ from hil.board import Board
 from hil.errors import HilError
 from hil.files import writing_below
 from hil.firmware import kept
-from hil.firmware.cmake import check_tools, compile_preset, output_folder, tools
+from hil.firmware.cmake import NATIVE, Tools, compile_preset, find_tools, output_folder
 from hil.firmware.elf import Sizes, check_elf, sizes
 from hil.firmware.model import load_model
 from hil.firmware.scratch import beside, plain_folder
 from hil.firmware.stack import StackBound, stack_bound
+from hil.firmware.toolchain import STAMP, Compiler, compiler_of
 from hil.locks import held
 from hil.paths import BUILD
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from hil.compiler import Plan, QuantisedGraph
     from hil.reference.catalogue import Network
 
-NATIVE = "native"
 KERNELS = ("fast", "portable")
 
 
@@ -73,7 +73,12 @@ class Firmware:
     def stack_bound(self) -> StackBound | None:
         """The static bound on the stack; None on the host, and for an ELF whose .su files are not beside it."""
         usage = self.elf.parent / "stack_usage"
-        return stack_bound(self.elf, usage) if not self.is_native and usage.is_dir() else None
+        return stack_bound(self.elf, usage) if not self.is_native and any(usage.glob("*.su")) else None
+
+    @cached_property
+    def compiler(self) -> Compiler | None:
+        """Who made the ELF, as far as it says."""
+        return compiler_of(self.elf)
 
 
 def build(
@@ -83,15 +88,16 @@ def build(
     preset: str | None = None,
     kernels: str = "fast",
     ram_budget: int | None = None,
+    toolchain: str | None = None,
 ) -> Firmware:
     """Make the firmware of a model for a board; what is there already and unchanged is not made again.
 
     model: a shipped model's name or a checkpoint's path. out: the generated directory, build/<model>/<board> without.
     preset: the CMake preset, the board's own without, "native" for the host. kernels: "fast", or
     "portable" for plain C. ram_budget: bytes of RAM on the chip that the firmware may take in all, stack and link
-    included. Raises HilError, and leaves what was there before as it was, for an unknown model or board,
-    a bad checkpoint, an unknown operator, a network that does not fit board or budget, a missing compiler, and a
-    directory that cannot be written.
+    included. toolchain: the compiler (hil.firmware.toolchain). Raises HilError, and leaves what was there before as it
+    was, for an unknown model or board, a bad checkpoint, an unknown operator, a network that does not fit board or
+    budget, a missing compiler, and a directory that cannot be written.
     """
     from hil.compiler import make_plan
 
@@ -101,20 +107,21 @@ def build(
         raise HilError(f"no kernels are called {kernels!r}: choose one of {', '.join(KERNELS)}")
     graph, network = load_model(model)
     scheme = make_plan(graph, board, ram_budget)
-    check_tools(preset)
+    tools = find_tools(preset, toolchain)
     directory = out or BUILD / Path(model).stem / board.name
     with writing_below(directory):
         directory = directory.absolute()
         with held(f"the build in {directory.resolve()}"), plain_folder() as work:
-            plan = _generate(graph, scheme, directory, preset, kernels, work)
-    elf = output_folder(directory, preset, kernels) / ("firmware" if preset == NATIVE else "firmware.elf")
+            plan = _generate(graph, scheme, directory, tools, kernels, work)
+    built = output_folder(directory, preset, kernels, tools.toolchain.family)
+    elf = built / ("firmware" if preset == NATIVE else "firmware.elf")
     if preset != NATIVE:
         check_elf(elf, board)
     return Firmware(model, board, preset, directory, elf, plan, graph, network)
 
 
 def _generate(
-    graph: QuantisedGraph, scheme: Plan, directory: Path, preset: str, kernels: str, work: Path
+    graph: QuantisedGraph, scheme: Plan, directory: Path, tools: Tools, kernels: str, work: Path
 ) -> dict[str, Any]:
     """Bring `directory` and its firmware up to date and return its plan; everything is made in `work` first."""
     from hil.compiler import emit
@@ -125,13 +132,14 @@ def _generate(
     emit(graph, scheme, scheme.board, fresh)
     plan = _read_plan(fresh)
     is_unchanged = _is_generated(directory) and _build_id(directory) == plan["build_id"]
-    made, place = output_folder(fresh, preset, kernels), output_folder(directory, preset, kernels)
-    if is_unchanged and _has_firmware(place):
+    preset, compiler = tools.preset, tools.toolchain.compiler
+    made, place = (output_folder(folder, preset, kernels, compiler.family) for folder in (fresh, directory))
+    if is_unchanged and _has_firmware(place, compiler):
         return plan
-    key = kept.key_of(plan["build_id"], preset, kernels, tools(preset)[0].program)
+    key = kept.key_of(f"{plan['build_id']} {compiler}", preset, kernels, str(tools.toolchain.program))
     if not kept.take(key, made):
         (work / "cmake").mkdir()
-        compile_preset(fresh, preset, plan, work / "cmake", kernels)
+        compile_preset(fresh, preset, plan, work / "cmake", kernels, tools)
         kept.keep(key, made)
     _replace(*((place, made) if is_unchanged else (directory, fresh)))
     return plan
@@ -146,7 +154,11 @@ def _replace(directory: Path, fresh: Path) -> None:
         (scratch / "new").rename(directory)
 
 
-def _has_firmware(folder: Path) -> bool:
+def _has_firmware(folder: Path, compiler: Compiler) -> bool:
+    """Whether a firmware is there, made by this compiler in this version."""
+    stamp = folder / STAMP
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8", errors="replace").strip() != str(compiler):
+        return False
     return any((folder / name).is_file() for name in ("firmware.elf", "firmware"))
 
 

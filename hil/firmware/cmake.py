@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -10,77 +11,91 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import HilError
+from hil.firmware.programs import CMAKE, NINJA, environment
+from hil.firmware.toolchain import STAMP, Toolchain, find_host_toolchain, find_toolchain
 
-ARTEFACTS = ("firmware.elf", "firmware", "firmware.map")
+NATIVE = "native"
 APT = "apt-get install -y"
+ARTEFACTS = ("firmware.elf", "firmware", "firmware.map")
+FLAG_VARIABLES = ("CFLAGS", "CPPFLAGS", "LDFLAGS")  # CMake hands them on
 
 
 @dataclass(frozen=True)
-class Tool:
-    """A program that a build needs, and the Debian packages that bring it."""
+class Tools:
+    """What a build of a preset runs."""
 
-    program: str
-    packages: str
-
-    @property
-    def is_installed(self) -> bool:
-        return shutil.which(self.program) is not None
+    cmake: Path
+    ninja: Path
+    toolchain: Toolchain
+    preset: str
 
     @property
-    def install_command(self) -> str:
-        return f"{APT} {self.packages}"
+    def options(self) -> list[str]:
+        """What CMake has to be told: the compiler, and where Ninja is."""
+        compiler = (
+            [f"-DHIL_COMPILER={self.toolchain.program}"] if self.preset != NATIVE else self.toolchain.host_options
+        )
+        return [f"-DCMAKE_MAKE_PROGRAM={self.ninja}", *compiler]
+
+    def environment(self, scratch: Path) -> dict[str, str]:
+        """The environment of its programs; scratch: a folder for what zig keeps between its calls."""
+        known = environment(self.cmake, self.ninja)
+        caches = {"ZIG_LOCAL_CACHE_DIR": str(scratch / "zig")}
+        if not known.get("HOME") and "ZIG_GLOBAL_CACHE_DIR" not in known:
+            caches["ZIG_GLOBAL_CACHE_DIR"] = str(scratch / "zig")
+        return known | caches
 
 
-CROSS_COMPILER = Tool("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi")
-HOST_COMPILER = Tool("cc", "gcc libc6-dev")
-CMAKE = Tool("cmake", "cmake")
-NINJA = Tool("ninja", "ninja-build")
+def find_tools(preset: str, toolchain: str | None = None) -> Tools:
+    """What building a preset needs; toolchain: the compiler, as --toolchain names it.
+
+    Raises MissingToolError, with the command that installs it, for the first program that is missing.
+    """
+    compiler = find_host_toolchain(toolchain) if preset == NATIVE else find_toolchain(toolchain)
+    purpose = f"building for {preset}"
+    return Tools(CMAKE.find(purpose), NINJA.find(purpose), compiler, preset)
 
 
-class MissingToolError(HilError):
-    """A program that a build needs is not installed; the message has the command that installs it."""
+def output_folder(directory: Path, preset: str, kernels: str, family: str = "gcc") -> Path:
+    """Where the firmware of a generated directory lies, built for a preset with "fast" or "portable" kernels.
+
+    family: the compiler's; gcc's lies under the preset's plain name.
+    """
+    names = [preset, *(name for name in (kernels, family) if name not in ("fast", "gcc"))]
+    return directory / "out" / "-".join(names)
 
 
-def tools(preset: str) -> tuple[Tool, ...]:
-    """What building a preset needs."""
-    return (HOST_COMPILER if preset == "native" else CROSS_COMPILER, CMAKE, NINJA)
-
-
-def check_tools(preset: str) -> None:
-    """Raise MissingToolError, with the command that installs it, for the first tool that building a preset lacks."""
-    for tool in tools(preset):
-        if not tool.is_installed:
-            raise MissingToolError(
-                f"building for {preset} needs {tool.program}, which is missing: {tool.install_command}"
-            )
-
-
-def output_folder(directory: Path, preset: str, kernels: str) -> Path:
-    """Where the firmware of a generated directory lies, built for a preset with "fast" or "portable" kernels."""
-    return directory / "out" / (preset if kernels == "fast" else f"{preset}-{kernels}")
-
-
-def compile_preset(source: Path, preset: str, plan: dict[str, Any], scratch: Path, kernels: str = "fast") -> None:
+def compile_preset(
+    source: Path, preset: str, plan: dict[str, Any], scratch: Path, kernels: str = "fast", tools: Tools | None = None
+) -> None:
     """Build a preset of a generated directory into its output_folder, all or nothing.
 
-    CMake works in `scratch`, an empty folder that the caller removes; only the firmware, its map and the stack usage
-    files move into place. plan: plan.json, for naming the buffers that are too large. Raises HilError, explained, if
-    the firmware does not fit the board's memories or the sources do not compile.
+    CMake works in `scratch`, an empty folder that the caller removes; only the firmware, its map, the stack usage
+    files and the compiler's name move into place. plan: plan.json, for naming the buffers that are too large. tools:
+    find_tools' without. Raises HilError, explained, if the firmware does not fit the board's memories or the sources
+    do not compile.
     """
+    tools = tools or find_tools(preset)
     binary = scratch / "cmake"
-    configure(source, preset, plan, binary, kernels)
-    _run(["cmake", "--build", str(binary)], source, preset, plan)
-    _install(binary, scratch / "out", output_folder(source, preset, kernels))
+    configure(source, preset, plan, binary, kernels, tools)
+    run_cmake([str(tools.cmake), "--build", str(binary)], source, tools.environment(scratch), preset, plan)
+    (binary / STAMP).write_text(f"{tools.toolchain.compiler}\n", encoding="utf-8")
+    _install(binary, scratch / "out", output_folder(source, preset, kernels, tools.toolchain.family))
 
 
-def configure(source: Path, preset: str, plan: dict[str, Any], binary: Path, kernels: str = "fast") -> None:
+def configure(
+    source: Path, preset: str, plan: dict[str, Any], binary: Path, kernels: str = "fast", tools: Tools | None = None
+) -> None:
     """Have CMake make ready to build a generated directory in the folder `binary`. Raises HilError, explained."""
-    options = [f"-DHIL_KERNELS={kernels}"]
-    _run(["cmake", "-S", str(source), "--preset", preset, "-B", str(binary), *options], source, preset, plan)
+    tools = tools or find_tools(preset)
+    options = [*tools.options, f"-DHIL_KERNELS={kernels}"]
+    command = [str(tools.cmake), "-S", str(source), "--preset", preset, "-B", str(binary), *options]
+    run_cmake(command, source, tools.environment(binary.parent), preset, plan)
 
 
-def _run(command: list[str], source: Path, preset: str, plan: dict[str, Any]) -> None:
-    done = subprocess.run(command, cwd=source, capture_output=True, text=True, errors="replace")
+def run_cmake(command: list[str], folder: Path, known: dict[str, str], preset: str, plan: dict[str, Any]) -> None:
+    """Run one command of a build; known: its environment. Raises HilError, explained, where it fails."""
+    done = subprocess.run(command, cwd=folder, env=known, capture_output=True, text=True, errors="replace")
     if done.returncode:
         raise HilError(explain(done.stdout + done.stderr, preset, plan))
 
@@ -88,7 +103,7 @@ def _run(command: list[str], source: Path, preset: str, plan: dict[str, Any]) ->
 def _install(binary: Path, staging: Path, destination: Path) -> None:
     """Move what a build made to its place in one rename."""
     staging.mkdir()
-    for name in ARTEFACTS:
+    for name in (*ARTEFACTS, STAMP):
         if (binary / name).exists():
             shutil.copy2(binary / name, staging / name)
     if not any((staging / name).exists() for name in ("firmware.elf", "firmware")):
@@ -104,14 +119,33 @@ def _install(binary: Path, staging: Path, destination: Path) -> None:
 
 def explain(log: str, preset: str, plan: dict[str, Any]) -> str:
     """The message a failed build deserves: what did not fit, or is missing, else the first error of the compiler."""
-    overflows = re.findall(r"region [`'](\w+)' overflowed by (\d+) bytes", log)
+    overflows = re.findall(r"region [`'](\w+)'(?::)? overflowed by (\d+) bytes", log)
     if overflows:
         return _overflow_message(overflows, preset, plan)
-    if re.search(r"cannot find -l(c|m|gcc|nosys|c_nano)\b|nano\.specs|fatal error: (stdint|string|math)\.h", log):
-        return f"the C library for {preset} is missing: {APT} {tools(preset)[0].packages}"
-    errors = [line.strip() for line in log.splitlines() if re.search(r"\berror:|CMake Error|FAILED:|undefined", line)]
-    first = errors[0] if errors else (log.strip().splitlines() or ["cmake said nothing"])[-1]
-    return f"the firmware does not build for {preset}: {first}"
+    if preset == NATIVE and re.search(
+        r"cannot find -l(c|m|gcc)\b|fatal error: \S+\.h: No such|'\S+\.h' file not found", log
+    ):
+        return f"the C library for {preset} is missing: {APT} libc6-dev"
+    if re.search(r"-fuse-ld=lld|unable to execute command: .*ld\.lld", log):
+        return f"the firmware does not build for {preset}: clang finds no lld beside it: {APT} lld of the same version"
+    return f"the firmware does not build for {preset}: {_first_error(log)}{_flags()}"
+
+
+def _first_error(log: str) -> str:
+    """The compiler's or linker's first complaint, else what CMake says, which is a paragraph, in one line."""
+    said = re.search(r"^.*(\berror: |undefined reference|undefined symbol).*$", log, re.MULTILINE)
+    if said:
+        return said[0].strip()
+    block = re.search(r"^CMake Error[^\n]*\n((?:[ \t]+[^\n]*\n|\n)+)", log, re.MULTILINE)
+    if block and block[1].strip():
+        return " ".join(block[1].split())
+    return (log.strip().splitlines() or ["cmake said nothing"])[-1].strip()
+
+
+def _flags() -> str:
+    """The flags in the environment, which may be meant for another compiler."""
+    found = [f"{name}={os.environ[name]!r}" for name in FLAG_VARIABLES if os.environ.get(name)]
+    return f" (with {', '.join(found)} from the environment: unset it if it is not meant for this)" if found else ""
 
 
 def _overflow_message(overflows: list[tuple[str, str]], preset: str, plan: dict[str, Any]) -> str:

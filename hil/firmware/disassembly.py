@@ -66,7 +66,9 @@ def read_image(path: Path) -> Image:
         table = _words(first)[:VECTORS]
         end = _end_of_table(table)
         handlers = _pointers(table[1:end], functions) - {entry}
-        taken = _pointers((w for s in sections for w in (_words(s)[end:] if s is first else _words(s))), functions)
+        taken = reader.taken | _pointers(
+            (w for s in sections for w in (_words(s)[end:] if s is first else _words(s))), functions
+        )
     return Image(functions, entry, frozenset(handlers), frozenset(taken - {entry}))
 
 
@@ -93,6 +95,8 @@ class _Reader:
         self.functions = functions
         self.marks = marks
         self.starts = [address for address, _ in marks]
+        self.taken: set[int] = set()  # functions whose address an instruction pair makes, as clang does
+        self._low_halves: dict[str, int] = {}
         self.decoder = capstone.Cs(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS)
         self.decoder.skipdata = True
 
@@ -102,6 +106,7 @@ class _Reader:
             if base <= function.address < base + len(content):
                 start = function.address - base
                 code = content[start : start + function.size]
+                self._low_halves.clear()
                 for instruction in self.decoder.disasm_lite(code, function.address):
                     if not self._is_data(instruction[0]):
                         self._take(function, instruction)
@@ -113,6 +118,7 @@ class _Reader:
     def _take(self, function: Function, instruction: _Instruction) -> None:
         """Note what an instruction pushes and where it goes; a branch into another function is a call (tail call)."""
         _, _, mnemonic, operands = instruction
+        self._note_constant(mnemonic, operands)
         function.frame_bytes += pushed_bytes(mnemonic, operands)
         if _BRANCH.match(mnemonic) and operands.startswith("#"):
             target = int(operands[1:], 0)
@@ -120,6 +126,15 @@ class _Reader:
                 function.callees.add(target)
         elif mnemonic.startswith("blx") or (mnemonic.startswith("bx") and operands != "lr"):
             function.calls_indirectly = True
+
+    def _note_constant(self, mnemonic: str, operands: str) -> None:
+        """MOVW and MOVT of one register make a word; one that is a function's Thumb address takes it."""
+        register, _, immediate = operands.partition(", #")
+        if mnemonic == "movw" and immediate:
+            self._low_halves[register] = int(immediate, 0)
+        elif mnemonic == "movt" and register in self._low_halves:
+            word = int(immediate, 0) << 16 | self._low_halves[register]
+            self.taken |= _pointers((word,), self.functions)
 
 
 def pushed_bytes(mnemonic: str, operands: str) -> int:

@@ -49,6 +49,18 @@ def symbols(elf: ELFFile) -> list[Symbol]:
     return list(table.iter_symbols()) if isinstance(table, SymbolTableSection) else []
 
 
+def producer(path: Path) -> str:
+    """What the compiler says of itself in the debug information (DWARF 5, 3.1.1); "" where there is none."""
+    with open_elf(path) as elf:
+        if not elf.has_dwarf_info():
+            return ""
+        for unit in elf.get_dwarf_info().iter_CUs():
+            said = unit.get_top_DIE().attributes.get("DW_AT_producer")
+            if said is not None:
+                return str(said.value.decode("utf-8", "replace"))
+    return ""
+
+
 def check_elf(path: Path, board: Board) -> None:
     """Raise HilError unless the ELF is a Thumb image for the board, whose every byte lies in one of its memories."""
     with open_elf(path) as elf:

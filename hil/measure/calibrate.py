@@ -7,7 +7,6 @@ instructions is the same firmware's table on the simulated board, in the model's
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from hil import targets
 from hil.board import Board
 from hil.errors import HilError
 from hil.files import write_bytes, write_text
-from hil.firmware.cmake import check_tools, explain
+from hil.firmware.cmake import find_tools, run_cmake
 from hil.firmware.scratch import plain_folder
 from hil.paths import BUILD, copy_sources, is_installed
 from hil.targets.base import Target, TargetError
@@ -56,19 +55,20 @@ class Comparison:
         return (self.measured.cycles - self.modelled) / self.measured.repetitions
 
 
-def build_calibration(board: Board, out: Path | None = None) -> Path:
-    """The calibration firmware's ELF, built anew. Raises HilError where a tool is missing or the build fails."""
-    check_tools(board.name)
+def build_calibration(board: Board, out: Path | None = None, toolchain: str | None = None) -> Path:
+    """The calibration firmware's ELF, built anew; toolchain: the compiler (hil.firmware.toolchain).
+
+    Raises HilError where a tool is missing or the build fails.
+    """
+    tools = find_tools(board.name, toolchain)
     elf = (out or BUILD / "calibration" / board.name) / "calibration.elf"
     with plain_folder() as work:
         copy_sources(work, without=())
         binary = str(work / "cmake")
-        configure = ["cmake", "-S", str(work / "firmware_src" / "calibration"), "-B", binary, "-G", "Ninja"]
-        configure += [f"-DCMAKE_TOOLCHAIN_FILE={work / 'platforms' / 'arm-none-eabi.cmake'}", "-DCMAKE_BUILD_TYPE=None"]
-        for command in ([*configure, f"-DHIL_BOARD={board.name}"], ["cmake", "--build", binary]):
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
-            if done.returncode:
-                raise HilError(explain(done.stdout + done.stderr, board.name, {}))
+        configure = ["-S", str(work / "firmware_src" / "calibration"), "-B", binary, "-G", "Ninja", *tools.options]
+        configure += [f"-DCMAKE_TOOLCHAIN_FILE={work / 'platforms' / 'cortex-m4.cmake'}", "-DCMAKE_BUILD_TYPE=None"]
+        for arguments in ([*configure, f"-DHIL_BOARD={board.name}"], ["--build", binary]):
+            run_cmake([str(tools.cmake), *arguments], work, tools.environment(work), board.name, {})
         write_bytes(elf, (work / "cmake" / "firmware.elf").read_bytes())
     return elf
 
@@ -139,9 +139,11 @@ def compare(measured: Sequence[Measurement], modelled: Sequence[Measurement]) ->
     return pairs
 
 
-def calibrate(board: Board, target_name: str, options: dict[str, object]) -> list[Comparison]:
-    """Build, run on a target and compare."""
-    elf = build_calibration(board)
+def calibrate(
+    board: Board, target_name: str, options: dict[str, object], toolchain: str | None = None
+) -> list[Comparison]:
+    """Build, run on a target and compare; toolchain: the compiler (hil.firmware.toolchain)."""
+    elf = build_calibration(board, toolchain=toolchain)
     with targets.create(target_name, board, **options) as target:
         start(target, elf)
         measured = read_table(target)

@@ -198,6 +198,7 @@ def build_table(firmware: Firmware) -> Table:
     table = Table(show_header=False, title=f"{firmware.model} for {firmware.board.title}", title_justify="left")
     table.add_row("firmware", Text(str(firmware.elf), overflow="fold"))
     table.add_row("build id", firmware.build_id)
+    table.add_row("compiler", str(firmware.compiler or "not known"))
     if firmware.sizes is not None:
         table.add_row("flash", f"{figure(firmware.sizes.flash_bytes)} of {figure(firmware.board.flash.bytes)} bytes")
         for name, size in sorted(firmware.sizes.static_by_memory.items()):

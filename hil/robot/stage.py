@@ -16,7 +16,7 @@ from hil.bench.run import Run, Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
 from hil.firmware.build import NATIVE, Firmware, build
-from hil.firmware.cmake import MissingToolError
+from hil.firmware.programs import MissingToolError
 from hil.targets.base import TargetFault
 from hil.targets.connection import options
 from hil.targets.faulty_line import FaultyLine
@@ -57,7 +57,7 @@ class Stage:
             except HilError as error:
                 raise SkipExecution(str(error)) from None
             self._line = FaultyLine(target)
-            limits = load_limits(firmware.board, firmware.network_name, self.limits)
+            limits = load_limits(firmware.board, firmware.network_name, self.limits, compiler=firmware.compiler)
             self._bench = Bench(firmware, self._line, limits)
         self._bench.boot()
         return self._bench
