@@ -1,5 +1,5 @@
 # The two commands: `make demo` and `make test`. Both install what is missing first; a second call installs nothing.
-# The cross compiler, cmake and ninja come from apt, everything else from PyPI into .venv.
+# The compilers, cmake and ninja come from apt where there is root or sudo, else from PyPI; everything else from PyPI into .venv.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -9,7 +9,7 @@ PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-ba
 TORCH  := torch==2.13.0
 
 PROGRAMS := arm-none-eabi-gcc cmake ninja cc
-PACKAGES := gcc-arm-none-eabi libnewlib-arm-none-eabi cmake ninja-build gcc libc6-dev
+PACKAGES := gcc-arm-none-eabi cmake ninja-build gcc libc6-dev
 
 .PHONY: demo test bench lint install tools clean
 .DEFAULT_GOAL := demo
@@ -33,16 +33,16 @@ lint: install
 
 install: tools $(VENV)/.installed
 
-# Root or sudo installs the packages; without either, the command to run is shown.
+# Root or sudo installs the packages; without either they are left to PyPI, all but the venv module, which pip needs first.
 tools:
 	@missing=""; for program in $(PROGRAMS); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
-	 case "$$(arm-none-eabi-gcc -print-file-name=libc.a 2>/dev/null)" in */*) ;; *) missing="$$missing newlib";; esac; \
 	 $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	 [ -z "$$missing" ] && exit 0; \
 	 packages="$(PACKAGES)"; case "$$missing" in *python3-venv*) packages="$$packages python3-venv";; esac; \
-	 echo "installing (missing:$$missing) with apt-get: $$packages"; \
 	 if [ "$$(id -u)" = 0 ]; then sudo=""; elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then sudo="sudo"; else \
-	   echo "error: this needs root once, run: sudo apt-get update && sudo apt-get install -y $$packages"; exit 2; fi; \
+	   case "$$missing" in *python3-venv*) echo "error: this needs root once, run: sudo apt-get install -y python3-venv"; exit 2;; esac; \
+	   echo "no root and no sudo: PyPI's packages in the place of$$missing"; exit 0; fi; \
+	 echo "installing (missing:$$missing) with apt-get: $$packages"; \
 	 $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$packages
 
 # torch first and exactly: a plain `torch` would pull gigabytes of CUDA.
@@ -52,7 +52,9 @@ $(VENV)/.installed: pyproject.toml
 	@$(BIN)/python -c 'import importlib.metadata as m, sys; sys.exit(not m.version("torch").startswith("2.13.0"))' 2>/dev/null \
 	 || $(PIP) $(TORCH)
 	@echo "installing rnnpool-hil and its libraries"
-	@$(PIP) --editable '.[dev]'
+	@extras=dev; for program in arm-none-eabi-gcc cmake ninja; do command -v $$program >/dev/null || extras=dev,toolchain; done; \
+	 $(PIP) --editable ".[$$extras]"
+	@command -v cc >/dev/null || $(PIP) ziglang
 	@touch $@
 
 clean:

@@ -29,7 +29,7 @@ def needs(preset: str) -> pytest.MarkDecorator:
 
 
 def toolchains() -> list[object]:
-    """A parameter for each compiler: skipped where it is not here, or where it is one of the others under another name."""
+    """A parameter for each compiler: skipped where it is not here, or is one of the others under another name."""
     found: list[object] = []
     seen: set[str] = set()
     for name in NAMES:

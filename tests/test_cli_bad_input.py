@@ -153,12 +153,16 @@ def test_a_firmware_of_another_build_id_is_refused(refused: Hil, tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    ("arguments", "lacking"), [((), "arm-none-eabi-gcc or another compiler"), (("--native",), "a C compiler (cc)")]
+    ("arguments", "lacking"),
+    [
+        ((), "arm-none-eabi-gcc or another compiler: pip install 'rnnpool-hil[toolchain]'"),
+        (("--native",), "a C compiler (cc): pip install ziglang"),
+    ],
 )
 def test_a_missing_compiler_names_the_command(refused: Hil, monkeypatch, tmp_path: Path, arguments, lacking) -> None:
     nothing_installed(monkeypatch)
     error = refused("build", M4, *arguments, "--out", tmp_path / "out" / "generated").err
-    assert f"needs {lacking}: pip install 'rnnpool-hil[toolchain]'" in error
+    assert f"needs {lacking}" in error
 
 
 def test_a_build_that_fails_leaves_the_old_firmware(refused: Hil, monkeypatch, tmp_path: Path) -> None:

@@ -25,19 +25,38 @@ def make(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
 
 @pytest.fixture
 def bare_machine(tmp_path: Path) -> Path:
-    """A PATH with a shell and Python and nothing else; `id` says that this is no root."""
-    for program in ("sh", "python3"):
-        (tmp_path / program).symlink_to(shutil.which(program) or program)
+    """A PATH with a shell and a Python that has all modules and nothing else; `id` says that this is no root."""
+    (tmp_path / "sh").symlink_to(shutil.which("sh") or "sh")
+    (tmp_path / "python3").write_text("#!/bin/sh\nexit 0\n")
+    (tmp_path / "python3").chmod(0o755)
     (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
     (tmp_path / "id").chmod(0o755)
     return tmp_path
 
 
-def test_without_root_the_one_command_is_shown(bare_machine: Path) -> None:
+def test_without_root_the_tools_are_left_to_pypi(bare_machine: Path) -> None:
+    done = make("tools", PATH=str(bare_machine))
+    assert done.returncode == 0, done.stdout
+    assert "PyPI's packages in the place of arm-none-eabi-gcc cmake ninja cc" in done.stdout
+
+
+def test_without_root_pip_installs_the_toolchain(bare_machine: Path) -> None:
+    python = bare_machine / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\necho "$*" >> {bare_machine}/log\n')
+    python.chmod(0o755)
+    (bare_machine / "touch").symlink_to(shutil.which("touch") or "touch")
+    done = make("install", f"VENV={bare_machine / 'venv'}", PATH=str(bare_machine))
+    assert done.returncode == 0, done.stderr
+    log = (bare_machine / "log").read_text()
+    assert "--editable .[dev,toolchain]" in log and "ziglang" in log
+
+
+def test_without_root_and_the_venv_module_the_one_command_is_shown(bare_machine: Path) -> None:
+    (bare_machine / "python3").unlink()
     done = make("tools", PATH=str(bare_machine))
     assert done.returncode != 0
-    assert "missing: arm-none-eabi-gcc cmake ninja cc" in done.stdout
-    assert "run: sudo apt-get update && sudo apt-get install -y gcc-arm-none-eabi libnewlib" in done.stdout
+    assert "run: sudo apt-get install -y python3-venv" in done.stdout
 
 
 def test_as_root_the_packages_are_installed_after_an_update(bare_machine: Path) -> None:

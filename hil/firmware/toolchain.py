@@ -21,6 +21,7 @@ FAMILIES = ("gcc", "clang", "zig")
 VARIABLE = "HIL_TOOLCHAIN"
 STAMP = "compiler.txt"  # beside a firmware: who made it
 ARM_GCC = "arm-none-eabi-gcc"
+HOST_INSTALL = "pip install ziglang"  # which the extra brings only where it has no smaller compiler for the board
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)?")
 
 
@@ -107,7 +108,7 @@ def find_host_toolchain(choice: str | None = None) -> Toolchain:
         places = (path for path in (on_path(words[0]), _packaged_zig()) if path)
     program = next(places, None)
     if program is None:
-        raise MissingToolError(f"building for native needs a C compiler ({choice or 'cc'}): {INSTALL}")
+        raise MissingToolError(f"building for native needs a C compiler ({choice or 'cc'}): {HOST_INSTALL}")
     return Toolchain(program, family_of(program))
 
 
