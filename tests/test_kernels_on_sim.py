@@ -59,7 +59,7 @@ def _firmware(graph: QuantisedGraph, folder: Path, *options: str) -> Path:
     return generated / "out" / BOARD.name / "firmware.elf"
 
 
-def _assert_bit_exact(graph: QuantisedGraph, elf: Path, network: nn.Module) -> None:
+def assert_bit_exact(graph: QuantisedGraph, elf: Path, network: nn.Module) -> None:
     extremes = [np.full_like(images(network)[0], value) for value in (0, 255)]
     with targets.create("sim", BOARD) as target:
         target.boot(elf)
@@ -80,10 +80,10 @@ def _assert_bit_exact(graph: QuantisedGraph, elf: Path, network: nn.Module) -> N
 def test_every_layer_and_box_is_bit_equal(case: str, tmp_path: Path) -> None:
     network = CASES[case]()
     graph = quantised(network)
-    _assert_bit_exact(graph, _firmware(graph, tmp_path), network)
+    assert_bit_exact(graph, _firmware(graph, tmp_path), network)
 
 
 def test_the_portable_kernels_give_the_same_bits(tmp_path: Path) -> None:
     network = CASES["tiny"]()
     graph = quantised(network)
-    _assert_bit_exact(graph, _firmware(graph, tmp_path, "-DHIL_KERNELS=portable"), network)
+    assert_bit_exact(graph, _firmware(graph, tmp_path, "-DHIL_KERNELS=portable"), network)

@@ -10,6 +10,8 @@
 // memory.ld's marks
 extern uint32_t _stack_limit[], _stack_top[], _text_start[], _text_end[];
 
+#define STACK_PAINT 0xc5c5c5c5u  // what start-up fills the stack with: the lowest word that differs is the mark
+
 void clock_start(void);
 void tick_rarely(bool is_rare);
 void uart_quiet(bool is_quiet);

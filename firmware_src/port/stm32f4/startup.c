@@ -7,8 +7,6 @@
 extern uint32_t _data_load[], _sdata[], _edata[], _sbss[], _ebss[];
 extern uint32_t _ccm_data_load[], _ccm_data_start[], _ccm_data_end[], _ccm_start[], _ccm_end[];
 
-#define PAINT 0xc5c5c5c5u
-
 // In a loop, keeps the compiler from making it a call of memcpy or memset, which would use what is about to be set up.
 #define PLAIN_LOOP() __asm volatile("" ::: "memory")
 
@@ -33,7 +31,7 @@ void reset_handler(void)
     SCB_CPACR |= SCB_CPACR_FPU;
     __asm volatile("dsb\n isb");
     const uint32_t *used = (const uint32_t *)__builtin_frame_address(0) - 16;
-    fill(_stack_limit, used, PAINT);
+    fill(_stack_limit, used, STACK_PAINT);
     copy(_sdata, _edata, _data_load);
     copy(_ccm_data_start, _ccm_data_end, _ccm_data_load);
     fill(_sbss, _ebss, 0);
@@ -44,14 +42,6 @@ void reset_handler(void)
     clock_start();
     sdram_start();
     main();
-}
-
-uint32_t port_stack_used(void)
-{
-    const uint32_t *word = _stack_limit;
-    while (word < _stack_top && *word == PAINT)
-        word++;
-    return (uint32_t)((const uint8_t *)_stack_top - (const uint8_t *)word);
 }
 
 typedef void (*vector_t)(void);
