@@ -130,7 +130,7 @@ static void tap_new_rows(const chain_t *chain, uint32_t step)
 bool chain_step(const chain_t *chain, uint32_t step, uint8_t *out, uint32_t *cycles)
 {
     const uint32_t begin = chain->again != 0;
-    int32_t rows[CHAIN_MAX];
+    int32_t rows[CHAIN_MAX] = {0};
     if (chain->again != 0 && is_tapped(chain->layers[0].index)) {
         tap_new_rows(chain, step);
     }
