@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 STUB_MODEL = REPOSITORY / "tests" / "firmware" / "stub_model"
 HEIGHT, WIDTH, CHANNELS = 30, 40, 3
 BANDS = 6
-PACKAGES = {"arm-none-eabi-gcc": "gcc-arm-none-eabi", "cc": "gcc libc6-dev", "cmake": "cmake"}
+PACKAGES = {"arm-none-eabi-gcc": "gcc-arm-none-eabi", "cc": "gcc libc6-dev", "clang": "clang", "cmake": "cmake"}
 
 
 def need(*programs: str) -> None:

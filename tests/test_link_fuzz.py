@@ -11,18 +11,26 @@ import stub_firmware
 from stub_firmware import expected_boxes, random_image
 
 from hil import board
-from hil.link import Client, frames
+from hil.link import Client, frames, messages
 from hil.link.frames import Frame
-from hil.link.messages import Type
+from hil.link.messages import Object, Type
 from hil.targets.native import NativeTarget
 
 CHUNKS = 200
 
 
-@pytest.fixture(scope="module")
-def sanitised(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    flags = "-DHIL_NATIVE_FLAGS=-fsanitize=address,undefined -fno-sanitize-recover"
-    return stub_firmware.build("native", tmp_path_factory.mktemp("fuzz") / "native", flags)
+SANITISERS = {
+    "cc": "-fsanitize=address,undefined -fno-sanitize-recover",
+    "clang": "-fsanitize=undefined -fsanitize-undefined-trap-on-error",  # needs no library of clang's
+}
+
+
+@pytest.fixture(scope="module", params=SANITISERS)
+def sanitised(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    stub_firmware.need(request.param)
+    flags = f"-DHIL_NATIVE_FLAGS={SANITISERS[request.param]}"
+    compiler = f"-DCMAKE_C_COMPILER={request.param}"
+    return stub_firmware.build("native", tmp_path_factory.mktemp("fuzz") / "native", flags, compiler)
 
 
 @pytest.fixture
@@ -45,6 +53,16 @@ def nonsense(dice: random.Random) -> bytes:
         if dice.random() < 0.6:
             payload[position] = dice.choice([0, 1, 2, 0xFF])  # small numbers and limits come further than random ones
     return frames.encode(Frame(type, dice.randrange(65536), bytes(payload)))
+
+
+def test_an_object_of_no_bytes_has_no_address_to_add_to(target: NativeTarget) -> None:
+    image = random_image(1)
+    client = Client(target)
+    client.infer(image)
+    for number in Object:
+        target.write(frames.encode(Frame(Type.READ, 7, messages.read(number, 0, 0, 100, 64))))
+        assert target.read(1.0)
+    assert client.infer(image).detections == expected_boxes(image)
 
 
 @pytest.mark.parametrize("seed", range(4))
