@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hil.paths import FIRMWARE
+from hil.paths import source_root
+
+FIRMWARE = source_root() / "firmware_src"
 
 _DEFINITION = re.compile(r"^(?!static|typedef)[a-zA-Z_][\w \t*]*?\b(\w+)\([^;{]*\)\s*\{", re.MULTILINE)
 _STATIC = re.compile(r"^static[\w \t*()]*?\b(\w+)\([^;{]*\)\s*\{", re.MULTILINE)

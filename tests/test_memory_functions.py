@@ -10,7 +10,7 @@ from compilers import BOARD, toolchains
 
 from hil import board as boards
 from hil.firmware.cmake import find_tools, run_cmake
-from hil.paths import PLATFORMS
+from hil.paths import platforms
 from hil.timing.cycles.core import Core
 from hil.timing.cycles.program import Program, load_program
 
@@ -49,7 +49,7 @@ class Functions:
 def functions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Functions:
     folder = tmp_path_factory.mktemp("memory")
     tools = find_tools(BOARD, request.param)
-    options = ["-G", "Ninja", *tools.options, f"-DCMAKE_TOOLCHAIN_FILE={PLATFORMS / 'cortex-m4.cmake'}"]
+    options = ["-G", "Ninja", *tools.options, f"-DCMAKE_TOOLCHAIN_FILE={platforms() / 'cortex-m4.cmake'}"]
     for command in (["-S", str(PROJECT), "-B", str(folder), *options], ["--build", str(folder)]):
         run_cmake([str(tools.cmake), *command], folder, tools.environment(folder), BOARD, {})
     return Functions(load_program(folder / "firmware.elf", DISCO))
@@ -120,6 +120,6 @@ def test_compares(functions: Functions) -> None:
 
 @pytest.mark.parametrize(("count", "most"), [(32, 46), (64, 68), (128, 118), (320, 268), (1000, 802), (5120, 4018)])
 def test_copies_words_as_fast_as_newlib_nano(functions: Functions, count: int, most: int) -> None:
-    """most: cycles of newlib-nano 4.2's memcpy for the same call, as the model's fast mode counts them."""
+    """most: cycles of the memcpy in Debian 12's newlib-nano for the same call, as the model's fast mode counts them."""
     calls = [functions.cycles("memcpy", MEMORY, MEMORY + BYTES, count) for _ in range(2)]
     assert calls[-1] <= most  # the second finds its code in the flash caches

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from compilers import nothing_installed
 
 pytest_plugins = ["pytester"]
 
@@ -81,11 +82,11 @@ def test_an_unknown_name_lists_the_known_ones(pytester: pytest.Pytester, option:
 
 
 def test_a_missing_compiler_skips_with_the_command(pytester: pytest.Pytester, monkeypatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("hil.firmware.cmake.shutil.which", lambda program: None)
+    nothing_installed(monkeypatch)
     pytester.makepyfile("def test_boots(hil_bench):\n    pass\n")
     result = pytester.runpytest_inprocess("-rs")
     result.assert_outcomes(skipped=1)
-    result.stdout.fnmatch_lines(["*apt-get install -y gcc-arm-none-eabi*"])
+    result.stdout.fnmatch_lines(["*pip install 'rnnpool-hil[[]toolchain]'*"])
 
 
 def test_a_target_that_is_not_here_skips_with_a_reason(pytester: pytest.Pytester, monkeypatch) -> None:
