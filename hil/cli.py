@@ -23,6 +23,7 @@ from hil.commands import (
     evaluate,
     flash,
     models,
+    new_board,
     plan,
     profile,
     quantise,
@@ -60,6 +61,7 @@ for command in (
     calibrate.calibrate, bench.bench,
 ):  # fmt: skip
     app.command()(command)
+app.command("new-board")(new_board.new_board)
 imports.command()(edgeml.edgeml)
 app.add_typer(imports, name="import")
 

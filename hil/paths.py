@@ -11,7 +11,7 @@ from hil.errors import HilError
 
 BUILD = Path("build")  # of whoever runs the bench: under the current directory
 _SOURCES = ("CMakeLists.txt", "CMakePresets.json", "firmware_src", "platforms")
-_NOT_FIRMWARE = ("__pycache__", "limits.toml", "*.repl", "*.resc", "calibration")
+_NOT_FIRMWARE = ("__pycache__", "calibration", "chips", "renode")
 
 
 def source_root() -> Path:
@@ -40,7 +40,7 @@ def platforms() -> Path:
 
 
 def copy_sources(directory: Path, without: tuple[str, ...] = _NOT_FIRMWARE) -> None:
-    """Copy what CMake builds the firmware of, with no files of the names `without`, into a new or empty directory.
+    """Copy what CMake builds the firmware of, with no files of the names `without` and no boards, into a new or empty directory.
 
     The copies can be written and deleted, also where the installation is read-only.
     """
@@ -55,5 +55,5 @@ def _copy(source: Path, destination: Path, without: tuple[str, ...]) -> None:
         return
     destination.mkdir()
     for child in source.iterdir():
-        if not any(fnmatch(child.name, pattern) for pattern in without):
+        if not any(fnmatch(child.name, pattern) for pattern in without) and not (child / "board.toml").exists():
             _copy(child, destination / child.name, without)

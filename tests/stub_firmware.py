@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from hil import board as boards
+from hil.board.generate import write_board
+from hil.paths import platforms
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 STUB_MODEL = REPOSITORY / "tests" / "firmware" / "stub_model"
 HEIGHT, WIDTH, CHANNELS = 30, 40, 3
@@ -25,7 +29,17 @@ def need(*programs: str) -> None:
 
 
 def configure(preset: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = ["cmake", "--preset", preset, "-B", str(folder), f"-DHIL_MODEL_DIR={STUB_MODEL}", *options]
+    """CMake on the repository, with the stub network and, for a board, its generated files in folder/board."""
+    own = [f"-DHIL_MODEL_DIR={STUB_MODEL}", f"-DHIL_BOARD_DIR={folder / 'board'}"]
+    if preset != "native":
+        write_board(boards.load(preset), folder / "board")
+    if (
+        boards.find(preset).parent if preset != "native" else platforms()
+    ) != platforms():  # no preset in the repository
+        own += ["-G", "Ninja", f"-DHIL_BOARD={preset}", f"-DCMAKE_TOOLCHAIN_FILE={platforms() / 'cortex-m4.cmake'}"]
+    else:
+        own += ["--preset", preset]
+    command = ["cmake", "-B", str(folder), *own, *options]
     return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
 
 

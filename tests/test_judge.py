@@ -9,6 +9,7 @@ from board_programs import program
 
 from hil import board
 from hil.bench.judge import counter
+from hil.board.generate import renode_platform
 from hil.targets import create
 from hil.targets.base import Counter
 
@@ -38,7 +39,6 @@ def test_the_emulated_chips_have_these_numbers(name: str) -> None:
     with create("sim", described) as sim:
         sim.boot(program("count"))
         assert counter("dwt", sim.read_memory(UNIQUE_ID, 12).hex()) == "timing-model"
-    platform = (described.folder / f"{name}.repl").read_text()
-    words = re.findall(r"0x21[048]: 0x(\w{8})", platform)
+    words = re.findall(r"0x21[048]: 0x(\w{8})", renode_platform(described))
     renodes = b"".join(int(word, 16).to_bytes(4, "little") for word in words)
     assert len(renodes) == 12 and counter("dwt", renodes.hex()) == "instructions"

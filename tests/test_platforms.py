@@ -1,9 +1,9 @@
-"""A board is described four times: board.toml, memory.ld, board.h and the .repl. They and the sim's map must agree."""
+"""All that is made of a board's description agrees: linker script, board.h, Renode's platform, the simulated chip."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,14 +11,13 @@ import pytest
 import unicorn
 
 from hil import board
-from hil.board import Board
-from hil.targets.sim import chip
+from hil.board import Board, generate
+from hil.board.family import DMA_BASES, DMA_INTERRUPTS, UARTS
 from hil.targets.sim.core.memory import Memory
-from hil.targets.sim.peripherals.dma import INTERRUPTS as DMA_INTERRUPTS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 BOARDS = board.names()
-UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20}
+UNITS = {"K": 1 << 10, "M": 1 << 20}
 
 
 @dataclass
@@ -30,13 +29,11 @@ class Entry:
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-def platform(path: Path) -> dict[str, Entry]:
-    """The peripherals of a .repl and of those it includes, by name."""
-    text = re.sub(r"//.*", "", path.read_text())
-    entries: dict[str, Entry] = {}
-    for included in re.findall(r'^using "(.+)"', text, re.MULTILINE):
-        entries |= platform(path.parent / included)
+def platform(text: str) -> dict[str, Entry]:
+    """The peripherals of a .repl, by name."""
+    text = re.sub(r"//.*", "", text)
     heads = list(re.finditer(r"^(\w+): ([\w.]+) @ (\{[^}]*\}|.*)$", text, re.MULTILINE))
+    entries = {}
     for head, following in zip(heads, [*heads[1:], None], strict=True):
         body = text[head.end() : following.start() if following else len(text)]
         addresses = [int(found, 16) for found in re.findall(r"sysbus <?(0x[0-9A-Fa-f]+)", head[3])]
@@ -45,17 +42,10 @@ def platform(path: Path) -> dict[str, Entry]:
     return entries
 
 
-def linker_regions(path: Path) -> dict[str, tuple[int, int]]:
+def regions(script: str) -> dict[str, tuple[int, int]]:
     """(origin, bytes) of each region of a linker script, by its name in lower case."""
-    regions = {}
-    for name, origin, length in re.findall(r"(\w+) \(\w+\) : ORIGIN = (\w+), LENGTH = ([\w +]+)", path.read_text()):
-        parts = re.findall(r"(\d+)([KM]?)", length)
-        regions[name.lower()] = int(origin, 16), sum(int(number) * UNITS[unit] for number, unit in parts)
-    return regions
-
-
-def defines(path: Path) -> dict[str, str]:
-    return dict(re.findall(r"^#define (\w+) (\w+)", path.read_text(), re.MULTILINE))
+    found = re.findall(r"(\w+) \(\w+\) : ORIGIN = (\w+), LENGTH = (\d+)([KM])", script)
+    return {name.lower(): (int(origin, 16), int(count) * UNITS[unit]) for name, origin, count, unit in found}
 
 
 @pytest.fixture(params=BOARDS)
@@ -65,67 +55,49 @@ def described(request: pytest.FixtureRequest) -> Board:
 
 @pytest.fixture
 def repl(described: Board) -> dict[str, Entry]:
-    return platform(described.folder / f"{described.name}.repl")
-
-
-def disagreements(described: Board, repl: dict[str, Entry], linker: dict[str, tuple[int, int]]) -> Iterator[str]:
-    """Memories that the .repl or the linker script places or sizes otherwise than board.toml."""
-    for memory in (described.flash, described.sram, described.ccm):
-        expected = memory.origin, memory.bytes
-        entry = repl[memory.name]
-        if (entry.addresses[0], int(entry.attributes["size"], 16)) != expected:
-            yield f"{memory.name} of the .repl"
-        if linker[memory.name] != expected:
-            yield f"{memory.name} of memory.ld"
+    return platform(generate.renode_platform(described))
 
 
 def test_memories_are_the_same_for_compiler_and_emulators(described: Board, repl: dict[str, Entry]) -> None:
-    assert list(disagreements(described, repl, linker_regions(described.folder / "memory.ld"))) == []
+    expected = {memory.name: (memory.origin, memory.bytes) for memory in (described.flash, *described.rams)}
+    assert regions(generate.linker_script(described)) == expected
+    memories = {name: entry for name, entry in repl.items() if entry.type == "Memory.MappedMemory"}
+    assert {name: (e.addresses[0], int(e.attributes["size"], 16)) for name, e in memories.items()} == expected
     simulated = Memory(unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS), described)
-    for region in (simulated.flash, simulated.sram, simulated.ccm):
-        assert (region.origin, len(region.data)) == (
-            repl[region.name].addresses[0],
-            int(repl[region.name].attributes["size"], 16),
-        )
+    assert {
+        region.name: (region.origin, len(region.data)) for region in (simulated.flash, *simulated._rams)
+    } == expected
 
 
-def test_a_memory_of_another_size_is_noticed(described: Board, repl: dict[str, Entry]) -> None:
-    linker = linker_regions(described.folder / "memory.ld")
-    repl["sram"].attributes["size"] = "0x40000"  # what Renode's own platform has
-    linker["ccm"] = linker["ccm"][0], linker["ccm"][1] + 4
-    assert list(disagreements(described, repl, linker)) == ["sram of the .repl", "ccm of memory.ld"]
+def test_without_ccm_its_sections_go_to_sram(described: Board) -> None:
+    assert ('REGION_ALIAS("CCM", SRAM)' in generate.linker_script(described)) == (described.ccm is None)
 
 
 def test_flash_shows_at_zero_as_well(repl: dict[str, Entry]) -> None:
     assert repl["flash"].addresses == [0x0800_0000, 0]
 
 
-def test_the_f429_alone_has_sdram() -> None:
-    found = {name: platform(board.load(name).folder / f"{name}.repl").get("sdram") for name in BOARDS}
-    assert found["stm32f407_disco"] is None
-    sdram = found["stm32f429_disco"]
-    assert sdram is not None and (sdram.addresses, sdram.attributes["size"]) == ([0xD000_0000], "0x800000")
-
-
 def test_the_links_uart_and_dma_are_wired_as_the_firmware_expects(described: Board, repl: dict[str, Entry]) -> None:
-    uart, header = described.uart, defines(described.folder / "board.h")
-    entry = repl[uart.peripheral]
-    assert entry.addresses == [uart.base]
+    uart = described.uart
+    header = dict(re.findall(r"^#define (\w+) (.+?)(?: +//.*)?$", generate.board_header(described), re.M))
+    entry, port = repl[uart.peripheral], UARTS[uart.peripheral]
+    assert entry.addresses == [uart.base] == [port.base]
+    assert header["BOARD_UART"] == f"((usart_t *){uart.base:#010x})"
     assert entry.attributes["IRQ"] == f"nvic@{uart.irq}" == f"nvic@{header['BOARD_UART_IRQ']}"
-    assert entry.attributes["DMARequest"] == f"{uart.rx_dma.controller}@{uart.rx_dma.stream}"
     assert int(entry.attributes["frequency"]) == uart.bus_hz == int(header["BOARD_UART_BUS_HZ"])
+    assert header["BOARD_TX_PORT"] == f"GPIO({'ABCDEFGHIJK'.index(uart.tx_pin[1])})"
+    assert (header["BOARD_TX_PIN"], header["BOARD_RX_PIN"]) == (uart.tx_pin[2:], uart.rx_pin[2:])
+    assert uart.rx_dma is not None and uart.tx_dma is not None
+    assert entry.attributes["DMARequest"] == f"{uart.rx_dma.controller}@{uart.rx_dma.stream}"
     assert repl[uart.rx_dma.controller].addresses == [uart.rx_dma.base]
-    assert int(header["BOARD_RX_STREAM"]) == uart.rx_dma.stream
+    assert (int(header["BOARD_RX_STREAM"]), int(header["BOARD_TX_STREAM"])) == (uart.rx_dma.stream, uart.tx_dma.stream)
+    assert int(header["BOARD_TX_DMA_IRQ"]) == DMA_INTERRUPTS[uart.tx_dma.controller][uart.tx_dma.stream]
 
 
-def test_peripherals_lie_and_interrupt_where_the_sims_do(repl: dict[str, Entry]) -> None:
-    for name, (base, interrupt, *_) in chip._USARTS.items():
-        if name in repl:
-            assert (repl[name].addresses, repl[name].attributes["IRQ"]) == ([base], f"nvic@{interrupt}")
-    for name, interrupts in DMA_INTERRUPTS.items():
-        spans = re.findall(r"(\d+)(?:-(\d+))?", repl[name].attributes["[0-7]"].removeprefix("nvic@"))
-        assert tuple(n for first, last in spans for n in range(int(first), int(last or first) + 1)) == interrupts
-        assert repl[name].addresses == [chip._DMAS[name][0]]
+def test_dma_streams_interrupt_where_the_sims_do(repl: dict[str, Entry]) -> None:
+    for name, base in DMA_BASES.items():
+        assert repl[name].addresses == [base]
+        assert repl[name].attributes["[0-7]"] == f"nvic@[{','.join(map(str, DMA_INTERRUPTS[name]))}]"
 
 
 def test_clocks_and_identity_are_the_boards(described: Board, repl: dict[str, Entry]) -> None:
@@ -140,13 +112,17 @@ def test_the_cycle_counter_of_renode_counts_each_instruction(repl: dict[str, Ent
     assert 1000 % millions == 0  # an instruction takes a whole number of nanoseconds, Renode's unit of time
 
 
-def test_the_script_for_by_hand_uses_the_boards_platform_and_uart(described: Board) -> None:
-    script = (described.folder / "run.resc").read_text()
+def test_the_script_for_by_hand_uses_the_boards_platform_and_uart(described: Board, tmp_path: Path) -> None:
+    generate.write_renode(described, tmp_path)
+    script = (tmp_path / "run.resc").read_text()
     assert f"LoadPlatformDescription $ORIGIN/{described.name}.repl" in script
     assert f"connector Connect sysbus.{described.uart.peripheral} link" in script
-    included = re.findall(r"\$ORIGIN/(\.\./renode/\w+\.cs)", script)
-    assert all((described.folder / path).is_file() for path in included)
-    suite = (REPOSITORY / "robot_tests" / "_renode" / "firmware.robot").read_text()
-    needed = set(re.findall(r"\bStm32f4\w+(?= @)", (described.folder.parent / "renode" / "stm32f4.repl").read_text()))
-    assert {Path(path).stem for path in included} == needed | {"AccessGuard"}
-    assert [Path(path).stem for path in included] == re.findall(r" IN +(.+)", suite)[0].split()
+    included = re.findall(r"\$ORIGIN/(\w+\.cs)", script)
+    assert all((tmp_path / name).is_file() for name in included)
+    needed = set(re.findall(r"\bStm32f4\w+(?= @)", generate.renode_platform(described)))
+    assert {Path(name).stem for name in included} == needed | {"AccessGuard"}
+
+
+def test_presets_in_the_repository_are_those_of_the_shipped_boards() -> None:
+    kept = json.loads((REPOSITORY / "CMakePresets.json").read_text())
+    assert kept == json.loads(generate.presets([board.load(name) for name in BOARDS]))

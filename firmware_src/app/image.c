@@ -1,3 +1,4 @@
+#include "board.h"
 #include "image.h"
 
 #include <string.h>

@@ -19,19 +19,27 @@ if TYPE_CHECKING:
 
 def models(
     networks: Annotated[
-        list[str] | None, typer.Argument(metavar="NETWORK", help="With --measure: only these.", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="NETWORK", help="With --measure or --boards: only these.", show_default=False),
     ] = None,
     measure: Annotated[
         bool, typer.Option("--measure", help="Build and run each; print rows of docs/models.md.")
     ] = False,
     checkpoints: Annotated[Path | None, typer.Option(metavar="DIR", help="With NETWORK.safetensors to take.")] = None,
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="WIDER FACE, for AP of trained networks.")] = None,
+    on_boards: Annotated[
+        bool, typer.Option("--boards", help="Plan each on every board: RAM and predicted cycles, or what is missing.")
+    ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that evaluate at once.")] = 1,
 ) -> None:
     """Every network: parameters, operations and peak RAM as the paper counts them, beside its figures.
 
+    With --boards, which fits which board.
     With --measure, what each takes on its board: RAM, flash, cycles and layers that are not the integer reference's.
     """
+    if on_boards:
+        _boards(networks or [], checkpoints)
+        return
     if measure:
         _measure(networks or [], checkpoints, data, jobs)
         return
@@ -43,6 +51,15 @@ def models(
             step("counting", i / len(known))
             found.append((entry, entry.costs()))
     console.print(models_table(found))
+
+
+def _boards(networks: list[str], checkpoints: Path | None) -> None:
+    from hil.measure.boards import fits, header, row
+
+    console.print(header([]), soft_wrap=True, highlight=False, markup=False)
+    with progress() as step:
+        for found in fits(networks, [], checkpoints, step):
+            console.print(row(found), soft_wrap=True, highlight=False, markup=False)
 
 
 def _measure(networks: list[str], checkpoints: Path | None, data: Path | None, jobs: int) -> None:

@@ -140,27 +140,33 @@ class _Structure:
 def frontier(graph: q.QuantisedGraph, board: Board) -> list[Plan]:
     """The plans worth choosing from that fit a board, the fastest first, each smaller than the one before.
 
-    Raises HilError that says by how many bytes, and because of which buffer, the smallest does not fit.
+    Raises NoRoomError that says by how many bytes, and because of which buffer, the smallest does not fit.
     """
+    return placed(drafts(graph), board)
+
+
+def drafts(graph: q.QuantisedGraph) -> list[Draft]:
+    """The schedules worth placing on a board, whichever it is: the one without chains, then ever smaller peaks."""
     runs = _Runs(graph, _best_stages(graph))
     repeats = runs.repeats()
     structures = [_Structure(runs, frozenset(repeats[:count])) for count in range(len(repeats) + 1)]
     ways = [
         (cycles, peak, structure, settings) for structure in structures for peak, cycles, settings in structure.ways()
     ]
-    drafts = [draft(graph, Scheme(whole=runs.whole))]  # every layer on its own
+    found = [draft(graph, Scheme(whole=runs.whole))]  # every layer on its own
     lowest, cycles, least = np.inf, 0.0, min(peak for _, peak, _, _ in ways)
     for way_cycles, peak, structure, settings in sorted(ways, key=lambda way: way[:2]):
         if peak < lowest and (way_cycles >= cycles * (1 + APART) or peak == least):
-            drafts.append(structure.draft(settings))
+            found.append(structure.draft(settings))
             lowest, cycles = peak, way_cycles
-    return _placed(drafts, board)
+    return found
 
 
-def _placed(drafts: list[Draft], board: Board) -> list[Plan]:
+def placed(found: list[Draft], board: Board) -> list[Plan]:
+    """The plans of drafts that fit a board, each smaller than the one before. Raises NoRoomError where none does."""
     plans: list[Plan] = []
     complaint: HilError | None = None
-    for one in drafts:
+    for one in found:
         try:
             plan = place(one, board)
         except HilError as error:

@@ -12,6 +12,7 @@ import jinja2
 import numpy as np
 
 from hil.board import Board
+from hil.board.generate import presets, write_board, write_renode
 from hil.compiler import graph as q
 from hil.compiler import store
 from hil.compiler.chains import shape
@@ -44,6 +45,8 @@ def emit(graph: q.QuantisedGraph, plan: Plan, board: Board, directory: Path) -> 
     model = directory / "model"
     model.mkdir(parents=True)
     copy_sources(directory)
+    write_board(board, directory / "board")
+    (directory / "CMakePresets.json").write_text(presets([board]))
     (model / "model.c").write_text(model_source(graph, plan))
     (model / "weights.c").write_text(weights_source(graph))
     (model / "weights.h").write_text(weights_header(graph))
@@ -51,6 +54,7 @@ def emit(graph: q.QuantisedGraph, plan: Plan, board: Board, directory: Path) -> 
     (model / "model_config.h").write_text(config_header(graph, plan, build_id))
     (model / "plan.json").write_text(json.dumps(description(graph, plan, build_id), indent=1) + "\n")
     store.save(graph, model / "graph.npz")
+    write_renode(board, directory / "renode")  # no part of the firmware, nor of its build id
     return directory
 
 
@@ -259,7 +263,7 @@ def description(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> dict[str,
         ],
         "arena_bytes": plan.arena_bytes,
         "ram_bytes": plan.ram_bytes,
-        "weights_bytes": sum(a.nbytes for layer in graph.layers for a in _arrays(layer)),
+        "weights_bytes": weights_bytes(graph),
         "detector": None if graph.detector is None else {
             "candidates": graph.detector.candidates,
             "detections": graph.detector.detections,
@@ -267,6 +271,11 @@ def description(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> dict[str,
         },
         "classifier": {"layer": graph.layers[-1].name} if graph.detector is None else None,
     }  # fmt: skip
+
+
+def weights_bytes(graph: q.QuantisedGraph) -> int:
+    """Flash that a network's weights, biases and tables take."""
+    return sum(a.nbytes for layer in graph.layers for a in _arrays(layer))
 
 
 def _layer(layer: q.Layer, plan: Plan) -> dict[str, object]:

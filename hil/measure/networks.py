@@ -24,7 +24,7 @@ from hil.reference.costs import Costs, costs
 from hil.reference.networks import DetectorSpec
 from hil.reference.paper import Printed, entries
 
-BOARDS = ("stm32f407_disco", "stm32f429_disco")  # the first that a network fits is its board
+BOARDS = ("stm32f407_disco", "stm32f429_disco")  # the table's; the first that a network fits is its board
 WAYS = (FLOAT, INTEGER, "native")
 SEEDED = BUILD / "seeded"
 SEED_PHOTOS = 4
@@ -61,7 +61,7 @@ def measure(names: Sequence[str], folder: Path | None, data: Path | None, jobs: 
     if unknown:
         raise HilError(f"unknown network {unknown[0]!r}: known are {', '.join(SPECS)}")
     for name in names or SPECS:
-        model = _checkpoint(name, folder, step)
+        model = checkpoint(name, folder, step)
         board = _board(model)
         photo = demo_photo(SEEDED / f"{name}.png", model)
         (subject,) = run_job(Job(model, (photo,), "sim", board), step)
@@ -71,7 +71,7 @@ def measure(names: Sequence[str], folder: Path | None, data: Path | None, jobs: 
         yield Measured(name, costs(SPECS[name]), subject.run, precision, is_trained)
 
 
-def _checkpoint(name: str, folder: Path | None, step: Step) -> str:
+def checkpoint(name: str, folder: Path | None, step: Step) -> str:
     """The shipped model's name, the folder's checkpoint or a seeded one."""
     given = None if folder is None else folder / f"{name}{zoo.SUFFIX}"
     if given is not None and given.is_file():

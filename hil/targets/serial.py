@@ -214,7 +214,7 @@ class SerialTarget(Closing):
         return None
 
     def _check_chip(self, answer: Hello) -> None:
-        if answer.chip_id & 0xFFF != self.board.device_id:
+        if answer.chip_id & 0xFFF not in self.board.device_ids:
             raise TargetError(
                 f"the chip at {self._url} has device id {answer.chip_id & 0xFFF:#05x}, a {self.board.chip} has "
                 f"{self.board.device_id:#05x}: another board is at this port, or --board {answer.board} is meant"

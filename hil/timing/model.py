@@ -45,6 +45,7 @@ class ModelledCycles:
         self.engine = Engine(
             self._mode, self._read, lambda register: int(uc.reg_read(register)), self._rules, self._figures,
             machine.has_sdram,
+            machine.banks,
         )  # fmt: skip
         machine.state[hooks.ARENA_WORD] = self.engine.arena.ctypes.data
         if self._mode == "full":

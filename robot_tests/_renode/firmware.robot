@@ -14,8 +14,8 @@ Test Teardown       Test Teardown
 *** Variables ***
 ${BOARD}            stm32f407_disco
 ${REPOSITORY}       ${CURDIR}/../..
-${PLATFORMS}        ${REPOSITORY}/platforms
-${ELF}              ${REPOSITORY}/build/rnnpool_face_m4/${BOARD}/out/${BOARD}/firmware.elf
+${BUILT}            ${REPOSITORY}/build/rnnpool_face_m4/${BOARD}
+${ELF}              ${BUILT}/out/${BOARD}/firmware.elf
 &{UARTS}            stm32f407_disco=sysbus.usart2    stm32f429_disco=sysbus.usart1
 # What a board sends unasked when it has started begins so.
 ${STATUS}           00 02 82
@@ -56,13 +56,13 @@ A Jump Outside Memory Stops The Core
 Start Renode With Our Peripherals
     Setup
     FOR    ${class}    IN    Stm32f4Dma    Stm32f4Rcc    AccessGuard
-        Execute Command    include @${PLATFORMS}/renode/${class}.cs
+        Execute Command    include @${BUILT}/renode/${class}.cs
     END
 
 Switch On
     [Documentation]    The board, its firmware loaded and started; it has set its clock and its UART up.
     Execute Command    mach create "${BOARD}"
-    Execute Command    machine LoadPlatformDescription @${PLATFORMS}/${BOARD}/${BOARD}.repl
+    Execute Command    machine LoadPlatformDescription @${BUILT}/renode/${BOARD}.repl
     Execute Command    machine GuardAccesses
     Execute Command    sysbus LoadELF @${ELF}
     Create Terminal Tester    ${UARTS}[${BOARD}]    binaryMode=true    defaultPauseEmulation=true

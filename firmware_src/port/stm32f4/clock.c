@@ -1,13 +1,9 @@
-// 168 MHz from the 8 MHz crystal, and the two counters: cycles (DWT) and milliseconds (SysTick).
+// The core's clock, from the crystal or without it, and the two counters: cycles (DWT) and milliseconds (SysTick).
 #include "board.h"
 #include "internal.h"
 #include "port.h"
 #include "stm32f4.h"
 
-#define PLL_MHZ 1  // what enters the PLL's multiplier: less jitter at 2, but HSI and HSE both divide to 1
-#define PLL_N (2 * BOARD_CLOCK_HZ / 1000000 / PLL_MHZ)
-#define PLL_Q (PLL_N / 48)
-#define HSI_MHZ 16
 #define CRYSTAL_PATIENCE 100000  // turns of a loop of about 5 cycles at 16 MHz: 30 ms, the data sheet says 2 ms
 #define TICK_CYCLES (BOARD_CLOCK_HZ / 100)
 #define LONGEST_TICK_CYCLES (1u << 24)  // SysTick counts 24 bits: 0.1 s
@@ -21,27 +17,47 @@ static void wait_for(reg_t *reg, uint32_t mask, uint32_t value)
         ;
 }
 
-static bool start_crystal(void)
+// The PLL's settings with the board's crystal or clock as its source; without one, or where it does not start, with the HSI.
+static uint32_t pll_settings(void)
 {
+#ifdef BOARD_PLL_HSE
+#ifdef BOARD_HSE_BYPASS
+    RCC->CR |= RCC_CR_HSEBYP;
+#endif
     RCC->CR |= RCC_CR_HSEON;
     for (uint32_t i = 0; i < CRYSTAL_PATIENCE; i++)
         if (RCC->CR & RCC_CR_HSERDY)
-            return true;
-    return false;
+            return BOARD_PLL_HSE | RCC_PLLCFGR_HSE;
+#endif
+    return BOARD_PLL_HSI;
+}
+
+static uint32_t flash_settings(void)
+{
+    const uint32_t settings = FLASH_ACR_ICACHE | FLASH_ACR_DCACHE | BOARD_FLASH_WAIT_STATES;
+#ifdef BOARD_NO_PREFETCH_ID
+    if ((DBGMCU_IDCODE & DBGMCU_DEVICE_MASK) == BOARD_NO_PREFETCH_ID)
+        return settings;
+#endif
+    return settings | FLASH_ACR_PREFETCH;
 }
 
 void clock_start(void)
 {
     RCC->APB1ENR |= RCC_APB1_PWR;
-    PWR->CR |= PWR_CR_VOS_SCALE1;
-    FLASH->ACR = FLASH_ACR_PREFETCH | FLASH_ACR_ICACHE | FLASH_ACR_DCACHE | BOARD_FLASH_WAIT_STATES;
-    bool is_crystal = start_crystal();
-    uint32_t pll_m = (is_crystal ? BOARD_HSE_HZ / 1000000 : HSI_MHZ) / PLL_MHZ;
-    RCC->PLLCFGR = pll_m | PLL_N << 6 | PLL_Q << 24 | (is_crystal ? RCC_PLLCFGR_HSE : 0);  // P = 2
+    PWR->CR = (PWR->CR & ~PWR_CR_VOS_MASK) | PWR_CR_VOS(BOARD_PWR_VOS);
+    FLASH->ACR = flash_settings();
+    RCC->PLLCFGR = pll_settings();
     RCC->CR |= RCC_CR_PLLON;
     wait_for(&RCC->CR, RCC_CR_PLLRDY, RCC_CR_PLLRDY);
     wait_for(&PWR->CSR, PWR_CSR_VOSRDY, PWR_CSR_VOSRDY);
-    RCC->CFGR = RCC_CFGR_PPRE1_DIV4 | RCC_CFGR_PPRE2_DIV2 | RCC_CFGR_SW_PLL;
+#ifdef BOARD_OVER_DRIVE
+    PWR->CR |= PWR_CR_ODEN;
+    wait_for(&PWR->CSR, PWR_CSR_ODRDY, PWR_CSR_ODRDY);
+    PWR->CR |= PWR_CR_ODSWEN;
+    wait_for(&PWR->CSR, PWR_CSR_ODSWRDY, PWR_CSR_ODSWRDY);
+#endif
+    RCC->CFGR = BOARD_RCC_PRESCALERS | RCC_CFGR_SW_PLL;
     wait_for(&RCC->CFGR, RCC_CFGR_SWS_MASK, RCC_CFGR_SWS_PLL);
 
     DEMCR |= DEMCR_TRCENA;

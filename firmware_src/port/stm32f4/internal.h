@@ -17,6 +17,7 @@ void tick_rarely(bool is_rare);
 void uart_quiet(bool is_quiet);
 void sdram_start(void);
 void reset_cause_read(void);
+void interrupt_enable(uint32_t irq, bool on);
 // For the last words: no interrupts, no DMA, returns when the last bit is out.
 void uart_send_polled(const uint8_t *bytes, uint32_t count);
 

@@ -45,7 +45,7 @@ static void start_controller(void)
 {
     const uint32_t shared = FMC_SDCR_CLOCK_HALF | FMC_SDCR_PIPE_ONE;
     const uint32_t geometry = FMC_SDCR_COLUMNS(BOARD_SDRAM_COLUMN_BITS) | FMC_SDCR_ROWS(BOARD_SDRAM_ROW_BITS) |
-                              FMC_SDCR_WIDTH_16 | FMC_SDCR_FOUR_BANKS | FMC_SDCR_CAS(BOARD_SDRAM_CAS);
+                              FMC_SDCR_WIDTH(BOARD_SDRAM_BUS_BITS) | FMC_SDCR_FOUR_BANKS | FMC_SDCR_CAS(BOARD_SDRAM_CAS);
     const uint32_t times = (BOARD_SDRAM_LOAD_TO_ACTIVE - 1) | (BOARD_SDRAM_EXIT_SELF_REFRESH - 1) << 4 |
                            (BOARD_SDRAM_SELF_REFRESH - 1) << 8 | (BOARD_SDRAM_ROW_CYCLE - 1) << 12 |
                            (BOARD_SDRAM_WRITE_RECOVERY - 1) << 16 | (BOARD_SDRAM_ROW_PRECHARGE - 1) << 20 |

@@ -57,6 +57,8 @@ __attribute__((section(".vectors"), used)) static const vector_t vectors[FIRST_I
     [2 ... FIRST_IRQ + BOARD_INTERRUPTS - 1] = fault_handler,
     [15] = systick_handler,
     [FIRST_IRQ + BOARD_UART_IRQ] = uart_handler,
+#ifdef BOARD_DMA
     [FIRST_IRQ + BOARD_TX_DMA_IRQ] = send_dma_handler,
+#endif
 };
 #pragma GCC diagnostic pop

@@ -1,5 +1,5 @@
 // The registers this firmware touches, from ST's RM0090 (STM32F405/407/415/417/427/429 reference manual, rev 19; chapter
-// beside each block) and Arm's ARMv7-M architecture reference manual (DDI 0403, the core's own).
+// beside each block; the other lines have them at the same places) and Arm's ARMv7-M architecture reference manual (DDI 0403, the core's own).
 #ifndef STM32F4_H
 #define STM32F4_H
 
@@ -18,21 +18,15 @@ typedef struct {
 #define RCC ((rcc_t *)0x40023800)
 #define RCC_CR_HSEON BIT(16)
 #define RCC_CR_HSERDY BIT(17)
+#define RCC_CR_HSEBYP BIT(18)
 #define RCC_CR_PLLON BIT(24)
 #define RCC_CR_PLLRDY BIT(25)
 #define RCC_PLLCFGR_HSE BIT(22)
 #define RCC_CFGR_SW_PLL 2u
 #define RCC_CFGR_SWS_MASK (3u << 2)
 #define RCC_CFGR_SWS_PLL (2u << 2)
-#define RCC_CFGR_PPRE1_DIV4 (5u << 10)
-#define RCC_CFGR_PPRE2_DIV2 (4u << 13)
-#define RCC_AHB1_GPIOA BIT(0)
-#define RCC_AHB1_DMA1 BIT(21)
-#define RCC_AHB1_DMA2 BIT(22)
 #define RCC_AHB3_FMC BIT(0)
-#define RCC_APB1_USART2 BIT(17)
 #define RCC_APB1_PWR BIT(28)
-#define RCC_APB2_USART1 BIT(4)
 #define RCC_CSR_RMVF BIT(24)
 #define RCC_CSR_POWER (BIT(25) | BIT(27))  // BORRSTF, PORRSTF: supply came, or came back
 
@@ -41,8 +35,13 @@ typedef struct {
     reg_t CR, CSR;
 } pwr_t;
 #define PWR ((pwr_t *)0x40007000)
-#define PWR_CR_VOS_SCALE1 (3u << 14)  // F407: bit 14 alone, bit 15 is not there
+#define PWR_CR_VOS(scale) ((uint32_t)(scale) << 14)  // F407: bit 14 alone, bit 15 is not there
+#define PWR_CR_VOS_MASK PWR_CR_VOS(3)
+#define PWR_CR_ODEN BIT(16)    // over-drive: F42x, F446, F469
+#define PWR_CR_ODSWEN BIT(17)
 #define PWR_CSR_VOSRDY BIT(14)
+#define PWR_CSR_ODRDY BIT(16)
+#define PWR_CSR_ODSWRDY BIT(17)
 
 // 3: embedded flash interface
 typedef struct {
@@ -57,26 +56,22 @@ typedef struct {
 typedef struct {
     reg_t MODER, OTYPER, OSPEEDR, PUPDR, IDR, ODR, BSRR, LCKR, AFR[2];
 } gpio_t;
-#define GPIOA ((gpio_t *)0x40020000)
-#define GPIOB ((gpio_t *)0x40020400)
-#define GPIOC ((gpio_t *)0x40020800)
-#define GPIOD ((gpio_t *)0x40020c00)
-#define GPIOE ((gpio_t *)0x40021000)
-#define GPIOF ((gpio_t *)0x40021400)
-#define GPIOG ((gpio_t *)0x40021800)
+#define GPIO(port) ((gpio_t *)(0x40020000 + 0x400 * (port)))  // 0 is port A
 
 // 30: universal synchronous asynchronous receiver transmitter
 typedef struct {
     reg_t SR, DR, BRR, CR1, CR2, CR3, GTPR;
 } usart_t;
-#define USART1 ((usart_t *)0x40011000)
-#define USART2 ((usart_t *)0x40004400)
+#define USART_SR_ORE BIT(3)
 #define USART_SR_IDLE BIT(4)
+#define USART_SR_RXNE BIT(5)
 #define USART_SR_TC BIT(6)
 #define USART_SR_TXE BIT(7)
 #define USART_CR1_RE BIT(2)
 #define USART_CR1_TE BIT(3)
 #define USART_CR1_IDLEIE BIT(4)
+#define USART_CR1_RXNEIE BIT(5)
+#define USART_CR1_TXEIE BIT(7)
 #define USART_CR1_UE BIT(13)
 #define USART_CR3_DMAR BIT(6)
 #define USART_CR3_DMAT BIT(7)
@@ -89,8 +84,6 @@ typedef struct {
     reg_t ISR[2], IFCR[2];
     dma_stream_t stream[8];
 } dma_t;
-#define DMA1 ((dma_t *)0x40026000)
-#define DMA2 ((dma_t *)0x40026400)
 #define DMA_CR_EN BIT(0)
 #define DMA_CR_HTIE BIT(3)
 #define DMA_CR_TCIE BIT(4)
@@ -111,7 +104,7 @@ typedef struct {
 #define FMC_SDRAM ((fmc_sdram_t *)0xa0000140)
 #define FMC_SDCR_COLUMNS(bits) ((uint32_t)(bits) - 8u)
 #define FMC_SDCR_ROWS(bits) (((uint32_t)(bits) - 11u) << 2)
-#define FMC_SDCR_WIDTH_16 BIT(4)
+#define FMC_SDCR_WIDTH(bits) ((uint32_t)((bits) / 16) << 4)
 #define FMC_SDCR_FOUR_BANKS BIT(6)
 #define FMC_SDCR_CAS(cycles) ((uint32_t)(cycles) << 7)
 #define FMC_SDCR_CLOCK_HALF (2u << 10)
@@ -127,6 +120,7 @@ typedef struct {
 
 // 38: debug support; 39: device electronic signature
 #define DBGMCU_IDCODE (*(reg_t *)0xe0042000)
+#define DBGMCU_DEVICE_MASK 0xfffu
 #define UNIQUE_ID ((const volatile uint32_t *)0x1fff7a10)
 
 // ARMv7-M, B3.2: system control block

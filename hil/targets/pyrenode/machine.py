@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from itertools import count
 from pathlib import Path
 from time import monotonic
 
 from hil.board import Board
+from hil.board.generate import renode_platform
 from hil.errors import HilError
 from hil.targets.base import TargetError
 from hil.targets.pyrenode.process import Renode
@@ -40,12 +42,14 @@ class Machine:
         _set_up_time(renode)
         self.name = f"{board.name}_{next(_names)}"
         machine = renode.emulation.add_mach(self.name)
-        platform = board.folder / f"{board.name}.repl"
-        try:
-            machine.load_repl(str(platform))
-            machine.load_elf(str(elf.resolve()))
-        except Exception as error:  # whatever .NET raises
-            raise HilError(f"Renode does not accept {platform} or {elf}: {error}") from error
+        with tempfile.TemporaryDirectory() as folder:
+            platform = Path(folder) / f"{board.name}.repl"
+            platform.write_text(renode_platform(board))
+            try:
+                machine.load_repl(str(platform))
+                machine.load_elf(str(elf.resolve()))
+            except Exception as error:  # whatever .NET raises
+                raise HilError(f"Renode does not accept the platform of {board.name} or {elf}: {error}") from error
         self._machine = machine.internal
         self._connect(board)
         self.is_on, renode.switched_on = True, self
@@ -58,9 +62,10 @@ class Machine:
         from Antmicro.Renode.Peripherals.Miscellaneous import AccessGuard  # type: ignore[import-not-found]
 
         uart, rx_dma = board.uart, board.uart.rx_dma
+        controller, stream = (rx_dma.controller, rx_dma.stream) if rx_dma else ("", 0)
         self.guard = AccessGuard(self._machine)
         self.cpu, self._bus = self.guard.Cpu, self._machine.SystemBus
-        self.line = HostLine(self._machine, uart.peripheral, rx_dma.controller, rx_dma.stream)
+        self.line = HostLine(self._machine, uart.peripheral, controller, stream)
         self._stepper = Stepper(self._machine, self.line, self.guard)
 
     @property

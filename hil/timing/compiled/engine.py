@@ -22,7 +22,7 @@ from hil.timing.statement.fetch import LATENCY
 from hil.timing.statement.figures import DOCUMENTED, Figures
 from hil.timing.statement.flash import FlashSettings
 from hil.timing.statement.instruction import Instruction, Kind
-from hil.timing.statement.pipeline import SINGLE
+from hil.timing.statement.pipeline import BANKS, SINGLE
 from hil.timing.statement.trace import effective_address
 
 Mode = Literal["full", "fast"]
@@ -44,7 +44,8 @@ class Engine:
     mode "full" needs hooks.look before each instruction: then it equals the statement. "fast" needs hooks at
     blocks only: it takes every condition as passed, every access as aligned and in the slave guessed at first, divides
     as average, flash as always in its caches. read(address, size): bytes of memory. register(id): a register, by
-    Unicorn's id. has_sdram: whether there is memory behind the FMC; then stores are looked at, too.
+    Unicorn's id. has_sdram: whether there is memory behind the FMC; then stores are looked at, too. banks:
+    where SRAM1 and SRAM2 end.
     """
 
     def __init__(
@@ -55,8 +56,10 @@ class Engine:
         rules: frozenset[str] = catalogue.ALL,
         figures: Figures = DOCUMENTED,
         has_sdram: bool = False,
+        banks: tuple[int, int] = BANKS,
     ) -> None:
         self.mode, self.rules, self.figures = mode, rules, figures
+        self.banks = banks
         self._has_sdram = has_sdram and "sdram" in rules
         self._read, self._register = read, register
         self._decoder = Decoder(read)
@@ -101,6 +104,7 @@ class Engine:
         m[at.ODD_HALFWORD] = figures.odd_halfword
         m[at.SDRAM_LATENCY], m[at.SDRAM_HALFWORD] = figures.sdram_latency, figures.sdram_halfword
         m[at.SDRAM_ROW] = figures.sdram_row
+        m[at.SRAM1_END], m[at.SRAM2_END] = self.banks
 
     # -- time
 
@@ -265,7 +269,7 @@ class Engine:
         """First sight of a block: called from inside the block hook."""
         try:
             block = list(self._instructions(address, address + size))
-            slaves = slaves_of(block, self._number, self._read)
+            slaves = slaves_of(block, self._number, self._read, self.banks)
             for before, instruction, after in zip([None, *block], block, [*block[1:], None], strict=False):
                 self._add(instruction, slaves.get(instruction.address, DEFAULT_SLAVE), _may_pair(before, after))
         except Exception as error:  # must not pass through native code: kept, and the run ends at the next border

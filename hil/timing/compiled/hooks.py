@@ -97,7 +97,7 @@ def _sdram_extra(m, row, address):
 @njit(**INTERNAL)
 def _access(m, row, address):
     """Slave, extra cycles and missing data lines of a load or store."""
-    slave = (address >= 0x1000_0000) + (address >= 0x2000_0000) + (address >= 0x2001_C000) + (address >= 0x2002_0000)
+    slave = (address >= 0x1000_0000) + (address >= 0x2000_0000) + (address >= m[SRAM1_END]) + (address >= m[SRAM2_END])
     if 0xC000_0000 <= address < 0xE000_0000:
         slave = EXTERNAL_SLAVE
     if not m[HAS_SLAVES]:

@@ -64,7 +64,13 @@ class Core:
         self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)  # type: ignore[attr-defined]
         figures = Figures.of(board.timing, f"platforms/{board.name}/board.toml, [timing]")
         self.engine = Engine(
-            mode, self.read, lambda register: int(self.uc.reg_read(register)), rules, figures, board.sdram is not None
+            mode,
+            self.read,
+            lambda register: int(self.uc.reg_read(register)),
+            rules,
+            figures,
+            board.sdram is not None,
+            board.bank_ends,
         )
         self.engine.set_flash(FlashSettings(wait_states))
         self._map()
@@ -112,7 +118,8 @@ class Core:
         all_rights, no_code = unicorn.UC_PROT_ALL, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
         uc.mem_map(board.flash.origin, board.flash.bytes, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         uc.mem_map(board.sram.origin, board.sram.bytes, all_rights)
-        uc.mem_map(board.ccm.origin, board.ccm.bytes, no_code)
+        if board.ccm:
+            uc.mem_map(board.ccm.origin, board.ccm.bytes, no_code)
         if board.sdram:  # as if brought up already
             uc.mem_map(board.sdram.origin, board.sdram.bytes, no_code)
         uc.mmio_map(*_PERIPHERALS, lambda *_: 0, None, lambda *_: None, None)
@@ -154,13 +161,11 @@ class Core:
     def _pass(self, arguments: Sequence[int], stack: int) -> None:
         """r0 to r3, the rest on the stack, 8-byte aligned. The FP registers hold an address in SRAM."""
         uc, rest = self.uc, arguments[_ARGUMENT_REGISTERS:]
-        if not self._board.sram.origin < stack <= self._board.sram.end:
-            ccm = self._board.ccm
-            if not ccm.origin < stack <= ccm.end:
-                raise HilError(
-                    f"--sp {stack:#010x} is in no RAM of the {self._board.chip}: "
-                    f"the top of SRAM is {self._board.sram.end:#010x}"
-                )
+        if not any(memory.origin < stack <= memory.end for memory in self._board.rams):
+            raise HilError(
+                f"--sp {stack:#010x} is in no RAM of the {self._board.chip}: "
+                f"the top of SRAM is {self._board.sram.end:#010x}"
+            )
         stack = (stack & ~7) - (len(rest) * 4 + 7 & ~7)
         uc.mem_write(stack, struct.pack(f"<{len(rest)}I", *(word & 0xFFFF_FFFF for word in rest)))
         uc.reg_write(arm_const.UC_ARM_REG_SP, stack)

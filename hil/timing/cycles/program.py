@@ -127,8 +127,7 @@ def _check_sections(path: Path, elf: Any, board: Board) -> None:
 
 
 def _check_place(path: Path, what: str, start: int, size: int, board: Board) -> None:
-    spans = {"flash": board.flash, "SRAM": board.sram, "CCM": board.ccm}
-    spans |= {"SDRAM": board.sdram} if board.sdram else {}
+    spans = {"flash": board.flash} | {memory.name.upper(): memory for memory in board.rams}
     if any(memory.origin <= start and start + size <= memory.end for memory in spans.values()):
         return
     known = ", ".join(f"{name} {memory.origin:#010x} to {memory.end - 1:#010x}" for name, memory in spans.items())

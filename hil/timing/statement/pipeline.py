@@ -26,18 +26,21 @@ LOADS_PC = (Kind.LOAD_MULTIPLE, Kind.LOAD_PC, Kind.TABLE_BRANCH)
 _FIXED_REFILL_IMMEDIATE, _FIXED_REFILL_REGISTER, _FIXED_REFILL_LOAD = 1, 2, 3
 
 
-def slave(address: int) -> int:
+BANKS = 0x2001_C000, 0x2002_0000  # where SRAM1 and SRAM2 of an F407 end: each bank is a slave of its own
+
+
+def slave(address: int, banks: tuple[int, int] = BANKS) -> int:
     """Which slave of the bus matrix an address belongs to (RM0090 2.1): flash, CCM, SRAM1, SRAM2, the rest, SDRAM."""
     if is_sdram(address):
         return 5
-    for number, end in enumerate((0x1000_0000, 0x2000_0000, 0x2001_C000, 0x2002_0000)):
+    for number, end in enumerate((0x1000_0000, 0x2000_0000, *banks)):
         if address < end:
             return number
     return 4
 
 
-def _same_slave(one: int | None, other: int | None) -> bool:
-    return one is None or other is None or slave(one) == slave(other)
+def _same_slave(one: int | None, other: int | None, banks: tuple[int, int]) -> bool:
+    return one is None or other is None or slave(one, banks) == slave(other, banks)
 
 
 class Pipeline:
@@ -48,8 +51,9 @@ class Pipeline:
         rules: frozenset[str] = catalogue.ALL,
         flash: FlashSettings | None = None,
         figures: Figures = DOCUMENTED,
+        banks: tuple[int, int] = BANKS,
     ) -> None:
-        self.rules, self.figures = rules, figures
+        self.rules, self.figures, self.banks = rules, figures, banks
         self.flash = Flash((flash or FlashSettings()).under(rules))
         self.sdram = Sdram(figures)
         self._fetch = FetchQueue(self.flash)
@@ -137,7 +141,7 @@ class Pipeline:
             return
         if load.instruction.loaded & step.instruction.address_registers:
             return
-        if "bus-slaves" not in self.rules or _same_slave(load.data_address, step.data_address):
+        if "bus-slaves" not in self.rules or _same_slave(load.data_address, step.data_address, self.banks):
             self._cycle -= 1
 
     def _stall(self, instruction: Instruction, at_once: bool) -> int:

@@ -100,8 +100,8 @@ class Core:
         self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)  # kept: the hook holds its address
         self.words[hook.FN_FIRST_SIGHT] = unicorn_api.function_address(self._first_sight)
         self._add_hooks()
-        has_sdram = board.sdram is not None
-        model.attach(Machine(self.uc, self._table.state, self.memory.read, self._add_model_hook, has_sdram))
+        seen = self.uc, self._table.state, self.memory.read, self._add_model_hook
+        model.attach(Machine(*seen, board.sdram is not None, board.bank_ends))
 
     def _add_hooks(self) -> None:
         uc = self.uc

@@ -13,6 +13,7 @@ import numpy as np
 import unicorn
 from numpy.typing import NDArray
 
+from hil import board as boards
 from hil.board import Board
 from hil.targets.base import TargetError
 from hil.targets.sim.core.pages import PAGE
@@ -45,17 +46,20 @@ def _allocate(size: int) -> NDArray[np.uint8]:
     return raw[start : start + size]
 
 
+def _region(memory: boards.Memory | None) -> Region | None:
+    return None if memory is None else Region(memory.name, memory.origin, _allocate(memory.bytes), memory.dma)
+
+
 class Memory:
     """Flash, SRAM, CCM and the system page of one board, mapped into one core."""
 
     def __init__(self, uc: unicorn.Uc, board: Board) -> None:
         self.flash = Region("flash", board.flash.origin, _allocate(board.flash.bytes), dma=True)
         self.sram = Region("sram", board.sram.origin, _allocate(board.sram.bytes), dma=True)
-        self.ccm = Region("ccm", board.ccm.origin, _allocate(board.ccm.bytes), dma=False)
         self.system = Region("system", SYSTEM_PAGE, _allocate(PAGE), dma=True)
-        sdram = board.sdram
-        self.sdram = None if sdram is None else Region("sdram", sdram.origin, _allocate(sdram.bytes), dma=True)
-        self._rams = (self.sram, self.ccm) if self.sdram is None else (self.sram, self.ccm, self.sdram)
+        self.ccm = _region(board.ccm)
+        self.sdram = _region(board.sdram)
+        self._rams = tuple(region for region in (self.sram, self.ccm, self.sdram) if region is not None)
         self._regions = (*self._rams, self.flash, self.system)
         self.flash.data[:] = ERASED
         self._fill_system(board)
@@ -63,7 +67,8 @@ class Memory:
         self._map(uc, self.flash, self.flash.origin, code)
         self._map(uc, self.flash, BOOT_ALIAS, code)
         self._map(uc, self.sram, self.sram.origin, unicorn.UC_PROT_ALL)
-        self._map(uc, self.ccm, self.ccm.origin, data)  # on the core's data bus alone: no code
+        if self.ccm is not None:
+            self._map(uc, self.ccm, self.ccm.origin, data)  # on the core's data bus alone: no code
         self._map(uc, self.system, self.system.origin, unicorn.UC_PROT_READ)
         if self.sdram is not None:
             self.open_sdram(uc)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from hil.board.family import DMA_INTERRUPTS
 from hil.targets.base import TargetError
 from hil.targets.sim.core.memory import Memory
 from hil.targets.sim.peripherals.nvic import Nvic
@@ -22,7 +23,6 @@ TO_MEMORY, FROM_MEMORY = 0, 1  # DIR
 TEIF, HTIF, TCIF = 1 << 3, 1 << 4, 1 << 5
 _FLAG_SHIFTS = (0, 6, 16, 22)
 _FLAG_MASK = 0x3D
-INTERRUPTS = {"dma1": (11, 12, 13, 14, 15, 16, 17, 47), "dma2": (56, 57, 58, 59, 60, 68, 69, 70)}
 # RM0090, tables 42 and 43, of the serial ports: (controller, stream, channel)
 REQUESTS = {
     ("usart1", "rx"): {("dma2", 2, 4), ("dma2", 5, 4)},
@@ -165,7 +165,7 @@ class Dma(Peripheral):
         self.after_change: list[Callable[[], None]] = []
         self.streams = [
             Stream(f"{name.upper()} stream {n}", memory, _line(nvic, interrupt))
-            for n, interrupt in enumerate(INTERRUPTS[name])
+            for n, interrupt in enumerate(DMA_INTERRUPTS[name])
         ]
 
     def reset(self) -> None:

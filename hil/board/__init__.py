@@ -1,0 +1,14 @@
+"""A board: the chip, its memories, its clock and its UART. One file describes it, board.toml; the rest follows from it.
+
+schema.py     what board.toml and a chip's file may say, and where in the file they are wrong
+chips.py      the lines of STM32F4 there are (platforms/chips)    family.py   what all of them share: UARTs, DMA streams
+clock.py      PLL, prescalers and wait states for a clock         describe.py a description made a Board, checked
+find.py       where boards lie: shipped, a folder, HIL_BOARDS, installed packages
+scaffold.py   a folder to begin with, for `hil new-board`
+generate.py   board.h, memory.ld, CMake presets, Renode's .repl and .resc
+"""
+
+from hil.board.describe import Board, DmaStream, Memory, Probe, Sdram, Uart
+from hil.board.find import find, load, names
+
+__all__ = ["Board", "DmaStream", "Memory", "Probe", "Sdram", "Uart", "find", "load", "names"]
