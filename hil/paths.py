@@ -40,7 +40,7 @@ def platforms() -> Path:
 
 
 def copy_sources(directory: Path, without: tuple[str, ...] = _NOT_FIRMWARE) -> None:
-    """Copy what CMake builds the firmware of, with no files of the names `without` and no boards, into a new or empty directory.
+    """Copy what CMake builds the firmware of into a new or empty directory: no boards, no files named as in `without`.
 
     The copies can be written and deleted, also where the installation is read-only.
     """

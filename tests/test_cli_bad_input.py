@@ -66,7 +66,7 @@ def test_an_unknown_model_lists_the_shipped_ones(refused: Hil, photo: Path) -> N
 
 def test_an_unknown_board_lists_the_known_ones(refused: Hil, photo: Path) -> None:
     for arguments in (("run", M4, photo), ("build", M4), ("plan", M4), ("demo",)):
-        assert "stm32f407_disco, stm32f429_disco" in refused(*arguments, "--board", "stm32h7").err
+        assert "stm32f407_disco, stm32f411_disco" in refused(*arguments, "--board", "stm32h7").err
 
 
 def test_an_unknown_target_lists_the_known_ones(refused: Hil, photo: Path) -> None:

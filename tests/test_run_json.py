@@ -24,7 +24,7 @@ SCHEMA: dict[str, Any] = {
     "target": str,
     "board": str,
     "model": str,
-    "firmware": {"build_id": str, "flash_bytes": OPTIONAL},
+    "firmware": {"build_id": str, "flash_bytes": OPTIONAL, "compiler": OPTIONAL},
     "image": {"path": (str, type(None)), "sha256": str, "width": int, "height": int, "fitted": bool},
     "detections": [BOX],
     "reference_detections": [BOX],

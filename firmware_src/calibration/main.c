@@ -1,7 +1,6 @@
 // Micro-measurements of what hil/timing models and no published figure pins. A byte on the link starts them; the answer
 // is a table in text, a line a measurement: name, rules (hil/timing/statement/rules.py), wait states, repetitions, cycles.
 // `hil calibrate` runs it and shows each line beside what the model makes of the same instructions.
-#include <stdio.h>
 #include <string.h>
 
 #include "board.h"
@@ -180,6 +179,7 @@ HIL_SDRAM __attribute__((used)) static uint32_t in_sdram[256];
 #endif
 static __attribute__((aligned(512))) uint32_t vectors[VECTORS];
 static char text[2 * ENTRIES * LINE_BYTES];
+static size_t used;  // of it
 
 static void take_over_exceptions(void)
 {
@@ -211,12 +211,33 @@ static void measure_all(uint32_t cycles[ENTRIES])
             cycles[i] = table[i].measure(in_sram, in_ccm, table[i].r6, table[i].r7);
 }
 
-static size_t print_all(const uint32_t cycles[ENTRIES], unsigned wait_states, size_t used)
+static void put(const char *word, char end)
 {
-    for (size_t i = 0; i < ENTRIES; i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s %s %u %u %u\n", table[i].name, table[i].rules,
-                                 wait_states, (unsigned)table[i].repetitions, (unsigned)cycles[i]);
-    return used;
+    while (*word != 0 && used < sizeof text - 1)
+        text[used++] = *word++;
+    text[used++] = end;
+}
+
+static void put_number(uint32_t number, char end)
+{
+    char digits[11];
+    char *first = digits + sizeof digits - 1;
+    *first = 0;
+    do
+        *--first = (char)('0' + number % 10);
+    while (number /= 10);
+    put(first, end);
+}
+
+static void put_all(const uint32_t cycles[ENTRIES], uint32_t wait_states)
+{
+    for (size_t i = 0; i < ENTRIES; i++) {
+        put(table[i].name, ' ');
+        put(table[i].rules, ' ');
+        put_number(wait_states, ' ');
+        put_number(table[i].repetitions, ' ');
+        put_number(cycles[i], '\n');
+    }
 }
 
 int main(void)
@@ -236,10 +257,12 @@ int main(void)
         run_slowly(true);
         measure_all(slow);
         run_slowly(false);
-        size_t used = (size_t)snprintf(text, sizeof text, "calibration 1 %s %u\n", BOARD_NAME, (unsigned)ENTRIES);
-        used = print_all(slow, 0, used);
-        used = print_all(fast, BOARD_FLASH_WAIT_STATES, used);
-        used += (size_t)snprintf(text + used, sizeof text - used, "end\n");
+        used = 0;
+        put("calibration 1 " BOARD_NAME, ' ');
+        put_number(ENTRIES, '\n');
+        put_all(slow, 0);
+        put_all(fast, BOARD_FLASH_WAIT_STATES);
+        put("end", '\n');
         port_send((const uint8_t *)text, used);
         port_send_wait();
     }
