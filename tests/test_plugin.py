@@ -72,7 +72,7 @@ def test_a_timing_mode_that_is_none_is_refused(pytester: pytest.Pytester) -> Non
 
 
 @pytest.mark.parametrize(
-    ("option", "known"), [("--hil-target", "sim, native"), ("--hil-board", "stm32f407_disco, stm32f429")]
+    ("option", "known"), [("--hil-target", "sim, native"), ("--hil-board", "stm32f407_disco, stm32f411")]
 )
 def test_an_unknown_name_lists_the_known_ones(pytester: pytest.Pytester, option: str, known: str) -> None:
     pytester.makepyfile(TEST)
