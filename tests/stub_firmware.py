@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from hil import board as boards
+from hil.board.find import find
 from hil.board.generate import write_board
 from hil.paths import platforms
 
@@ -33,9 +34,7 @@ def configure(preset: str, folder: Path, *options: str) -> subprocess.CompletedP
     own = [f"-DHIL_MODEL_DIR={STUB_MODEL}", f"-DHIL_BOARD_DIR={folder / 'board'}"]
     if preset != "native":
         write_board(boards.load(preset), folder / "board")
-    if (
-        boards.find(preset).parent if preset != "native" else platforms()
-    ) != platforms():  # no preset in the repository
+    if (find(preset).parent if preset != "native" else platforms()) != platforms():  # no preset in the repository
         own += ["-G", "Ninja", f"-DHIL_BOARD={preset}", f"-DCMAKE_TOOLCHAIN_FILE={platforms() / 'cortex-m4.cmake'}"]
     else:
         own += ["--preset", preset]

@@ -9,6 +9,6 @@ generate.py   board.h, memory.ld, CMake presets, Renode's .repl and .resc
 """
 
 from hil.board.describe import Board, DmaStream, Memory, Probe, Sdram, Uart
-from hil.board.find import find, load, names
+from hil.board.find import load, names
 
-__all__ = ["Board", "DmaStream", "Memory", "Probe", "Sdram", "Uart", "find", "load", "names"]
+__all__ = ["Board", "DmaStream", "Memory", "Probe", "Sdram", "Uart", "load", "names"]
