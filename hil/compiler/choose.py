@@ -140,7 +140,7 @@ class _Structure:
 def frontier(graph: q.QuantisedGraph, board: Board) -> list[Plan]:
     """The plans worth choosing from that fit a board, the fastest first, each smaller than the one before.
 
-    Raises NoRoomError that says by how many bytes, and because of which buffer, the smallest does not fit.
+    Raises HilError that says by how many bytes, and because of which buffer, the smallest does not fit.
     """
     return placed(drafts(graph), board)
 
@@ -163,7 +163,7 @@ def drafts(graph: q.QuantisedGraph) -> list[Draft]:
 
 
 def placed(found: list[Draft], board: Board) -> list[Plan]:
-    """The plans of drafts that fit a board, each smaller than the one before. Raises NoRoomError where none does."""
+    """The plans of drafts that fit a board, each smaller than the one before. Raises HilError where none does."""
     plans: list[Plan] = []
     complaint: HilError | None = None
     for one in found:

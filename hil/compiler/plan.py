@@ -80,14 +80,6 @@ class Plan:
         return next((b for b in self.buffers if b.name == name), None)
 
 
-class NoRoomError(HilError):
-    """A network does not fit a board. missing_bytes: so many more of RAM would do."""
-
-    def __init__(self, missing_bytes: int, message: str) -> None:
-        super().__init__(message)
-        self.missing_bytes = missing_bytes
-
-
 def place(draft: Draft, board: Board) -> Plan:
     """The draft on a board. Raises HilError that says by how many bytes, because of which buffer, it does not fit."""
     graph, image = draft.graph, draft.graph.input
@@ -140,11 +132,10 @@ def _fill(wanted: list[Wanted], room: dict[str, int], board: Board) -> _Placed:
         else:
             missing = min(_lowest_gap(buffer, n) + buffer.bytes - room[p] for p, n in placed.items())
             left = ", ".join(f"{count} of {place.upper()}" for place, count in room.items())
-            raise NoRoomError(
-                missing,
+            raise HilError(
                 f"the network does not fit {board.name}: buffer {buffer.name} of {buffer.bytes} bytes "
                 f"lacks {missing} bytes (the board leaves the network {left}, in bytes); "
-                "use a smaller network or a board with more RAM",
+                "use a smaller network or a board with more RAM"
             )
     return placed
 

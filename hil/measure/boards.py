@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hil import board as boards
@@ -12,12 +12,14 @@ from hil.compiler import QuantisedGraph
 from hil.compiler.choose import choose, drafts, placed
 from hil.compiler.draft import Draft
 from hil.compiler.emit import weights_bytes
-from hil.compiler.plan import NoRoomError
+from hil.compiler.plan import GUARD_BYTES
+from hil.compiler.weights import hot_bytes
 from hil.errors import HilError
 from hil.firmware.model import load_model
 from hil.measure.networks import checkpoint
 from hil.reference.catalogue import SPECS
 
+ENDLESS = 64 << 20  # bytes of SRAM that any network fits
 CODE_BYTES = 56 << 10  # of flash beside the weights: code, tables, names (M4's is 54 KB)
 Step = Callable[[str, float], None]
 
@@ -60,10 +62,18 @@ def _fit(network: str, graph: QuantisedGraph, schedules: list[Draft], board: Boa
     missing_flash = max(0, weights_bytes(graph) + CODE_BYTES - board.flash.bytes)
     try:
         plan = choose(placed(schedules, board), graph)
-    except NoRoomError as error:
-        return Fit(network, board, missing_bytes=error.missing_bytes, missing_flash=missing_flash)
+    except HilError:
+        return Fit(network, board, missing_bytes=_missing(graph, schedules, board), missing_flash=missing_flash)
     outside, cycles = plan.arenas.get("sdram", 0), sum(plan.cycles.values())
     return Fit(network, board, plan.ram_bytes, outside, cycles, missing_flash=missing_flash)
+
+
+def _missing(graph: QuantisedGraph, schedules: list[Draft], board: Board) -> int:
+    """How much larger the SRAM would have to be for the schedule that needs the least of it."""
+    bank = board.sram_banks[-1]
+    roomy = replace(board, memory=board.memory | {bank.name: replace(bank, bytes=bank.bytes + ENDLESS)})
+    least = min(plan.arenas.get("sram", 0) for plan in placed(schedules, roomy))
+    return least + GUARD_BYTES + hot_bytes(graph) + board.sram_reserved - board.sram.bytes
 
 
 def header(on: Sequence[str]) -> str:
