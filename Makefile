@@ -19,8 +19,8 @@ demo: install
 
 test: lint
 	COLUMNS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests hil --hil-target sim --hil-target native
-	$(BIN)/python -m pytest robot_tests --hil-target native
-	$(BIN)/python -m pytest robot_tests/cycles.robot robot_tests/watermarks.robot --hil-target sim
+	$(BIN)/robot --variable TARGET:native --outputdir build/robot/native robot_tests
+	$(BIN)/robot --variable TARGET:sim --outputdir build/robot/sim robot_tests/cycles.robot robot_tests/watermarks.robot
 
 bench: install
 	$(BIN)/hil bench

@@ -22,6 +22,7 @@ from hil.commands import (
     edgeml,
     evaluate,
     flash,
+    init,
     models,
     new_board,
     plan,
@@ -56,9 +57,9 @@ def _say_version(is_wanted: bool) -> None:
 
 
 for command in (
-    demo.demo, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise, train.train,
-    evaluate.evaluate, doctor.doctor, serve.serve, boards.boards, flash.flash, cycles.cycles, profile.profile,
-    calibrate.calibrate, bench.bench,
+    demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
+    train.train, evaluate.evaluate, doctor.doctor, serve.serve, boards.boards, flash.flash, cycles.cycles,
+    profile.profile, calibrate.calibrate, bench.bench,
 ):  # fmt: skip
     app.command()(command)
 app.command("new-board")(new_board.new_board)

@@ -9,6 +9,14 @@ import pytest
 from hil.pytest_plugin import model, places, setting
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if not config.pluginmanager.has_plugin("robotframework"):
+        raise pytest.UsageError(
+            "pytest runs Robot suites by a plugin: pip install pytest-robotframework; without it: robot robot_tests"
+        )
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_robot_modify_options(options: dict[str, Any], session: pytest.Session) -> None:
     """Hand the options of the hil plugin to Robot, as the variables of bench.resource."""
     config = session.config
@@ -18,3 +26,4 @@ def pytest_robot_modify_options(options: dict[str, Any], session: pytest.Session
     at = setting(config, "at") or ""
     variables = {"TARGET": chosen[0].target, "BOARD": chosen[0].board, "MODEL": model(config), "AT": at}
     options["variable"] = [*options.get("variable", []), *(f"{name}:{value}" for name, value in variables.items())]
+    options.setdefault("outputdir", "build/robot")

@@ -80,7 +80,7 @@ def test_torch_comes_first_and_exactly() -> None:
 def test_the_test_command_runs_all_tests_on_both_targets() -> None:
     commands = make("--dry-run", "test").stdout
     assert "-m pytest" in commands and "tests hil --hil-target sim --hil-target native" in commands
-    assert "pytest robot_tests --hil-target native" in commands
+    assert "robot --variable TARGET:native --outputdir build/robot/native robot_tests" in commands
     assert "|| true" not in commands
 
 

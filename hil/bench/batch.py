@@ -18,7 +18,7 @@ from hil.files import writing
 from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.elf import check_elf
 from hil.firmware.model import model_spec
-from hil.reference.photo import Photo, fit_image, load_photo, to_image
+from hil.reference.photo import Photo, load_photo, sample_photo, to_image
 from hil.targets.connection import options
 from hil.targets.recording import Recorder
 
@@ -115,11 +115,7 @@ def check_target(name: str) -> None:
 
 
 def demo_photo(path: Path, model: str) -> Path:
-    """Write the demo's photo, fitted to a model: an astronaut's portrait (Eileen Collins, NASA, public domain)."""
-    from PIL import Image
-    from skimage import data
-
-    pixels = fit_image(Image.fromarray(data.astronaut()), model_spec(model))
+    """Write the demo's photo, fitted to a model."""
     with writing(path) as file:
-        to_image(pixels).save(file, "PNG")
+        to_image(sample_photo(model_spec(model))).save(file, "PNG")
     return path

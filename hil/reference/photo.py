@@ -79,6 +79,13 @@ def fit_image(image: Image.Image, spec: Spec) -> NDArray[np.uint8]:
     return np.ascontiguousarray(planes.transpose(1, 2, 0))
 
 
+def sample_photo(spec: Spec) -> NDArray[np.uint8]:
+    """The demo's photo as a network takes it: an astronaut's portrait (Eileen Collins, NASA, public domain)."""
+    from skimage import data
+
+    return fit_image(Image.fromarray(data.astronaut()), spec)
+
+
 def to_image(pixels: NDArray[np.uint8]) -> Image.Image:
     """Pixels (H, W, C) as an image that can be saved."""
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
