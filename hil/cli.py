@@ -1,15 +1,17 @@
-"""The command `hil`. Every command says in one line what is wrong with its input and leaves with code 2.
+"""The command `hil`. Every command says in one line what is wrong.
 
-Exit codes: 0 all is well, 1 a run or a check failed, 2 bad input or a missing tool.
+Exit codes: 0 all is well, 1 a run or a check failed (a crash, a board that vanishes), 2 bad input or a missing tool,
+130 interrupted.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from hil.commands import (
     bench,
@@ -38,10 +40,19 @@ from hil.commands.console import console, errors
 from hil.errors import HilError
 from hil.files import reason
 
+
+class PlainHelp(TyperGroup):
+    """Lists the commands in plain text: rich's boxes take longer than all the rest of `hil --help`."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.rich_markup_mode = None
+        super().format_help(ctx, formatter)
+
+
 app = typer.Typer(
+    cls=PlainHelp,
     help="Tests RNNPool networks as firmware on an emulated or a real STM32F4: same numbers, cycles, memory.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -83,10 +94,8 @@ def main() -> None:
     except HilError as error:
         from rich.markup import escape
 
-        from hil.targets.base import TargetFault
-
         errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
-        sys.exit(1 if isinstance(error, TargetFault) else 2)
+        sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever read the output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

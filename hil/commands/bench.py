@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
+from hil.commands import outputs
 from hil.commands.console import console, errors
 from hil.commands.options import RamBudget, Toolchain
 from hil.paths import BUILD
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hil.measure.benchmark import Benchmark
 
 
@@ -26,10 +26,14 @@ def bench(
     toolchain: Toolchain = None,
     out: Annotated[
         Path,
-        typer.Option("--json", metavar="FILE", help="Where the figures go.", show_default="build/bench"),
+        typer.Option(
+            "--json", metavar="FILE", help="Where the figures go.", show_default="build/bench", callback=outputs.file
+        ),
     ] = BUILD / "bench" / "bench.json",
 ) -> None:
     """Count cycles, instructions, RAM and flash a layer, beside a plain C build; exit code 1 where a goal is missed."""
+    import json
+
     from hil.bench.batch import demo_photo
     from hil.files import write_text
     from hil.firmware.build import KERNELS, build
@@ -54,6 +58,8 @@ def bench(
 
 
 def _layers(found: Benchmark) -> Table:
+    from rich.table import Table
+
     from hil.report.terminal import figure
 
     table = Table("layer", "kind", title=f"{found.model} on {found.board}, timing model, full", title_justify="left")
@@ -85,6 +91,9 @@ def _millions(count: int) -> str:
 
 
 def _goals(found: Benchmark) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table("goal", title="Goals", title_justify="left")
     for name in ("value", "unit", "must", "aim", "verdict"):
         table.add_column(name, justify="left" if name in ("unit", "verdict") else "right")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hil.commands.console import console, progress
-from hil.commands.options import DEFAULT_BOARD, BoardName, Kernels, Model, RamBudget, Toolchain
+from hil.commands.options import DEFAULT_BOARD, BoardName, Generated, Kernels, Model, RamBudget, Toolchain
 
 
 def build(
     model: Model,
     board: BoardName = DEFAULT_BOARD,
-    out: Annotated[Path | None, typer.Option(help="The generated directory; default build/MODEL/BOARD.")] = None,
+    out: Generated = None,
     native: Annotated[bool, typer.Option("--native", help="Build for this machine instead of the board.")] = False,
     kernels: Kernels = "fast",
     ram_budget: RamBudget = None,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
+from hil.commands import outputs
 from hil.commands.console import console, errors
 from hil.commands.options import At, Toolchain
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hil.measure.calibrate import Comparison
 
 
@@ -23,10 +24,14 @@ def calibrate(
     at: At = None,
     toolchain: Toolchain = None,
     store: Annotated[bool, typer.Option("--store", help="Write the board's figures into its board.toml.")] = False,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the table here.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the table here.", callback=outputs.file)
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Show what agrees, too.")] = False,
 ) -> None:
     """Measure what no published figure pins on a board, and show it against the timing model, rule by rule."""
+    import json
+
     from hil import board as boards
     from hil.bench.batch import check_target
     from hil.files import write_text
@@ -59,6 +64,8 @@ def calibrate(
 
 def _table(compared: list[Comparison], title: str) -> Table:
     """Rule by rule, at 0 wait states first."""
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left")
     for name in ("rule", "measurement"):
         table.add_column(name, overflow="fold")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.table import Table
 
 from hil.commands.console import console
 from hil.errors import HilError
-from hil.timing.statement import rules
 
 if TYPE_CHECKING:
     from hil.timing.compiled.engine import Mode
 
-_RULES = ", ".join(rules.NAMES)
 _DEFAULT_TIMEOUT_CYCLES = 1_000_000_000
 
 
@@ -49,7 +45,7 @@ def cycles(
     repeat: Annotated[int, typer.Option(metavar="N", help="Calls; caches stay warm between them.")] = 1,
     mode: Annotated[str, typer.Option(help="full: exact; fast: static cost a block.")] = "full",
     disable: Annotated[
-        list[str] | None, typer.Option(metavar="RULE", help=f"Switch a rule off, or all. Rules: {_RULES}.")
+        list[str] | None, typer.Option(metavar="RULE", help="Switch a rule of docs/timing.md off, or all.")
     ] = None,
     timeout_cycles: Annotated[int, typer.Option(metavar="N", help="Give up after as many.")] = _DEFAULT_TIMEOUT_CYCLES,
     board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
@@ -59,7 +55,11 @@ def cycles(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Time a function of any Thumb ELF on the modelled Cortex-M4, with no firmware around it."""
-    from hil.timing.cycles.call import time_function  # numba: half a second that `hil --help` need not wait for
+    import json
+
+    from rich.table import Table
+
+    from hil.timing.cycles.call import time_function
 
     timing = time_function(
         elf,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hil.commands import outputs
 from hil.commands.console import console, leave, progress, shortest
 from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, At, BoardName, TargetName, Timing, Toolchain
 from hil.files import writing_below
@@ -16,7 +17,9 @@ from hil.paths import BUILD
 def demo(
     target: TargetName = "sim",
     board: BoardName = DEFAULT_BOARD,
-    out: Annotated[Path, typer.Option(help="Folder for what it writes.", show_default="build/demo")] = BUILD / "demo",
+    out: Annotated[
+        Path, typer.Option(help="Folder for what it writes.", show_default="build/demo", callback=outputs.folder)
+    ] = BUILD / "demo",
     at: At = None,
     timing: Timing = None,
     toolchain: Toolchain = None,

@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from hil.commands import outputs
 from hil.commands.console import console, progress, shortest
 
 
 def edgeml(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Its .pth file.", show_default=False)],
     model: Annotated[str, typer.Option(help="Which network it is of.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False, callback=outputs.file)
+    ],
     images: Annotated[Path | None, typer.Option(help="Folder with a few hundred typical photos, for ranges.")] = None,
     count: Annotated[int, typer.Option(min=1, help="At most so many of them, spread over the folder.")] = 256,
 ) -> None:

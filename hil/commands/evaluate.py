@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hil.commands import outputs
 from hil.commands.console import console, progress
 from hil.commands.options import DEFAULT_BOARD, BoardName, DataFolder, Model, ReportFile
 
@@ -27,7 +28,8 @@ def evaluate(
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of going on.")] = False,
     report: ReportFile = None,
     store: Annotated[
-        Path | None, typer.Option(help="Folder for results as they come.", show_default="build/evaluate")
+        Path | None,
+        typer.Option(help="Folder for results as they come.", show_default="build/evaluate", callback=outputs.folder),
     ] = None,
 ) -> None:
     """Measure a face detector's average precision on WIDER FACE's validation set, by the official protocol.

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from hil.commands import outputs
+
 
 def ram_bytes(text: str) -> int:
     """A number of bytes, or of KiB with a K behind it. Raises typer.BadParameter for anything else."""
@@ -27,6 +29,19 @@ RamBudget = Annotated[
     ),
 ]
 
+
+def _board_names() -> list[str]:
+    from hil import board
+
+    return board.names()
+
+
+def _target_names() -> list[str]:
+    from hil import targets
+
+    return list(targets.NAMES)
+
+
 DEFAULT_BOARD, DEFAULT_MODEL = "stm32f407_disco", "rnnpool_face_m4"
 
 Model = Annotated[
@@ -36,15 +51,35 @@ Model = Annotated[
 ModelOrDefault = Annotated[
     str, typer.Argument(metavar="MODEL", help="A shipped model's name, or the path of a checkpoint.")
 ]
-BoardName = Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")]
+BoardName = Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.", autocompletion=_board_names)]
 TargetName = Annotated[
-    str, typer.Option("--target", "-t", help="sim (simulated), native (this machine), renode, serial (a board).")
+    str,
+    typer.Option(
+        "--target",
+        "-t",
+        help="sim (simulated), native (this machine), renode, serial (a board).",
+        autocompletion=_target_names,
+    ),
 ]
 DataFolder = Annotated[
     Path, typer.Option("--data", "-d", metavar="DIR", help="WIDER FACE in its official layout.", show_default=False)
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write run.json here.")]
-ReportFile = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Write report.html here.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write run.json here.", callback=outputs.file)
+]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE", help="Write report.html here.", callback=outputs.file)
+]
+RecordFile = Annotated[
+    Path | None,
+    typer.Option("--record", metavar="FILE", help="Write down the link, for hil replay.", callback=outputs.file),
+]
+Generated = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="The generated directory; default build/MODEL/BOARD.", callback=outputs.folder
+    ),
+]
 Elf = Annotated[Path | None, typer.Option(metavar="FILE", help="This firmware instead of the model's.")]
 Kernels = Annotated[str, typer.Option(metavar="KIND", help="fast, or portable: plain C without DSP instructions.")]
 Timing = Annotated[

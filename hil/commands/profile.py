@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
+from hil.commands import outputs
 from hil.commands.console import console, errors
 from hil.commands.options import Toolchain
 from hil.errors import HilError
 from hil.paths import BUILD
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hil.measure.profile import ImageProfile
 
 
@@ -29,7 +30,10 @@ def profile(
     top: Annotated[int, typer.Option(min=1, help="Rows of the tables of functions and lines.")] = 12,
     toolchain: Toolchain = None,
     elf: Annotated[Path | None, typer.Option(metavar="FILE", help="Run this firmware instead of building one.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for what it writes; default build/profile/MODEL.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for what it writes; default build/profile/MODEL.", callback=outputs.folder),
+    ] = None,
 ) -> None:
     """Count where an inference's cycles go: layers, functions, lines, a flame graph, annotated disassembly."""
     from hil.bench.batch import Job, firmware_for
@@ -56,6 +60,8 @@ def profile(
 
 
 def _write(found: ImageProfile, folder: Path, blocks: int) -> None:
+    import json
+
     from hil.files import make_folder, write_text
     from hil.report.flamegraph import collapsed, flame_graph
 
@@ -70,6 +76,8 @@ def _write(found: ImageProfile, folder: Path, blocks: int) -> None:
 
 
 def _show(found: ImageProfile, top: int) -> None:
+    from rich.table import Table
+
     from hil.measure.profile import hottest_first
     from hil.report.terminal import figure
 
@@ -93,6 +101,8 @@ def _show(found: ImageProfile, top: int) -> None:
 
 
 def _ranking(title: str, rows: object, total: int) -> Table:
+    from rich.table import Table
+
     from hil.report.terminal import figure
 
     table = Table(title, title_justify="left")
@@ -104,6 +114,8 @@ def _ranking(title: str, rows: object, total: int) -> Table:
 
 
 def _rules(rules: Counter[str], total: int) -> Table:
+    from rich.table import Table
+
     from hil.report.terminal import figure
 
     table = Table("rule", title="Cycles beyond one an instruction", title_justify="left")

@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from hil.commands import outputs
 from hil.commands.console import console, progress, shortest
 
 
 def seed(
     network: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False, callback=outputs.file)
+    ],
     seed: int = 0,
     count: Annotated[int, typer.Option(min=1, help="Sample photos for batch norms and ranges.")] = 8,
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from hil.commands.console import console
-from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault, Toolchain
+from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault, RecordFile, Toolchain
 from hil.errors import HilError
 
 
@@ -30,7 +30,7 @@ def serve(
     late: Annotated[float, typer.Option(min=0, help="Seconds until the board has power.")] = 0.0,
     garbage: Annotated[int, typer.Option(min=0, help="Bytes of noise that the board sends whenever it starts.")] = 0,
     seed: Annotated[int, typer.Option(help="Of what is lost and changed.")] = 0,
-    record: Annotated[Path | None, typer.Option(metavar="FILE", help="Write down what passes.")] = None,
+    record: RecordFile = None,
 ) -> None:
     """Run a simulated board behind a serial port, for this bench or any other program, until it is interrupted."""
     from hil import board as boards

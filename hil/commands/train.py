@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hil.commands import outputs
 from hil.commands.console import console, shortest
 from hil.paths import BUILD
 
@@ -18,7 +19,14 @@ def train(
         typer.Option("--data", "-d", metavar="DIR", help="The data set, or some of faces.", show_default=False),
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for checkpoints, log, plot.", show_default="build/training")
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for checkpoints, log, plot.",
+            show_default="build/training",
+            callback=outputs.folder,
+        ),
     ] = BUILD / "training",
     images: Annotated[int | None, typer.Option(min=1, help="Images seen at the end of the schedule.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="Bring the end forward to take no longer.")] = None,

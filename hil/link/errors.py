@@ -9,6 +9,8 @@ from hil.link.fault import FaultReport
 class LinkError(HilError):
     """The link, or the firmware at its other end, does not do what it should."""
 
+    exit_code = 1
+
 
 class LinkTimeout(LinkError):
     """The board does not answer, in spite of repetition."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.bar import Bar
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -21,6 +22,8 @@ from hil.evaluation.journal import Predictions, disagreements
 from hil.firmware.build import Firmware
 from hil.report.run_html import arena_bytes, strongest
 
+NAME_WIDTH = 24  # columns that an image's name has before it is wrapped, also where the terminal is narrow
+NO_BREAK = "\N{NO-BREAK SPACE}"
 PASSED, FAILED = Text("passed", style="bold green"), Text("FAILED", style="bold red")
 
 
@@ -37,25 +40,36 @@ def verdict(run: Run) -> Group:
 
 def verdicts(runs: Sequence[Run]) -> Table:
     """A line an image."""
-    table = Table(title=f"{runs[0].model} on {runs[0].board}, target {runs[0].target}")
-    table.add_column("image", overflow="fold")
+    names = [Path(run.image.path).name if run.image.path else run.image.sha256[:8] for run in runs]
+    is_repeated, is_classifier = any(run.link.retries for run in runs), runs[0].classification is not None
+    title = f"{runs[0].model} on {runs[0].board}, target {runs[0].target}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("image", overflow="fold", min_width=min(NAME_WIDTH // (1 + is_repeated), max(map(len, names))))
     for name in ("verdict", "bit-exact"):
-        table.add_column(name, no_wrap=True)
-    for name in ("boxes", "best score", runs[0].cycles.unit, "RAM", "repeated"):
-        table.add_column(name, justify="right")
-    for run in runs:
-        score = strongest(run.detections)
-        table.add_row(
-            Path(run.image.path).name if run.image.path else run.image.sha256[:8],
-            PASSED if run.passed else FAILED,
-            "yes" if run.bit_exact else f"no: {run.divergence.layer if run.divergence else 'boxes'}",
-            str(len(run.detections)),
-            "-" if score is None else f"{score:.3f}",
-            figure(run.cycles.total),
-            figure(run.ram.total_bytes),
-            str(run.link.retries),
-        )
+        table.add_column(name, overflow="fold")
+    for name in ("class" if is_classifier else "boxes", runs[0].cycles.unit, "RAM", *["repeated"] * is_repeated):
+        table.add_column(name, justify="right", overflow="fold")
+    for name, run in zip(names, runs, strict=True):
+        found = [
+            run.classification.predicted if run.classification else _boxes_found(run),
+            figure(run.cycles.total).replace(" ", NO_BREAK),
+            figure(run.ram.total_bytes).replace(" ", NO_BREAK),
+            *[str(run.link.retries)] * is_repeated,
+        ]
+        table.add_row(name, PASSED if run.passed else FAILED, _exactness(run), *found)
     return table
+
+
+def _exactness(run: Run) -> str:
+    if run.bit_exact:
+        return "yes"
+    return f"no: {run.divergence.layer if run.divergence else 'boxes' if run.classification is None else 'logits'}"
+
+
+def _boxes_found(run: Run) -> str:
+    """How many, and the best one's score."""
+    score = strongest(run.detections)
+    return "0" if score is None else f"{len(run.detections)},{NO_BREAK}{score:.3f}"
 
 
 def _differences(run: Run) -> list[Text]:

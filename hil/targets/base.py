@@ -89,6 +89,12 @@ class TargetError(HilError):
     """The target cannot go on, or not do what was asked of it."""
 
 
+class TargetLostError(TargetError):
+    """The target went away in the middle: unplugged, or its process ended."""
+
+    exit_code = 1
+
+
 class TargetFault(TargetError):
     """The firmware crashed: what happened, where, and in which state.
 
@@ -96,6 +102,8 @@ class TargetFault(TargetError):
     pc, or of the caller where pc is in no function (a call through a bad pointer). address: of the failed access,
     where there was one.
     """
+
+    exit_code = 1
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from hil.board import Board
-from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
+from hil.targets.base import Capabilities, Observed, TargetError, TargetFault, TargetLostError
 from hil.targets.closing import Closing
 
 READ_BYTES = 1 << 16
@@ -93,7 +93,7 @@ class NativeTarget(Closing):
     def _ended(self, process: subprocess.Popen[bytes]) -> TargetError:
         code = process.wait()
         if code >= 0:
-            return TargetError(f"the firmware's process ended with exit code {code}")
+            return TargetLostError(f"the firmware's process ended with exit code {code}")
         name = signal.Signals(-code).name
         return TargetFault(name, "the process was ended by a signal that it could not report", pc=0, lr=0, sp=0)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import errno
 import logging
+import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import serial
 from hil.board import Board
 from hil.link import Client, DeviceFault, Hello, LinkError
 from hil.targets import flashing, ports
-from hil.targets.base import Capabilities, Observed, TargetError
+from hil.targets.base import Capabilities, Observed, TargetError, TargetLostError
 from hil.targets.closing import Closing
 from hil.targets.connection import NEVER, Connection
 from hil.targets.lock import BoardLock
@@ -255,7 +257,7 @@ class SerialTarget(Closing):
 
     def _vanished(self, error: Exception) -> TargetError:
         self._disconnect()
-        return TargetError(f"{self._url} is gone ({error}): was it unplugged? plug it in and run again")
+        return TargetLostError(f"{self._url} is gone ({error}): was it unplugged? plug it in and run again")
 
 
 def _open(url: str, baud: int) -> Any:
@@ -274,7 +276,8 @@ def _open(url: str, baud: int) -> Any:
 
 
 def _why_not(url: str, error: Exception) -> str:
-    code = error.errno if isinstance(error, OSError) else None
+    hidden = re.search(r"\((\d+), '(.*)'\)", str(error))  # pyserial puts what the system said into its text
+    code = error.errno if isinstance(error, OSError) and error.errno else int(hidden[1]) if hidden else None
     if isinstance(error, ValueError):
         return f"cannot use the port {url}: {error}; give a device such as /dev/ttyUSB0 or a pyserial URL"
     if code == errno.ENOENT:
@@ -283,7 +286,9 @@ def _why_not(url: str, error: Exception) -> str:
         return f"no permission for {url}: sudo usermod -aG {_group(url)} $USER, then log in again"
     if code in (errno.EBUSY, errno.EAGAIN):
         return f"{url} is in use by another program: close it (fuser {url} names it)"
-    return f"cannot open the port {url}: {error}"
+    if code == errno.ENOTTY:
+        return f"{url} is no serial port: hil boards lists those that are there"
+    return f"cannot open the port {url}: {hidden[2] if hidden else error}"
 
 
 def _group(path: str) -> str:
