@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hil.compiler import QuantisedGraph, calibrate, compile_network
+from hil.compiler import QuantisedGraph, compile_network
+from hil.compiler.calibrate import calibrate
 from hil.reference.blocks import ConvBnRelu6, L2Norm, MbConv
 from hil.reference.networks import SPECS, Conv, Detector, DetectorSpec, Mb, Pool, Source
 from hil.reference.rnnpool import RnnPool

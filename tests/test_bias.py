@@ -11,8 +11,8 @@ import torch
 from networks import images, randomise
 
 from hil.checkpoints.calibration import calibration
-from hil.compiler import bias_shifts, calibrate, compile_network, run
-from hil.compiler.calibrate import run_float
+from hil.compiler import bias_shifts, compile_network, run
+from hil.compiler.calibrate import calibrate, run_float
 from hil.compiler.operators import Conv
 from hil.compiler.trace import trace
 from hil.errors import HilError

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.compiler.graph import CONF_BITS, QuantisedGraph
 from hil.compiler.integer import Trace
-from hil.reference.classifiers import Classifier
+
+if TYPE_CHECKING:
+    from hil.reference.classifiers import Classifier
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ def float_logits(network: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.f
     """The float model's logits for an image, (H, W, C) uint8."""
     import torch
 
-    with torch.no_grad():
+    from hil.reference.detect import one_thread
+
+    with torch.no_grad(), one_thread():
         image = network.normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None])
         logits: NDArray[np.float32] = network(image)[0].numpy()
     return logits

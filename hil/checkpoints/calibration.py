@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil import zoo
-from hil.compiler import bias_shifts, calibrate
+from hil.compiler.bias import bias_shifts
+from hil.compiler.calibrate import calibrate
 from hil.errors import HilError
 from hil.reference import weights
 from hil.reference.catalogue import Network, Spec

@@ -12,19 +12,31 @@ choose.py     which schedules are worth choosing from, and which it is to be
 emit.py       writes the C that does all this, weights.py its constants
 """
 
-from hil.compiler.bias import bias_shifts
-from hil.compiler.calibrate import Ranges, calibrate
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from hil.compiler.choose import choose, frontier, make_plan
 from hil.compiler.decode import detect
 from hil.compiler.emit import emit
 from hil.compiler.graph import QuantisedGraph
 from hil.compiler.integer import Trace, run
 from hil.compiler.plan import Plan
-from hil.compiler.quantise import compile_network
 from hil.compiler.store import load as load_graph
 from hil.compiler.store import save as save_graph
 
+if TYPE_CHECKING:
+    from hil.compiler.bias import bias_shifts
+    from hil.compiler.quantise import compile_network
+
+_WITH_TORCH = {"bias_shifts": "bias", "compile_network": "quantise"}  # which takes two seconds to import
+
 __all__ = [
-    "Plan", "QuantisedGraph", "Ranges", "Trace", "bias_shifts", "calibrate", "choose", "compile_network", "detect",
-    "emit", "frontier", "load_graph", "make_plan", "run", "save_graph",
+    "Plan", "QuantisedGraph", "Trace", "bias_shifts", "choose", "compile_network", "detect", "emit", "frontier",
+    "load_graph", "make_plan", "run", "save_graph",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WITH_TORCH:
+        raise AttributeError(f"module {__name__} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_WITH_TORCH[name]}"), name)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image
 
-from hil.reference.classifiers import ClassifierSpec
+if TYPE_CHECKING:
+    from hil.reference.classifiers import ClassifierSpec
 
 
 def centre_crop(photo: Image.Image, spec: ClassifierSpec) -> np.ndarray:

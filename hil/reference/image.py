@@ -1,13 +1,18 @@
 """Photos to network input, and boxes back to the photo."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hil.errors import HilError
-from hil.reference.networks import DetectorSpec
+
+if TYPE_CHECKING:
+    from hil.reference.networks import DetectorSpec
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from hil.errors import HilError
-from hil.reference.catalogue import Spec
-from hil.reference.classifiers import ClassifierSpec
 from hil.reference.crop import centre_crop
 from hil.reference.image import letterbox, open_photo
+
+if TYPE_CHECKING:
+    from hil.reference.catalogue import Spec
 
 MODES = {1: ("L", "8-bit grey"), 3: ("RGB", "8-bit RGB")}
 
@@ -72,6 +74,8 @@ def fit_image(image: Image.Image, spec: Spec) -> NDArray[np.uint8]:
 
     A detector's is letterboxed on the input mean; a classifier's is the photo's centre, as it was trained.
     """
+    from hil.reference.classifiers import ClassifierSpec
+
     if isinstance(spec, ClassifierSpec):
         return centre_crop(image, spec)
     mode, _ = MODES[spec.input_shape[0]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.bar import Bar
@@ -17,10 +17,12 @@ from hil.bench.classify import Classification
 from hil.bench.limits import Measurement
 from hil.bench.run import Run
 from hil.board import Board
-from hil.evaluation.classes import Accuracy, differences
-from hil.evaluation.journal import Predictions, disagreements
 from hil.firmware.build import Firmware
 from hil.report.run_html import arena_bytes, strongest
+
+if TYPE_CHECKING:
+    from hil.evaluation.classes import Accuracy
+    from hil.evaluation.journal import Predictions
 
 NAME_WIDTH = 24  # columns that an image's name has before it is wrapped, also where the terminal is narrow
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -227,6 +229,8 @@ def build_table(firmware: Firmware) -> Table:
 
 def precision_table(model: str, found: Sequence[Predictions], is_multi_scale: bool = False) -> Group:
     """Average precision by difficulty, a way a row; where there are several, how many photos they differ on."""
+    from hil.evaluation.journal import disagreements
+
     scales = "multi-scale testing" if is_multi_scale else "single scale"
     photos = len(found[0].boxes)
     table = Table("", title=f"{model}: AP on WIDER FACE, {photos} photos, {scales}", title_justify="left")
@@ -251,6 +255,8 @@ def precision_table(model: str, found: Sequence[Predictions], is_multi_scale: bo
 
 def accuracy_table(model: str, found: Sequence[Accuracy]) -> Group:
     """A classifier's accuracy with its interval, a way a row; of several ways, on how many photos they differ."""
+    from hil.evaluation.classes import differences
+
     table = Table("", title=f"{model}: accuracy, {len(found[0].labels)} labelled photos", title_justify="left")
     for name in ("accuracy", "95 % interval", "right", "photos/s"):
         table.add_column(name, justify="right")
