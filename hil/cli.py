@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from typing import Annotated, Any
+import warnings
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
@@ -89,6 +91,8 @@ def options(
 
 def main() -> None:
     """Entry point of the command `hil`."""
+    if not sys.warnoptions:  # -W and PYTHONWARNINGS show them
+        warnings.simplefilter("ignore")  # libraries warn programmers, not those who read this output
     try:
         app(prog_name="hil")
     except HilError as error:

@@ -24,7 +24,7 @@ class Served:
         """As if the cable were pulled: the link goes too, for its pseudo-terminal's number is soon somebody else's."""
         self.process.kill()
         self.process.wait()
-        self.port.unlink()
+        self.port.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from hil import board as boards
 from hil import targets
@@ -19,7 +20,7 @@ from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.elf import check_elf
 from hil.firmware.model import model_spec
 from hil.reference.photo import Photo, load_photo, sample_photo, to_image
-from hil.targets.connection import options
+from hil.targets.connection import Mode, options
 from hil.targets.recording import Recorder
 
 Step = Callable[[str, float], None]  # what is being done, and how much of it is done (0..1)
@@ -60,6 +61,9 @@ def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
     board = boards.load(job.board)
     check_target(job.target)
     both = job.timing == BOTH
+    if job.timing not in (None, BOTH, *get_args(Mode)):
+        modes = ", ".join((*get_args(Mode), BOTH))
+        raise HilError(f"--timing {job.timing}: there is no such mode of the timing model: choose one of {modes}")
     connection = options(job.target, job.at, "fast" if both else job.timing)
     step("reading the model and the images", 0)
     spec = model_spec(job.model)

@@ -33,7 +33,7 @@ def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: 
     source = zoo.find(model)
     network = weights.load(source)
     photos = find_photos(folder, count)
-    known = weights.metadata(source) if source.suffix == zoo.SUFFIX else {}
+    known = weights.metadata(source)
     found = calibration(network, Photos(photos, network.spec), step)
     weights.save(network, out, {**known, **found})
     return len(photos)

@@ -55,7 +55,11 @@ def serve(
         PseudoTerminal(pty, chosen.uart.baud) as port,
     ):
         server = Server(device, port, mischief)
-        for number in (signal.SIGTERM, signal.SIGINT):  # so that the link and the recording are left in order
+        for number in (
+            signal.SIGTERM,
+            signal.SIGINT,
+            signal.SIGHUP,
+        ):  # so that the link and the recording are left in order
             signal.signal(number, lambda *_: server.stop())
         where = f"{port.path or port.device}, {chosen.uart.baud} baud"
         name = f"{chosen.title} ({target}) at {where}"

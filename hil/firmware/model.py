@@ -21,7 +21,7 @@ def load_model(model: str) -> tuple[QuantisedGraph, Network]:
 
     path = zoo.find(model)
     network = weights.load(path)
-    known = weights.metadata(path) if path.suffix == zoo.SUFFIX else {}
+    known = weights.metadata(path)
     if "ranges" not in known:
         raise HilError(f"{path} has no calibrated ranges yet: hil quantise {path} --images DIR --out NEW.safetensors")
     return compile_network(network, json.loads(known["ranges"]), json.loads(known.get("bias_shifts", "{}"))), network

@@ -21,7 +21,6 @@ from hil.reference.classifiers import Classifier
 from hil.reference.fitting import problems
 from hil.reference.networks import Detector
 
-ENVELOPES = ("model", "weight", "state_dict")  # where EdgeML's scripts put the state dict; VWW's, the faces', others'
 NORMS = ("L2Norm3_3", "L2Norm4_3", "L2Norm5_3")
 FRONT = {  # the convolutions in front of RNNPool, by their layer's name here
     "rnnpool_face_m4": {"conv0": "conv"},
@@ -59,21 +58,9 @@ def load(path: Path, model: str) -> Network:
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The tensors of a PyTorch file by EdgeML's names, without `module.` and without the repetitions.
 
-    Raises HilError as torch_file.read does, and where the file holds anything but tensors.
+    Raises HilError as torch_file.state_dict does.
     """
-    content = torch_file.read(path)
-    if isinstance(content, dict):
-        content = next((content[key] for key in ENVELOPES if isinstance(content.get(key), dict)), content)
-    if not isinstance(content, dict) or not any(isinstance(value, Tensor) for value in content.values()):
-        raise HilError(f"{path} holds no state dict, bare or under {', '.join(ENVELOPES)}: save one with torch.save")
-    odd = [str(name) for name, value in content.items() if not isinstance(value, Tensor) or not isinstance(name, str)]
-    if odd:
-        raise HilError(f"{path} has entries in its state dict that are no tensors: {', '.join(odd)}")
-    bare = {name.removeprefix("module."): tensor for name, tensor in content.items() if not _REPEATED.search(name)}
-    twice = [name for name in bare if name in content and f"module.{name}" in content]
-    if twice:
-        raise HilError(f"{path} has tensors both with and without 'module.': {', '.join(twice)}; keep one of each")
-    return bare
+    return {name: tensor for name, tensor in torch_file.state_dict(path).items() if not _REPEATED.search(name)}
 
 
 def names(network: Network) -> dict[str, str]:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from hil.errors import HilError
 
 if TYPE_CHECKING:
     from hil.reference.networks import DetectorSpec
+
+
+ORIENTATION = 0x0112  # the tag, and how its values are turned upright (EXIF 2.32, 4.6.4)
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 @dataclass(frozen=True)
@@ -43,24 +56,50 @@ def open_photo(path: Path) -> Image.Image:
     """A photo as an "L" or "RGB" image, upright (EXIF).
 
     Palette, CMYK, YCbCr, LAB, HSV and 1-bit images are converted, transparency is put on black. Raises HilError for a
-    missing, truncated or non-image file and for more than 8 bits a channel.
+    file that is missing, no image, of a kind that is not read here, truncated or too large, and for more than 8 bits a
+    channel.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's, of large photos and of damage that it can read past
+        return to_grey_or_rgb(_read(path), str(path))
+
+
+def _read(path: Path) -> Image.Image:
     try:
         with Image.open(path) as opened:
             opened.load()
-            photo = opened
+            return opened
     except FileNotFoundError as error:
         raise HilError(f"{path} does not exist: name an image file") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise HilError(f"{path} is not an image or is damaged ({error}): copy it again") from error
-    return to_grey_or_rgb(photo, str(path))
+    except IsADirectoryError as error:
+        raise HilError(f"{path} is a folder: name an image file in it") from error
+    except PermissionError as error:
+        raise HilError(f"cannot read {path}: {error.strerror}") from error
+    except UnidentifiedImageError as error:
+        raise HilError(f"{path} {_what_else(path)}") from error
+    except Image.DecompressionBombError as error:
+        raise HilError(f"{path} is too large, over 178 million pixels: make it smaller") from error
+    except Exception as error:  # Pillow raises a dozen types for damaged files
+        raise HilError(f"{path} is damaged ({error}): copy it again") from error
+
+
+def _what_else(path: Path) -> str:
+    """What a file is that Pillow knows nothing of, as far as its beginning says."""
+    start = path.open("rb").read(512)
+    if not start:
+        return "is empty: copy it again"
+    if start[4:8] == b"ftyp":
+        return f"is a {start[8:12].decode('ascii', 'replace').strip().upper()} image or film: save it as JPEG or PNG"
+    if all(byte >= 0x20 or byte in b"\t\n\r\f" for byte in start):
+        return "is a text, not an image: name a photo, JPEG or PNG"
+    return "is not an image that can be read here: save it as JPEG or PNG"
 
 
 def to_grey_or_rgb(photo: Image.Image, name: str) -> Image.Image:
     """A loaded image as "L" or "RGB"; `name` is for the error. Raises HilError for more than 8 bits a channel."""
     if photo.mode.startswith("I") or photo.mode == "F":
         raise HilError(f"{name} has more than 8 bits a channel (mode {photo.mode}): convert it to 8-bit grey or RGB")
-    photo = ImageOps.exif_transpose(photo)
+    photo = _upright(photo)
     if photo.mode in ("L", "RGB"):
         return photo
     if photo.mode == "1":
@@ -69,6 +108,15 @@ def to_grey_or_rgb(photo: Image.Image, name: str) -> Image.Image:
         photo = photo.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", photo.size, (0, 0, 0, 255)), photo).convert("RGB")
     return photo.convert("RGB")
+
+
+def _upright(photo: Image.Image) -> Image.Image:
+    """The photo turned as its EXIF data says; as it is where that is damaged."""
+    try:
+        turn = TURNS.get(photo.getexif().get(ORIENTATION, 1))
+    except Exception:  # whatever a damaged block makes Pillow raise: TypeError, struct.error, ...
+        return photo
+    return photo if turn is None else photo.transpose(turn)
 
 
 def network_input(

@@ -7,16 +7,22 @@ import pickletools
 import re
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 
 from hil.errors import HilError
 
-ZIP, SAFETENSORS_HEADER = b"PK", b"{"  # how the files begin; a safetensors file after the 8 bytes of a length
+# how the files begin; a safetensors file after the 8 bytes of a length
+ZIP, PICKLE, SAFETENSORS_HEADER = b"PK", b"\x80", b"{"
+# where training loops put the state dict in larger checkpoints: Lightning's, EdgeML's (VWW's, the faces'), others'
+ENVELOPES = ("state_dict", "model", "weight", "model_state_dict", "network")
+WRAPPED = re.compile(r"^(module\.)+|_orig_mod\.(module\.)*")  # by DataParallel and its kin, and by torch.compile
 
 
 def read(path: Path) -> Any:
@@ -44,6 +50,36 @@ def read(path: Path) -> Any:
     except Exception as error:  # torch raises half a dozen types for a file it cannot read
         reason = str(error).splitlines()[0].split(". ")[0] if isinstance(error, OSError | RuntimeError) else ""
         raise HilError(_damaged(path, reason)) from error
+
+
+def is_torch(path: Path) -> bool:
+    """Whether a checkpoint is a file of torch.save and not of safetensors: by its content, else by its name."""
+    try:
+        start = path.open("rb").read(9)
+    except OSError:
+        start = b""
+    if start.startswith((ZIP, PICKLE)):
+        return True
+    return start[8:] != SAFETENSORS_HEADER and path.suffix != ".safetensors"
+
+
+def state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file by name, also where a training loop put them into a larger checkpoint or a wrapper's names.
+
+    Raises HilError as read does, and for a file that holds no state dict, or anything but tensors in it.
+    """
+    content = read(path)
+    if isinstance(content, Mapping):
+        content = next((content[key] for key in ENVELOPES if isinstance(content.get(key), Mapping)), content)
+    if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
+        raise HilError(f"{path} holds no state dict, bare or under {', '.join(ENVELOPES)}: save one with torch.save")
+    odd = [str(name) for name, value in content.items() if not isinstance(value, Tensor) or not isinstance(name, str)]
+    if odd:
+        raise HilError(f"{path} has entries in its state dict that are no tensors: {', '.join(odd)}")
+    bare = [WRAPPED.sub("", name) for name in content]
+    if twice := sorted({name for name in bare if bare.count(name) > 1}):
+        raise HilError(f"{path} has tensors both with and without 'module.': {', '.join(twice)}; keep one of each")
+    return dict(zip(bare, content.values(), strict=True))
 
 
 def _check_sums(path: Path) -> None:

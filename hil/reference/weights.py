@@ -30,14 +30,14 @@ def save(network: Network, path: Path, metadata: Mapping[str, str] | None = None
 def load(path: Path) -> Network:
     """The network of a checkpoint, in evaluation mode.
 
-    A .pt or .pth file loads too, with weights_only=True: a state dict under our names, taken for the network whose
-    tensors it holds. Raises HilError for a file that cannot be read or would run code, an unknown network, NaN or
-    infinite values, and tensors that are missing, extra or misshapen (all are listed).
+    A file of torch.save loads too, whatever it is called, with weights_only=True: a state dict under our names, taken
+    for the network whose tensors it holds. Raises HilError for a file that cannot be read or would run code, an unknown
+    network, NaN or infinite values, and tensors that are missing, extra or misshapen (all are listed).
     """
     path = Path(path)
     if not path.is_file():
         raise HilError(f"{path} does not exist or is no file: name a checkpoint (.safetensors)")
-    name, tensors = _read_torch(path) if path.suffix in (".pt", ".pth") else _read_safetensors(path)
+    name, tensors = _read_torch(path) if torch_file.is_torch(path) else _read_safetensors(path)
     network = build(name)
     state = network.state_dict()
     if faults := problems({tensor_name: tensor.shape for tensor_name, tensor in state.items()}, tensors):
@@ -47,7 +47,9 @@ def load(path: Path) -> Network:
 
 
 def metadata(path: Path) -> dict[str, str]:
-    """The metadata of a safetensors checkpoint. Raises HilError where the file is none."""
+    """The metadata of a checkpoint; a file of torch.save has none. Raises HilError where it is damaged."""
+    if torch_file.is_torch(path):
+        return {}
     try:
         with safe_open(path, "pt") as file:
             return dict(file.metadata() or {})
@@ -66,9 +68,9 @@ def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
 
 
 def _read_torch(path: Path) -> tuple[str, dict[str, Tensor]]:
-    content = torch_file.read(path)
-    name = _recognise(content) if isinstance(content, dict) else None
-    if name is None or not all(isinstance(tensor, Tensor) for tensor in content.values()):
+    content = torch_file.state_dict(path)
+    name = _recognise(content)
+    if name is None:
         raise HilError(f"{path} holds no state dict of a known network ({', '.join(SPECS)})")
     return name, content
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import subprocess
+import sys
 import termios
 import tty
 from pathlib import Path
@@ -27,9 +29,11 @@ class PseudoTerminal(Closing):
         os.set_blocking(self._master, False)
         self.device = os.ttyname(self._slave)
         self.path = path
+        self._watch: subprocess.Popen[bytes] | None = None
         if path is not None:
             try:
                 _link(path, self.device)
+                self._watch = _watch(path, self.device)
             except BaseException:
                 self._close_ends()
                 raise
@@ -59,11 +63,28 @@ class PseudoTerminal(Closing):
         if self.path is not None and self.path.is_symlink() and os.readlink(self.path) == self.device:
             self.path.unlink()
         self._close_ends()
+        if self._watch is not None:
+            self._watch.communicate()
 
     def _close_ends(self) -> None:
         for end in (self._master, self._slave):
             with contextlib.suppress(OSError):
                 os.close(end)
+
+
+_WATCHING = """
+import os, sys
+sys.stdin.buffer.read()  # until the process at the other end of the pipe is no more
+path, device = sys.argv[1:]
+if os.path.islink(path) and os.readlink(path) == device:
+    os.unlink(path)
+"""
+
+
+def _watch(path: Path, device: str) -> subprocess.Popen[bytes]:
+    """A process that removes the link when this one ends, however it ends: the port's number is soon another's."""
+    command = [sys.executable, "-I", "-S", "-c", _WATCHING, str(path.absolute()), device]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _set_speed(descriptor: int, baud: int) -> None:

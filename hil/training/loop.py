@@ -128,7 +128,7 @@ def begin(
 
 def _ranges(start: Path | None) -> dict[str, float]:
     """The calibrated ranges of a checkpoint. Raises HilError where there are none."""
-    found = weights.metadata(start).get("ranges") if start is not None and start.suffix == ".safetensors" else None
+    found = weights.metadata(start).get("ranges") if start is not None else None
     if found is None:
         raise HilError("rounding is learnt from a trained checkpoint with calibrated ranges: make one with "
                        "hil quantise and pass it as --start")  # fmt: skip
