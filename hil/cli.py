@@ -21,11 +21,11 @@ from hil.commands import (
     calibrate,
     cycles,
     demo,
-    doctor,
     edgeml,
     evaluate,
     flash,
     init,
+    late,
     models,
     new_board,
     plan,
@@ -70,7 +70,7 @@ def _say_version(is_wanted: bool) -> None:
 
 for command in (
     demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
-    train.train, evaluate.evaluate, doctor.doctor, serve.serve, boards.boards, flash.flash, cycles.cycles,
+    train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, cycles.cycles,
     profile.profile, calibrate.calibrate, bench.bench,
 ):  # fmt: skip
     app.command()(command)

@@ -44,6 +44,12 @@ def test_it_runs_as_a_module() -> None:
     assert done.returncode == 0 and "Usage: hil" in done.stdout and "init" in done.stdout
 
 
+def test_help_imports_nothing_heavy() -> None:
+    loaded = set(python("-c", SHOW_MODULES, "--help").stderr.split())
+    assert "hil.cli" in loaded
+    assert not loaded & {"numpy", "torch", "numba", "unicorn", "jinja2", "rich.table", "rich.markdown", "hil.targets"}
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [("hil ini", "init"), ("hil run --target na", "native"), ("hil build --board stm32f42", "429")],
