@@ -190,3 +190,18 @@ def test_a_classifiers_class_is_shown() -> None:
     person = Classification(("nobody", "person"), (0.5, 1.5), (0.5, 1.5), (0.4, 1.6))
     text = shown(*(fakes.run(classification=person, detections=fakes.boxes()) for _ in range(2)))
     assert text.count("person") == 2 and "boxes" not in text
+
+
+@pytest.mark.parametrize("command", [("run", "rnnpool_face_m4", "photo.png"), ("demo",)])
+def test_an_unknown_timing_mode_lists_them_all(capsys, monkeypatch, tmp_path: Path, command: tuple[str, ...]) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = cli.hil(capsys, monkeypatch, *command, "--timing", "x")
+    assert outcome.code == 2 and "choose one of fast, full, both" in outcome.err
+
+
+def test_libraries_warn_nobody_who_uses_the_command() -> None:
+    warn = "import warnings, hil.commands.models as m; from hil import cli, reference\n" \
+           "import hil.reference.paper as p; p.entries = lambda: warnings.warn('beware') or []\n" \
+           "import sys; sys.argv = ['hil', 'models']; cli.main()"  # fmt: skip
+    assert "beware" not in python("-c", warn).stderr
+    assert "beware" in python("-W", "always", "-c", warn).stderr

@@ -1,10 +1,14 @@
 """Photos to network input: sizes, modes, damage, and the way back."""
 
+import struct
+from io import BytesIO
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageOps
 
 from hil.errors import HilError
 from hil.reference.image import letterbox, network_input, open_photo, to_grey_or_rgb
@@ -81,15 +85,88 @@ def test_a_photo_held_sideways_is_turned(tmp_path) -> None:
     assert open_photo(tmp_path / "a.jpg").size == (2, 4)
 
 
-def test_damaged_and_missing_files_are_refused(tmp_path) -> None:
+def jpeg(exif: bytes) -> bytes:
+    """A JPEG, 4 wide and 2 high, with an EXIF block."""
+    image = BytesIO()
+    Image.new("L", (4, 2)).save(image, "jpeg", exif=b"Exif\0\0" + exif)
+    return image.getvalue()
+
+
+def entry(kind: int, count: int, value: bytes, tag: int = 0x0112) -> bytes:
+    """An EXIF block with one entry, little-endian."""
+    return b"II*\0" + struct.pack("<IHHHI", 8, 1, tag, kind, count) + value.ljust(4, b"\0") + bytes(4)
+
+
+DAMAGED_EXIF = {
+    "nothing": b"",
+    "no directory": b"II*\0\xff\xff\0\0",
+    "cut short": entry(3, 1, b"\x06\0")[:14],
+    "a text for the orientation": entry(2, 4, b"abc\0"),
+    "a fraction for the orientation": entry(5, 1, struct.pack("<I", 4000)),
+    "an orientation that is none": entry(3, 1, b"\x63\0"),
+    "an unknown kind": entry(99, 1, b"\x06\0"),
+    "an endless count": entry(3, 0xFFFF_FFFF, b"\x06\0"),
+    "another tag's value outside": entry(5, 1, struct.pack("<I", 0xFFFF_0000), tag=0x011A),
+    "a directory in itself": entry(4, 1, struct.pack("<I", 8), tag=0x8769),
+    "another byte order's magic": b"XX*\0\x08\0\0\0",
+}
+
+
+@pytest.mark.parametrize("exif", DAMAGED_EXIF.values(), ids=DAMAGED_EXIF)
+def test_a_damaged_exif_block_turns_nothing_and_stops_nothing(exif: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg(exif))
+    assert open_photo(tmp_path / "a.jpg").size == (4, 2)
+
+
+def test_whatever_reading_exif_raises_the_photo_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    for error in (TypeError("x"), struct.error("x"), ValueError("x"), SyntaxError("x")):
+
+        def fail(_: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr(Image.Image, "getexif", fail)
+        assert to_grey_or_rgb(Image.new("L", (4, 2)), "a.jpg").size == (4, 2)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_each_orientation_is_turned_as_pillow_turns_it(orientation: int, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 32), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    with Image.open(tmp_path / "a.png") as stored:
+        expected = np.asarray(ImageOps.exif_transpose(stored))
+    assert np.array_equal(np.asarray(open_photo(tmp_path / "a.png")), expected)
+
+
+def test_what_is_no_image_is_told_apart(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)).save(tmp_path / "whole.jpg")
     (tmp_path / "half.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:900])
     (tmp_path / "text.jpg").write_text("not an image")
     (tmp_path / "empty.png").touch()
-    for name in ("half.jpg", "text.jpg", "empty.png"):
-        with pytest.raises(HilError, match=f"{name} is not an image or is damaged"):
+    (tmp_path / "phone.jpg").write_bytes(b"\0\0\0\x24ftypheic\0\0\0\0mif1heic" + bytes(64))
+    (tmp_path / "program.png").write_bytes(bytes(range(256)))
+    for name, message in {
+        "half.jpg": "is damaged .*truncated.*copy it again",
+        "text.jpg": "is a text, not an image",
+        "empty.png": "is empty",
+        "phone.jpg": "is a HEIC image or film: save it as JPEG or PNG",
+        "program.png": "is not an image that can be read here",
+        "none.jpg": "does not exist",
+        ".": "is a folder",
+    }.items():
+        with pytest.raises(HilError, match=message):
             open_photo(tmp_path / name)
-    with pytest.raises(HilError, match="none.jpg does not exist"):
-        open_photo(tmp_path / "none.jpg")
-    with pytest.raises(HilError, match="damaged"):
-        open_photo(tmp_path)
+
+
+def test_a_large_photo_is_taken_without_a_warning_and_a_huge_one_refused(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder, tmp_path: Path
+) -> None:
+    """Pillow warns from MAX_IMAGE_PIXELS on and refuses twice as many; a limit of 5000 stands for its 89 million."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5000)
+    Image.new("L", (90, 100)).save(tmp_path / "large.jpg")
+    Image.new("L", (110, 100)).save(tmp_path / "huge.jpg")
+    assert open_photo(tmp_path / "large.jpg").size == (90, 100)
+    with pytest.raises(HilError, match="huge.jpg is too large"):
+        open_photo(tmp_path / "huge.jpg")
+    assert not recwarn.list

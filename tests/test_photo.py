@@ -54,9 +54,9 @@ def test_a_missing_file_a_text_and_a_truncated_image_are_told_apart(tmp_path: Pa
     cut.write_bytes(cut.read_bytes()[:3000])
     for path, message in (
         (tmp_path / "none.png", "does not exist"),
-        (tmp_path, "directory"),
-        (text, "is not an image"),
-        (cut, "is not an image or is damaged .*truncated"),
+        (tmp_path, "is a folder: name an image file in it"),
+        (text, "is a text, not an image"),
+        (cut, "is damaged .*truncated"),
     ):
         with pytest.raises(HilError, match=message):
             load_photo(path, GREY, fit=True)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -112,6 +113,29 @@ def test_a_path_that_is_taken_is_not_overwritten(tmp_path: Path) -> None:
     with PseudoTerminal(stale) as port:
         assert os.readlink(stale) == port.device
     assert not stale.is_symlink()
+
+
+def test_a_link_goes_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    """By a signal that no process can do anything about."""
+    path = tmp_path / "port"
+    made = f"import time; from pathlib import Path; from hil.targets.pseudo_terminal import PseudoTerminal\n" \
+           f"PseudoTerminal(Path({str(path)!r})); print('made', flush=True); time.sleep(600)"  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-c", made], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "made\n" and path.is_symlink()
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 60
+    while path.is_symlink() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not path.is_symlink()
+
+
+def test_a_file_that_is_no_port_is_named_as_such(tmp_path: Path) -> None:
+    with (
+        serial("/dev/null") as target,
+        pytest.raises(TargetError, match="/dev/null is no serial port: hil boards lists"),
+    ):
+        target.open()
 
 
 @pytest.fixture

@@ -116,3 +116,48 @@ def test_the_zoo_finds_names_and_paths_and_lists_what_it_has(
     assert zoo.find("rnnpool_face_m4").name == "rnnpool_face_m4.safetensors"
     with pytest.raises(HilError, match="unknown model 'm5'.*rnnpool_face_m4"):
         zoo.find("m5")
+
+
+WRAPPERS = {
+    "bare": lambda state: state,
+    "DataParallel": lambda state: {f"module.{name}": tensor for name, tensor in state.items()},
+    "torch.compile": lambda state: {f"_orig_mod.{name}": tensor for name, tensor in state.items()},
+    "both": lambda state: {f"module._orig_mod.{name}": tensor for name, tensor in state.items()},
+    "both, the other way": lambda state: {f"_orig_mod.module.{name}": tensor for name, tensor in state.items()},
+    "Lightning": lambda state: {"epoch": 3, "state_dict": state, "optimizer_states": []},
+    "a training loop": lambda state: {"step": 3, "model_state_dict": {f"module.{n}": t for n, t in state.items()}},
+}
+
+
+@pytest.mark.parametrize("name", ["m4.pt", "m4.ckpt", "m4.bin", "m4.pth.tar", "m4", "m4.safetensors"])
+def test_a_torch_file_is_known_by_its_content(checkpoint: Path, tmp_path: Path, name: str) -> None:
+    network = weights.load(checkpoint)
+    torch.save(network.state_dict(), tmp_path / name)
+    assert torch.equal(weights.load(tmp_path / name).conf[2].weight, network.conf[2].weight)
+    assert weights.metadata(tmp_path / name) == {}
+
+
+def test_a_safetensors_file_is_known_by_its_content(checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "m4.bin").write_bytes(checkpoint.read_bytes())
+    assert weights.load(tmp_path / "m4.bin").spec.name == "rnnpool_face_m4"
+    assert weights.metadata(tmp_path / "m4.bin")["note"] == "untrained"
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
+def test_a_state_dict_is_found_in_what_frameworks_make_of_it(checkpoint: Path, tmp_path: Path, wrap) -> None:
+    network = weights.load(checkpoint)
+    torch.save(wrap(network.state_dict()), tmp_path / "m4.ckpt")
+    assert torch.equal(weights.load(tmp_path / "m4.ckpt").conf[2].weight, network.conf[2].weight)
+
+
+def test_a_file_without_a_state_dict_says_what_was_looked_for(checkpoint: Path, tmp_path: Path) -> None:
+    state = weights.load(checkpoint).state_dict()
+    for content, message in (
+        ({"epoch": 3}, "holds no state dict, bare or under state_dict, model"),
+        ([1, 2], "holds no state dict"),
+        ({"state_dict": {**state, "loss": 0.1}}, "no tensors: loss"),
+        ({**state, "module.loc.0.bias": torch.ones(4)}, "both with and without 'module.': loc.0.bias"),
+    ):
+        torch.save(content, tmp_path / "odd.ckpt")
+        with pytest.raises(HilError, match=message):
+            weights.load(tmp_path / "odd.ckpt")
