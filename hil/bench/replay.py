@@ -19,7 +19,7 @@ from hil.bench.session import Bench
 from hil.errors import HilError
 from hil.firmware.build import Firmware
 from hil.firmware.elf import Sizes
-from hil.firmware.model import load_model, plan_of
+from hil.firmware.planned import plan_of, planned
 from hil.firmware.stack import StackBound
 from hil.firmware.toolchain import Compiler
 from hil.link.frames import Decoder, Frame
@@ -100,10 +100,10 @@ def _firmware(recording: Recording, model: str | None) -> RecordedFirmware:
         raise HilError(f"{recording.path} does not say its {lacks}: record it with hil run --record")
     board = boards.load(said["board"])
     name = model or said["model"]
-    graph, network = load_model(name)
+    graph, _ = planned(name, board)
     plan = plan_of(name, board) | {"build_id": said["build_id"]}
     folder = recording.path.parent
-    return RecordedFirmware(name, board, said["preset"], folder, recording.path, plan, graph, network, said)
+    return RecordedFirmware(name, board, said["preset"], folder, recording.path, plan, graph, said)
 
 
 def _photos(recording: Recording, firmware: Firmware) -> Iterator[Photo]:

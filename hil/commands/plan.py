@@ -9,7 +9,7 @@ from hil.commands.options import DEFAULT_BOARD, BoardName, Model, RamBudget
 def plan(model: Model, board: BoardName = DEFAULT_BOARD, ram_budget: RamBudget = None) -> None:
     """Show a network's layers, schedule, buffers and RAM on a board, and what other schedules would cost."""
     from hil import board as boards
-    from hil.firmware.model import plan_of
+    from hil.firmware.planned import plan_of
     from hil.report.terminal import plan_tables
 
     chosen = boards.load(board)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hil import board as boards
+from hil import zoo
 from hil.board import Board
 from hil.errors import HilError
 from hil.files import writing_below
 from hil.firmware import kept
 from hil.firmware.cmake import NATIVE, Tools, compile_preset, find_tools, output_folder
 from hil.firmware.elf import Sizes, check_elf, sizes
-from hil.firmware.model import load_model
+from hil.firmware.planned import planned
 from hil.firmware.scratch import beside, plain_folder
 from hil.firmware.stack import StackBound, stack_bound
 from hil.firmware.toolchain import STAMP, Compiler, compiler_of
@@ -35,7 +36,7 @@ class Firmware:
     """A built firmware with everything the host compares it with.
 
     model: as it was asked for; preset: of CMake, the board's name or "native"; directory: the generated one; elf: what
-    runs; plan: plan.json; graph: the integer reference; network: the float model.
+    runs; plan: plan.json; graph: the integer reference.
     """
 
     model: str
@@ -45,7 +46,13 @@ class Firmware:
     elf: Path
     plan: dict[str, Any]
     graph: QuantisedGraph
-    network: Network
+
+    @cached_property
+    def network(self) -> Network:
+        """The float model, read when it is asked for: torch takes two seconds to import."""
+        from hil.reference import weights
+
+        return weights.load(zoo.find(self.model))
 
     @property
     def build_id(self) -> str:
@@ -99,14 +106,14 @@ def build(
     was, for an unknown model or board, a bad checkpoint, an unknown operator, a network that does not fit board or
     budget, a missing compiler, and a directory that cannot be written.
     """
-    from hil.compiler import make_plan
+    from hil.compiler import choose
 
     board = boards.load(board_name)
     preset = preset or board.name
     if kernels not in KERNELS:
         raise HilError(f"no kernels are called {kernels!r}: choose one of {', '.join(KERNELS)}")
-    graph, network = load_model(model)
-    scheme = make_plan(graph, board, ram_budget)
+    graph, plans = planned(model, board)
+    scheme = choose(plans, graph, ram_budget)
     tools = find_tools(preset, toolchain)
     directory = out or BUILD / Path(model).stem / board.name
     with writing_below(directory):
@@ -117,7 +124,7 @@ def build(
     elf = built / ("firmware" if preset == NATIVE else "firmware.elf")
     if preset != NATIVE:
         check_elf(elf, board)
-    return Firmware(model, board, preset, directory, elf, plan, graph, network)
+    return Firmware(model, board, preset, directory, elf, plan, graph)
 
 
 def _generate(

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hil import zoo
-from hil.board import Board
 from hil.errors import HilError
 
 if TYPE_CHECKING:
@@ -32,27 +31,3 @@ def model_spec(model: str) -> Spec:
     from hil.reference import weights
 
     return weights.load(zoo.find(model)).spec
-
-
-def plan_of(model: str, board: Board, ram_budget: int | None = None) -> dict[str, Any]:
-    """The plan of a model on a board as plan.json has it, without building anything.
-
-    "curve" has what there was to choose from, the fastest first: RAM on the chip, SDRAM, predicted cycles of each plan.
-    """
-    from hil.compiler import choose, frontier
-    from hil.compiler.emit import description
-
-    graph, _ = load_model(model)
-    plans = frontier(graph, board)
-    chosen = choose(plans, graph, ram_budget)
-    curve = [
-        {
-            "ram_bytes": plan.ram_bytes,
-            "sdram_bytes": plan.arenas.get("sdram", 0),
-            "predicted_cycles": sum(plan.cycles.values()),
-            "binding": plan.binding,
-            "chosen": plan is chosen,
-        }
-        for plan in plans
-    ]
-    return description(graph, chosen, build_id="") | {"curve": curve}

@@ -16,7 +16,7 @@ from hil.board import load as load_board
 from hil.checkpoints.seeding import seed_network
 from hil.errors import HilError
 from hil.evaluation.run import FLOAT, INTEGER, Task, evaluate_model
-from hil.firmware.model import plan_of
+from hil.firmware.planned import plan_of
 from hil.paths import BUILD
 from hil.reference import weights
 from hil.reference.catalogue import SPECS

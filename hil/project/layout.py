@@ -16,7 +16,8 @@ from hil import zoo
 from hil.board import Board
 from hil.errors import HilError
 from hil.files import write_bytes, write_text
-from hil.firmware.model import model_spec, plan_of
+from hil.firmware.model import model_spec
+from hil.firmware.planned import plan_of
 from hil.reference.catalogue import Spec
 from hil.reference.classifiers import ClassifierSpec
 from hil.reference.photo import sample_photo, to_image

@@ -38,9 +38,9 @@ def read(path: Path) -> Any:
             return safetensors.torch.load_file(path)
         if start.startswith(ZIP):
             _check_sums(path)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as file:  # the open file: of a path, torch looks at the suffix
             warnings.simplefilter("ignore")  # of torch, about files that it then refuses
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise _refusal(path, error) from error
     except SafetensorError as error:
