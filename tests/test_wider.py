@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hil.errors import HilError
+from hil.reference.image import open_photo
+from hil.training.photos import open_photos
 from hil.training.wider import read_annotations
 
 TEXT = """\
@@ -72,3 +75,16 @@ def test_another_encoding_is_refused_with_the_line(tmp_path: Path) -> None:
 def test_a_malformed_entry_is_refused_with_its_line(tmp_path: Path, text: str, line: int) -> None:
     with pytest.raises(HilError, match=rf"bbx_gt.txt:{line}: expected a count"):
         read_annotations(written(tmp_path, text.encode()), "train")
+
+
+@pytest.mark.parametrize("is_mono", [True, False])
+def test_photos_are_learnt_from_as_they_are_evaluated(tmp_path: Path, is_mono: bool) -> None:
+    """Upright, as their EXIF data says."""
+    written(tmp_path, b"a/1.jpg\n1\n1 1 2 2 0 0 0 0 0 0\n")
+    path = tmp_path / "WIDER_train" / "images" / "a" / "1.jpg"
+    path.parent.mkdir(parents=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (40, 20)).save(path, exif=exif)
+    photo = open_photos([tmp_path], "train", is_mono).photo(0)
+    assert photo.shape[:2] == (40, 20) == open_photo(path).size[::-1]

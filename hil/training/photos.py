@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import IO, Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 from rich.progress import track
 
 from hil.errors import HilError
 from hil.files import writing
+from hil.reference.image import open_photo
 from hil.training.wider import Annotation, read_annotations
 
 AT_ONCE = 64  # photos decoded before they are written
@@ -103,7 +103,7 @@ def _in_memory(files: PhotoFiles) -> DecodedPhotos:
 def _cached(files: PhotoFiles, cache: Path) -> DecodedPhotos:
     """The photos of a cache folder, where they are written the first time, under a name for their paths and sizes."""
     described = "".join(f"{path.resolve()} {path.stat().st_size}\n" for path in files.paths)
-    stem = f"{files.mode.lower()}-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
+    stem = f"{files.mode.lower()}-upright-{hashlib.sha256(described.encode()).hexdigest()[:16]}"
     pixels, index = cache / f"{stem}.pixels", cache / f"{stem}.npy"
     if not index.is_file():  # written last: then both are whole
         shapes = _write_pixels(files, pixels)
@@ -134,8 +134,5 @@ def _starts(shapes: np.ndarray) -> np.ndarray:
 
 
 def _read(path: Path, mode: str) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert(mode))
-    except (OSError, UnidentifiedImageError) as error:
-        raise HilError(f"cannot read {path}: {error}") from error
+    """A photo upright, as evaluation sees it."""
+    return np.asarray(open_photo(path).convert(mode))
