@@ -92,6 +92,7 @@ def main() -> None:
     """Entry point of the command `hil`."""
     if not sys.warnoptions:  # -W and PYTHONWARNINGS show them
         warnings.simplefilter("ignore")  # libraries warn programmers, not those who read this output
+        sys.warnoptions.append("ignore")  # worker processes start with the same
     try:
         app(prog_name="hil")
     except HilError as error:

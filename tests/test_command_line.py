@@ -199,9 +199,30 @@ def test_an_unknown_timing_mode_lists_them_all(capsys, monkeypatch, tmp_path: Pa
     assert outcome.code == 2 and "choose one of fast, full, both" in outcome.err
 
 
-def test_libraries_warn_nobody_who_uses_the_command() -> None:
-    warn = "import warnings, hil.commands.models as m; from hil import cli, reference\n" \
-           "import hil.reference.paper as p; p.entries = lambda: warnings.warn('beware') or []\n" \
-           "import sys; sys.argv = ['hil', 'models']; cli.main()"  # fmt: skip
-    assert "beware" not in python("-c", warn).stderr
-    assert "beware" in python("-W", "always", "-c", warn).stderr
+WARNING = """
+import multiprocessing, sys, warnings
+from hil import cli
+from hil.reference import paper
+
+def entries():
+    warnings.warn("beware of this")
+    worker = multiprocessing.get_context("spawn").Process(target=warnings.warn, args=("beware of that",))
+    worker.start()
+    worker.join()
+    return []
+
+if __name__ == "__main__":
+    paper.entries = entries
+    sys.argv = ["hil", "models"]
+    cli.main()
+"""
+
+
+def test_libraries_warn_nobody_who_uses_the_command(tmp_path: Path) -> None:
+    """Neither here nor in worker processes; who wants to see it can."""
+    script = tmp_path / "warning.py"
+    script.write_text(WARNING)
+    here = {"PYTHONPATH": str(REPOSITORY)}
+    assert "beware" not in python(str(script), **here).stderr
+    shown = python("-W", "always", str(script), **here).stderr
+    assert "beware of this" in shown and "beware of that" in shown
