@@ -52,7 +52,11 @@ def test_a_command_that_writes_a_checkpoint(command: str, tmp_path: Path, capsys
     more = ("--images", photos) if command == "quantise" else ("--count", "1")
     shutil.copy(Path(__file__).parents[1] / "hil" / "zoo" / f"{M4}.png", photos / "photo.png")
     outcome = hil(capsys, monkeypatch, command, M4, *more, "--out", out)
-    assert outcome.code == 2 and "error: cannot make the folder" in outcome.err and "Traceback" not in outcome.err
+    assert (
+        outcome.code == 2
+        and f"error: cannot write {out}: Not a directory" in outcome.err
+        and "Traceback" not in outcome.err
+    )
 
 
 @needs_full

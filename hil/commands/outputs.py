@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
-from hil.errors import HilError
+from hil.files import writing_below
 
 STANDARD_OUTPUT = "-"
 
@@ -14,29 +15,37 @@ def file(path: Path | None) -> Path | None:
     """The path, where a file can be written there; a pipe or a device will do. Raises HilError, with the reason."""
     if path is None or str(path) == STANDARD_OUTPUT:
         return path
-    if path.is_dir():
-        raise HilError(f"cannot write {path}: it is a folder, name a file in it")
-    if not path.exists():
-        _try(path, path.parent)
-    elif not os.access(path, os.W_OK):
-        raise HilError(f"cannot write {path}: Permission denied")
+    with writing_below(path):
+        if not _is_there(path):
+            _try(path.parent)
+        elif path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder, name a file in it")
+        elif not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return path
 
 
 def folder(path: Path | None) -> Path | None:
     """The path, where files can be written in a folder of that name. Raises HilError, with the reason."""
     if path is not None:
-        _try(path, path)
+        with writing_below(path):
+            _try(path)
     return path
 
 
-def _try(path: Path, wanted: Path) -> None:
+def _try(wanted: Path) -> None:
     """Make a nameless file in the folder that is wanted, or in the one above that is there already."""
     import tempfile  # a tenth of what `hil --help` takes
 
+    there = next(one for one in (wanted, *wanted.absolute().parents) if _is_there(one))
+    with tempfile.TemporaryFile(dir=there):
+        pass
+
+
+def _is_there(path: Path) -> bool:
+    """Whether there is anything of that name; a name that cannot be is an OSError."""
     try:
-        there = next(one for one in (wanted, *wanted.absolute().parents) if os.path.lexists(one))
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        raise HilError(f"cannot write {path}: {error.strerror}") from error
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
