@@ -118,7 +118,8 @@ def test_boards_are_listed_with_what_tells_them_apart(capsys, monkeypatch) -> No
 def test_a_board_that_is_asked_and_does_not_answer(capsys, monkeypatch, tmp_path: Path) -> None:
     plug_in(monkeypatch)
     with PseudoTerminal(tmp_path / "mute"):
-        assert "no answer from the board" in refused(capsys, monkeypatch, "boards", "--ask", "--at", tmp_path / "mute")
+        outcome = hil(capsys, monkeypatch, "boards", "--ask", "--at", tmp_path / "mute")
+        assert outcome.code == 1 and "no answer from the board" in outcome.err and "Traceback" not in outcome.err
     assert "there is no port" in refused(capsys, monkeypatch, "boards", "--ask", "--at", tmp_path / "mute")
 
 
