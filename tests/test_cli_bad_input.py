@@ -93,7 +93,7 @@ def test_a_missing_a_truncated_and_a_non_image_file_are_refused(refused: Hil, tm
     cut.write_bytes(photo.read_bytes()[:100])
     json_path = tmp_path / "out" / "run.json"
     assert "does not exist" in refused("run", M4, tmp_path / "none.png", "--json", json_path).err
-    assert "is not an image" in refused("run", M4, text, "--json", json_path).err
+    assert "is a text, not an image" in refused("run", M4, text, "--json", json_path).err
     assert "damaged" in refused("run", M4, photo, cut, "--json", json_path).err
 
 
@@ -188,9 +188,9 @@ def test_places_that_cannot_be_written_are_named(refused: Hil, tmp_path: Path, p
     file = tmp_path / "a file"
     file.write_text("no folder")
     outcome = refused("run", M4, photo, "-t", "native", "--json", file / "run.json")
-    assert f"cannot make the folder {file}" in outcome.err
+    assert f"cannot write {file / 'run.json'}: Not a directory" in outcome.err
     assert f"cannot write {tmp_path}" in refused("run", M4, photo, "-t", "native", "--report", tmp_path).err
-    assert "cannot make the folder" in refused("build", M4, "--native", "--out", file / "deeper" / "generated").err
+    assert "Not a directory" in refused("build", M4, "--native", "--out", file / "deeper" / "generated").err
     assert file.read_text() == "no folder"
 
 

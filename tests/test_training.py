@@ -82,7 +82,7 @@ def test_missing_and_damaged_photos_are_named(data: Path, tmp_path: Path) -> Non
     shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     photo = tmp_path / "WIDER_train" / "images" / "0--Discs" / "0_0.jpg"
     photo.write_bytes(b"\xff\xd8 no photo")
-    with pytest.raises(HilError, match="0_0.jpg is not an image that can be read here"):
+    with pytest.raises(HilError, match="0_0.jpg is (damaged|not an image)"):
         open_photos([tmp_path], "train", True)
     photo.unlink()
     with pytest.raises(HilError, match="1 photos are missing, .*0_0.jpg"):

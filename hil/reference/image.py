@@ -90,7 +90,7 @@ def _what_else(path: Path) -> str:
         return "is empty: copy it again"
     if start[4:8] == b"ftyp":
         return f"is a {start[8:12].decode('ascii', 'replace').strip().upper()} image or film: save it as JPEG or PNG"
-    if all(byte >= 0x20 or byte in b"\t\n\r\f" for byte in start):
+    if all(0x20 <= byte < 0x7F or byte in b"\t\n\r\f" for byte in start):
         return "is a text, not an image: name a photo, JPEG or PNG"
     return "is not an image that can be read here: save it as JPEG or PNG"
 
