@@ -34,6 +34,7 @@ from hil.commands import (
     replay,
     run,
     seed,
+    selftest,
     serve,
     train,
 )
@@ -71,7 +72,7 @@ def _say_version(is_wanted: bool) -> None:
 for command in (
     demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
     train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, cycles.cycles,
-    profile.profile, calibrate.calibrate, bench.bench,
+    profile.profile, calibrate.calibrate, bench.bench, selftest.selftest,
 ):  # fmt: skip
     app.command()(command)
 app.command("new-board")(new_board.new_board)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hil import board as boards
 from hil.board.find import find
 from hil.board.generate import write_board
+from hil.firmware.stamp import write_hash
 from hil.paths import platforms
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -49,7 +50,9 @@ def build(preset: str, folder: Path, *options: str) -> Path:
     assert configured.returncode == 0, configured.stderr
     built = subprocess.run(["cmake", "--build", str(folder)], capture_output=True, text=True)
     assert built.returncode == 0, built.stdout + built.stderr
-    return folder / ("firmware" if preset == "native" else "firmware.elf")
+    elf = folder / ("firmware" if preset == "native" else "firmware.elf")
+    write_hash(elf)
+    return elf
 
 
 def random_image(seed: int) -> NDArray[np.uint8]:

@@ -72,7 +72,7 @@ def test_what_cannot_be_replayed(capsys, monkeypatch, tmp_path: Path) -> None:
     assert "cannot read the recording" in refused(capsys, monkeypatch, "replay", tmp_path / "nowhere")
     plain = tmp_path / "plain.txt"
     plain.write_text('{"format": "rnnpool-hil recording", "version": 1, "board": "stm32f407_disco"}\n0.0 boot\n')
-    assert "does not say its build_id, cycles, model, preset" in refused(capsys, monkeypatch, "replay", plain)
+    assert "does not say its build_id, cycles, elf_hash, model, preset" in refused(capsys, monkeypatch, "replay", plain)
 
 
 def test_a_connection_that_makes_no_sense(capsys, monkeypatch, image: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from networks import TINY, Classifier, RandomNetwork, detector, images, quantised, randomise, small
 
 from hil import board as boards
-from hil.compiler import Plan, QuantisedGraph, detect, make_plan, run
+from hil.compiler import Plan, QuantisedGraph, detect, make_plan, run, tensors
 from hil.compiler.emit import config_header, model_source
 from hil.compiler.weights import weights_header, weights_source
 from hil.paths import source_root
@@ -63,14 +63,14 @@ class Program:
         subprocess.run(["gcc", *flags, *includes, *map(str, sources), "-o", str(folder / "program"), "-lm"], check=True)
 
     def run(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Every layer's map by name, and the detections (n, 5); a classifier's logits must be its last layer's map."""
+        """Every shown tensor by name, and the detections (n, 5); a classifier's logits must be its last layer's map."""
         image.tofile(self.folder / "image")
         subprocess.run([self.folder / "program", self.folder / "image", self.folder / "output"], check=True)
         data, made = (self.folder / "output").read_bytes(), {}
-        for layer in self.graph.layers:
-            out = layer.output
-            size = out.height * out.row_bytes
-            made[layer.name] = np.frombuffer(data[:size], out.dtype).reshape(out.height, out.width, out.channels)
+        for shown in tensors(self.graph):
+            shape = shown.height, shown.width, shown.channels
+            size = np.dtype(shown.dtype).itemsize * shown.height * shown.width * shown.channels
+            made[shown.name] = np.frombuffer(data[:size], shown.dtype).reshape(shape)
             data = data[size:]
         if self.graph.detector is None:
             np.testing.assert_array_equal(np.frombuffer(data, np.int16), made[self.graph.layers[-1].name].ravel())
@@ -88,8 +88,9 @@ def test_every_layer_and_box_is_bit_equal(case: str, tmp_path: Path) -> None:
     for image in [*images(network, 2, seed=9), *extremes]:
         trace = run(graph, image)
         made, boxes = program.run(image)
-        for layer in graph.layers:
-            np.testing.assert_array_equal(made[layer.name], trace[layer.name], err_msg=layer.name)
+        assert made.keys() == trace.keys()
+        for name, values in made.items():
+            np.testing.assert_array_equal(values, trace[name], err_msg=name)
         np.testing.assert_array_equal(boxes, detect(graph, trace))
 
 

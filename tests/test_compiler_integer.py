@@ -51,7 +51,7 @@ def _pool(network_seed: int = 1) -> tuple[q.QPool, np.ndarray]:
 
 def test_shared_sweeps_equal_algorithm_1_window_by_window() -> None:
     layer, x = _pool()
-    pooled = integer.pool(layer, x)
+    pooled = integer.apply(layer, [x])
     down, across = layer.windows
     for j in range(down):
         for i in range(across):

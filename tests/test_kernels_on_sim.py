@@ -20,7 +20,7 @@ from torch import nn
 
 from hil import board as boards
 from hil import targets
-from hil.compiler import QuantisedGraph, detect, emit, make_plan, run
+from hil.compiler import QuantisedGraph, detect, emit, make_plan, run, tensors
 from hil.link import Client
 from hil.reference.networks import Conv, Mb, Pool, Source
 
@@ -68,9 +68,9 @@ def assert_bit_exact(graph: QuantisedGraph, elf: Path, network: nn.Module) -> No
         for image in [*images(network, 2, seed=9), *extremes]:
             trace, result = run(graph, image), client.infer(image, digests=True)
             differing = [
-                layer.name
-                for layer, digest in zip(graph.layers, result.layer_digests or [], strict=True)
-                if zlib.crc32(trace[layer.name].tobytes()) != digest
+                shown.name
+                for shown, digest in zip(tensors(graph), result.digests or [], strict=True)
+                if zlib.crc32(trace[shown.name].tobytes()) != digest
             ]
             assert differing == []
             np.testing.assert_array_equal(np.array(result.detections, np.float32).reshape(-1, 5), detect(graph, trace))

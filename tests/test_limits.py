@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from hil import board
-from hil.bench.limits import Measurement, apply_limits, load_limits
+from hil.bench.limits import Limit, Measurement, Verdict, apply_limits, load_limits
 from hil.errors import HilError
+from hil.firmware.toolchain import Compiler
 
 F407 = board.load("stm32f407_disco")
 
@@ -21,9 +22,12 @@ def test_a_value_passes_up_to_its_limit_and_an_unknown_one_has_no_verdict(value,
 
 
 def test_the_board_declares_the_limits_of_m4() -> None:
-    limits = load_limits(F407, "rnnpool_face_m4")
-    assert limits["cycles.total"] == 130_000_000
-    assert load_limits(F407, "rnnpool_face_m4", kernels="portable") == limits | {"cycles.total": 620_000_000}
+    gcc = Compiler("gcc", "12.2.1")
+    limits = load_limits(F407, "rnnpool_face_m4", compiler=gcc)
+    assert limits["cycles.total"] == Limit(130_000_000)
+    portable = load_limits(F407, "rnnpool_face_m4", kernels="portable", compiler=gcc)
+    assert portable == limits | {"cycles.total": Limit(630_000_000)}
+    assert load_limits(F407, "rnnpool_face_m4")["outputs.score_error"] == Limit(0.33)
     assert "cycles.total" not in load_limits(F407, "some_other_model")
 
 
@@ -32,7 +36,8 @@ def test_a_users_table_is_laid_over_the_boards(tmp_path: Path) -> None:
     path.write_text('[default]\n"ram.heap_used" = 0\n[rnnpool_face_m4]\n"cycles.total" = 5\n')
     limits = load_limits(F407, "rnnpool_face_m4", path)
     of_board = load_limits(F407, "rnnpool_face_m4")["ram.total_bytes"]
-    assert (limits["cycles.total"], limits["ram.heap_used"], limits["ram.total_bytes"]) == (5, 0, of_board)
+    assert (limits["cycles.total"], limits["ram.heap_used"]) == (Limit(5), Limit(0))
+    assert limits["ram.total_bytes"] == of_board
 
 
 @pytest.mark.parametrize(
@@ -49,9 +54,60 @@ def test_a_table_that_is_none_is_explained(tmp_path: Path, text: str | None, mes
 
 def test_a_misspelt_limit_is_an_error_and_not_a_limit_that_is_kept() -> None:
     with pytest.raises(HilError, match=r"no measurement is called 'cycles.totl'.*cycles.total"):
-        apply_limits([Measurement("cycles.total", 1, "cycle")], {"cycles.totl": 1})
+        apply_limits([Measurement("cycles.total", 1, "cycle")], {"cycles.totl": Limit(1)})
 
 
 def test_a_declared_limit_replaces_the_measurements_own() -> None:
-    (found,) = apply_limits([Measurement("cycles.total", 7, "cycle", 10)], {"cycles.total": 5})
+    (found,) = apply_limits([Measurement("cycles.total", 7, "cycle", 10)], {"cycles.total": Limit(5)})
     assert found == Measurement("cycles.total", 7, "cycle", 5)
+
+
+@pytest.mark.parametrize(
+    ("measurement", "verdict", "ok"),
+    [
+        (Measurement("m", None, "byte"), None, None),
+        (Measurement("m", None, "byte", 5), Verdict.NOT_MEASURED, None),
+        (Measurement("m", None, "byte", 5, is_expected=True), Verdict.NOT_MEASURED, False),
+        (Measurement("m", None, "byte", is_expected=True), None, None),
+        (Measurement("m", None, "byte", 5, is_required=True), Verdict.NOT_MEASURED, False),
+        (Measurement("m", 0, "byte", 5, least=1), Verdict.FAILED, False),
+        (Measurement("m", 1, "byte", 5, least=1), Verdict.PASSED, True),
+        (Measurement("m", float("nan"), "byte", 5), Verdict.FAILED, False),
+        (Measurement("m", 6, "byte"), None, True),
+    ],
+)
+def test_what_was_not_measured_passes_only_where_nobody_could(measurement, verdict, ok) -> None:
+    assert (measurement.verdict, measurement.ok) == (verdict, ok)
+
+
+def test_a_fault_says_what_it_is_on_one_line() -> None:
+    assert str(Measurement("m", 0, "byte", 9, least=32)) == "m is 0 byte, at least 32"
+    assert str(Measurement("m", 1234, "byte", 9, cause="too much")) == "m is 1 234 byte, limit 9: too much"
+    assert "though this target can" in str(Measurement("m", None, "byte", 9, is_expected=True))
+    assert "though it is required" in str(Measurement("m", None, "byte", 9, is_required=True))
+
+
+def test_a_limit_can_be_required(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[default]\n"cycles.total" = { limit = 7, required = true }\n')
+    limits = load_limits(F407, "some_other_model", path)
+    assert limits["cycles.total"] == Limit(7, is_required=True)
+    (found,) = apply_limits([Measurement("cycles.total", None, "cycle")], {"cycles.total": limits["cycles.total"]})
+    assert found.ok is False
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('"cycles.total" = { limt = 7 }', "the limit is None, expected a number"),
+        ('"cycles.total" = { limit = 7, required = 1 }', "expected a number or"),
+        ('"cycles.total" = { limit = 7, needed = true }', "expected a number or"),
+        ('"cycles.total" = nan', "the limit is nan, expected a number"),
+        ("default = 3", "expected a table"),
+    ],
+)
+def test_a_limit_that_is_none_is_explained(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(line if line.startswith("default") else f"[default]\n{line}\n")
+    with pytest.raises(HilError, match=message):
+        load_limits(F407, "some_other_model", path)

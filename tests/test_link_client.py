@@ -12,10 +12,10 @@ from hil.link import Client, LinkError, LinkTimeout, ProtocolMismatch, Refused
 from hil.link.frames import Decoder, Frame, encode, wire_bytes
 from hil.link.messages import State, Type
 
-WELCOME = struct.pack("<HHIHHHB", 1, 267, 2048, 132, 0, 1, 0)
+WELCOME = struct.pack("<HHIHHHB", 2, 267, 2048, 166, 0, 1, 0)
 INFO = struct.pack(
-    "<I12s2I6H2I24s16s32s16s", 0x413, b"u" * 12, 168_000_000, 921_600, 40, 30, 3, 4, 3, 8, 240, 4096, b"a board",
-    b"build", b"a model", b"hash",
+    "<I12s2I7H2I24s16s32s16s32s", 0x413, b"u" * 12, 168_000_000, 921_600, 40, 30, 3, 4, 3, 3, 8, 240, 4096, b"a board",
+    b"build", b"a model", b"hash", b"elf hash",
 )  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def test_another_protocol_version_is_named() -> None:
     def foreign(frame: Frame) -> Iterator[Frame]:
         yield Frame(Type.WELCOME, frame.sequence, struct.pack("<H", 9))
 
-    with pytest.raises(ProtocolMismatch, match="protocol 9, this version of hil 1"):
+    with pytest.raises(ProtocolMismatch, match="protocol 9, this version of hil 2"):
         Client(ScriptedBoard(foreign)).hello()
 
 

@@ -18,6 +18,7 @@ from hil.bench.run import Run
 from hil.bench.session import Bench
 from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.cmake import MissingToolError, compile_preset
+from hil.firmware.stamp import write_hash
 from hil.link import LinkError, frames
 from hil.link.messages import TILE_HEADER_BYTES, Type
 from hil.reference.photo import Photo, fit_image, from_array
@@ -53,6 +54,7 @@ def mutant(firmware: Firmware, tmp_path: Path) -> Callable[[str, Edit], Firmware
         source.write_text(edit(text))
         (tmp_path / "work").mkdir()
         compile_preset(directory, NATIVE, firmware.plan, tmp_path / "work")
+        write_hash(directory / "out" / NATIVE / "firmware")
         return replace(firmware, elf=directory / "out" / NATIVE / "firmware")
 
     return make

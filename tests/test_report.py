@@ -103,7 +103,7 @@ def test_what_a_target_cannot_know_is_a_dash_and_no_zero() -> None:
         "measurements": (Measurement("cycles.total", None, "cycle", 10),),
     }
     html = render([fakes.subject(**changes)])
-    assert "unknown here" in html and "Cycles a layer" not in html and "<h3>Memory</h3>" not in html
+    assert "not measured" in html and "Cycles a layer" not in html and "<h3>Memory</h3>" not in html
     outline(html)
 
 

@@ -24,7 +24,9 @@ SCHEMA: dict[str, Any] = {
     "target": str,
     "board": str,
     "model": str,
-    "firmware": {"build_id": str, "flash_bytes": OPTIONAL, "compiler": (str, type(None))},
+    "firmware": {
+        "build_id": str, "flash_bytes": OPTIONAL, "compiler": (str, type(None)), "elf_hash": str, "changed": [str],
+    },
     "image": {"path": (str, type(None)), "sha256": str, "width": int, "height": int, "fitted": bool},
     "detections": [BOX],
     "reference_detections": [BOX],
@@ -41,6 +43,7 @@ SCHEMA: dict[str, Any] = {
         "decode": OPTIONAL,
         "mode": (str, type(None)),
         "full_total": OPTIONAL,
+        "schedule": OPTIONAL,
     },
     "ram": {
         "static_bytes": OPTIONAL,
@@ -54,7 +57,10 @@ SCHEMA: dict[str, Any] = {
     },
     "link": {"bytes_in": int, "bytes_out": int, "retries": int},
     "measurements": [{"name": str, "value": (*NUMBER, type(None)), "unit": str, "limit": (*NUMBER, type(None)),
-                      "ok": (bool, type(None))}],
+                      "ok": (bool, type(None)), "verdict": (str, type(None)), "required": bool,
+                      "cause": (str, type(None))}],
+    "operating_point": float,
+    "not_measured": [str],
     "passed": bool,
 }  # fmt: skip
 
@@ -109,6 +115,8 @@ def test_boxes_come_back_from_json_bit_by_bit() -> None:
         ({"bit_exact": False}, False),
         ({"measurements": (Measurement("cycles.total", 11, "cycle", 10),)}, False),
         ({"measurements": (Measurement("cycles.total", None, "cycle", 10),)}, True),
+        ({"measurements": (Measurement("cycles.total", None, "cycle", 10, is_expected=True),)}, False),
+        ({"measurements": (Measurement("ram.stack_used", 0, "byte", 10, least=32),)}, False),
     ],
 )
 def test_a_run_passes_if_it_is_exact_and_keeps_its_limits(changes: dict[str, Any], passed: bool) -> None:

@@ -12,6 +12,7 @@ import pytest
 import stub_firmware
 
 from hil import board
+from hil.firmware.stamp import write_hash
 from hil.link import Client
 from hil.targets import flashing
 from hil.targets import serial as serial_target
@@ -33,6 +34,7 @@ def other(elf: Path) -> Path:
     """The same firmware under another build id."""
     path = elf.with_name("other.elf")
     path.write_bytes(elf.read_bytes().replace(b"00000000beef0001", b"00000000beef0002"))
+    write_hash(path)
     return path
 
 

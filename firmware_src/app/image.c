@@ -27,7 +27,7 @@ static struct {
     bool waits;
 } tap;
 
-static uint32_t layer_digests[MODEL_LAYERS];
+static uint32_t digests[MODEL_TENSORS];
 static const detection_t *detections;
 static link_result_t result;
 static link_fault_t fault;
@@ -40,6 +40,7 @@ static link_info_t info = {
     .channels = MODEL_CHANNELS,
     .tile_rows = MODEL_TILE_ROWS,
     .layers = MODEL_LAYERS,
+    .tensors = MODEL_TENSORS,
     .max_detections = MODEL_MAX_DETECTIONS,
     .arena_bytes = MODEL_ARENA_BYTES,
     .stack_bytes = BOARD_STACK_BYTES,
@@ -52,10 +53,11 @@ static link_info_t info = {
 static void start(const link_begin_t *begin)
 {
     session = begin->session;
-    model_tap_layer = begin->tap;
-    memset(layer_digests, 0, sizeof layer_digests);
+    model_tap_tensor = begin->tap;
+    memset(digests, 0, sizeof digests);
     tap.piece = 0;
     memset(&result, 0, sizeof result);
+    result.counter = port_count_cycles();
     taken = 0;
     rest = (frame_span_t){0};
     is_full = false;
@@ -77,7 +79,7 @@ uint8_t image_begin(const link_begin_t *begin)
 {
     if (begin->image_bytes != IMAGE_BYTES)
         return LINK_BAD_IMAGE_SIZE;
-    if (begin->tap < LINK_TAP_DIGESTS || begin->tap >= MODEL_LAYERS)
+    if (begin->tap < LINK_TAP_DIGESTS || begin->tap >= MODEL_TENSORS)
         return LINK_BAD_TAP;
     if (begin->session != (uint16_t)(session + 1))
         return 0;  // a doubled or late frame: the status says which session is on
@@ -91,12 +93,20 @@ uint8_t image_begin(const link_begin_t *begin)
     return 0;
 }
 
+// Adds what has passed. No row is free, and none takes half of what the counter can hold (12 s).
+static void count(uint32_t elapsed)
+{
+    result.cycles += elapsed;
+    if (result.counter == LINK_COUNTER_RUNS && elapsed - 1 >= INT32_MAX)
+        result.counter = elapsed == 0 ? LINK_COUNTER_STANDS_STILL : LINK_COUNTER_RAN_BACK;
+}
+
 static void push_row(const uint8_t *row)
 {
     port_quiet(true);
     uint32_t begun = port_cycles(), begun_taps = model_tap_cycles;
     model_push_row(row);
-    result.cycles += port_cycles() - begun - (model_tap_cycles - begun_taps);
+    count(port_cycles() - begun - (model_tap_cycles - begun_taps));
     port_quiet(false);
     port_alive();
 }
@@ -106,10 +116,10 @@ static void finish(void)
     port_quiet(true);
     uint32_t begun = port_cycles();
     result.detections = model_finish(&detections);
-    result.cycles += port_cycles() - begun;
+    count(port_cycles() - begun);
     port_quiet(false);
     result.decode_cycles = model_decode_cycles;
-    result.has_cycle_counter = PORT_HAS_CYCLE_COUNTER;
+    result.schedule_cycles = model_schedule_cycles;
     state = LINK_DONE;
 }
 
@@ -140,7 +150,7 @@ bool image_take(const link_tile_t *where, const uint8_t *bytes, uint32_t count)
         return true;
     count -= known;
     // While a tapped piece is being read, other frames come into the buffer that these bytes are in.
-    if (count > (model_tap_layer >= 0 ? tile_room() : IMAGE_BYTES - taken))
+    if (count > (model_tap_tensor >= 0 ? tile_room() : IMAGE_BYTES - taken))
         return false;
     rest = (frame_span_t){bytes + known, count};
     fill_tile();
@@ -172,13 +182,13 @@ bool image_run_tiles(void)
     }
     if (has_next)
         start(&next);
-    return model_tap_layer >= 0 || state == LINK_DONE;
+    return model_tap_tensor >= 0 || state == LINK_DONE;
 }
 
-bool image_show(uint16_t layer, const uint8_t *data, uint32_t bytes)
+bool image_show(uint16_t tensor, const uint8_t *data, uint32_t bytes)
 {
-    if (model_tap_layer == LINK_TAP_DIGESTS) {
-        layer_digests[layer] = crc32_update(layer_digests[layer], data, bytes);
+    if (model_tap_tensor == LINK_TAP_DIGESTS) {
+        digests[tensor] = crc32_update(digests[tensor], data, bytes);
         return false;
     }
     if (is_given_up)
@@ -213,7 +223,7 @@ void image_status(link_status_t *status)
         .session = session,
         .state = (uint8_t)(state | (port_kept_fault(&fault) ? LINK_FAULT_KEPT : 0)),
         .taken = taken + (uint32_t)rest.bytes,
-        .limit = model_tap_layer >= 0 ? taken + tile_room() : IMAGE_BYTES,
+        .limit = model_tap_tensor >= 0 ? taken + tile_room() : IMAGE_BYTES,
         .piece = tap.piece,
     };
 }
@@ -257,8 +267,8 @@ bool image_object(uint8_t object, uint16_t index, const image_link_counts_t *lin
     case LINK_OBJECT_TAP_PIECE:
         *span = tap.data;
         return tap.waits && tap.piece == index;
-    case LINK_OBJECT_LAYER_DIGESTS:
-        *span = (frame_span_t){layer_digests, sizeof layer_digests};
+    case LINK_OBJECT_DIGESTS:
+        *span = (frame_span_t){digests, sizeof digests};
         return is_done;
     case LINK_OBJECT_LOGITS:
         *span = (frame_span_t){model_logits(), MODEL_LOGITS * sizeof *model_logits()};

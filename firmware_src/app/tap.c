@@ -6,9 +6,9 @@
 
 #define PATIENCE_MS 10000  // a host that takes longer to read a piece has gone
 
-void model_on_tap(uint16_t layer, const uint8_t *data, uint32_t bytes)
+void model_on_tap(uint16_t tensor, const uint8_t *data, uint32_t bytes)
 {
-    if (!image_show(layer, data, bytes))
+    if (!image_show(tensor, data, bytes))
         return;
     uint32_t since = port_milliseconds();
     port_quiet(false);

@@ -24,7 +24,7 @@ bool image_run_tiles(void);
 
 // Takes a piece of a tapped layer's output. Returns whether the host is to read it first; then until image_shows says that it
 // has, or that nobody wants it any more, the data must stay, and image_shown follows.
-bool image_show(uint16_t layer, const uint8_t *data, uint32_t bytes);
+bool image_show(uint16_t tensor, const uint8_t *data, uint32_t bytes);
 bool image_shows(void);
 void image_shown(void);
 

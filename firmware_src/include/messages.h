@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LINK_PROTOCOL 1
+#define LINK_PROTOCOL 2
 
 #if __has_attribute(nonstring)
 #define LINK_TEXT __attribute__((nonstring))
@@ -35,14 +35,14 @@ enum { LINK_IDLE, LINK_RECEIVING, LINK_TAP_WAITS, LINK_DONE };  // status.state
 #define LINK_FAULT_KEPT 0x80  // status.state: a fault report is there to be read
 
 enum { LINK_OBJECT_INFO, LINK_OBJECT_RESULT, LINK_OBJECT_DETECTIONS, LINK_OBJECT_LAYER_CYCLES,
-       LINK_OBJECT_TAP_PIECE, LINK_OBJECT_LAYER_DIGESTS, LINK_OBJECT_FAULT, LINK_OBJECT_LOGITS };
+       LINK_OBJECT_TAP_PIECE, LINK_OBJECT_DIGESTS, LINK_OBJECT_FAULT, LINK_OBJECT_LOGITS };
 
 enum { LINK_BAD_LENGTH = 1, LINK_BAD_TYPE, LINK_BAD_TAP, LINK_BAD_IMAGE_SIZE, LINK_NOT_THERE, LINK_UNKNOWN_OBJECT,
        LINK_CANNOT_DO };  // refused.reason
 
 #define LINK_UNKNOWN 0xffffffffu  // a number that this port cannot know
 #define LINK_TAP_NONE (-1)
-#define LINK_TAP_DIGESTS (-2)  // no pieces: a CRC-32 of each layer's output instead
+#define LINK_TAP_DIGESTS (-2)  // no pieces: a CRC-32 of each tensor instead
 
 typedef struct __attribute__((packed)) {
     uint16_t session;
@@ -102,18 +102,23 @@ typedef struct __attribute__((packed)) {
     uint32_t chip_id;
     uint8_t unique_id[12];
     uint32_t clock_hz, baud;
-    uint16_t width, height, channels, tile_rows, layers, max_detections;
+    uint16_t width, height, channels, tile_rows, layers, tensors, max_detections;
     uint32_t arena_bytes, stack_bytes;
     LINK_TEXT char board[24], build_id[16], model[32], model_hash[16];  // padded with zeros; may fill their places
+    // Of this ELF alone; written into it when it has been linked (hil/firmware/stamp.py), zeros without.
+    LINK_TEXT char elf_hash[32];
 } link_info_t;
 
 typedef struct __attribute__((packed)) {
     uint64_t cycles;  // model_push_row and model_finish, taps left out
-    uint32_t decode_cycles, detections;
+    uint64_t decode_cycles, schedule_cycles;
+    uint32_t detections;
     uint32_t stack_used, heap_used, arena_used;
     uint32_t frames, damaged, repeated, overruns;  // the link's, since the board started
-    uint32_t has_cycle_counter;
+    uint32_t counter;  // what became of the cycle counter
 } link_result_t;
+
+enum { LINK_COUNTER_NONE, LINK_COUNTER_RUNS, LINK_COUNTER_STANDS_STILL, LINK_COUNTER_RAN_BACK };  // result.counter
 
 enum { LINK_FAULT_EXCEPTION = 1, LINK_FAULT_STACK_OVERFLOW, LINK_FAULT_WATCHDOG, LINK_FAULT_SIGNAL };
 

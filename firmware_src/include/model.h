@@ -24,21 +24,23 @@ uint32_t model_finish(const detection_t **detections);
 // What a classifier says once MODEL_HEIGHT rows are in: MODEL_LOGITS numbers with 8 fractional bits. A detector has none.
 const int16_t *model_logits(void);
 
-// Cycles of this image, layer by layer (each without the others), and of decoding.
-extern uint32_t model_layer_cycles[MODEL_LAYERS];
-extern uint32_t model_decode_cycles;
+// Cycles of this image: layer by layer (each without the others), of decoding, and of what lies between them.
+extern uint64_t model_layer_cycles[MODEL_LAYERS];
+extern uint64_t model_decode_cycles;
+extern uint64_t model_schedule_cycles;
 
 extern const char *const model_layer_names[MODEL_LAYERS];
 
 // Bytes of the planned arena that were really written since start-up.
 uint32_t model_arena_used(void);
 
-// The layer whose output is handed to model_on_tap, or one of these. Set before the first row.
+// The tensor that is handed to model_on_tap, or one of these. Set before the first row. The first MODEL_LAYERS of
+// MODEL_TENSORS are the layers' outputs; then come the image, states inside layers, and what the decoder reads (plan.json).
 enum { MODEL_TAP_NONE = -1, MODEL_TAP_ALL = -2 };
-extern int16_t model_tap_layer;
+extern int16_t model_tap_tensor;
 
-// Called with the output of the tapped layer, a row or a piece of one at a time, in order. The application implements it.
-void model_on_tap(uint16_t layer, const uint8_t *data, uint32_t bytes);
+// Called with the tapped tensor, a row or a piece of one at a time, in order. The application implements it.
+void model_on_tap(uint16_t tensor, const uint8_t *data, uint32_t bytes);
 
 // Cycles spent for taps, of any image: they count for no layer.
 extern uint32_t model_tap_cycles;

@@ -24,14 +24,10 @@
 #define HIL_SDRAM __attribute__((section(".sdram")))
 #endif
 
-// Whether port_cycles counts the core's cycles; elsewhere it is only a clock.
-#if defined(HIL_NATIVE)
-#define PORT_HAS_CYCLE_COUNTER 0
-#else
-#define PORT_HAS_CYCLE_COUNTER 1
-#endif
-
+// Cycles of the core since it started, modulo 2^32; on the host only a clock.
 uint32_t port_cycles(void);
+// Switches the counter on, which a debugger may have switched off, and looks whether it moves: LINK_COUNTER_*.
+uint32_t port_count_cycles(void);
 uint32_t port_milliseconds(void);
 
 // Brings up the UART and the clock that port_milliseconds and the watchdog run on.

@@ -127,14 +127,15 @@ static void tap_new_rows(const chain_t *chain, uint32_t step)
     model_tap_cycles = spent + port_cycles() - begun;
 }
 
-bool chain_step(const chain_t *chain, uint32_t step, uint8_t *out, uint32_t *cycles)
+bool chain_step(const chain_t *chain, uint32_t step, uint8_t *out, uint64_t *cycles, uint32_t *mark)
 {
     const uint32_t begin = chain->again != 0;
     int32_t rows[CHAIN_MAX] = {0};
+    uint32_t begun = *mark;
     if (chain->again != 0 && is_tapped(chain->layers[0].index)) {
         tap_new_rows(chain, step);
+        begun = port_cycles();
     }
-    uint32_t begun = port_cycles();
     const uint32_t reached = follow(chain, begin, step, rows);
     for (uint32_t number = 0; number < chain->turns; number++) {
         for (uint32_t i = begin; i <= reached && i < chain->length; i++) {
@@ -160,5 +161,6 @@ bool chain_step(const chain_t *chain, uint32_t step, uint8_t *out, uint32_t *cyc
             begun = now;
         }
     }
+    *mark = begun;
     return reached == chain->length && rows[reached - 1] < chain->layers[reached - 1].height;
 }

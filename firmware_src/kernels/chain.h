@@ -48,7 +48,8 @@ typedef struct {
 } chain_t;
 
 // Brings the next row into the chain. Returns whether that completed the last layer's row, which is then in `out`.
-// cycles: a sum for each layer of the network, to which what the chain's layers took is added.
-bool chain_step(const chain_t *chain, uint32_t step, uint8_t *out, uint32_t *cycles);
+// cycles: a sum for each layer of the network, to which what the chain's layers took is added. mark: up to when everything
+// has been counted, before and after.
+bool chain_step(const chain_t *chain, uint32_t step, uint8_t *out, uint64_t *cycles, uint32_t *mark);
 
 #endif

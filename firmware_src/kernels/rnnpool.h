@@ -4,6 +4,7 @@
 #define RNNPOOL_H
 
 #include "fastgrnn.h"
+#include "tap.h"
 
 typedef struct {
     cell_t cell1;
@@ -15,6 +16,7 @@ typedef struct {
     uint8_t stride;
     type_t input;
     bool is_padded;     // a copy of the last column (and row) is added
+    uint16_t tensor;    // number of the first of three: summaries of rows, of columns, and the second RNN's last states
     int16_t *columns;   // [phases][width][hidden1]: a column sweep a pixel column and open window row
     int16_t *row_ring;  // [patch][across][hidden2]: W2 times the summaries of the last rows
     int16_t *scratch;   // [width][max(hidden1, hidden2)]
@@ -52,6 +54,7 @@ ALWAYS_INLINE void rnnpool_sweep_row(const rnnpool_t *p, uint32_t row, const int
     for (uint32_t t = 0; t < p->patch; t++) {
         cell_sweep(&p->cell1, t, wx + t * hidden1, p->stride * hidden1, p->states, p->across);
     }
+    tap(p->tensor, p->states, p->across * hidden1 * sizeof *p->states);
     cell_project_states(&p->cell2, p->states, p->across, projected);
 }
 
@@ -59,6 +62,7 @@ ALWAYS_INLINE void rnnpool_sweep_row(const rnnpool_t *p, uint32_t row, const int
 ALWAYS_INLINE void rnnpool_store(const rnnpool_t *p, uint32_t part, int8_t *out)
 {
     const uint32_t hidden = p->cell2.hidden;
+    tap(p->tensor + 2u, p->states, p->across * hidden * sizeof *p->states);
     out += part * hidden;
     for (uint32_t i = 0; i < p->across; i++, out += 4 * hidden) {
         for (uint32_t j = 0; j < hidden; j++) {
@@ -87,6 +91,7 @@ ALWAYS_INLINE void rnnpool_finish_columns(const rnnpool_t *p, uint32_t window, i
     const uint32_t width = rnnpool_width(p), hidden1 = p->cell1.hidden, hidden2 = p->cell2.hidden;
     const int16_t *summaries = p->columns + (window % rnnpool_phases(p)) * width * hidden1;
     int16_t *projected = p->scratch;
+    tap(p->tensor + 1u, summaries, width * hidden1 * sizeof *summaries);
     cell_project_states(&p->cell2, summaries, width, projected);
     for (uint32_t part = 2; part < 4; part++) {
         for (uint32_t t = 0; t < p->patch; t++) {

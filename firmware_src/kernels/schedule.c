@@ -5,11 +5,29 @@
 #include "port.h"
 #include "tap.h"
 
+static uint32_t mark, taps_at_mark;  // up to when everything has been counted
+
+void schedule_mark(void)
+{
+    mark = port_cycles();
+    taps_at_mark = model_tap_cycles;
+}
+
+// Cycles since the mark, taps left out, which then is here.
+static uint32_t lap(void)
+{
+    const uint32_t now = port_cycles(), elapsed = now - mark - (model_tap_cycles - taps_at_mark);
+    mark = now;
+    taps_at_mark = model_tap_cycles;
+    return elapsed;
+}
+
 void schedule_begin(const progress_t *progress, uint32_t nodes, uint32_t indices)
 {
     memset(progress->rows, 0, (nodes + 1) * sizeof progress->rows[0]);
     memset(progress->steps, 0, nodes * sizeof progress->steps[0]);
     memset(progress->cycles, 0, indices * sizeof progress->cycles[0]);
+    *progress->between = 0;
 }
 
 static bool is_ready(const node_t *node, uint32_t step, const uint16_t *rows)
@@ -34,12 +52,13 @@ static bool run_step(const node_t *node, uint32_t number, const progress_t *prog
     const uint32_t step = progress->steps[number];
     uint8_t *out = node->output == 0 ? 0 : ring_row(node->output, *row);
     bool is_complete;
+    *progress->between += lap();
     if (node->chain != 0) {
-        is_complete = chain_step(node->chain, step, out, progress->cycles);
+        is_complete = chain_step(node->chain, step, out, progress->cycles, &mark);
+        taps_at_mark = model_tap_cycles;
     } else {
-        const uint32_t begun = port_cycles();
         is_complete = node->step(step, out);
-        progress->cycles[node->index] += port_cycles() - begun;
+        progress->cycles[node->index] += lap();
     }
     progress->steps[number]++;
     port_alive();  // one row of the image can set off seconds of work, but no node's step lasts that long
@@ -62,4 +81,5 @@ void schedule_run(const node_t *nodes, uint32_t last_reader, const progress_t *p
             i = run_step(&nodes[i], i, progress) ? nodes[i].last_reader + 1u : i + 1;
         }
     }
+    *progress->between += lap();
 }

@@ -31,10 +31,14 @@ typedef struct {
 typedef struct {
     uint16_t *rows;     // [nodes + 1] rows done: of the image, then of each node
     uint16_t *steps;    // [nodes] steps done
-    uint32_t *cycles;   // [indices] spent in each layer
+    uint64_t *cycles;   // [indices] spent in each layer
+    uint64_t *between;  // and between them
 } progress_t;
 
 void schedule_begin(const progress_t *progress, uint32_t nodes, uint32_t indices);
+
+// Begins to count: what passes until a layer's step begins is `between`.
+void schedule_mark(void);
 
 // Runs every node as far as it goes after a new row of the image. last_reader: the last node that reads the image.
 void schedule_run(const node_t *nodes, uint32_t last_reader, const progress_t *progress);

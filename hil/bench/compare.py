@@ -14,7 +14,10 @@ OVERLAP = 0.3  # IoU from which two boxes are the same face: what non-maximum su
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where a layer's output first differs from the integer reference: (row, column, channel), and how much of it."""
+    """Where a layer's output first differs from the integer reference: (row, column, channel), and how much of it.
+
+    state: where it is not the output but something inside the layer, or what the layer reads.
+    """
 
     layer: str
     row: int
@@ -24,22 +27,26 @@ class Divergence:
     reference: int
     differing: int
     values: int
+    state: str | None = None
 
     def __str__(self) -> str:
+        where = self.layer if self.state is None else f"{self.layer} ({self.state})"
         return (
-            f"{self.layer} differs first at row {self.row}, column {self.column}, channel {self.channel}: "
+            f"{where} differs first at row {self.row}, column {self.column}, channel {self.channel}: "
             f"device {self.device}, reference {self.reference} ({self.differing} of {self.values} values differ)"
         )
 
 
-def first_difference(layer: str, device: NDArray[np.integer], reference: NDArray[np.integer]) -> Divergence | None:
+def first_difference(tensor: str, device: NDArray[np.integer], reference: NDArray[np.integer]) -> Divergence | None:
     """The first differing value of two (H, W, C) tensors, in the order in which the device makes them."""
     where = np.argwhere(device != reference)
     if not len(where):
         return None
     row, column, channel = (int(i) for i in where[0])
     index = (row, column, channel)
-    return Divergence(layer, *index, int(device[index]), int(reference[index]), len(where), reference.size)
+    layer, _, state = tensor.partition(".")
+    values = int(device[index]), int(reference[index])
+    return Divergence(layer, *index, *values, len(where), reference.size, state or None)
 
 
 def differing_boxes(device: Boxes, reference: Boxes) -> int:

@@ -6,84 +6,108 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hil.bench import float_path
 from hil.bench.classify import Classification
 from hil.bench.compare import Boxes, Divergence, differing_boxes, largest_distance, unmatched
 from hil.bench.limits import Limits, Measurement, apply_limits
+from hil.bench.plausible import implausible, off_prediction
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
+from hil.compiler.integer import Trace
 from hil.firmware.build import Firmware
 from hil.link import Result
-from hil.reference.detect import float_boxes
+from hil.reference.networks import Detector
 from hil.reference.photo import Photo
-from hil.targets.base import Counter, Target
+from hil.targets.base import Capabilities, Counter, Target
 
 EMULATORS: dict[bytes, Counter] = {b"SIM": "timing-model", b"RENODE": "instructions"}  # how their chips' numbers begin
+LEAST_STACK = 32  # bytes: no main loop runs on less
+MOST_OFF_PREDICTION = 1.5  # times; predictions hold to 15 % a layer on the timing model, and for instructions to 1.35
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What the target saw while the image ran, without asking the firmware; None: it cannot.
+
+    elapsed: cycles; stack_used: bytes; stack_beyond, heap_beyond: bytes by which the device's marks are off the memory.
+    """
+
+    elapsed: int | None = None
+    stack_used: int | None = None
+    stack_beyond: int | None = None
+    heap_beyond: int | None = None
 
 
 @dataclass(frozen=True)
 class Findings:
     """An image, what the device made of it, and where that differs from the integer reference.
 
-    differing: the layers whose digest does; divergence: the first value that does; reference: the reference's boxes;
-    classes: of a classifier.
+    differing: the tensors whose digest does; divergence: the first value that does; trace: the reference's tensors;
+    reference: its boxes; classes: of a classifier; chip: the number that it answered with (Hello.unique_id).
     """
 
     photo: Photo
     result: Result
     differing: list[str]
     divergence: Divergence | None
+    trace: Trace
     reference: Boxes
     classes: Classification | None
     link: LinkCounts
+    outside: Outside
+    chip: str
 
 
-def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits, chip: str) -> Run:
-    """The run that the findings make. chip: the number that it answered with (Hello.unique_id).
-
-    Raises HilError for a limit that no measurement carries.
-    """
+def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -> Run:
+    """The run that the findings make. Raises HilError for a limit that no measurement carries."""
     device = np.asarray(found.result.detections, np.float32).reshape(-1, 5)
-    floating = float_boxes(firmware.network, found.photo.pixels)
-    cycles, ram = _cycles(found.result, firmware, target, chip), _ram(found.result, firmware)
+    cycles, ram = _cycles(found, firmware, target), _ram(found.result, firmware)
+    layers = [name for name in found.differing if name in firmware.layer_names]
+    floating, of_boxes = _of_boxes(found, firmware, device)
     differences = [
-        Measurement("layers.differing", len(found.differing), "layer", 0),
+        Measurement("layers.differing", len(layers), "layer", 0),
+        Measurement("states.differing", len(found.differing) - len(layers), "tensor", 0),
         Measurement("boxes.differing", differing_boxes(device, found.reference), "box", 0),
-        *_of_classes(found.classes),
     ]
+    exact_logits, of_classes = _of_classes(found.classes)
     measurements = [
-        *_of_device(cycles, ram, found.link, firmware, target),
+        *_of_time(found, cycles, firmware, target.capabilities),
+        *_of_memory(found, ram, firmware, target.capabilities),
+        Measurement("link.retries", found.link.retries, "frame"),
         *differences,
-        Measurement("boxes.unmatched_with_float", unmatched(device, floating) + unmatched(floating, device), "box"),
-        Measurement("boxes.distance_to_float", largest_distance(device, floating), "1 - IoU"),
+        *exact_logits,
+        *of_boxes,
+        *of_classes,
     ]
     return Run(
         target=target.name,
         board=firmware.board.name,
         model=firmware.model,
-        firmware=FirmwareFacts(
-            firmware.build_id,
-            firmware.sizes.flash_bytes if firmware.sizes else None,
-            str(firmware.compiler) if firmware.compiler else None,
-        ),
+        firmware=_firmware_facts(firmware),
         image=_image_facts(found.photo),
         detections=device,
         reference_detections=found.reference,
         float_detections=floating,
-        bit_exact=all(m.value == 0 for m in differences if m.limit == 0),
+        bit_exact=all(m.value == 0 for m in (*differences, *exact_logits)),
         divergence=found.divergence,
         cycles=cycles,
         ram=ram,
         link=found.link,
         measurements=apply_limits(measurements, limits),
         classification=found.classes,
+        operating_point=firmware.operating_point,
     )
 
 
-def _cycles(result: Result, firmware: Firmware, target: Target, chip: str) -> Cycles:
-    source, clock_hz = counter(target.capabilities.cycles, chip), firmware.board.clock_hz
+def _cycles(found: Findings, firmware: Firmware, target: Target) -> Cycles:
+    result, clock_hz = found.result, firmware.board.clock_hz
+    source = counter(target.capabilities.cycles, found.chip)
     if source is None or result.layer_cycles is None:
         return Cycles(None, clock_hz, None, None, None)
     layers = dict(zip(firmware.layer_names, result.layer_cycles, strict=True))
-    return Cycles(source, clock_hz, result.total_cycles, layers, result.decode_cycles, target.capabilities.timing)
+    mode = target.capabilities.timing
+    return Cycles(
+        source, clock_hz, result.total_cycles, layers, result.decode_cycles, mode, None, result.schedule_cycles
+    )
 
 
 def counter(of_target: Counter, chip: str) -> Counter:
@@ -105,43 +129,96 @@ def _ram(result: Result, firmware: Firmware) -> Ram:
     return Ram(sizes.static_bytes, planned, used, stack, bound_bytes, heap, total, sizes.static_by_memory)
 
 
-def _of_device(cycles: Cycles, ram: Ram, link: LinkCounts, firmware: Firmware, target: Target) -> list[Measurement]:
-    """What the device cost, with the limits that follow from the board and the plan."""
-    observed, board = target.observed(), firmware.board
-    seen = observed.stack_used if observed else None
-    gap = abs(seen - ram.stack_used) if seen is not None and ram.stack_used is not None else None
-    flash_bytes = firmware.sizes.flash_bytes if firmware.sizes else None
-    return [
-        *_of_time(cycles),
-        Measurement("ram.total_bytes", ram.total_bytes, "byte"),
-        Measurement("ram.static_bytes", ram.static_bytes, "byte"),
-        Measurement("ram.arena_used", ram.arena_used, "byte", ram.arena_planned),
-        Measurement("ram.stack_used", ram.stack_used, "byte", ram.stack_bound),
-        Measurement("ram.stack_bound", ram.stack_bound, "byte", board.stack_bytes),
-        Measurement("ram.heap_used", ram.heap_used, "byte"),
-        Measurement("watermarks.disagreement", gap, "byte"),
-        Measurement("firmware.flash_bytes", flash_bytes, "byte", board.flash.bytes),
-        Measurement("link.retries", link.retries, "frame"),
-    ]
-
-
-def _of_time(cycles: Cycles) -> list[Measurement]:
+def _of_time(found: Findings, cycles: Cycles, firmware: Firmware, can: Capabilities) -> list[Measurement]:
     """Cycles; where the target's counter counts instructions, those under their own name, and cycles stay unknown."""
-    if cycles.source == "instructions":
-        instructions = Measurement("instructions.total", cycles.total, "instruction")
-        return [Measurement("cycles.total", None, "cycle"), instructions]
-    return [Measurement("cycles.total", cycles.total, "cycle")]
+    counts, is_instructions = can.cycles is not None, "instructions" in (can.cycles, cycles.source)
+    macs = {layer["name"]: layer["macs"] for layer in firmware.plan["layers"]}
+    faults = None if cycles.total is None else implausible(cycles, found.result.counter, macs, found.outside.elapsed)
+    predicted = sum(layer["predicted_cycles"] for layer in firmware.plan["layers"])
+    is_predicted = firmware.kernels == "fast"
+    off = off_prediction(cycles, predicted) if is_predicted else None
+    why, why_off = "; ".join(faults or ()), f"{cycles.total} {cycles.unit}, {predicted} cycles were predicted"
+    total = None if is_instructions else cycles.total
+    measured = [
+        Measurement("cycles.total", total, "cycle", is_expected=counts and not is_instructions),
+        Measurement("cycles.implausible", _count(faults), "figure", 0, is_expected=counts, cause=why or None),
+        Measurement("cycles.off_prediction", off, "times", MOST_OFF_PREDICTION, is_expected=counts and is_predicted,
+                    cause=why_off),
+    ]  # fmt: skip
+    if is_instructions:
+        measured.append(Measurement("instructions.total", cycles.total, "instruction", is_expected=True))
+    return measured
 
 
-def _of_classes(classes: Classification | None) -> list[Measurement]:
-    """The numbers that only a classifier's run has."""
-    if classes is None:
-        return []
+def _count(items: list[str] | None) -> int | None:
+    return None if items is None else len(items)
+
+
+def _of_memory(found: Findings, ram: Ram, firmware: Firmware, can: Capabilities) -> list[Measurement]:
+    """What the firmware takes, and whether its own account of that is true."""
+    outside, board = found.outside, firmware.board
+    gap = None
+    if outside.stack_used is not None and ram.stack_used is not None:
+        gap = abs(outside.stack_used - ram.stack_used)
+    knows, reads = can.measures_memory, can.reads_memory
+    bound, is_bound = ram.stack_bound, knows and firmware.has_bound
     return [
-        Measurement("logits.differing", classes.differing, "logit", 0),
-        Measurement("logits.distance_to_float", classes.distance_to_float, "logit"),
-        Measurement("class.differs_from_float", int(classes.predicted != classes.float_predicted), "image"),
+        Measurement("ram.total_bytes", ram.total_bytes, "byte", is_expected=knows),
+        Measurement("ram.static_bytes", ram.static_bytes, "byte", is_expected=knows),
+        Measurement("ram.arena_used", ram.arena_used, "byte", ram.arena_planned, 1, is_expected=True),
+        Measurement("ram.stack_used", ram.stack_used, "byte", bound, LEAST_STACK, is_expected=knows),
+        Measurement("ram.stack_bound", bound, "byte", board.stack_bytes, is_expected=is_bound),
+        Measurement("ram.heap_used", ram.heap_used, "byte", is_expected=knows),
+        Measurement("watermarks.disagreement", gap, "byte", is_expected=can.sees_stack),
+        Measurement("watermarks.stack_beyond", outside.stack_beyond, "byte", 0, is_expected=reads),
+        Measurement("watermarks.heap_beyond", outside.heap_beyond, "byte", 0, is_expected=reads),
+        Measurement("firmware.flash_bytes", firmware.sizes.flash_bytes if firmware.sizes else None, "byte",
+                    board.flash.bytes, is_expected=knows),
+    ]  # fmt: skip
+
+
+def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes, list[Measurement]]:
+    """The float model's boxes, and how far the device is from them; a classifier has none."""
+    network, detector = firmware.network, firmware.graph.detector
+    if not isinstance(network, Detector) or detector is None:
+        return np.zeros((0, 5), np.float32), []
+    heads = [
+        float_path.Head(found.trace[s.loc], s.loc_channel, found.trace[s.conf], s.conf_channel)
+        for s in detector.sources
     ]
+    outputs = float_path.device_outputs(heads, network.spec)
+    floating = float_path.float_outputs(network, found.photo.pixels)
+    boxes, kept = (float_path.decoded(floating, network.spec, as_device=limited) for limited in (False, True))
+    twins = float_path.without_twin(device, float_path.decoded(outputs, network.spec, as_device=True))
+    distances = [d for d in (largest_distance(device, boxes), largest_distance(boxes, device)) if d is not None]
+    return boxes, [
+        Measurement(
+            "decoder.differing", twins, "box", cause="boxes of the device's outputs by the network's own rules"
+        ),
+        Measurement("outputs.offset_error", float_path.offset_error(outputs, floating), "prior / variance"),
+        Measurement("outputs.score_error", float_path.score_error(outputs, floating), "logit"),
+        Measurement("boxes.count_distance_to_float", float_path.count_distance(device, kept), "deviation"),
+        Measurement("boxes.unmatched_with_float", unmatched(device, boxes) + unmatched(boxes, device), "box"),
+        Measurement("boxes.score_distance_to_float", float_path.score_distance(device, boxes), "score"),
+        Measurement("boxes.distance_to_float", max(distances, default=None), "1 - IoU"),
+    ]
+
+
+def _of_classes(classes: Classification | None) -> tuple[list[Measurement], list[Measurement]]:
+    """The numbers that only a classifier's run has: against the integer reference, and against the float model."""
+    if classes is None:
+        return [], []
+    return [Measurement("logits.differing", classes.differing, "logit", 0)], [
+        Measurement("logits.distance_to_float", classes.distance_to_float, "logit"),
+        Measurement("class.differs_from_float", int(classes.predicted != classes.float_predicted), "image",
+                    cause=f"the device says {classes.predicted}, the float model {classes.float_predicted}"),
+    ]  # fmt: skip
+
+
+def _firmware_facts(firmware: Firmware) -> FirmwareFacts:
+    flash = firmware.sizes.flash_bytes if firmware.sizes else None
+    compiler = str(firmware.compiler) if firmware.compiler else None
+    return FirmwareFacts(firmware.build_id, flash, compiler, firmware.elf_hash, firmware.changed)
 
 
 def _image_facts(photo: Photo) -> ImageFacts:

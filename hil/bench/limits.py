@@ -5,39 +5,108 @@ platforms/<board>/limits.toml holds a board's; a file given by the user is laid 
 
     [rnnpool_face_m4]
     "cycles.total" = 130_000_000
+    "ram.stack_used" = { limit = 2048, required = true }
 
-A build with other kernels than the fast ones also has the limits of "MODEL/KERNELS", which come last. Cycles and flash
-are a compiler's: "MODEL@gcc" or "MODEL@gcc-13" (with "/KERNELS" before the @) holds for what that compiler makes.
+A required limit fails a run on a target that cannot measure the value. A build with other kernels than the fast ones
+also has the limits of "MODEL/KERNELS", which come last. Cycles and flash are a compiler's: "MODEL@gcc" or
+"MODEL@gcc-13" (with "/KERNELS" before the @) holds for what that compiler makes.
 """
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from hil.board import Board
 from hil.errors import HilError
 from hil.firmware.toolchain import Compiler
 
-Limits = dict[str, float]
+
+class Verdict(StrEnum):
+    """On a measurement that has a limit."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_MEASURED = "not measured"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The largest value that passes. is_required: a run without the value fails, whatever its target can do."""
+
+    value: float
+    is_required: bool = False
+
+
+Limits = dict[str, Limit]
+
+OF_BOXES = frozenset((
+    "decoder.differing", "outputs.offset_error", "outputs.score_error", "boxes.count_distance_to_float",
+    "boxes.unmatched_with_float", "boxes.score_distance_to_float", "boxes.distance_to_float",
+))  # fmt: skip
+OF_CLASSES = frozenset(("logits.differing", "logits.distance_to_float", "class.differs_from_float"))
+OF_SOME = OF_BOXES | OF_CLASSES | {"instructions.total"}  # of one kind of network, or of counter: others lack them
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One number that a run found. `limit`: the largest value that passes; value None: the target can't know it."""
+    """One number that a run found. value None: it was not measured; limit: the largest value that passes.
+
+    least: below it a value cannot be true. is_expected: the target can measure it, so that a run without the value
+    fails where there is a limit; is_required: a run without the value fails in any case. cause: of a fault, in words.
+    """
 
     name: str
     value: float | None
     unit: str
     limit: float | None = None
+    least: float | None = None
+    is_expected: bool = False
+    is_required: bool = False
+    cause: str | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """None where there is nothing to judge: no limit."""
+        if self.value is None:
+            return Verdict.NOT_MEASURED if self.limit is not None or self.least is not None else None
+        if self.least is not None and not self.value >= self.least:
+            return Verdict.FAILED
+        if self.limit is None:
+            return None
+        return Verdict.PASSED if self.value <= self.limit else Verdict.FAILED  # NaN is in no limit
 
     @property
     def ok(self) -> bool | None:
-        """Whether the value keeps its limit; None if the value is unknown (an unknown value fails nothing)."""
+        """Whether a run may pass with it; None where nothing was measured and nothing had to be."""
+        if self.verdict is Verdict.NOT_MEASURED and (self.is_expected or self.is_required):
+            return False
+        return None if self.value is None else self.verdict is not Verdict.FAILED
+
+    def __str__(self) -> str:
+        """What it is, against what it may be, and why, on one line."""
         if self.value is None:
-            return None
-        return self.limit is None or self.value <= self.limit
+            text = f"{self.name} was not measured"
+            text += (
+                ", though it is required"
+                if self.is_required
+                else ", though this target can"
+                if self.is_expected
+                else ""
+            )
+        else:
+            text = f"{self.name} is {_number(self.value)} {self.unit}"
+            is_low = self.least is not None and self.value < self.least
+            bound = f"at least {_number(self.least)}" if is_low else f"limit {_number(self.limit)}"
+            text += f", {bound}" if is_low or self.limit is not None else ""
+        return text + (f": {self.cause}" if self.cause and self.ok is False else "")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}".replace(",", " ") if value == round(value) else f"{value:.3g}"
 
 
 def load_limits(
@@ -49,7 +118,7 @@ def load_limits(
 ) -> Limits:
     """The limits of a model on a board, by measurement name; compiler: whose figures hold, no one's where it is None.
 
-    Raises HilError where a file is no table of numbers.
+    Raises HilError where a file is no table of limits.
     """
     names = compiler.names if compiler else ()
     sections = ("default", *(section for name in (model, f"{model}/{kernels}") for section in _with(name, names)))
@@ -72,17 +141,34 @@ def _read(path: Path, sections: tuple[str, ...]) -> Limits:
         raise HilError(f'{path} is not TOML ({error}): write [{sections[1]}], then "cycles.total" = 1e8') from error
     limits: Limits = {}
     for section in sections:
-        for name, limit in table.get(section, {}).items():
-            if isinstance(limit, bool) or not isinstance(limit, int | float):
-                raise HilError(f"{path}, [{section}] {name}: the limit is {limit!r}, expected a number")
-            limits[name] = limit
+        content = table.get(section, {})
+        if not isinstance(content, dict):
+            raise HilError(f"{path}: {section} is {content!r}, expected a table: write [{section}]")
+        for name, limit in content.items():
+            limits[name] = _limit(limit, f"{path}, [{section}] {name}")
     return limits
+
+
+def _limit(said: Any, where: str) -> Limit:
+    fields = said if isinstance(said, dict) else {"limit": said}
+    value, is_required = fields.get("limit"), fields.get("required", False)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+        raise HilError(f"{where}: the limit is {value!r}, expected a number")
+    if not isinstance(is_required, bool) or fields.keys() - {"limit", "required"}:
+        raise HilError(f"{where} is {said!r}, expected a number or {{ limit = NUMBER, required = true }}")
+    return Limit(value, is_required)
 
 
 def apply_limits(measurements: list[Measurement], limits: Limits) -> tuple[Measurement, ...]:
     """The measurements, declared limits in place of their own. Raises HilError for a limit of no measurement."""
-    unknown = sorted(limits.keys() - {m.name for m in measurements})
+    unknown = sorted(limits.keys() - {m.name for m in measurements} - OF_SOME)
     if unknown:
         known = ", ".join(m.name for m in measurements)
         raise HilError(f"no measurement is called {', '.join(map(repr, unknown))}: limits can be set for {known}")
-    return tuple(Measurement(m.name, m.value, m.unit, limits.get(m.name, m.limit)) for m in measurements)
+    return tuple(_limited(m, limits.get(m.name)) for m in measurements)
+
+
+def _limited(measurement: Measurement, limit: Limit | None) -> Measurement:
+    if limit is None:
+        return measurement
+    return replace(measurement, limit=limit.value, is_required=limit.is_required)

@@ -19,6 +19,7 @@ from hil.bench.session import Bench
 from hil.errors import HilError
 from hil.firmware.build import Firmware
 from hil.firmware.elf import Sizes
+from hil.firmware.model import operating_point
 from hil.firmware.planned import plan_of, planned
 from hil.firmware.stack import StackBound
 from hil.firmware.toolchain import Compiler
@@ -38,6 +39,8 @@ def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities) 
         "model": firmware.model,
         "preset": firmware.preset,
         "build_id": firmware.build_id,
+        "elf_hash": firmware.elf_hash,
+        "kernels": firmware.kernels,
         "cycles": capabilities.cycles,
         "timing": capabilities.timing,
         "sizes": asdict(firmware.sizes) if firmware.sizes else None,
@@ -52,6 +55,14 @@ class RecordedFirmware(Firmware):
     """A firmware of which only what the recording says is known; its ELF is not here."""
 
     recorded: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_bound(self) -> bool:
+        return self.recorded.get("stack_bound") is not None
+
+    @cached_property
+    def elf_hash(self) -> str:
+        return str(self.recorded["elf_hash"])
 
     @cached_property
     def sizes(self) -> Sizes | None:
@@ -79,7 +90,8 @@ def replay(path: Path, model: str | None = None, step: Step = lambda what, done:
     photos = list(_photos(recording, firmware))
     if not photos:
         raise HilError(f"{path} holds no whole image: record a run that gets further")
-    counts = Capabilities(recording.header["cycles"], timing=recording.header.get("timing"))
+    said = recording.header
+    counts = Capabilities(said["cycles"], measures_memory=said.get("sizes") is not None, timing=said.get("timing"))
     target = ReplayTarget(firmware.board, recording, counts)
     subjects = []
     with Bench(
@@ -94,7 +106,7 @@ def replay(path: Path, model: str | None = None, step: Step = lambda what, done:
 def _firmware(recording: Recording, model: str | None) -> RecordedFirmware:
     """The model's plan, with the build id of the firmware that was recorded."""
     said = recording.header
-    missing = {"model", "preset", "build_id", "cycles", "board"} - said.keys()
+    missing = {"model", "preset", "build_id", "elf_hash", "cycles", "board"} - said.keys()
     if missing:
         lacks = ", ".join(sorted(missing))
         raise HilError(f"{recording.path} does not say its {lacks}: record it with hil run --record")
@@ -103,7 +115,10 @@ def _firmware(recording: Recording, model: str | None) -> RecordedFirmware:
     graph, _ = planned(name, board)
     plan = plan_of(name, board) | {"build_id": said["build_id"]}
     folder = recording.path.parent
-    return RecordedFirmware(name, board, said["preset"], folder, recording.path, plan, graph, said)
+    return RecordedFirmware(
+        name, board, said["preset"], folder, recording.path, plan, graph,
+        kernels=said.get("kernels", "fast"), operating_point=operating_point(name), recorded=said,
+    )  # fmt: skip
 
 
 def _photos(recording: Recording, firmware: Firmware) -> Iterator[Photo]:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.bench.classify import Classification
-from hil.bench.compare import Boxes, Divergence
-from hil.bench.limits import Measurement
+from hil.bench.compare import CONFIDENT, Boxes, Divergence
+from hil.bench.limits import Measurement, Verdict
 from hil.board import Board
 from hil.files import write_text
 
@@ -23,11 +23,14 @@ SCHEMA = 1
 @dataclass(frozen=True)
 class FirmwareFacts:
     """Which firmware ran. flash_bytes is null where the ELF is not one for flash; compiler ("gcc 12.2.1") where it is
-    not known."""
+    not known. elf_hash: of the very ELF; changed: generated files that were changed by hand and are in it as they are.
+    """
 
     build_id: str
     flash_bytes: int | None
     compiler: str | None = None
+    elf_hash: str = ""
+    changed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class ImageFacts:
 
 @dataclass(frozen=True)
 class Cycles:
-    """Where the time went. total = the layers + decode + the schedule between them.
+    """Where the time went. total = the layers + decode + the schedule between them: which layer's turn it is.
 
     mode: the timing model's, "fast" or "full", where that is the source. full_total: what the total is in its full
     mode, where the same image ran in both.
@@ -56,13 +59,7 @@ class Cycles:
     decode: int | None
     mode: str | None = None
     full_total: int | None = None
-
-    @property
-    def schedule(self) -> int | None:
-        """What is neither in a layer nor decoding: finding out which layer's turn it is."""
-        if self.total is None or self.layers is None:
-            return None
-        return self.total - sum(self.layers.values()) - (self.decode or 0)
+    schedule: int | None = None
 
     @property
     def origin(self) -> str | None:
@@ -115,7 +112,8 @@ class LinkCounts:
 class Run:
     """One image through one firmware on one target, with what the references say and the verdict.
 
-    A detector finds boxes and has no classification; a classifier has one and finds no boxes.
+    A detector finds boxes and has no classification; a classifier has one and finds no boxes. operating_point: the
+    score from which on a person is shown a box.
     """
 
     target: str
@@ -133,11 +131,34 @@ class Run:
     link: LinkCounts
     measurements: tuple[Measurement, ...]
     classification: Classification | None = None
+    operating_point: float = CONFIDENT
 
     @property
     def passed(self) -> bool:
-        """Bit-exact, and no measurement past its limit."""
-        return self.bit_exact and all(measurement.ok is not False for measurement in self.measurements)
+        """Bit-exact, and every limit was measured, as far as the target can or it is required, and kept."""
+        return self.bit_exact and not self.faults
+
+    @property
+    def faults(self) -> tuple[Measurement, ...]:
+        """The measurements that a run cannot pass with."""
+        return tuple(m for m in self.measurements if m.ok is False)
+
+    @property
+    def not_measured(self) -> tuple[str, ...]:
+        """Names of the limits that were not held against anything."""
+        return tuple(m.name for m in self.measurements if m.verdict is Verdict.NOT_MEASURED)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Generated files that were changed by hand and are in the firmware as they are."""
+        return self.firmware.changed
+
+    @property
+    def shown(self) -> Boxes:
+        """The device's boxes that a person is shown, best first."""
+        boxes = self.detections[self.detections[:, 4] >= self.operating_point]
+        found: Boxes = boxes[np.argsort(-boxes[:, 4], kind="stable")]
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """The run as run.json's object."""
@@ -158,7 +179,9 @@ class Run:
             "cycles": asdict(self.cycles),
             "ram": asdict(self.ram),
             "link": asdict(self.link),
-            "measurements": [asdict(m) | {"ok": m.ok} for m in self.measurements],
+            "measurements": [_measurement(m) for m in self.measurements],
+            "operating_point": self.operating_point,
+            "not_measured": list(self.not_measured),
             "passed": self.passed,
         }
 
@@ -171,6 +194,11 @@ class Subject:
     pixels: NDArray[np.uint8]
     plan: dict[str, Any]
     board: Board
+
+
+def _measurement(m: Measurement) -> dict[str, Any]:
+    said = {"name": m.name, "value": m.value, "unit": m.unit, "limit": m.limit, "ok": m.ok}
+    return said | {"verdict": m.verdict, "required": m.is_required, "cause": m.cause if m.ok is False else None}
 
 
 def _boxes(boxes: Boxes) -> list[dict[str, float]]:

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from hil.bench.classify import Classification, classification
 from hil.bench.compare import Divergence, first_difference
-from hil.bench.judge import Findings, judge
+from hil.bench.judge import Findings, Outside, judge
 from hil.bench.limits import Limits, load_limits
+from hil.bench.marks import Memory, heap_beyond, remember, stack_beyond
 from hil.bench.run import LinkCounts, Run
 from hil.compiler import decode, integer
 from hil.compiler.integer import Trace
 from hil.errors import HilError
 from hil.firmware.build import Firmware
-from hil.link import Client, DeviceFault, Hello, Result
+from hil.link import Client, DeviceFault, Hello, ProtocolError, Result
 from hil.reference.classifiers import Classifier
 from hil.reference.photo import Photo
 from hil.targets.base import Target
@@ -44,6 +45,7 @@ class Bench:
         )
         self.client = Client(target)
         self.hello: Hello | None = None
+        self._memory: Memory | None = None
 
     def __enter__(self) -> Self:
         self.boot()
@@ -56,34 +58,55 @@ class Bench:
 
     def boot(self) -> Hello:
         """Load the firmware, start it and make sure that it is the one that was built."""
+        _ = self.firmware.elf_hash  # complains about a file that is not as it was built, before it runs
         self.target.boot(self.firmware.elf)
         self.hello = self.client.hello()
         check_hello(self.hello, self.firmware)
+        self._memory = remember(self.target, self.firmware.elf)
         return self.hello
 
     def infer(self, pixels: NDArray[np.uint8], progress: Progress | None = None) -> Result:
-        """Stream an image, with digests of all layers in the result."""
+        """Stream an image, with digests of all tensors in the result."""
         report = None if progress is None else lambda taken, total: progress(taken / total)
         with self._explained():
             return self.client.infer(pixels, digests=True, progress=report)
 
-    def tap(self, pixels: NDArray[np.uint8], layer: str) -> NDArray[np.integer]:
-        """The (H, W, C) output of a layer on the device, for an image. One inference."""
-        index = self.firmware.layer_names.index(layer)
-        shape = self.firmware.plan["layers"][index]["output"]
+    def tap(self, pixels: NDArray[np.uint8], tensor: str) -> NDArray[np.integer]:
+        """A (H, W, C) tensor on the device, by a layer's or another name of the plan, for an image. One inference.
+
+        Raises ProtocolError where the device has another amount of it than the plan.
+        """
+        index = self.firmware.tensor_names.index(tensor)
+        shape = self.firmware.plan["tensors"][index]
         dtype = np.dtype(shape["dtype"]).newbyteorder("<")
         with self._explained():
             found = self.client.infer(pixels, tap=index).tap
         assert found is not None, "an inference with a tap returns one"
-        values = np.frombuffer(found.tobytes(), dtype)
-        return values.reshape(shape["height"], shape["width"], shape["channels"])
+        size = shape["height"], shape["width"], shape["channels"]
+        if found.size != np.prod(size) * dtype.itemsize:
+            raise ProtocolError(
+                f"{tensor} has {found.size} bytes on the board, {size} {dtype.name} in its firmware's plan"
+            )
+        return np.frombuffer(found.tobytes(), dtype).reshape(size)
 
-    def differing_layers(self, result: Result, trace: Trace) -> list[str]:
-        """The layers whose digest is not the reference's, in the order in which they are computed."""
-        digests = result.layer_digests
-        assert digests is not None, "infer() asks for digests"
-        expected = [zlib.crc32(np.ascontiguousarray(trace[name]).tobytes()) for name in self.firmware.layer_names]
-        return [n for n, a, b in zip(self.firmware.layer_names, digests, expected, strict=True) if a != b]
+    def differing_tensors(self, result: Result, trace: Trace) -> list[str]:
+        """The tensors whose digest is not the reference's, in the order in which they are computed.
+
+        Raises ProtocolError where the device has digests of other tensors than the plan.
+        """
+        names, digests = self.firmware.tensor_names, result.digests or []
+        if len(digests) != len(names):
+            raise ProtocolError(
+                f"the board has digests of {len(digests)} tensors, its firmware's plan names {len(names)}"
+            )
+        expected = [zlib.crc32(np.ascontiguousarray(trace[name]).tobytes()) for name in names]
+        return sorted((n for n, a, b in zip(names, digests, expected, strict=True) if a != b), key=self._moment)
+
+    def _moment(self, tensor: str) -> tuple[int, bool]:
+        """When a tensor is computed: the image first, states before their layer's output, what is decoded last."""
+        layers, (layer, _, state) = self.firmware.layer_names, tensor.partition(".")
+        number = -1 if layer == "image" else layers.index(layer) if layer in layers else len(layers)
+        return number, not state
 
     def provoke(self, kind: str) -> None:
         """Make the firmware misbehave ("null_call", ...). Raises TargetFault when it has, LinkError if it survives."""
@@ -101,31 +124,50 @@ class Bench:
     def run(self, photo: Photo, progress: Progress | None = None) -> Run:
         """Run an image and compare it with the references.
 
-        Boxes and every layer's digest are compared; where a layer differs, a second inference taps the first such
-        layer, so that the run says which value differs. Raises TargetError and LinkError where target or link fail.
+        Boxes and every tensor's digest are compared; where one differs, a second inference taps the first such tensor,
+        so that the run says which value differs. Raises TargetError and LinkError where target or link fail.
         """
-        before = self._link_counts()
+        before, begun = self._link_counts(), self._now()
         result = self.infer(photo.pixels, progress)
-        counts = self._link_counts()
+        counts, outside = self._link_counts(), self._outside(result, begun)
         trace = integer.run(self.firmware.graph, photo.pixels)
-        differing = self.differing_layers(result, trace)
+        differing = self.differing_tensors(result, trace)
         divergence = self._locate(photo, differing, trace) if differing else None
         link = LinkCounts(*(after - start for after, start in zip(counts, before, strict=True)))
         reference = decode.detect(self.firmware.graph, trace)
         classes = self._classification(photo, result, trace)
-        findings = Findings(photo, result, differing, divergence, reference, classes, link)
         chip = (self.hello or self.client.hello()).unique_id
-        return judge(findings, self.firmware, self.target, self.limits, chip)
+        found = Findings(photo, result, differing, divergence, trace, reference, classes, link, outside, chip)
+        return judge(found, self.firmware, self.target, self.limits)
+
+    def _now(self) -> int | None:
+        """Cycles that the target has seen pass since boot."""
+        seen = self.target.observed()
+        return seen.cycles if seen else None
+
+    def _outside(self, result: Result, begun: int | None) -> Outside:
+        """What the target saw, as soon as the image has run."""
+        seen, now = self.target.observed(), self._now()
+        elapsed = now - begun if now is not None and begun is not None else None
+        return Outside(
+            elapsed,
+            seen.stack_used if seen else None,
+            stack_beyond(self.target, self.firmware.elf, result.stack_used),
+            heap_beyond(self.target, self._memory, result.heap_used),
+        )
 
     def _classification(self, photo: Photo, result: Result, trace: Trace) -> Classification | None:
-        """What a classifier says; None from a detector."""
+        """What a classifier says; None from a detector. Raises ProtocolError for logits of other classes."""
         network = self.firmware.network
         if result.logits is None or not isinstance(network, Classifier):
             return None
+        if len(result.logits) != len(network.spec.classes):
+            counts = f"{len(result.logits)} logits for the {len(network.spec.classes)} classes"
+            raise ProtocolError(f"the board has {counts} of {network.spec.name}")
         return classification(network, self.firmware.graph, result.logits, trace, photo.pixels)
 
     def _locate(self, photo: Photo, differing: list[str], trace: Trace) -> Divergence:
-        """The first value that differs, by tapping the first layer whose digest does."""
+        """The first value that differs, by tapping the first tensor whose digest does."""
         first = differing[0]
         found = first_difference(first, self.tap(photo.pixels, first), trace[first])
         if found is None:
@@ -148,6 +190,7 @@ def check_hello(hello: Hello, firmware: Firmware) -> None:
         "model": (hello.model_name, wanted["model"], "flash the firmware of the model that you name"),
         "model hash": (hello.model_hash, wanted["model_hash"], "the checkpoint has changed: build and flash it again"),
         "build id": (hello.build_id, firmware.build_id, "the sources have changed: build and flash it again"),
+        "ELF hash": (hello.elf_hash, firmware.elf_hash, f"it runs another firmware than {firmware.elf}: flash that"),
     }
     for what, (found, wanted_value, remedy) in expected.items():
         if found != wanted_value:

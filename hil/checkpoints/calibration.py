@@ -14,6 +14,7 @@ from hil import zoo
 from hil.compiler.bias import bias_shifts
 from hil.compiler.calibrate import calibrate
 from hil.errors import HilError
+from hil.firmware.model import OPERATING_POINT
 from hil.reference import weights
 from hil.reference.catalogue import Network, Spec
 from hil.reference.photo import load_photo
@@ -26,7 +27,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm", ".tif", ".tiff")
 def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: Step) -> int:
     """Write a copy of a checkpoint with ranges from at most `count` photos of a folder. Returns how many were used.
 
-    Raises HilError for a bad checkpoint, an --out that is no .safetensors file, and a folder without photos.
+    An operating point of the checkpoint is left out: it was chosen with other ranges. Raises HilError for a bad
+    checkpoint, an --out that is no .safetensors file, and a folder without photos.
     """
     if out.suffix != zoo.SUFFIX:
         raise HilError(f"{out} must end in {zoo.SUFFIX}: that is the format that keeps ranges beside the weights")
@@ -35,6 +37,7 @@ def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: 
     photos = find_photos(folder, count)
     known = weights.metadata(source)
     found = calibration(network, Photos(photos, network.spec), step)
+    known.pop(OPERATING_POINT, None)
     weights.save(network, out, {**known, **found})
     return len(photos)
 

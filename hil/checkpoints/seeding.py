@@ -45,8 +45,11 @@ def expect_few_faces(network: Detector) -> None:
             last.bias[-1] -= 4.5
 
 
-def settle(network: Network, photos: torch.Tensor, step: Step) -> None:
-    """Set the batch norms' statistics to those of photos, uint8 (N, C, H, W), so that no layer dies or saturates."""
+def settle(network: Network, photos: torch.Tensor, step: Step, at_once: int = 1) -> None:
+    """Set the batch norms' statistics to those of photos, uint8 (N, C, H, W), so that no layer dies or saturates.
+
+    at_once: photos in a batch; more than one for a network that has a map of one pixel.
+    """
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = None  # the mean over all photos
@@ -54,7 +57,7 @@ def settle(network: Network, photos: torch.Tensor, step: Step) -> None:
             nn.init.uniform_(module.weight, 0.5, 1.5)
     network.train()
     with torch.no_grad():
-        for i, photo in enumerate(photos):
-            step(f"{len(photos)} sample photos", i / len(photos))
-            network(network.normalise(photo[None]))
+        for i, batch in enumerate(photos.split(at_once)):
+            step(f"{len(photos)} sample photos", i * at_once / len(photos))
+            network(network.normalise(batch))
     network.eval()

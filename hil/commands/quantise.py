@@ -10,19 +10,33 @@ import typer
 from hil.commands import outputs
 from hil.commands.console import console, progress
 from hil.commands.options import Model
+from hil.errors import HilError
 
 
 def quantise(
     model: Model,
-    images: Annotated[Path, typer.Option(help="Folder with a few hundred typical photos.", show_default=False)],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False, callback=outputs.file)
     ],
+    images: Annotated[Path | None, typer.Option(metavar="DIR", help="A few hundred typical photos.")] = None,
+    faces: Annotated[Path | None, typer.Option(metavar="DIR", help="WIDER FACE, for the operating point.")] = None,
     count: Annotated[int, typer.Option(min=1, help="At most so many photos, spread over the folder.")] = 256,
 ) -> None:
-    """Calibrate a checkpoint's activation ranges on photos, so that it can be built."""
-    from hil.checkpoints.calibration import calibrate_checkpoint
+    """Calibrate a checkpoint's activation ranges on photos, so that it can be built.
 
+    With --faces also choose its operating point, the score from which on people are shown a box: one false box a photo
+    on every 20th training photo. With --faces alone the ranges stay.
+    """
+    from hil.checkpoints.calibration import calibrate_checkpoint
+    from hil.checkpoints.operating_point import add_operating_point
+
+    if images is None and faces is None:
+        raise HilError("nothing to do: give --images for ranges, --faces for an operating point, or both")
     with progress() as step:
-        used = calibrate_checkpoint(model, images, out, count, step)
-    console.print(f"{out}: ranges from {used} photos; next: hil build {out}")
+        if images is not None:
+            used = calibrate_checkpoint(model, images, out, count, step)
+            console.print(f"{out}: ranges from {used} photos")
+        if faces is not None:
+            score = add_operating_point(model if images is None else str(out), faces, out, step)
+            console.print(f"{out}: operating point {score:.2f}")
+    console.print(f"next: hil build {out}")

@@ -4,12 +4,14 @@ trace.py      torch module -> operator graph (operators.py)
 calibrate.py  operator graph and photos -> activation ranges; bias.py what rounding weights does to the sums
 quantise.py   all of it -> integer graph (graph.py, on disk: store.py)
 integer.py    runs the integer graph bit-exactly in numpy; decode.py makes boxes of its outputs
+tensors.py    which tensors the firmware shows, layers' outputs and others
 schedule.py   replays in which order the firmware makes rows
 chains.py     layers that run together, a few pixels of a row at a time; stages.py: maps made whole first
 predict.py    cycles of layers and chains; memory.py: what they need to work
 draft.py      which buffers a schedule needs and when; plan.py places them on a board
 choose.py     which schedules are worth choosing from, and which it is to be
 emit.py       writes the C that does all this, weights.py its constants
+check.py      the graph's rules against the network's specification
 """
 
 from importlib import import_module
@@ -23,6 +25,7 @@ from hil.compiler.integer import Trace, run
 from hil.compiler.plan import Plan
 from hil.compiler.store import load as load_graph
 from hil.compiler.store import save as save_graph
+from hil.compiler.tensors import tensors
 
 if TYPE_CHECKING:
     from hil.compiler.bias import bias_shifts
@@ -32,7 +35,7 @@ _WITH_TORCH = {"bias_shifts": "bias", "compile_network": "quantise"}  # which ta
 
 __all__ = [
     "Plan", "QuantisedGraph", "Trace", "bias_shifts", "choose", "compile_network", "detect", "emit", "frontier",
-    "load_graph", "make_plan", "run", "save_graph",
+    "load_graph", "make_plan", "run", "save_graph", "tensors",
 ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from hil.compiler.memory import is_narrow
 from hil.compiler.plan import GUARD_BYTES, Plan
 from hil.compiler.predict import is_fast
 from hil.compiler.schedule import Node
+from hil.compiler.tensors import tensors
 from hil.compiler.weights import narrow, table_number, weights_header, weights_source, wrapped
 from hil.paths import copy_sources
 
@@ -61,7 +62,7 @@ def emit(graph: q.QuantisedGraph, plan: Plan, board: Board, directory: Path) -> 
 def model_source(graph: q.QuantisedGraph, plan: Plan) -> str:
     """model.c: the plan's buffers, a function a layer, the schedule's tables, the functions of model.h."""
     environment = _environment(plan)
-    templates = environment.get_template("steps.c.j2").make_module(_names(plan))
+    templates = environment.get_template("steps.c.j2").make_module(_names(graph, plan))
     tensors = [graph.input] + [layer.output for layer in graph.layers]
     padded = [t for t in tensors if plan.padding[t.name]]
     zeros = [plan.pitch[t.name] for t in padded if t is not graph.input or not any(t.zero)]
@@ -81,14 +82,20 @@ def model_source(graph: q.QuantisedGraph, plan: Plan) -> str:
         producers={t.name: i for i, t in enumerate([graph.input] + [n.output for n in plan.nodes if n.output])},
         last_readers=[max(i, _last_reader(plan, node.output)) for i, node in enumerate(plan.nodes)],
         image_reader=_last_reader(plan, graph.input),
+        tensors=numbers(graph),
     )
 
 
-def _names(plan: Plan) -> dict[str, object]:
-    """What the steps' templates look up: the plan, and the sums whose second input comes down the chain."""
+def numbers(graph: q.QuantisedGraph) -> dict[str, int]:
+    """The number that each shown tensor is tapped by."""
+    return {shown.name: i for i, shown in enumerate(tensors(graph))}
+
+
+def _names(graph: q.QuantisedGraph, plan: Plan) -> dict[str, object]:
+    """What the steps' templates look up: plan, tensors, and the sums whose second input comes down the chain."""
     links = [(n.chain, i, layer) for n in plan.nodes if n.chain for i, layer in enumerate(n.chain.layers)]
     swapped = {layer.name: i > 0 and layer.inputs[0].name != chain.layers[i - 1].name for chain, i, layer in links}
-    return {"plan": plan, "is_swapped_sum": swapped}
+    return {"plan": plan, "is_swapped_sum": swapped, "tensors": numbers(graph)}
 
 
 def _last_reader(plan: Plan, tensor: q.Tensor | None) -> int:
@@ -215,6 +222,7 @@ def config_header(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> str:
         "CHANNELS": graph.input.channels,
         "TILE_ROWS": plan.tile_rows,
         "LAYERS": len(graph.layers),
+        "TENSORS": len(tensors(graph)),
         "CANDIDATES": detector.candidates if detector else 0,
         "TOP_K": detector.candidates if detector else 0,
         "MAX_DETECTIONS": detector.detections if detector else 0,
@@ -247,6 +255,7 @@ def description(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> dict[str,
         "build_id": build_id,
         "input": {**shape, "tile_rows": plan.tile_rows},
         "layers": [_layer(layer, plan) for layer in graph.layers],
+        "tensors": [vars(shown) for shown in tensors(graph)],
         "chains": [
             {
                 "layers": [layer.name for layer in chain.layers],

@@ -22,13 +22,14 @@ from hil.compiler.graph import (
     QPool,
     QuantisedGraph,
 )
+from hil.compiler.tensors import POOL_PARTS, decoder_inputs
 from hil.errors import HilError
 
 Trace = dict[str, np.ndarray]
 
 
 def run(graph: QuantisedGraph, image: np.ndarray) -> Trace:
-    """Every layer's output by name, (H, W, C) in the tensor's own dtype; also the image.
+    """Every tensor of hil.compiler.tensors by name, (H, W, C) in its own dtype: layers' outputs, the image, states.
 
     image: uint8 (H, W, C) of the graph's input size. Raises HilError for any other shape or type.
     """
@@ -37,8 +38,13 @@ def run(graph: QuantisedGraph, image: np.ndarray) -> Trace:
         raise HilError(f"image is {image.dtype} {image.shape}, {graph.model} takes uint8 {expected}")
     trace: Trace = {graph.input.name: image}
     for layer in graph.layers:
-        trace[layer.name] = apply(layer, [trace[t.name] for t in layer.inputs])
-    return trace
+        if isinstance(layer, QPool):
+            found = pool_states(layer, trace[layer.input.name])
+            trace |= {f"{layer.name}.{part}": values for part, values in zip(POOL_PARTS, found, strict=True)}
+            trace[layer.name] = pooled(layer, found[-1])
+        else:
+            trace[layer.name] = apply(layer, [trace[t.name] for t in layer.inputs])
+    return trace | {name: trace[read] for name, read in decoder_inputs(graph).items()}
 
 
 def apply(layer: Layer, inputs: list[np.ndarray]) -> np.ndarray:
@@ -47,7 +53,7 @@ def apply(layer: Layer, inputs: list[np.ndarray]) -> np.ndarray:
         case QConv():
             return conv(layer, inputs[0])
         case QPool():
-            return pool(layer, inputs[0])
+            return pooled(layer, pool_states(layer, inputs[0])[-1])
         case QNorm():
             return norm(layer, inputs[0])
         case QAdd():
@@ -83,9 +89,15 @@ def conv(layer: QConv, x: np.ndarray) -> np.ndarray:
     return saturate(requantise(total, layer.multiplier, layer.shift), layer.output.dtype)
 
 
-def pool(layer: QPool, x: np.ndarray) -> np.ndarray:
-    """RNNPool with shared sweeps: see hil.reference.rnnpool for why they may be shared."""
+def pool_states(layer: QPool, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """RNNPool's int16 states, with shared sweeps: see hil.reference.rnnpool for why they may be shared.
+
+    Returns summaries of rows (height, across, h1) and of columns (down, width, h1) and the last states of the second
+    RNN (4 * down, across, h2), four rows a row of windows: down, up, rightwards, leftwards.
+    """
     (down, across), patch, stride = layer.windows, layer.patch, layer.stride
+    height, width = ((n - 1) * stride + patch for n in (down, across))
+    x = x[:height, :width]
     wx = _project(layer.cell1, x.astype(np.float64))
     row_starts, column_starts = np.arange(down) * stride, np.arange(across) * stride
     rows = _sweep(layer.cell1, [wx[:, column_starts + t] for t in range(patch)])  # (H, across, h1)
@@ -95,9 +107,16 @@ def pool(layer: QPool, x: np.ndarray) -> np.ndarray:
     by_row = [rows2[row_starts + t] for t in steps]
     by_column = [columns2[:, column_starts + t] for t in steps]
     sweeps = [by_row, by_row[::-1], by_column, by_column[::-1]]
-    states = np.concatenate([_sweep(layer.cell2, sequence) for sequence in sweeps], axis=2)
-    pooled = saturate((states.astype(np.int32) + 128) >> 8, "int8")
-    return np.pad(pooled, ((0, 1), (0, 1), (0, 0)), mode="edge") if layer.is_padded else pooled
+    states = np.stack([_sweep(layer.cell2, sequence) for sequence in sweeps], axis=1)  # (down, 4, across, h2)
+    return rows.astype(np.int16), columns.astype(np.int16), states.reshape(-1, *states.shape[2:]).astype(np.int16)
+
+
+def pooled(layer: QPool, states: np.ndarray) -> np.ndarray:
+    """RNNPool's output of its last states, a quarter of the channels a direction."""
+    across, hidden = states.shape[1:]
+    by_pixel = states.reshape(-1, 4, across, hidden).transpose(0, 2, 1, 3).reshape(-1, across, 4 * hidden)
+    output = saturate((by_pixel.astype(np.int32) + 128) >> 8, "int8")
+    return np.pad(output, ((0, 1), (0, 1), (0, 0)), mode="edge") if layer.is_padded else output
 
 
 def _project(cell: QCell, x: np.ndarray) -> np.ndarray:

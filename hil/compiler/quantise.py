@@ -13,6 +13,7 @@ from torch import nn
 from hil.compiler import graph as q
 from hil.compiler import operators as f
 from hil.compiler.calibrate import Ranges
+from hil.compiler.check import check_graph
 from hil.compiler.trace import trace
 from hil.errors import HilError
 from hil.reference.fastgrnn import FastGrnn
@@ -27,10 +28,13 @@ def compile_network(network: nn.Module, ranges: Ranges, shifts: f.Shifts | None 
     """The quantised graph of a network whose tensors were calibrated (`calibrate`).
 
     shifts: what hil.compiler.bias.bias_shifts found, where the checkpoint has it. Raises HilError for an operator the
-    compiler does not know, for a tensor without a range, and for shifts of another number of channels.
+    compiler does not know, for a tensor without a range, for shifts of another number of channels, and for a graph
+    whose rules are not its specification's.
     """
     floats = trace(network).shifted(shifts or {})
-    return _Quantiser(floats, ranges).run(network)
+    graph = _Quantiser(floats, ranges).run(network)
+    check_graph(graph, network.spec)
+    return graph
 
 
 class _Quantiser:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +18,29 @@ from hil.files import writing_below
 from hil.firmware import kept
 from hil.firmware.cmake import NATIVE, Tools, compile_preset, find_tools, output_folder
 from hil.firmware.elf import Sizes, check_elf, sizes
+from hil.firmware.model import operating_point
 from hil.firmware.planned import planned
 from hil.firmware.scratch import beside, plain_folder
 from hil.firmware.stack import StackBound, stack_bound
-from hil.firmware.toolchain import STAMP, Compiler, compiler_of
+from hil.firmware.stamp import (
+    HOSTS_OWN,
+    changed_by_hand,
+    is_built,
+    read_list,
+    stamp_of,
+    write_list,
+    write_stamp,
+    written_hash,
+)
+from hil.firmware.toolchain import Compiler, compiler_of
 from hil.locks import held
 from hil.paths import BUILD
 
 if TYPE_CHECKING:
     from hil.compiler import Plan, QuantisedGraph
     from hil.reference.catalogue import Network
+
+log = logging.getLogger(__name__)
 
 KERNELS = ("fast", "portable")
 
@@ -36,7 +50,8 @@ class Firmware:
     """A built firmware with everything the host compares it with.
 
     model: as it was asked for; preset: of CMake, the board's name or "native"; directory: the generated one; elf: what
-    runs; plan: plan.json; graph: the integer reference.
+    runs; plan: plan.json; graph: the integer reference. changed: files of the directory that were changed by hand, and
+    are in the firmware as they are; operating_point: the checkpoint's; given: the network, if in no checkpoint.
     """
 
     model: str
@@ -46,10 +61,16 @@ class Firmware:
     elf: Path
     plan: dict[str, Any]
     graph: QuantisedGraph
+    changed: tuple[str, ...] = ()
+    kernels: str = "fast"
+    operating_point: float = 0.5
+    given: Network | None = None
 
     @cached_property
     def network(self) -> Network:
         """The float model, read when it is asked for: torch takes two seconds to import."""
+        if self.given is not None:
+            return self.given
         from hil.reference import weights
 
         return weights.load(zoo.find(self.model))
@@ -57,6 +78,11 @@ class Firmware:
     @property
     def build_id(self) -> str:
         return str(self.plan["build_id"])
+
+    @cached_property
+    def elf_hash(self) -> str:
+        """What only this ELF's hello says. Raises HilError for an ELF without one, or changed since it was linked."""
+        return written_hash(self.elf)
 
     @property
     def network_name(self) -> str:
@@ -71,6 +97,16 @@ class Firmware:
     def layer_names(self) -> list[str]:
         return [layer["name"] for layer in self.plan["layers"]]
 
+    @property
+    def tensor_names(self) -> list[str]:
+        """What is tapped and digested, the layers' outputs first."""
+        return [tensor["name"] for tensor in self.plan["tensors"]]
+
+    @property
+    def has_bound(self) -> bool:
+        """Whether the static bound on the stack can be known: the .su files are beside the ELF."""
+        return any((self.elf.parent / "stack_usage").glob("*.su"))
+
     @cached_property
     def sizes(self) -> Sizes | None:
         """Bytes in the board's memories; None where the firmware runs on the host."""
@@ -80,7 +116,7 @@ class Firmware:
     def stack_bound(self) -> StackBound | None:
         """The static bound on the stack; None on the host, and for an ELF whose .su files are not beside it."""
         usage = self.elf.parent / "stack_usage"
-        return stack_bound(self.elf, usage) if not self.is_native and any(usage.glob("*.su")) else None
+        return stack_bound(self.elf, usage) if not self.is_native and self.has_bound else None
 
     @cached_property
     def compiler(self) -> Compiler | None:
@@ -104,52 +140,106 @@ def build(
     "portable" for plain C. ram_budget: bytes of RAM on the chip that the firmware may take in all, stack and link
     included. toolchain: the compiler (hil.firmware.toolchain). Raises HilError, and leaves what was there before as it
     was, for an unknown model or board, a bad checkpoint, an unknown operator, a network that does not fit board or
-    budget, a missing compiler, and a directory that cannot be written.
+    budget, a missing compiler, a directory that cannot be written, and changes by hand in it that building anew would
+    lose.
     """
     from hil.compiler import choose
 
     board = boards.load(board_name)
-    preset = preset or board.name
     if kernels not in KERNELS:
         raise HilError(f"no kernels are called {kernels!r}: choose one of {', '.join(KERNELS)}")
     graph, plans = planned(model, board)
     scheme = choose(plans, graph, ram_budget)
-    tools = find_tools(preset, toolchain)
     directory = out or BUILD / Path(model).stem / board.name
+    firmware = _build(graph, scheme, directory, preset or board.name, kernels, toolchain)
+    return replace(firmware, model=model, operating_point=operating_point(model))
+
+
+def build_graph(
+    graph: QuantisedGraph, network: Network, board: Board, directory: Path, preset: str | None = None
+) -> Firmware:
+    """The same for a network that is in no checkpoint; network: the float model that the graph was made of."""
+    from hil.compiler import make_plan
+
+    firmware = _build(graph, make_plan(graph, board), directory, preset or board.name, "fast", None)
+    return replace(firmware, given=network)
+
+
+def _build(
+    graph: QuantisedGraph, scheme: Plan, directory: Path, preset: str, kernels: str, toolchain: str | None
+) -> Firmware:
+    board = scheme.board
+    tools = find_tools(preset, toolchain)
     with writing_below(directory):
         directory = directory.absolute()
         with held(f"the build in {directory.resolve()}"), plain_folder() as work:
-            plan = _generate(graph, scheme, directory, tools, kernels, work)
-    built = output_folder(directory, preset, kernels, tools.toolchain.family)
-    elf = built / ("firmware" if preset == NATIVE else "firmware.elf")
+            plan, changed = _generate(graph, scheme, directory, tools, kernels, work)
+    elf = _elf(output_folder(directory, preset, kernels, tools.toolchain.family))
     if preset != NATIVE:
         check_elf(elf, board)
-    return Firmware(model, board, preset, directory, elf, plan, graph)
+    return Firmware(graph.model, board, preset, directory, elf, plan, graph, changed, kernels)
 
 
 def _generate(
     graph: QuantisedGraph, scheme: Plan, directory: Path, tools: Tools, kernels: str, work: Path
-) -> dict[str, Any]:
-    """Bring `directory` and its firmware up to date and return its plan; everything is made in `work` first."""
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Bring `directory` and its firmware up to date; everything is made in `work` first.
+
+    Returns the plan and what was changed by hand: that is built as it is, and never replaced.
+    """
     from hil.compiler import emit
 
     if directory.exists() and any(directory.iterdir()) and not _is_generated(directory):
         raise HilError(f"{directory} is in use: it holds files that hil build did not make; name another --out")
     fresh = work / "generated"
     emit(graph, scheme, scheme.board, fresh)
+    write_list(fresh)
     plan = _read_plan(fresh)
-    is_unchanged = _is_generated(directory) and _build_id(directory) == plan["build_id"]
+    changed = changed_by_hand(directory) if _is_generated(directory) else []
+    is_known = _is_generated(directory) and read_list(directory) == read_list(fresh)
+    if is_known and (damaged := [name for name in changed if name in HOSTS_OWN]):
+        log.warning("%s is not as hil build made it: %s is made again", directory, _listed(damaged))
+        changed, is_known = [name for name in changed if name not in HOSTS_OWN], False
+    _refuse_to_replace(directory, changed, is_known)
+    source = _copied(directory, work / "changed") if changed else fresh
     preset, compiler = tools.preset, tools.toolchain.compiler
-    made, place = (output_folder(folder, preset, kernels, compiler.family) for folder in (fresh, directory))
-    if is_unchanged and _has_firmware(place, compiler):
-        return plan
-    key = kept.key_of(f"{plan['build_id']} {compiler}", preset, kernels, str(tools.toolchain.program))
-    if not kept.take(key, made):
+    stamp = stamp_of(source, preset, kernels, str(compiler))
+    made, place = (output_folder(folder, preset, kernels, compiler.family) for folder in (source, directory))
+    if is_known and is_built(place, _elf(place), stamp):
+        return plan, tuple(changed)
+    key = kept.key_of(stamp.digest, preset, kernels, str(tools.toolchain.program))
+    if not (kept.take(key, made) and is_built(made, _elf(made), stamp)):
         (work / "cmake").mkdir()
-        compile_preset(fresh, preset, plan, work / "cmake", kernels, tools)
+        compile_preset(source, preset, plan, work / "cmake", kernels, tools)
+        write_stamp(made, _elf(made), stamp)
         kept.keep(key, made)
-    _replace(*((place, made) if is_unchanged else (directory, fresh)))
-    return plan
+    _replace(*((place, made) if is_known else (directory, fresh)))
+    return plan, tuple(changed)
+
+
+def _elf(built: Path) -> Path:
+    """The firmware in an output folder, of the board or of this computer."""
+    native = built / "firmware"
+    return native if native.is_file() else built / "firmware.elf"
+
+
+def _copied(directory: Path, to: Path) -> Path:
+    """A generated directory's sources, where CMake can bear the folder's name."""
+    shutil.copytree(directory, to, ignore=lambda folder, names: {"out"} if Path(folder) == directory else set())
+    return to
+
+
+def _refuse_to_replace(directory: Path, changed: list[str], is_known: bool) -> None:
+    """Raise HilError for work by hand that would be lost."""
+    if not is_known and changed:
+        raise HilError(
+            f"{directory} has changes by hand ({_listed(changed)}) that building anew would lose, for the network, the "
+            "compiler or the firmware has changed since: move them away, or name another --out"
+        )
+
+
+def _listed(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _replace(directory: Path, fresh: Path) -> None:
@@ -161,24 +251,8 @@ def _replace(directory: Path, fresh: Path) -> None:
         (scratch / "new").rename(directory)
 
 
-def _has_firmware(folder: Path, compiler: Compiler) -> bool:
-    """Whether a firmware is there, made by this compiler in this version."""
-    stamp = folder / STAMP
-    if not stamp.is_file() or stamp.read_text(encoding="utf-8", errors="replace").strip() != str(compiler):
-        return False
-    return any((folder / name).is_file() for name in ("firmware.elf", "firmware"))
-
-
 def _is_generated(directory: Path) -> bool:
     return (directory / "model" / "plan.json").exists()
-
-
-def _build_id(directory: Path) -> str | None:
-    """Of a generated directory; None where its plan is damaged."""
-    try:
-        return str(_read_plan(directory)["build_id"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
 
 
 def _read_plan(directory: Path) -> dict[str, Any]:

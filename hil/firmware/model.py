@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError, safe_open
 
 from hil import zoo
 from hil.errors import HilError
@@ -11,6 +14,10 @@ from hil.errors import HilError
 if TYPE_CHECKING:
     from hil.compiler import QuantisedGraph
     from hil.reference.catalogue import Network, Spec
+
+
+OPERATING_POINT = "operating_point"  # key of a checkpoint's metadata
+CONFIDENT = 0.5
 
 
 def load_model(model: str) -> tuple[QuantisedGraph, Network]:
@@ -24,6 +31,33 @@ def load_model(model: str) -> tuple[QuantisedGraph, Network]:
     if "ranges" not in known:
         raise HilError(f"{path} has no calibrated ranges yet: hil quantise {path} --images DIR --out NEW.safetensors")
     return compile_network(network, json.loads(known["ranges"]), json.loads(known.get("bias_shifts", "{}"))), network
+
+
+def operating_point(model: str) -> float:
+    """The score from which on a person is shown a model's boxes: its checkpoint's, CONFIDENT where it has none.
+
+    Raises HilError for one that is no score.
+    """
+    path = zoo.find(model)
+    said = _metadata(path).get(OPERATING_POINT)
+    try:
+        found = CONFIDENT if said is None else float(said)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= 1:
+        raise HilError(
+            f"{path} has the operating point {said!r}, expected a score from 0 to 1: hil quantise chooses one"
+        )
+    return found
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """A checkpoint's, without torch; none of a file that is no checkpoint of ours."""
+    try:
+        with safe_open(path, "numpy") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError):
+        return {}
 
 
 def model_spec(model: str) -> Spec:

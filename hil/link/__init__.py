@@ -12,7 +12,15 @@ client.py    hello, infer, provoke
 
 from hil.link.channel import Statistics
 from hil.link.client import Client, Hello, Result
-from hil.link.errors import DeviceFault, LinkError, LinkTimeout, ProtocolMismatch, Refused, UnexpectedReset
+from hil.link.errors import (
+    DeviceFault,
+    LinkError,
+    LinkTimeout,
+    ProtocolError,
+    ProtocolMismatch,
+    Refused,
+    UnexpectedReset,
+)
 from hil.link.fault import FaultReport
 
 __all__ = [
@@ -22,6 +30,7 @@ __all__ = [
     "Hello",
     "LinkError",
     "LinkTimeout",
+    "ProtocolError",
     "ProtocolMismatch",
     "Refused",
     "Result",

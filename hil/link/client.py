@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +13,18 @@ from numpy.typing import NDArray
 from hil.link import messages
 from hil.link.channel import Channel, Statistics, Transport
 from hil.link.download import Download
-from hil.link.errors import DeviceFault, LinkError, LinkTimeout, ProtocolMismatch, Refused, UnexpectedReset
+from hil.link.errors import (
+    DeviceFault,
+    LinkError,
+    LinkTimeout,
+    ProtocolError,
+    ProtocolMismatch,
+    Refused,
+    UnexpectedReset,
+)
 from hil.link.exchange import request
 from hil.link.fault import FaultReport
-from hil.link.messages import Counts, Info, Message, Object, Provoke, State, Status, Type, Welcome
+from hil.link.messages import Counter, Counts, Info, Message, Object, Provoke, State, Status, Type, Welcome
 from hil.link.upload import Upload
 
 Progress = Callable[[int, int], None]
@@ -30,11 +39,13 @@ class Hello:
     build_id: str
     model_name: str
     model_hash: str
+    elf_hash: str
     width: int
     height: int
     channels: int
     tile_rows: int
     layers: int
+    tensors: int
     chip_id: int
     unique_id: str
     clock_hz: int
@@ -55,12 +66,14 @@ class Result:
     detections: list[tuple[float, float, float, float, float]]  # x0, y0, x1, y1 in pixels of the image as sent, score
     layer_cycles: list[int] | None
     decode_cycles: int | None
+    schedule_cycles: int | None
     total_cycles: int | None
+    counter: Counter
     stack_used: int | None
     heap_used: int | None
     arena_used: int | None
-    tap: NDArray[np.uint8] | None  # the tapped layer's output, raw memory
-    layer_digests: list[int] | None  # CRC-32 of each layer's output
+    tap: NDArray[np.uint8] | None  # the tapped tensor, raw memory
+    digests: list[int] | None  # CRC-32 of each tensor, the layers' outputs first
     logits: list[int] | None  # of a classifier, with 8 fractional bits
     board_damaged: int  # frames that reached the board damaged, since it started
     board_repeated: int  # frames that it had to ask for again
@@ -102,8 +115,8 @@ class Client:
     ) -> Result:
         """Run an image, (H, W, C) uint8, of exactly the network's size.
 
-        tap: index of a layer whose output is wanted as well. digests: a CRC-32 of each layer's output instead.
-        progress: called with bytes taken by the board and bytes in all. Raises LinkError, DeviceFault.
+        tap: number of a tensor that is wanted as well. digests: a CRC-32 of each tensor instead. progress: called with
+        bytes taken by the board and bytes in all. Raises LinkError, DeviceFault, ProtocolError.
         """
         if digests and tap is not None:
             raise LinkError("taps and digests exclude each other: ask for one of them")
@@ -187,24 +200,26 @@ class Client:
 
     def _collect(self, pieces: list[bytes] | None, digests: bool) -> Result:
         reader = self._reader()
-        counts = Counts.parse(reader.read(Object.RESULT))
-        boxes = reader.read(Object.DETECTIONS)
-        cycles = reader.read(Object.LAYER_CYCLES)
-        crcs = reader.read(Object.LAYER_DIGESTS) if digests else b""
         assert self._hello is not None
+        counts = Counts.parse(reader.read(Object.RESULT))
+        boxes = _items("<5f", reader.read(Object.DETECTIONS), Object.DETECTIONS, counts.detections)
+        cycles = _items("<Q", reader.read(Object.LAYER_CYCLES), Object.LAYER_CYCLES, self._hello.layers)
+        crcs = _items("<I", reader.read(Object.DIGESTS), Object.DIGESTS, self._hello.tensors) if digests else []
         is_classifier = self._hello.max_detections == 0
-        logits = reader.read(Object.LOGITS) if is_classifier else b""
+        logits = _items("<h", reader.read(Object.LOGITS), Object.LOGITS) if is_classifier else []
         return Result(
-            detections=list(struct.iter_unpack("<5f", boxes)),
-            layer_cycles=None if counts.cycles is None else _words(cycles),
+            detections=boxes,
+            layer_cycles=None if counts.cycles is None else [spent for (spent,) in cycles],
             decode_cycles=counts.decode_cycles,
+            schedule_cycles=counts.schedule_cycles,
+            counter=counts.counter,
             total_cycles=counts.cycles,
             stack_used=counts.stack_used,
             heap_used=counts.heap_used,
             arena_used=counts.arena_used,
             tap=None if pieces is None else np.frombuffer(b"".join(pieces), np.uint8),
-            layer_digests=_words(crcs) if digests else None,
-            logits=[value for (value,) in struct.iter_unpack("<h", logits)] if is_classifier else None,
+            digests=[crc for (crc,) in crcs] if digests else None,
+            logits=[value for (value,) in logits] if is_classifier else None,
             board_damaged=counts.damaged,
             board_repeated=counts.repeated,
             board_overruns=counts.overruns,
@@ -229,8 +244,13 @@ class Client:
         return FaultReport.parse(self._reader().read(Object.FAULT))
 
 
-def _words(data: bytes) -> list[int]:
-    return list(struct.unpack(f"<{len(data) // 4}I", data))
+def _items(layout: str, data: bytes, what: Object, count: int | None = None) -> list[Any]:
+    """What an object holds, of which there must be `count`. Raises ProtocolError."""
+    size = struct.calcsize(layout)
+    if len(data) % size or (count is not None and len(data) // size != count):
+        wanted = f"{count} of {size} bytes" if count is not None else f"as many as it likes of {size} bytes"
+        raise ProtocolError(f"the board's {what.name} has {len(data)} bytes, expected {wanted}, as it promised")
+    return list(struct.iter_unpack(layout, data))
 
 
 def _hello(welcome: Welcome, info: Info) -> Hello:
@@ -240,11 +260,13 @@ def _hello(welcome: Welcome, info: Info) -> Hello:
         build_id=info.build_id,
         model_name=info.model,
         model_hash=info.model_hash,
+        elf_hash=info.elf_hash,
         width=info.width,
         height=info.height,
         channels=info.channels,
         tile_rows=info.tile_rows,
         layers=info.layers,
+        tensors=info.tensors,
         chip_id=info.chip_id,
         unique_id=info.unique_id,
         clock_hz=info.clock_hz,

@@ -20,6 +20,10 @@ class ProtocolMismatch(LinkError):
     """The firmware speaks another version of the protocol."""
 
 
+class ProtocolError(LinkError):
+    """The board's answer is whole and yet not what the protocol and its own INFO promise."""
+
+
 class Refused(LinkError):
     """The firmware understood the request and will not do it."""
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
+from hil.link.errors import ProtocolError
 from hil.link.fault import FaultReport
 
-PROTOCOL = 1
+PROTOCOL = 2
 TAP_NONE = -1
 TAP_DIGESTS = -2
 UNKNOWN = 0xFFFF_FFFF
@@ -51,9 +53,18 @@ class Object(IntEnum):
     DETECTIONS = 2
     LAYER_CYCLES = 3
     TAP_PIECE = 4
-    LAYER_DIGESTS = 5
+    DIGESTS = 5
     FAULT = 6
     LOGITS = 7
+
+
+class Counter(IntEnum):
+    """What became of the board's cycle counter while an image ran."""
+
+    NONE = 0
+    RUNS = 1
+    STANDS_STILL = 2
+    RAN_BACK = 3
 
 
 class Provoke(IntEnum):
@@ -85,11 +96,12 @@ _RELEASE = struct.Struct("<HH")
 _WELCOME = struct.Struct("<HHIHHHB")
 _STATUS = struct.Struct("<HBIIH")
 _DATA = struct.Struct("<BHII")
-_INFO = struct.Struct("<I12s2I6H2I24s16s32s16s")
-_RESULT = struct.Struct("<Q10I")
+_INFO = struct.Struct("<I12s2I7H2I24s16s32s16s32s")
+_RESULT = struct.Struct("<3Q9I")
 _FAULT_KEPT = 0x80
 
 INFO_BYTES = _INFO.size
+ELF_HASH_BYTES = 32  # at the end of INFO
 TILE_HEADER_BYTES = _TILE.size
 DATA_HEADER_BYTES = _DATA.size
 
@@ -205,6 +217,7 @@ class Info:
     channels: int
     tile_rows: int
     layers: int
+    tensors: int
     max_detections: int
     arena_bytes: int
     stack_bytes: int
@@ -212,11 +225,13 @@ class Info:
     build_id: str
     model: str
     model_hash: str
+    elf_hash: str
 
     @classmethod
     def parse(cls, data: bytes) -> Info:
-        chip_id, unique_id, *numbers, board, build_id, model, model_hash = _INFO.unpack(data)
-        texts = (field.rstrip(b"\0").decode("utf-8", "replace") for field in (board, build_id, model, model_hash))
+        """Raises ProtocolError for another number of bytes."""
+        chip_id, unique_id, *rest = _unpack(_INFO, data, Object.INFO)
+        numbers, texts = rest[:-5], (field.rstrip(b"\0").decode("utf-8", "replace") for field in rest[-5:])
         return cls(chip_id, unique_id.hex(), *numbers, *texts)
 
 
@@ -226,6 +241,7 @@ class Counts:
 
     cycles: int | None
     decode_cycles: int | None
+    schedule_cycles: int | None
     detections: int
     stack_used: int | None
     heap_used: int | None
@@ -234,13 +250,25 @@ class Counts:
     damaged: int
     repeated: int
     overruns: int
+    counter: Counter
 
     @classmethod
     def parse(cls, data: bytes) -> Counts:
-        cycles, decode_cycles, detections, stack, heap, arena, *link, has_cycles = _RESULT.unpack(data)
-        if not has_cycles:
-            cycles = decode_cycles = None
-        return cls(cycles, decode_cycles, detections, _known(stack), _known(heap), _known(arena), *link)
+        """Raises ProtocolError for another number of bytes, and a state of the counter that is none."""
+        *cycles, detections, stack, heap, arena, frames, damaged, repeated, overruns, state = _unpack(
+            _RESULT, data, Object.RESULT
+        )
+        if state not in Counter._value2member_map_:
+            raise ProtocolError(f"the board's RESULT has counter {state}, expected 0 to {max(Counter)}")
+        total, decode, schedule = cycles if state != Counter.NONE else (None, None, None)
+        marks = _known(stack), _known(heap), _known(arena)
+        return cls(total, decode, schedule, detections, *marks, frames, damaged, repeated, overruns, Counter(state))
+
+
+def _unpack(layout: struct.Struct, data: bytes, what: Object) -> tuple[Any, ...]:
+    if len(data) != layout.size:
+        raise ProtocolError(f"the board's {what.name} has {len(data)} bytes, protocol {PROTOCOL} has {layout.size}")
+    return layout.unpack(data)
 
 
 def _known(mark: int) -> int | None:

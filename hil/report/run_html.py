@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hil.bench.classify import Classification
-from hil.bench.compare import CONFIDENT, Boxes
+from hil.bench.compare import Boxes
 from hil.bench.limits import Measurement
 from hil.bench.run import Run, Subject
 from hil.board import Memory
@@ -49,9 +49,9 @@ def _page(subject: Subject) -> dict[str, Any]:
         "title": Path(run.image.path).name if run.image.path else f"image {run.image.sha256[:8]}",
         "photo": data_uri(subject.pixels),
         "logits": _logits(run.classification),
-        "boxes": [_box(box) for box in run.detections],
-        "reference_boxes": [_box(box) for box in run.reference_detections],
-        "float_boxes": [_box(box) for box in run.float_detections],
+        "boxes": [_box(box, run.operating_point) for box in run.detections],
+        "reference_boxes": [_box(box, run.operating_point) for box in run.reference_detections],
+        "float_boxes": [_box(box, run.operating_point) for box in run.float_detections],
         "best_score": max((float(box[4]) for box in run.detections), default=None),
         "milliseconds": run.cycles.milliseconds,
         "cycle_bars": cycle_bars(run),
@@ -76,9 +76,16 @@ def _logits(found: Classification | None) -> list[dict[str, Any]]:
     return [{"name": name, "device": d, "reference": r, "float": f} for name, d, r, f in logits]
 
 
-def _box(box: NDArray[np.float32]) -> dict[str, float]:
+def _box(box: NDArray[np.float32], operating_point: float) -> dict[str, float]:
     x0, y0, x1, y1, score = map(float, box)
-    return {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0, "score": score, "is_strong": score >= CONFIDENT}
+    return {
+        "x": x0,
+        "y": y0,
+        "width": x1 - x0,
+        "height": y1 - y0,
+        "score": score,
+        "is_strong": score >= operating_point,
+    }
 
 
 def cycle_bars(run: Run) -> list[dict[str, Any]]:

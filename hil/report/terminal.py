@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.bench.classify import Classification
-from hil.bench.limits import Measurement
+from hil.bench.limits import Measurement, Verdict
 from hil.bench.run import Run
 from hil.board import Board
 from hil.firmware.build import Firmware
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 NAME_WIDTH = 24  # columns that an image's name has before it is wrapped, also where the terminal is narrow
 NO_BREAK = "\N{NO-BREAK SPACE}"
+MOST_BOXES = 5
 PASSED, FAILED = Text("passed", style="bold green"), Text("FAILED", style="bold red")
 
 
@@ -34,7 +35,7 @@ def verdict(run: Run) -> Group:
     outcome = PASSED if run.passed else FAILED
     title = Text.assemble((run.model, "bold"), f" on {run.board}, target {run.target}: ", outcome)
     found = _boxes(run) if run.classification is None else _classes(run.classification)
-    parts: list[RenderableType] = [title, *_differences(run), found]
+    parts: list[RenderableType] = [title, *_differences(run), *_faults(run), found]
     if run.cycles.layers is not None:
         parts.append(_cycles(run))
     return Group(*parts, _measurements(run.measurements))
@@ -71,7 +72,7 @@ def _exactness(run: Run) -> str:
 def _boxes_found(run: Run) -> str:
     """How many, and the best one's score."""
     score = strongest(run.detections)
-    return "0" if score is None else f"{len(run.detections)},{NO_BREAK}{score:.3f}"
+    return "0" if score is None else f"{len(run.shown)},{NO_BREAK}{score:.3f}"
 
 
 def _differences(run: Run) -> list[Text]:
@@ -80,16 +81,27 @@ def _differences(run: Run) -> list[Text]:
     return [Text(str(run.divergence) if run.divergence else "all layers agree, the boxes do not", style="red")]
 
 
+def _faults(run: Run) -> list[Text]:
+    """What the run fails for, and what nobody can say on this target."""
+    lines = [Text(str(fault), style="red") for fault in run.faults]
+    if run.changed:
+        lines.append(Text(f"changed by hand, and built as they are: {', '.join(run.changed)}", style="yellow"))
+    if run.not_measured:
+        lines.append(Text(f"not measured here: {', '.join(run.not_measured)}", style="dim"))
+    return lines
+
+
 def _boxes(run: Run) -> Table:
-    table = Table("box", title="Detections (pixels of the image as sent)", title_justify="left")
+    title = f"Detections from score {run.operating_point:.2f} on (pixels of the image as sent)"
+    table = Table("box", title=title, title_justify="left")
     for name in ("x0", "y0", "x1", "y1", "score"):
         table.add_column(name, justify="right")
-    order = run.detections[:, 4].argsort()[::-1][:5]
-    for i in order:
-        x0, y0, x1, y1, score = run.detections[i]
+    shown = run.shown[:MOST_BOXES]
+    for i, (x0, y0, x1, y1, score) in enumerate(shown):
         table.add_row(str(i), f"{x0:.1f}", f"{y0:.1f}", f"{x1:.1f}", f"{y1:.1f}", f"{score:.3f}")
-    if len(run.detections) > len(order):
-        table.caption = f"the best 5 of {len(run.detections)}"
+    if len(run.detections) > len(shown):
+        best = f"the best {len(shown)} of {len(run.shown)}; " if len(run.shown) > len(shown) else ""
+        table.caption = f"{best}run.json has all {len(run.detections)}"
     return table
 
 
@@ -126,12 +138,12 @@ def _measurements(measurements: Sequence[Measurement]) -> Table:
     for name in ("value", "unit", "limit", "verdict"):
         table.add_column(name, justify="left" if name in ("unit", "verdict") else "right")
     for m in measurements:
-        if m.ok is None:
-            word = Text("unknown here", style="dim")
-        elif m.limit is None:
+        if m.verdict is None:
             word = Text("no limit", style="dim")
+        elif m.verdict is Verdict.NOT_MEASURED:
+            word = Text(Verdict.NOT_MEASURED, style="bold red" if m.ok is False else "dim")
         else:
-            word = PASSED if m.ok else FAILED
+            word = FAILED if m.ok is False else PASSED
         table.add_row(m.name, figure(m.value), m.unit, figure(m.limit), word)
     return table
 
@@ -215,6 +227,9 @@ def build_table(firmware: Firmware) -> Table:
     table.add_row("firmware", Text(str(firmware.elf), overflow="fold"))
     table.add_row("build id", firmware.build_id)
     table.add_row("compiler", str(firmware.compiler or "not known"))
+    table.add_row("hash", firmware.elf_hash)
+    if firmware.changed:
+        table.add_row("changed by hand", Text(", ".join(firmware.changed), overflow="fold"))
     if firmware.sizes is not None:
         table.add_row("flash", f"{figure(firmware.sizes.flash_bytes)} of {figure(firmware.board.flash.bytes)} bytes")
         for name, size in sorted(firmware.sizes.static_by_memory.items()):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from hil.bench.compare import CONFIDENT, Boxes
+from hil.bench.compare import Boxes
 from hil.bench.limits import Measurement
 from hil.bench.run import Run, Subject
 from hil.report.run_html import cycle_bars, data_uri, memories, replay_command
@@ -47,17 +47,17 @@ def photo(subject: Subject) -> str:
     run = subject.run
     width, height = run.image.width, run.image.height
     drawn = [
-        *_rectangles(run.float_detections, "float", 'stroke-width="2" stroke-dasharray="2 4"'),
-        *_rectangles(run.detections, "device", 'stroke-width="3.5"'),
-        *_rectangles(run.reference_detections, "reference", 'stroke-width="1.6" stroke-dasharray="6 5"'),
-        *(_score(box) for box in run.detections if box[4] >= CONFIDENT),
+        *_rectangles(_shown(run.float_detections, run), "float", 'stroke-width="2" stroke-dasharray="2 4"'),
+        *_rectangles(run.shown, "device", 'stroke-width="3.5"'),
+        *_rectangles(_shown(run.reference_detections, run), "reference", 'stroke-width="1.6" stroke-dasharray="6 5"'),
+        *(_score(box) for box in run.shown),
     ]
     keys = " ".join(f'<b style="color:{colour}">&#9644;</b> {name}' for name, colour in _STROKES.items())
     return (
         f'<svg class="hil-photo" viewBox="0 0 {width} {height}" width="{_WIDTH}" '
         f'style="display:block;background:#000;max-width:100%">'
         f'<image href="{data_uri(subject.pixels)}" width="{width}" height="{height}"/>{"".join(drawn)}</svg>'
-        f"<div>{keys} (boxes that score {CONFIDENT} and more)</div>"
+        f"<div>{keys} (boxes that score {run.operating_point:g} and more)</div>"
     )
 
 
@@ -66,8 +66,12 @@ def _rectangles(boxes: Boxes, kind: str, stroke: str) -> list[str]:
         f'<rect x="{x0:.2f}" y="{y0:.2f}" width="{x1 - x0:.2f}" height="{y1 - y0:.2f}" fill="none" {stroke} '
         f'stroke="{_STROKES[kind]}" vector-effect="non-scaling-stroke"><title>{kind}, {score:.3f}</title></rect>'
         for x0, y0, x1, y1, score in boxes.tolist()
-        if score >= CONFIDENT
     ]
+
+
+def _shown(boxes: Boxes, run: Run) -> Boxes:
+    found: Boxes = boxes[boxes[:, 4] >= run.operating_point]
+    return found
 
 
 def _score(box: Boxes) -> str:
@@ -118,12 +122,15 @@ def memory(subject: Subject) -> str:
     return f'<div class="hil-memory">{"".join(shown)}</div>'
 
 
+def _word(verdict: str, colour: str) -> str:
+    return f'<b style="color:{colour}">{verdict}</b>' if verdict else ""
+
+
 def measurements(found: Sequence[Measurement]) -> str:
     """A row a number, with its limit."""
-    words = {True: '<b style="color:#1a7f4b">ok</b>', False: '<b style="color:#c0322b">over</b>', None: ""}
+    colours = {True: "#1a7f4b", False: "#c0322b", None: "#777"}
     rows = [
-        (m.name, figure(m.value), escape(m.unit), figure(m.limit), "" if m.limit is None else words[m.ok])
-        for m in found
+        (m.name, figure(m.value), escape(m.unit), figure(m.limit), _word(m.verdict or "", colours[m.ok])) for m in found
     ]
     return _table("lrlrl", ("measurement", "value", "unit", "limit", ""), rows, "hil-measurements")
 

@@ -12,7 +12,7 @@ from hil.bench.session import Bench
 from hil.compiler import integer
 from hil.firmware.build import Firmware
 from hil.reference.photo import Photo
-from hil.suite.photos import NAMES
+from hil.suite.photos import EXTREMES, NAMES
 
 Load = Callable[[str], Photo]
 
@@ -21,13 +21,15 @@ Load = Callable[[str], Photo]
 def test_every_layer_and_box_is_the_references(hil_bench: Bench, load: Load, name: str) -> None:
     run = hil_bench.run(load(name))
     assert run.bit_exact, run.divergence
+    assert run.passed or name in EXTREMES, list(map(str, run.faults))  # 8 bits may cost more where no photo ever is
     assert run.detections.tobytes() == run.reference_detections.tobytes()
 
 
-def test_taps_return_every_layer_of_the_reference(hil_bench: Bench, load: Load, hil_firmware: Firmware) -> None:
+def test_taps_return_every_tensor_of_the_reference(hil_bench: Bench, load: Load, hil_firmware: Firmware) -> None:
     pixels = load("coffee").pixels
     trace = integer.run(hil_firmware.graph, pixels)
-    different = [n for n in hil_firmware.layer_names if not np.array_equal(hil_bench.tap(pixels, n), trace[n])]
+    assert trace.keys() == set(hil_firmware.tensor_names)
+    different = [n for n in hil_firmware.tensor_names if not np.array_equal(hil_bench.tap(pixels, n), trace[n])]
     assert different == []
 
 

@@ -36,6 +36,8 @@ class Capabilities:
     cycles: Counter
     reads_memory: bool = False
     virtual_time: bool = False
+    measures_memory: bool = True  # its stack and heap are the board's
+    sees_stack: bool = False  # from outside
     injects_faults: bool = False  # provoked crashes are caught and explained
     timing: str | None = None  # the timing model's mode, "fast" or "full", where that is what counts cycles
     unmodelled: frozenset[str] = frozenset()  # crashes by the name that provokes them, which do not happen here

@@ -21,7 +21,7 @@ class NativeTarget(Closing):
     """A process that ends with this object, and with this process: it stops at the end of its input."""
 
     name = "native"
-    capabilities = Capabilities(cycles=None, injects_faults=True)
+    capabilities = Capabilities(cycles=None, measures_memory=False, injects_faults=True)
 
     def __init__(self, board: Board) -> None:
         self.board = board

@@ -40,6 +40,7 @@ class RenodeTarget(Closing):
         cycles="instructions",
         reads_memory=True,
         virtual_time=True,
+        sees_stack=True,
         injects_faults=True,
         unmodelled=frozenset({"unaligned_ldrd", "divide_by_zero"}),
     )

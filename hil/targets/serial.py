@@ -63,7 +63,7 @@ class SerialTarget(Closing):
         """
         self.open()
         before = self._ask()
-        if before is not None and _is_in(elf, before.build_id):
+        if before is not None and _is_in(elf, before.elf_hash):
             self._check_chip(before)
             self._reset(before)
             may_run_on = self.connection.reset == "none"
@@ -299,14 +299,14 @@ def _group(path: str) -> str:
 
 def _as_it_was(answer: Hello) -> tuple[str, str, int]:
     """What stays the same as long as a board does not start anew."""
-    return answer.unique_id, answer.build_id, answer.boots
+    return answer.unique_id, answer.elf_hash, answer.boots
 
 
-def _is_in(elf: Path, build_id: str) -> bool:
-    """Whether a firmware is the build that a board names: it carries the id as text."""
-    if not build_id:
+def _is_in(elf: Path, elf_hash: str) -> bool:
+    """Whether a firmware is the very one that a board names: it carries the hash as text."""
+    if not elf_hash:
         return False
     try:
-        return build_id.encode() in elf.read_bytes()
+        return elf_hash.encode() in elf.read_bytes()
     except OSError as error:
         raise TargetError(f"cannot read {elf}: {error.strerror}; build it first (hil build)") from None

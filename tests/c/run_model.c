@@ -1,5 +1,5 @@
 // Runs generated C for one image and writes what it made: run_model IMAGE OUTPUT.
-// IMAGE: MODEL_HEIGHT x MODEL_WIDTH x MODEL_CHANNELS bytes. OUTPUT: for each layer its rows, then detections or logits.
+// IMAGE: MODEL_HEIGHT x MODEL_WIDTH x MODEL_CHANNELS bytes. OUTPUT: for each tensor its rows, then detections or logits.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 #include "model.h"
 #include "port.h"
 
-static uint8_t *tensors[MODEL_LAYERS];
-static size_t lengths[MODEL_LAYERS];
+static uint8_t *tensors[MODEL_TENSORS];
+static size_t lengths[MODEL_TENSORS];
 
 uint32_t port_cycles(void)
 {
@@ -19,11 +19,11 @@ void port_alive(void)
 {
 }
 
-void model_on_tap(uint16_t layer, const uint8_t *data, uint32_t bytes)
+void model_on_tap(uint16_t tensor, const uint8_t *data, uint32_t bytes)
 {
-    tensors[layer] = realloc(tensors[layer], lengths[layer] + bytes);
-    memcpy(tensors[layer] + lengths[layer], data, bytes);
-    lengths[layer] += bytes;
+    tensors[tensor] = realloc(tensors[tensor], lengths[tensor] + bytes);
+    memcpy(tensors[tensor] + lengths[tensor], data, bytes);
+    lengths[tensor] += bytes;
 }
 
 int main(int argc, char **argv)
@@ -35,14 +35,14 @@ int main(int argc, char **argv)
     }
     fclose(file);
     const detection_t *detections;
-    model_tap_layer = MODEL_TAP_ALL;
+    model_tap_tensor = MODEL_TAP_ALL;
     model_begin();
     for (int y = 0; y < MODEL_HEIGHT; y++) {
         model_push_row(image[y]);
     }
     const uint32_t count = model_finish(&detections);
     file = fopen(argv[2], "wb");
-    for (int i = 0; i < MODEL_LAYERS; i++) {
+    for (int i = 0; i < MODEL_TENSORS; i++) {
         fwrite(tensors[i], 1, lengths[i], file);
     }
     if (count > 0) {

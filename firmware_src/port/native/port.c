@@ -30,6 +30,11 @@ uint32_t port_cycles(void)
     return (uint32_t)nanoseconds();
 }
 
+uint32_t port_count_cycles(void)
+{
+    return LINK_COUNTER_NONE;
+}
+
 uint32_t port_milliseconds(void)
 {
     return (uint32_t)(nanoseconds() / 1000000u);

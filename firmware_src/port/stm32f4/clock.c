@@ -6,6 +6,7 @@
 
 #define CRYSTAL_PATIENCE 100000  // turns of a loop of about 5 cycles at 16 MHz: 30 ms, the data sheet says 2 ms
 #define TICK_CYCLES (BOARD_CLOCK_HZ / 100)
+#define COUNTER_PATIENCE 100  // reads; the counter moves between any two
 #define LONGEST_TICK_CYCLES (1u << 24)  // SysTick counts 24 bits: 0.1 s
 
 static volatile uint32_t milliseconds, silent_ms;
@@ -60,9 +61,8 @@ void clock_start(void)
     RCC->CFGR = BOARD_RCC_PRESCALERS | RCC_CFGR_SW_PLL;
     wait_for(&RCC->CFGR, RCC_CFGR_SWS_MASK, RCC_CFGR_SWS_PLL);
 
-    DEMCR |= DEMCR_TRCENA;
     DWT_CYCCNT = 0;
-    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
+    (void)port_count_cycles();
     tick_rarely(false);
     SYSTICK->CTRL = SYSTICK_ENABLE_INTERRUPT_CORE_CLOCK;
 }
@@ -80,6 +80,17 @@ void tick_rarely(bool is_rare)
 uint32_t port_cycles(void)
 {
     return DWT_CYCCNT;
+}
+
+uint32_t port_count_cycles(void)
+{
+    DEMCR |= DEMCR_TRCENA;
+    DWT_CTRL |= DWT_CTRL_CYCCNTENA;
+    uint32_t begun = DWT_CYCCNT;
+    for (int i = 0; i < COUNTER_PATIENCE; i++)
+        if (DWT_CYCCNT != begun)
+            return LINK_COUNTER_RUNS;
+    return LINK_COUNTER_STANDS_STILL;
 }
 
 uint32_t port_milliseconds(void)

@@ -26,7 +26,9 @@ class SimTarget(Closing):
     """
 
     name = "sim"
-    capabilities = Capabilities(cycles="timing-model", reads_memory=True, virtual_time=True, injects_faults=True)
+    capabilities = Capabilities(
+        cycles="timing-model", reads_memory=True, virtual_time=True, sees_stack=True, injects_faults=True
+    )
 
     def __init__(
         self, board: Board, *, timing: Mode = "fast", model: CostModel | None = None, runaway_s: float = RUNAWAY_S

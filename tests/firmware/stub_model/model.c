@@ -8,10 +8,11 @@
 
 enum { ROW_BYTES = MODEL_WIDTH * MODEL_CHANNELS, BANDS = 6, BAND_ROWS = MODEL_HEIGHT / BANDS };
 
-uint32_t model_layer_cycles[MODEL_LAYERS];
-uint32_t model_decode_cycles;
+uint64_t model_layer_cycles[MODEL_LAYERS];
+uint64_t model_decode_cycles;
+uint64_t model_schedule_cycles;
 const char *const model_layer_names[MODEL_LAYERS] = {"invert", "sums", "last"};
-int16_t model_tap_layer = -1;
+int16_t model_tap_tensor = -1;
 uint32_t model_tap_cycles;
 
 static uint8_t inverted[ROW_BYTES];
@@ -31,7 +32,7 @@ void model_begin(void)
 // In two pieces, as a layer does that does not make whole rows.
 static void offer(uint16_t layer, const void *data, uint32_t bytes)
 {
-    if (model_tap_layer != layer && model_tap_layer != MODEL_TAP_ALL)
+    if (model_tap_tensor != layer && model_tap_tensor != MODEL_TAP_ALL)
         return;
     uint32_t begun = port_cycles();
     model_on_tap(layer, data, bytes / 3);

@@ -1,0 +1,107 @@
+"""From the device to the float model by a way that shares nothing with the compiler: the network's specification alone.
+
+What leaves a network is int16 in a fixed format (docs/decisions.md). Here it becomes real numbers again, is laid beside
+the float model's outputs, and is decoded by the float decoder, whose boxes are laid beside the device's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hil.bench.compare import CONFIDENT, OVERLAP, Boxes, iou
+from hil.reference.boxes import detections
+from hil.reference.networks import Detector, DetectorSpec
+
+OFFSET, SCORE = 2.0**-10, 2.0**-8  # what a unit of an output is worth
+CANDIDATES, DETECTIONS = 400, 200  # the most that a device keeps, for want of memory
+TWIN_OVERLAP, TWIN_SCORE = 0.99, 0.001  # two boxes are one, but for rounding in the decoder
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """A detector's outputs for an image: offsets (A, 4) and (background, face) scores (A, 2) of all anchors."""
+
+    offsets: NDArray[np.floating]
+    scores: NDArray[np.floating]
+
+    @property
+    def margins(self) -> NDArray[np.floating]:
+        """Face minus background, the logit of the score."""
+        margins: NDArray[np.floating] = self.scores[:, 1] - self.scores[:, 0]
+        return margins
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where in the device's tensors a source's outputs lie: int16 maps (h, w, channels) and their first channels."""
+
+    offsets: NDArray[np.int16]
+    first_offset: int
+    scores: NDArray[np.int16]
+    first_score: int
+
+
+def float_outputs(network: Detector, pixels: NDArray[np.uint8]) -> Outputs:
+    """The float model's outputs for an image, (H, W, C) uint8."""
+    import torch
+
+    with torch.no_grad():
+        image = network.normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None])
+        offsets, scores = network(image)
+    return Outputs(offsets[0].numpy(), scores[0].numpy())
+
+
+def device_outputs(heads: Sequence[Head], spec: DetectorSpec) -> Outputs:
+    """The device's outputs as real numbers; of several background scores the largest counts (max-out)."""
+    offsets, scores = [], []
+    for head, background in zip(heads, spec.background, strict=True):
+        offsets.append(head.offsets[..., head.first_offset :][..., :4].reshape(-1, 4) * OFFSET)
+        said = head.scores[..., head.first_score :][..., : background + 1].reshape(-1, background + 1) * SCORE
+        scores.append(np.stack([said[:, :-1].max(1), said[:, -1]], 1))
+    return Outputs(np.concatenate(offsets), np.concatenate(scores))
+
+
+def decoded(outputs: Outputs, spec: DetectorSpec, *, as_device: bool = False) -> Boxes:
+    """Boxes by the network's own rules; as_device: with no more of them than a device can keep."""
+    if as_device:
+        spec = replace(spec, candidates=min(spec.candidates, CANDIDATES), detections=min(spec.detections, DETECTIONS))
+    return detections(outputs.offsets, outputs.scores, spec)
+
+
+def without_twin(boxes: Boxes, others: Boxes) -> int:
+    """How many boxes of either side are not on the other one too, but for rounding."""
+    if not len(boxes) or not len(others):
+        return len(boxes) + len(others)
+    is_twin = (iou(boxes, others) >= TWIN_OVERLAP) & (abs(boxes[:, None, 4] - others[None, :, 4]) <= TWIN_SCORE)
+    return int((~is_twin.any(1)).sum() + (~is_twin.any(0)).sum())
+
+
+def offset_error(device: Outputs, floating: Outputs) -> float:
+    """Root mean square of the offsets' differences."""
+    return float(np.sqrt(np.square(device.offsets - floating.offsets).mean()))
+
+
+def score_error(device: Outputs, floating: Outputs) -> float:
+    """Root mean square of the differences of face minus background."""
+    return float(np.sqrt(np.square(device.margins - floating.margins).mean()))
+
+
+def count_distance(boxes: Boxes, others: Boxes) -> float:
+    """How far apart two numbers of boxes are, in units of what chance makes of them: |a - b| / sqrt(a + b + 1)."""
+    return abs(len(boxes) - len(others)) / float(np.sqrt(len(boxes) + len(others) + 1))
+
+
+def score_distance(boxes: Boxes, others: Boxes) -> float | None:
+    """The largest difference in score of a confident box of either side and its counterpart; None without any."""
+    found = []
+    for one, two in ((boxes, others), (others, boxes)):
+        confident = one[one[:, 4] >= CONFIDENT]
+        if len(confident) and len(two):
+            shared = iou(confident, two)
+            best, matched = shared.argmax(1), shared.max(1) >= OVERLAP
+            found += list(abs(confident[matched, 4] - two[best[matched], 4]))
+    return float(max(found)) if found else None

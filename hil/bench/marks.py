@@ -1,0 +1,54 @@
+"""The device's account of its memory, looked into from outside where a target lets its memory be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.targets.base import Target
+from hil.targets.symbols import symbols
+
+WORD = 4
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The heap's room as it was when the firmware had started. origin: its first address."""
+
+    elf: Path
+    origin: int
+    before: bytes
+
+
+def remember(target: Target, elf: Path) -> Memory | None:
+    """Look at the heap before anything has run; None where memory cannot be read, or the ELF has no heap."""
+    if not target.capabilities.reads_memory:
+        return None
+    first, end = (symbols(elf).address(name) for name in ("_heap_start", "_heap_end"))
+    if first is None or end is None or end <= first:
+        return None
+    return Memory(elf, first, target.read_memory(first, end - first))
+
+
+def heap_beyond(target: Target, memory: Memory | None, heap_used: int | None) -> int | None:
+    """Bytes that were written above what the device says it has used of the heap, up to the last one."""
+    if memory is None or heap_used is None:
+        return None
+    after = target.read_memory(memory.origin, len(memory.before))
+    if after == memory.before:
+        return 0
+    written = max(i for i, (a, b) in enumerate(zip(memory.before, after, strict=True)) if a != b) + 1
+    return max(0, written - heap_used)
+
+
+def stack_beyond(target: Target, elf: Path, stack_used: int | None) -> int | None:
+    """How far the device's stack mark is from the paint that can be seen in its memory."""
+    if not target.capabilities.reads_memory or stack_used is None:
+        return None
+    limit, top = (symbols(elf).address(name) for name in ("_stack_limit", "_stack_top"))
+    if limit is None or top is None:
+        return None
+    stack = target.read_memory(limit, top - limit)
+    words = memoryview(stack).cast("I")
+    untouched = next((n for n, word in enumerate(words) if word != words[0]), len(words)) * WORD
+    return abs(len(stack) - untouched - stack_used)

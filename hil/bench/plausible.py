@@ -1,0 +1,52 @@
+"""Whether a device's cycles can be true: a counter that stands still or runs double reports figures like any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hil.bench.run import Cycles
+from hil.link.messages import Counter
+
+MACS_A_CYCLE = 2  # SMLAD, SMLALD: two multiply-accumulates an instruction, an instruction a cycle at best
+SUM_TOLERANCE = 0.005  # what no part counts: the calls of a row and of the end
+
+
+def implausible(cycles: Cycles, counter: Counter, macs: dict[str, int], elapsed: int | None) -> list[str]:
+    """What is wrong with the figures, each in words.
+
+    counter: what the device says of it; macs: multiply-accumulates a layer; elapsed: cycles that the target itself saw
+    pass from before the image to after it, None where it cannot tell.
+    """
+    if counter == Counter.STANDS_STILL:
+        return ["the device's cycle counter stands still: something has switched it off (DEMCR.TRCENA, DWT_CTRL)"]
+    if counter == Counter.RAN_BACK:
+        return ["the device's cycle counter went backwards: something has set it while an image ran"]
+    return [*_of_layers(cycles, macs), *_of_total(cycles, macs, elapsed)]
+
+
+def _of_layers(cycles: Cycles, macs: dict[str, int]) -> Iterator[str]:
+    for name, spent in (cycles.layers or {}).items():
+        least = macs[name] // MACS_A_CYCLE
+        if spent == 0:
+            yield f"layer {name} took no {cycles.unit}"
+        elif spent < least:
+            yield f"layer {name} took {spent} {cycles.unit}, at least {least} are needed for its {macs[name]} MACs"
+
+
+def _of_total(cycles: Cycles, macs: dict[str, int], elapsed: int | None) -> Iterator[str]:
+    total, layers = cycles.total or 0, sum((cycles.layers or {}).values())
+    parts = layers + (cycles.decode or 0) + (cycles.schedule or 0)
+    least = sum(macs.values()) // MACS_A_CYCLE
+    if abs(parts - total) > SUM_TOLERANCE * total:
+        yield f"layers, decoding and schedule make {parts} {cycles.unit}, the total is {total}"
+    if total < least:
+        yield f"the image took {total} {cycles.unit}, at least {least} are needed for its {sum(macs.values())} MACs"
+    if elapsed is not None and total > elapsed:
+        yield f"the image took {total} {cycles.unit}, while the target saw {elapsed} pass"
+
+
+def off_prediction(cycles: Cycles, predicted: int) -> float | None:
+    """How many times more or less the total is than the compiler predicted; None without one of the two."""
+    if not cycles.total or not predicted:
+        return None
+    return max(cycles.total / predicted, predicted / cycles.total)

@@ -1,0 +1,63 @@
+"""`hil selftest`: the bench, broken on purpose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from hil.commands.console import console, leave, progress
+from hil.paths import BUILD
+
+if TYPE_CHECKING:
+    from hil.selftest.campaign import Verdict
+
+
+def selftest(
+    subject: Annotated[list[str] | None, typer.Option(help="Only these networks; repeatable.")] = None,
+    operator: Annotated[list[str] | None, typer.Option(help="Only these operators; repeatable.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
+    store: Annotated[
+        Path, typer.Option(metavar="DIR", help="What is known already.", show_default="build/selftest")
+    ] = BUILD / "selftest",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is known already.")] = False,
+    table: Annotated[Path | None, typer.Option(metavar="FILE", help="The table of docs/verdict.md, to write.")] = None,
+) -> None:
+    """Break firmware, plan, link, references and reports on purpose, in hundreds of ways; every mutant must fail.
+
+    Goes on where it was stopped. Survivors are shown with what was changed; exit code 1 where there is one.
+    """
+    from hil.files import write_text
+    from hil.selftest import campaign
+    from hil.selftest.table import markdown
+
+    if fresh:
+        for path in store.glob("*.jsonl"):
+            path.unlink()
+    with progress() as step:
+        found = campaign.run(subject or [], operator or [], store, jobs, step)
+    alive = campaign.survivors(found)
+    for verdict in alive:
+        console.print(Text(f"{verdict.name} survives", style="bold red"))
+        console.print(verdict.diff, highlight=False, markup=False)
+    console.print(_summary(found, alive))
+    if table is not None:
+        write_text(table, markdown(found))
+    leave([not alive])
+
+
+def _summary(found: list[Verdict], alive: list[Verdict]) -> Table:
+    born = [verdict for verdict in found if not verdict.is_stillborn]
+    killed = [verdict for verdict in born if verdict.killers]
+    table = Table(show_header=False, title="Mutants of the bench", title_justify="left")
+    for name, count in (
+        ("operators", len({verdict.operator for verdict in born})), ("mutants", len(born)), ("killed", len(killed)),
+        ("by the check that was expected", sum(verdict.is_right for verdict in killed)),
+        ("equivalent, argued", len(born) - len(killed) - len(alive)), ("survivors", len(alive)),
+        ("did not compile, not counted", len(found) - len(born)),
+    ):  # fmt: skip
+        table.add_row(name, str(count))
+    return table

@@ -1,0 +1,63 @@
+"""A quantised graph against its network's specification: what firmware and integer reference would both get wrong."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hil.compiler import graph as q
+from hil.errors import HilError
+
+
+def check_graph(graph: q.QuantisedGraph, spec: Any) -> None:
+    """Raise HilError, naming the constant, unless the graph's rules are those of the network's specification.
+
+    spec: of the network (DetectorSpec or ClassifierSpec).
+    """
+    channels, height, width = spec.input_shape
+    image = graph.input
+    wrong = _first_difference({
+        "the image's size": ((image.height, image.width, image.channels), (height, width, channels)),
+        "the image's zero": (image.zero, tuple(round(mean) for mean in spec.input_mean)),
+        "the image's scale": (image.scale, tuple(map(float, spec.input_scale))),
+        **(_of_classes(graph, spec) if graph.detector is None else _of_boxes(graph, graph.detector, spec)),
+    })  # fmt: skip
+    if wrong:
+        raise HilError(f"{graph.model}: the compiled network is not the one that its specification describes: {wrong}")
+
+
+def _of_classes(graph: q.QuantisedGraph, spec: Any) -> dict[str, tuple[object, object]]:
+    output = graph.layers[-1].output
+    found = (output.channels, output.dtype, set(output.scale))
+    classes = getattr(spec, "classes", None)
+    return {"the logits": (found, (len(classes) if classes else output.channels, "int16", {2.0**-8}))}
+
+
+def _of_boxes(graph: q.QuantisedGraph, detector: q.Detector, spec: Any) -> dict[str, tuple[object, object]]:
+    outputs = {layer.name: layer.output for layer in graph.layers}
+    sources, likelihood = detector.sources, spec.score_threshold / (1 - spec.score_threshold)
+    return {
+        "the variances": (tuple(detector.variances), tuple(spec.variances)),
+        "the IoU of non-maximum suppression": (detector.nms_iou, spec.nms_iou),
+        "the score threshold": (detector.threshold, math.floor(math.log(likelihood) * 256)),
+        "the candidates": (detector.candidates, min(spec.candidates, 400)),
+        "the detections": (detector.detections, min(spec.detections, 200)),
+        "the steps": (tuple(s.step for s in sources), spec.steps),
+        "the priors' sizes": (tuple(s.size for s in sources), spec.sizes),
+        "the background scores": (tuple(s.background for s in sources), spec.background),
+        "the maps of anchors": (
+            tuple((outputs[s.loc].height, outputs[s.loc].width) for s in sources), spec.map_sizes,
+        ),
+        "the offsets' format": (
+            {(outputs[s.loc].dtype, x) for s in sources for x in outputs[s.loc].scale[s.loc_channel :][:4]},
+            {("int16", 2.0**-10)},
+        ),
+        "the scores' format": (
+            {(outputs[s.conf].dtype, x) for s in sources for x in outputs[s.conf].scale[s.conf_channel :]},
+            {("int16", 2.0**-8)},
+        ),
+    }  # fmt: skip
+
+
+def _first_difference(compared: dict[str, tuple[object, object]]) -> str | None:
+    return next((f"{what} is {a}, specified {b}" for what, (a, b) in compared.items() if a != b), None)

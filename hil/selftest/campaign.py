@@ -1,0 +1,134 @@
+"""Hundreds of mutants, subject by subject: what was killed is written down as it comes, and is not tried again."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import tempfile
+import tomllib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from hil.errors import HilError
+from hil.files import make_folder
+from hil.selftest import catalogue, subjects
+from hil.selftest.mutant import Mutant, Operator, StillbornError
+from hil.selftest.trial import Bait, set_up
+from hil.selftest.workshop import Workshop
+
+EQUIVALENTS = Path(__file__).parent / "equivalents.toml"
+STILLBORN, BARE = "does not compile", "bare "
+MOST_TEXT = 300
+Step = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one mutant. killers: none of a survivor; is_right: one of them is the one that was expected."""
+
+    name: str
+    operator: str
+    subject: str
+    killers: tuple[str, ...]
+    is_right: bool
+    message: str
+    where: str | None
+    diff: str
+
+    @property
+    def is_stillborn(self) -> bool:
+        return self.killers == (STILLBORN,)
+
+
+def run(names: Sequence[str], operators: Sequence[str], store: Path, jobs: int, step: Step) -> list[Verdict]:
+    """Try every mutant of the campaign that the store, a folder, does not know yet. Returns all, known ones included.
+
+    names: of subjects, all without; operators likewise. Raises HilError for unknown ones, and where a sound firmware
+    fails.
+    """
+    unknown = [name for name in names if name not in subjects.names()]
+    if unknown:
+        raise HilError(f"no subject is called {unknown[0]!r}: choose of {', '.join(subjects.names())}")
+    asked = {operator.name for operator in catalogue.named(operators)}
+    wanted = list(names or subjects.names())
+    make_folder(store)
+    context = multiprocessing.get_context("spawn")  # not forked: PyTorch's and numba's threads would not be there
+    with ProcessPoolExecutor(min(jobs, len(wanted)), context) as pool:
+        futures = [pool.submit(of_subject, name, tuple(operators), store) for name in wanted]
+        for done, future in enumerate(as_completed(futures), 1):
+            future.result()
+            step(f"mutants of {len(wanted)} networks", done / len(wanted))
+    return [verdict for name in wanted for verdict in read(store, name) if verdict.operator in asked]
+
+
+def of_subject(name: str, operators: Sequence[str], store: Path) -> None:
+    """Everything for one subject that is not known yet, each written down as soon as it is."""
+    import torch
+
+    torch.set_num_threads(1)
+    known, subject = {verdict.name for verdict in read(store, name)}, subjects.make(name)
+    suited = [(o, m) for o in catalogue.named(operators) for m in catalogue.mutants(o, subject)]
+    wanted = [(operator, mutant) for operator, mutant in suited if mutant.name not in known]
+    if not wanted:
+        return
+    with tempfile.TemporaryDirectory(prefix="hil-selftest-") as folder, _file(store, name).open("a") as journal:
+        bait = set_up(Workshop(subject, Path(folder)))
+        for operator, mutant in wanted:
+            journal.write(json.dumps(asdict(attempt(mutant, operator, bait))) + "\n")
+            journal.flush()
+
+
+def attempt(mutant: Mutant, operator: Operator, bait: Bait) -> Verdict:
+    """One mutant, tried. That the bench itself falls over is no verdict: it is never the right killer."""
+    where = None
+    try:
+        outcome = mutant.attempt(bait)
+        killers, message, where = outcome.killers, outcome.message, outcome.where
+    except StillbornError as error:
+        killers, message = (STILLBORN,), str(error)[-MOST_TEXT:]
+    except Exception as error:  # of any kind: the campaign goes on, and shows it
+        killers, message = (f"{BARE}{type(error).__name__}",), str(error)
+    is_right = any(killer in operator.expected for killer in killers)
+    is_right = is_right and (mutant.place is None or where is None or where.startswith(mutant.place))
+    return Verdict(
+        mutant.name, operator.name, mutant.subject, killers, is_right, message[:MOST_TEXT], where, mutant.diff[:2000]
+    )
+
+
+def read(store: Path, name: str) -> list[Verdict]:
+    """What a store holds of a subject; a last line that was cut off does not count."""
+    found: dict[str, Verdict] = {}
+    path = _file(store, name)
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            said: dict[str, Any] = json.loads(line)
+            found[said["name"]] = Verdict(**said | {"killers": tuple(said["killers"])})
+        except (ValueError, KeyError, TypeError):
+            continue
+    return list(found.values())
+
+
+def _file(store: Path, name: str) -> Path:
+    return store / f"{name}.jsonl"
+
+
+def equivalents() -> dict[str, str]:
+    """Why a survivor is none, by a pattern of the mutant's name without its subject."""
+    said: dict[str, str] = tomllib.loads(EQUIVALENTS.read_text(encoding="utf-8"))
+    return said
+
+
+def survivors(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """The mutants that nobody noticed, or that made the bench itself fall over, without argued equivalents."""
+    argued = equivalents()
+    alive = [verdict for verdict in verdicts if not verdict.killers or verdict.killers[0].startswith(BARE)]
+    return [verdict for verdict in alive if not any(fnmatchcase(_key(verdict), pattern) for pattern in argued)]
+
+
+def _key(verdict: Verdict) -> str:
+    """The name without the subject; brackets, which patterns know, as dots."""
+    return f"{verdict.operator}/{verdict.name.split('/', 2)[2]}".replace("[", ".").replace("]", ".")

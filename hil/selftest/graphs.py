@@ -1,0 +1,153 @@
+"""Mutants of the quantised graph: device and integer reference agree on what is wrong; the float path must tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from hil.compiler import graph as q
+from hil.compiler.check import check_graph
+from hil.compiler.emit import model_source
+from hil.compiler.plan import Plan
+from hil.compiler.weights import weights_source
+from hil.errors import HilError
+from hil.selftest.mutant import Mutant, Operator, Outcome
+from hil.selftest.subjects import Subject
+from hil.selftest.trial import Bait
+
+FLOAT = (
+    "decoder.differing", "outputs.offset_error", "outputs.score_error", "boxes.count_distance_to_float",
+    "boxes.unmatched_with_float", "boxes.score_distance_to_float", "boxes.distance_to_float",
+    "logits.distance_to_float", "class.differs_from_float",
+)  # fmt: skip
+CHECK = "when compiling"  # a killer: hil.compiler.check
+
+Change = Callable[[q.QuantisedGraph], q.QuantisedGraph | None]
+
+
+def _detector(**changes: Callable[[Any], Any]) -> Change:
+    def change(graph: q.QuantisedGraph) -> q.QuantisedGraph | None:
+        detector = graph.detector
+        assert detector is not None
+        return replace(graph, detector=replace(detector, **{k: f(getattr(detector, k)) for k, f in changes.items()}))
+
+    return change
+
+
+def _source(**changes: Callable[[Any], Any]) -> Change:
+    def change(graph: q.QuantisedGraph) -> q.QuantisedGraph | None:
+        detector = graph.detector
+        assert detector is not None
+        sources = tuple(replace(s, **{k: f(getattr(s, k)) for k, f in changes.items()}) for s in detector.sources)
+        return replace(graph, detector=replace(detector, sources=sources))
+
+    return change
+
+
+DETECTOR: tuple[tuple[str, str, Change], ...] = (
+    ("shared-centre-variance", "the centre's variance", _detector(variances=lambda v: (2 * v[0], v[1]))),
+    ("shared-size-variance", "the sizes' variance", _detector(variances=lambda v: (v[0], 1.75 * v[1]))),
+    ("shared-variances", "variances 0.1 and 0.1", _detector(variances=lambda v: (0.1, 0.1))),
+    ("shared-suppression", "suppression at 0.9", _detector(nms_iou=lambda v: 0.9)),
+    ("shared-suppression-low", "suppression at 0.05", _detector(nms_iou=lambda v: 0.05)),
+    ("shared-threshold", "a higher score threshold", _detector(threshold=lambda v: v + 300)),
+    ("shared-threshold-low", "a lower score threshold", _detector(threshold=lambda v: v - 300)),
+    ("shared-candidates", "fewer candidates", _detector(candidates=lambda v: 5)),
+    ("shared-detections", "fewer boxes", _detector(detections=lambda v: 3)),
+    ("shared-steps", "priors at another distance", _source(step=lambda v: v + 1)),
+    ("shared-sizes", "priors of another size", _source(size=lambda v: v * 5 // 4)),
+    ("shared-background", "fewer background scores", _source(background=lambda v: max(1, v - 1), conf_channel=int)),
+)
+
+
+def operators() -> tuple[Operator, ...]:
+    """All that change the graph, and so both sides."""
+    found = [
+        Operator(name, f"{breaks}, on both sides", (*FLOAT, CHECK), partial(_detector_sites, name, change),
+                 ("detector", "native"), 1)
+        for name, breaks, change in DETECTOR
+    ]  # fmt: skip
+    arrays = (
+        ("shared-weights", "a layer's weights halved", "weight", lambda v: v // 2),
+        ("shared-bias", "a layer's biases left out", "bias", lambda v: v * 0),
+        ("shared-multiplier", "a layer's multipliers by half as much again", "multiplier", lambda v: v // 2 * 3),
+    )
+    for name, breaks, field, function in arrays:
+        sites = partial(_layer_sites, name, field, function)
+        found.append(Operator(name, f"{breaks}, on both sides", FLOAT, sites, ("native",), 2))
+    cells = (
+        ("shared-gates", "the gates' table upside down", "gates", lambda v: v[::-1].copy()),
+        ("shared-tanh", "the tanh table by half", "tanh", lambda v: v // 2),
+        ("shared-recurrence", "no recurrent weights", "u", lambda v: v * 0),
+    )
+    for name, breaks, field, function in cells:
+        sites = partial(_cell_sites, name, field, function)
+        found.append(Operator(name, f"{breaks}, on both sides", FLOAT, sites, ("native",), 1))
+    return tuple(found)
+
+
+def _detector_sites(operator: str, change: Change, subject: Subject) -> Iterator[Mutant]:
+    graph = change(subject.graph)
+    if graph is not None and graph != subject.graph:
+        diff = f"- {subject.graph.detector}\n+ {graph.detector}"
+        for is_checked in (True, False):
+            site = CHECK if is_checked else "when running"
+            yield Mutant(operator, subject.name, site, diff, partial(_attempt, graph, is_checked))
+
+
+def _layer_sites(operator: str, field: str, function: Callable[[Any], Any], subject: Subject) -> Iterator[Mutant]:
+    for layer in subject.graph.layers:
+        if isinstance(layer, q.QConv) and getattr(layer, field).any():
+            yield _replaced(operator, subject, layer, {field: _changed(getattr(layer, field), function)})
+
+
+def _cell_sites(operator: str, field: str, function: Callable[[Any], Any], subject: Subject) -> Iterator[Mutant]:
+    for layer in subject.graph.layers:
+        if isinstance(layer, q.QPool):
+            cells = {
+                name: _with(cell, {field: _changed(getattr(cell, field), function)})
+                for name, cell in (("cell1", layer.cell1), ("cell2", layer.cell2))
+            }
+            yield _replaced(operator, subject, layer, cells)
+
+
+def _with(cell: q.QCell, changes: dict[str, Any]) -> q.QCell:
+    return replace(cell, **changes)
+
+
+def _changed(values: np.ndarray, function: Callable[[Any], Any]) -> np.ndarray:
+    wide = np.asarray(function(values.astype(np.int64)))
+    info = np.iinfo(values.dtype)
+    return np.clip(wide, info.min, info.max).astype(values.dtype)
+
+
+def _replaced(operator: str, subject: Subject, layer: q.Layer, changes: dict[str, Any]) -> Mutant:
+    graph = replace(
+        subject.graph,
+        layers=tuple(replace(l, **changes) if l is layer else l for l in subject.graph.layers),  # noqa: E741
+    )
+    diff = f"{layer.name}: {', '.join(changes)} changed in the graph"
+    return Mutant(operator, subject.name, layer.name, diff, partial(_attempt, graph, False))
+
+
+def _attempt(graph: q.QuantisedGraph, is_checked: bool, bait: Bait) -> Outcome:
+    """Both sides of the changed graph; the plan is the sound one's, whose shapes it shares."""
+    if is_checked:
+        try:
+            check_graph(graph, bait.workshop.subject.network.spec)
+        except HilError as error:
+            return Outcome((CHECK,), str(error))
+        return Outcome(())
+    plan: Plan = bait.workshop.plan
+    texts = {"model/model.c": model_source(graph, plan), "model/weights.c": weights_source(graph)}
+    config = bait.workshop.text("model/model_config.h")
+    if graph.detector is not None:
+        for name, value in (("CANDIDATES", graph.detector.candidates), ("MAX_DETECTIONS", graph.detector.detections)):
+            start = config.index(f"MODEL_{name} ") + len(f"MODEL_{name} ")
+            config = config[:start] + str(value) + config[config.index("\n", start) :]
+    firmware = bait.workshop.changed(texts | {"model/model_config.h": config})
+    return bait.run(replace(firmware, graph=graph))

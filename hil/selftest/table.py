@@ -1,0 +1,33 @@
+"""The table of docs/verdict.md: operator, what it breaks, what catches it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hil.selftest import catalogue
+from hil.selftest.campaign import Verdict, survivors
+
+HEADER = "| operator | what it breaks | mutants | killed | caught by |\n|---|---|---|---|---|\n"
+
+
+def markdown(verdicts: Sequence[Verdict]) -> str:
+    """A row an operator, in the catalogue's order."""
+    born = [verdict for verdict in verdicts if not verdict.is_stillborn]
+    alive = {verdict.name for verdict in survivors(born)}
+    rows = []
+    for operator in catalogue.operators():
+        mine = [verdict for verdict in born if verdict.operator == operator.name]
+        if mine:
+            killed = sum(bool(verdict.killers) for verdict in mine)
+            equivalent = sum(not v.killers and v.name not in alive for v in mine)
+            note = f" + {equivalent} equivalent" if equivalent else ""
+            cells = (operator.name, operator.breaks, str(len(mine)), f"{killed}{note}", _catchers(mine))
+            rows.append("| " + " | ".join(cells) + " |\n")
+    return HEADER + "".join(rows)
+
+
+def _catchers(mine: Sequence[Verdict]) -> str:
+    """The first check that noticed each, the most frequent first."""
+    counts = Counter(verdict.killers[0] for verdict in mine if verdict.killers)
+    return ", ".join(f"{name} ({count})" if len(counts) > 1 else name for name, count in counts.most_common())

@@ -1,0 +1,53 @@
+"""Cycles that cannot be true are told apart from those that are."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from hil.bench.plausible import implausible, off_prediction
+from hil.bench.run import Cycles
+from hil.link.messages import Counter
+
+MACS = {"conv0": 1000, "add": 0, "head": 400}
+SOUND = Cycles("dwt", 168_000_000, 2000, {"conv0": 1200, "add": 90, "head": 500}, 150, schedule=60)
+
+
+def faults(counter: Counter = Counter.RUNS, elapsed: int | None = 5000, **changes: Any) -> list[str]:
+    return implausible(dataclasses.replace(SOUND, **changes), counter, MACS, elapsed)
+
+
+def test_a_sound_run_has_none() -> None:
+    assert faults() == faults(elapsed=None) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"counter": Counter.STANDS_STILL}, "stands still"),
+        ({"counter": Counter.RAN_BACK}, "went backwards"),
+        ({"layers": {"conv0": 1200, "add": 0, "head": 500}}, "layer add took no cycles"),
+        ({"layers": {"conv0": 499, "add": 790, "head": 500}}, "layer conv0 took 499 cycles, at least 500"),
+        ({"total": 2100}, "make 2000 cycles, the total is 2100"),
+        ({"decode": 100_000}, "make 101850 cycles, the total is 2000"),
+        ({"schedule": 0}, "make 1940 cycles"),
+        ({"total": 600}, "the image took 600 cycles, at least 700"),
+        ({"elapsed": 1999}, "the target saw 1999 pass"),
+    ],
+)
+def test_what_cannot_be_is_named(changes: dict[str, Any], words: str) -> None:
+    assert any(words in fault for fault in faults(**changes)), faults(**changes)
+
+
+def test_a_sum_may_be_off_by_what_nobody_counts() -> None:
+    assert faults(total=2009) == []
+    assert faults(total=2011) != []
+
+
+def test_a_counter_that_runs_double_is_off_what_was_predicted() -> None:
+    assert off_prediction(SOUND, 1900) == pytest.approx(2000 / 1900)
+    assert off_prediction(dataclasses.replace(SOUND, total=4000), 1900) == pytest.approx(4000 / 1900)
+    assert off_prediction(dataclasses.replace(SOUND, total=1000), 1900) == pytest.approx(1.9)
+    assert off_prediction(dataclasses.replace(SOUND, total=0), 1900) is None
