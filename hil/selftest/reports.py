@@ -22,6 +22,10 @@ TIME = ("cycles.implausible", "cycles.off_prediction", "cycles.total")
 MEMORY = ("ram.stack_used", "ram.heap_used", "ram.arena_used", "watermarks.stack_beyond", "watermarks.heap_beyond",
           "watermarks.disagreement")  # fmt: skip
 PROTOCOL = ("ProtocolError", "LinkError")
+CHANGED = (
+    *EXACT,
+    "HilError",
+)  # what is tapped then is the reference's: the bench says that the target is not the same twice
 
 
 def _cycles(change: Callable[[int], int]) -> Report:
@@ -84,13 +88,13 @@ BOARD: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
 ANYWHERE: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
     ("arena-zero", "an arena that was not touched", MEMORY, _with(arena_used=0)),
     ("arena-beyond", "an arena written beyond its end", MEMORY, _with(arena_used=lambda used: used + 4096)),
-    ("digest-bit", "a bit of a digest", EXACT, _with(digests=lambda d: [d[0] ^ 1, *d[1:]])),
+    ("digest-bit", "a bit of a digest", CHANGED, _with(digests=lambda d: [d[0] ^ 1, *d[1:]])),
     ("digest-missing", "a digest too few", PROTOCOL, _with(digests=lambda d: d[:-1])),
     ("digest-surplus", "a digest too many", PROTOCOL, _with(digests=lambda d: [*d, 0])),
     ("digest-none", "no digests", PROTOCOL, _with(digests=None)),
-    ("digests-swapped", "two layers' digests in each other's place", EXACT,
+    ("digests-swapped", "two layers' digests in each other's place", CHANGED,
      _with(digests=lambda d: [d[1], d[0], *d[2:]])),
-    ("digests-zero", "digests of nothing", EXACT, _with(digests=lambda d: [0] * len(d))),
+    ("digests-zero", "digests of nothing", CHANGED, _with(digests=lambda d: [0] * len(d))),
 )  # fmt: skip
 BOXES: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
     ("box-lost", "the last box left out", EXACT, _with(detections=lambda d: d[:-1])),
