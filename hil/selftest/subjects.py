@@ -15,7 +15,8 @@ from hil import board as boards
 from hil.bench import drawn, float_path
 from hil.board import Board
 from hil.checkpoints.seeding import expect_few_faces, settle
-from hil.compiler import Plan, QuantisedGraph, calibrate, compile_network, make_plan
+from hil.compiler import Plan, QuantisedGraph, compile_network, make_plan
+from hil.compiler.calibrate import calibrate
 from hil.compiler.emit import model_source
 from hil.reference.catalogue import SPECS, Network, of_spec
 from hil.reference.classifiers import ClassifierSpec
