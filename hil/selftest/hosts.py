@@ -84,6 +84,9 @@ def _sites(operator: str, module: ModuleType, old: str, new: str, subject: Subje
     text = inspect.getsource(module)
     start = 0
     while (start := text.find(old, start)) >= 0:
+        if '"""' in text[text.rfind("\n", 0, start) : text.find("\n", start)]:  # only says so
+            start += len(old)
+            continue
         changed = text[:start] + new + text[start + len(old) :]
         diff = "\n".join(difflib.unified_diff(text.split("\n"), changed.split("\n"), "", "", "", "", 1, ""))
         line = text[:start].count("\n") + 1
