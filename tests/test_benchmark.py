@@ -13,7 +13,7 @@ from skimage import data
 
 from hil.errors import HilError
 from hil.firmware.build import KERNELS, build
-from hil.firmware.cmake import MissingToolError
+from hil.firmware.programs import MissingToolError
 from hil.measure.benchmark import Benchmark, Goal, LayerCost, _goals, benchmark
 from hil.reference.photo import fit_image, from_array
 
