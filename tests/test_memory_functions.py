@@ -9,6 +9,7 @@ import pytest
 from compilers import BOARD, toolchains
 
 from hil import board as boards
+from hil.board.generate import write_board
 from hil.firmware.cmake import find_tools, run_cmake
 from hil.paths import platforms
 from hil.timing.cycles.core import Core
@@ -49,7 +50,9 @@ class Functions:
 def functions(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Functions:
     folder = tmp_path_factory.mktemp("memory")
     tools = find_tools(BOARD, request.param)
+    write_board(DISCO, folder / "board")
     options = ["-G", "Ninja", *tools.options, f"-DCMAKE_TOOLCHAIN_FILE={platforms() / 'cortex-m4.cmake'}"]
+    options += [f"-DHIL_BOARD={BOARD}", f"-DHIL_BOARD_DIR={folder / 'board'}"]
     for command in (["-S", str(PROJECT), "-B", str(folder), *options], ["--build", str(folder)]):
         run_cmake([str(tools.cmake), *command], folder, tools.environment(folder), BOARD, {})
     return Functions(load_program(folder / "firmware.elf", DISCO))
