@@ -19,6 +19,8 @@ from hil.link import Client, DeviceFault
 from hil.targets import TargetError, TargetFault, create
 from hil.targets.base import Observed, Target
 from hil.targets.pyrenode import find
+from hil.targets.pyrenode.messages import Stop
+from hil.targets.pyrenode.process import Renode
 from hil.targets.pyrenode.stops import from_guard, in_handler
 from hil.targets.reported import explain
 from hil.targets.symbols import symbols
@@ -80,43 +82,50 @@ def test_a_portable_renode_on_the_path_runs_on_dotnet(tmp_path: Path) -> None:
 # -- what stopped it
 
 
-class Guard:
-    """As AccessGuard.cs shows what it stopped."""
-
-    def __init__(self, stopped: str, address: int, is_code: bool = False) -> None:
-        self.Stopped, self.Address, self.IsCode = stopped, address, is_code
-        self.Pc, self.Lr, self.Sp = 0x0800_0000, 0x0800_0000, 0x2000_0400
+REGISTERS = (*range(13), 0x2000_0400, 0x0800_0000, 0x0800_0000, 1 << 24)  # r0 to r12, sp, lr, pc, status
 
 
 @pytest.mark.parametrize(
-    ("guard", "kind"),
+    ("stop", "kind"),
     [
-        (Guard("write", 0x1FFF_FFFC), "stack overflow"),
-        (Guard("write", 0x1FFE_0000), "write to unmapped memory"),
-        (Guard("write", 0x0800_0100, is_code=True), "write to flash"),
-        (Guard("execute", 0x3000_0000), "jump outside code"),
-        (Guard("abort", 0), "CPU abort"),
+        (Stop("write", 0x1FFF_FFFC, False), "stack overflow"),
+        (Stop("write", 0x1FFE_0000, False), "write to unmapped memory"),
+        (Stop("write", 0x0800_0100, True), "write to flash"),
+        (Stop("execute", 0x3000_0000, False), "jump outside code"),
+        (Stop("abort", 0, False), "CPU abort"),
     ],
 )
-def test_what_stopped_the_core_is_said_in_the_sims_words(guard: Guard, kind: str) -> None:
+def test_what_stopped_the_core_is_said_in_the_sims_words(stop: Stop, kind: str) -> None:
     table = symbols(program("crashes"))
     table._values.update(_stack_limit=0x2000_0000, _stack_top=0x2000_0400)
-    assert from_guard(guard, table).kind == kind
+    assert from_guard(stop, REGISTERS, table).fault.kind == kind
 
 
 def test_a_handler_that_loops_is_told_from_a_program_that_does() -> None:
     table = symbols(program("crashes"))
     culprit, handler = table.address("crash_by_undefined") or 0, table.address("usage_fault_handler") or 0
-    frame = struct.pack("<8I", 0, 0, 0, 0, 0, 0x0800_0001, culprit & ~1, 1 << 24)
-    fault = in_handler((handler & ~1, 0xFFFF_FFF9, 0x2000_0300), 6, frame, table)
-    assert fault is not None and (fault.kind, fault.symbol, fault.sp) == (
-        "usage fault",
-        "crash_by_undefined",
-        0x2000_0320,
-    )
-    assert in_handler((handler & ~1, 0xFFFF_FFF9, 0x2000_0300), 15, frame, table) is None  # SysTick's, no fault's
-    assert in_handler((handler & ~1, 0x0800_0001, 0x2000_0300), 6, frame, table) is None  # it has pushed registers
-    assert in_handler((handler & ~1, 0xFFFF_FFF9, 0x2000_0300), 6, bytes(32), table) is None
+    frame = struct.pack("<8I", 100, 101, 102, 103, 112, 0x0800_0001, culprit & ~1, 1 << 24)
+    now = (*range(13), 0x2000_0300, 0xFFFF_FFF9, handler & ~1, 6)
+    crash = in_handler(now, 6, frame, table)
+    assert crash is not None
+    assert (crash.fault.kind, crash.fault.symbol) == ("usage fault", "crash_by_undefined")
+    before = (100, 101, 102, 103, *range(4, 12), 112, 0x2000_0320, 0x0800_0001, culprit & ~1, 1 << 24)
+    assert crash.registers == before
+    assert in_handler(now, 15, frame, table) is None  # SysTick's, no fault's
+    assert in_handler((*now[:14], 0x0800_0001, *now[15:]), 6, frame, table) is None  # it has pushed registers
+    assert in_handler(now, 6, bytes(32), table) is None
+
+
+@pytest.mark.parametrize(
+    ("exc_return", "status", "size"),
+    [(0xFFFF_FFF9, 0, 32), (0xFFFF_FFE9, 0, 104), (0xFFFF_FFF9, 1 << 9, 36), (0xFFFF_FFE9, 1 << 9, 108)],
+)
+def test_the_stack_pointer_before_a_fault_counts_all_that_was_pushed(exc_return: int, status: int, size: int) -> None:
+    table = symbols(program("crashes"))
+    culprit = table.address("crash_by_undefined") or 0
+    frame = struct.pack("<8I", *[0] * 6, culprit & ~1, 1 << 24 | status)
+    crash = in_handler((*range(13), 0x2000_0300, exc_return, 0x0800_0000, 6), 6, frame, table)
+    assert crash is not None and crash.fault.sp == 0x2000_0300 + size
 
 
 def test_renodes_own_suite_sends_the_hello_of_the_golden_vectors() -> None:
@@ -207,13 +216,47 @@ def test_a_crash_that_renode_lets_pass_ends_the_run(
         Client(target).provoke(kind)
     assert (caught.value.kind, caught.value.symbol) == (SAID[kind], kind)
     assert sorted(path.name for path in target.kept.iterdir()) == [
-        "frames.txt", "registers.txt", "renode.log", "snapshot.save",
+        "frames.txt", "registers.txt", "renode.log", "snapshot.resc", "snapshot.save",
     ]  # fmt: skip
     assert f"lies in {target.kept}" in caplog.text
     with pytest.raises(TargetError, match="boot"):
         target.read(0.1)
     target.boot(stub_board[1])
     assert Client(target).hello().boots == 1
+
+
+def crash(target: Target) -> tuple[TargetFault, dict[str, int]]:
+    """A crash, and the registers that were kept of it."""
+    with pytest.raises(TargetFault) as caught:
+        Client(target).provoke("read_outside")
+    lines = (target.kept / "registers.txt").read_text().split("\n\n")[1].splitlines()
+    return caught.value, {name: int(value, 16) for name, value in map(str.split, lines)}
+
+
+def test_the_registers_kept_are_those_of_the_instruction_that_did_it(target: Target) -> None:
+    fault, registers = crash(target)
+    assert (registers["pc"], registers["lr"], registers["sp"]) == (fault.pc, fault.lr, fault.sp)
+    assert fault.address in registers.values()
+    assert registers["xpsr"] & 0x1FF == 0  # no handler runs
+
+
+def test_the_log_kept_is_this_boards_and_says_why_it_stopped(target: Target, stub_board: tuple[str, Path]) -> None:
+    crash(target)
+    target.boot(stub_board[1])
+    fault, _ = crash(target)
+    log = (target.kept / "renode.log").read_text()
+    assert log.count("stopped: read") == 1 and f"PC 0x{fault.pc:08X}" in log
+
+
+def test_the_snapshot_kept_loads_into_another_renode_with_the_same_registers(target: Target) -> None:
+    _, registers = crash(target)
+    other = Renode()
+    try:
+        other.command(f"include @{target.kept / 'snapshot.resc'}")
+        loaded = [int(other.command(f"sysbus.cpu GetRegister {n}"), 16) for n in range(16)]
+    finally:
+        other.end()
+    assert loaded == list(registers.values())[:16]
 
 
 @pytest.mark.parametrize("kind", ["null_call", "undefined_instruction", "endless_loop"])
@@ -252,7 +295,7 @@ def test_a_core_that_renode_holds_for_good_is_given_up(renode_here: None) -> Non
     with create("renode", DISCO) as target:
         target.boot(program("crashes"))
         target.read(0.1)
-        target.machine._hang_s = 1.0
+        target.machine.hang_s = 1.0
         target.write(bytes([16]))
         with pytest.raises(TargetError, match="Renode did not reach .* boot the firmware again"):
             target.read(1)
@@ -274,12 +317,14 @@ def test_memory_is_read_and_bounded(target: Target, stub_board: tuple[str, Path]
         target.read_memory(target.board.sram.origin + target.board.sram.bytes - 2, 4)
 
 
-def test_the_next_target_takes_over_and_the_last_one_says_so(target: Target, stub_board: tuple[str, Path]) -> None:
+def test_two_boards_run_side_by_side_and_know_nothing_of_each_other(
+    target: Target, stub_board: tuple[str, Path]
+) -> None:
+    assert Client(target).hello().boots == 1
     with create("renode", target.board) as other:
         other.boot(stub_board[1])
-        with pytest.raises(TargetError, match="another firmware was booted on Renode"):
-            target.read(0.1)
-        assert Client(other).hello().boots == 1
+        target.reset()
+        assert (Client(other).hello().boots, Client(target).hello().boots) == (1, 2)
 
 
 def test_code_without_interrupts_takes_the_same_instructions_as_on_the_sim(renode_here: None) -> None:

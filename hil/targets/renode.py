@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
 from hil.board import Board
+from hil.errors import HilError
 from hil.paths import BUILD
 from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
 from hil.targets.closing import Closing
 from hil.targets.image import Image, load
-from hil.targets.pyrenode import process, stops
+from hil.targets.pyrenode import stops
+from hil.targets.pyrenode.emulation import QUANTUM_US
 from hil.targets.pyrenode.find import find
 from hil.targets.pyrenode.keep import Traffic, keep
-from hil.targets.pyrenode.machine import QUANTUM_US, Machine
+from hil.targets.pyrenode.machine import Machine
+from hil.targets.pyrenode.process import pool
 
 log = logging.getLogger(__name__)
 
@@ -23,13 +27,13 @@ RUNAWAY_S = 10.0  # of the chip's time; the last row of an image may set off ove
 HANG_S = 30.0
 _SLICE_US = 20_000  # of virtual time: after each it is known whether the firmware has slept
 _BITS = 10  # of a byte on the line: start, eight, stop
-_PC, _LR, _SP = 15, 14, 13
+_SP = 13
 _ICSR = 0xE000_ED04
 _BRANCH_TO_ITSELF = bytes.fromhex("fee7")  # of Thumb
 
 
 class RenodeTarget(Closing):
-    """An STM32F4 board in Renode, with virtual time; one at a time, all in one Renode, which starts with the first.
+    """An STM32F4 board in Renode, with virtual time. Renode has a process of its own, which the next board uses again.
 
     The board runs only while read() waits. TargetFault, raised by read(), ends the firmware; what is known of it then
     lies in the folder `kept`. Renode counts instructions: CYCCNT shows them, and cycles are unknown.
@@ -65,20 +69,22 @@ class RenodeTarget(Closing):
 
     @property
     def machine(self) -> Machine:
-        """Raises TargetError before boot(), after a crash, and once another target has booted."""
+        """Raises TargetError before boot() and after a crash."""
         if self._machine is None:
             raise TargetError("no firmware runs on Renode: boot() one first")
-        if not self._machine.is_on:
-            raise TargetError("another firmware was booted on Renode, which runs one at a time: boot() this one again")
         return self._machine
 
     def boot(self, elf: Path) -> None:
         """Power up with a firmware. Raises HilError where the ELF does not fit the board."""
         self._image = load(elf, self.board)
-        renode = process.start()
         self.close()
         self._traffic, self._on_the_way, self._awake_s = Traffic(), bytearray(), 0.0
-        self._machine = Machine(renode, self.board, elf, self._hang_s)
+        renode = pool().take()
+        try:
+            self._machine = Machine(renode, self.board, elf, self._hang_s)
+        except HilError:
+            renode.end()
+            raise
 
     def reset(self) -> None:
         """As the reset button: RAM keeps its contents. After a crash that ended the run, the board starts afresh."""
@@ -88,12 +94,21 @@ class RenodeTarget(Closing):
         self.machine.request_reset()
         self._on_the_way.clear()
         self._pass(QUANTUM_US)
-        self.machine.line.Take()
+        self.machine.take()
 
     def close(self) -> None:
         machine, self._machine = self._machine, None
         if machine is not None:
-            machine.stop()
+            with suppress(HilError):  # it may be gone
+                machine.stop()
+            pool().give_back(machine.renode)
+
+    def command(self, text: str) -> str:
+        """Have Renode's monitor execute a command (`sysbus WhatPeripheralIsAt 0x40004400`); returns what it prints.
+
+        Raises HilError where it refuses, TargetError before boot().
+        """
+        return self.machine.renode.command(text)
 
     def write(self, data: bytes) -> None:
         """Put bytes on the line; they arrive while read() lets time pass."""
@@ -101,7 +116,7 @@ class RenodeTarget(Closing):
         if self._uart:
             self._on_the_way += data
         elif data:
-            self.machine.line.HandOver(data)
+            self.machine.hand_over(data)
 
     def read(self, timeout_s: float) -> bytes:
         """Bytes that the firmware has sent: at least one, or b"" once timeout_s of virtual time has passed.
@@ -110,10 +125,10 @@ class RenodeTarget(Closing):
         """
         machine = self.machine
         deadline_us = machine.now_us + ceil(timeout_s * 1e6)
-        while not machine.line.Waiting and machine.now_us < deadline_us:
+        while not machine.received and machine.now_us < deadline_us:
             self._feed()
             self._pass(min(deadline_us - machine.now_us, QUANTUM_US if self._on_the_way else _SLICE_US))
-        data = bytes(machine.line.Take())
+        data = machine.take()
         self._traffic.note(machine.seconds, "from", data)
         return data
 
@@ -122,44 +137,42 @@ class RenodeTarget(Closing):
         size = max(1, round(self.board.uart.baud / _BITS * QUANTUM_US / 1e6))
         burst = bytes(self._on_the_way[:size])
         if burst:
-            self.machine.line.Send(burst, 0, len(burst))
+            self.machine.send(burst)
             del self._on_the_way[:size]
 
     def _pass(self, microseconds: int) -> None:
         """Let time pass, and look whether the firmware still does what it should."""
-        machine = self.machine
-        start_us, start = machine.now_us, machine.instructions
+        machine, start = self.machine, self.machine.state
         try:
-            machine.run_until(start_us + microseconds)
+            machine.run_until(start.microseconds + microseconds)
         except TargetError:
             self._machine = None
             raise
-        if machine.guard.Stopped is not None:
-            raise self._crash(stops.from_guard(machine.guard, self._symbols))
-        elapsed_s = (machine.now_us - start_us) / 1e6
-        rested = machine.instructions - start < 0.99 * elapsed_s * machine.instructions_per_s
-        is_awake = not machine.line.Waiting and (not rested or self._branches_to_itself())
+        now = machine.state
+        if now.stop is not None:
+            raise self._ended(stops.from_guard(now.stop, machine.registers(), self._symbols))
+        elapsed_s = (now.microseconds - start.microseconds) / 1e6
+        rested = now.instructions - start.instructions < 0.99 * elapsed_s * machine.instructions_per_s
+        # while the core branches to itself, Renode executes no instructions, as if it slept
+        is_awake = not machine.received and (not rested or now.opcode == _BRANCH_TO_ITSELF)
         self._awake_s = self._awake_s + elapsed_s if is_awake else 0.0
         if self._awake_s > self._runaway_s:
-            raise self._crash(self._why_awake())
+            raise self._ended(self._why_awake())
 
-    def _why_awake(self) -> TargetFault:
+    def _why_awake(self) -> stops.Crash:
         machine, symbols = self.machine, self._symbols
-        registers = machine.register(_PC), machine.register(_LR), machine.register(_SP)
+        registers = machine.registers()
         exception = int.from_bytes(machine.read(_ICSR, 4), "little") & 0x1FF
-        fault = stops.in_handler(registers, exception, machine.read(registers[2], 32), symbols)
-        return fault or stops.endless_loop(registers, self._awake_s, symbols)
+        frame = machine.read(registers[_SP], stops.FRAME_BYTES)
+        crash = stops.in_handler(registers, exception, frame, symbols)
+        return crash or stops.endless_loop(registers, self._awake_s, symbols)
 
-    def _branches_to_itself(self) -> bool:
-        """Renode executes no instructions while the core does that, as if it slept."""
-        return self.machine.read(self.machine.register(_PC), 2) == _BRANCH_TO_ITSELF
-
-    def _crash(self, fault: TargetFault) -> TargetFault:
+    def _ended(self, crash: stops.Crash) -> TargetFault:
         """Keep what is known of the run, and end it."""
-        keep(self.kept, self.machine, self._traffic, fault)
+        keep(self.kept, self.machine, self._traffic, crash)
         log.warning("what is known of the run lies in %s: log, registers, last frames, snapshot", self.kept)
         self.close()
-        return fault
+        return crash.fault
 
     @property
     def _symbols(self) -> stops.Symbols:
@@ -176,7 +189,8 @@ class RenodeTarget(Closing):
     def observed(self) -> Observed:
         """Instructions, virtual time, and the stack's high-water mark from what its memory looks like."""
         machine, stack = self.machine, stops.stack_of(self._symbols)
-        seen = Observed(instructions=machine.instructions, seconds=machine.seconds, resets=machine.resets)
+        now = machine.state
+        seen = Observed(instructions=now.instructions, seconds=machine.seconds, resets=now.resets)
         if stack is None:
             return seen
         low = stack[0] + _untouched(machine.read(stack[0], stack[1] - stack[0]))

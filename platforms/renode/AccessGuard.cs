@@ -3,6 +3,8 @@
 //
 // It works through the core's external MMU: pages are opened one by one, on their first use, to what the platform has
 // there; everything else ends the run, with the core halted at the instruction that did it.
+using System.Linq;
+
 using Antmicro.Renode.Core;
 using Antmicro.Renode.Logging;
 using Antmicro.Renode.Peripherals;
@@ -43,12 +45,19 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
 
         public bool IsCode { get; private set; }  // Address is in memory that the core cannot store to
 
-        // The registers at that time: a halted core's are no longer those of the instruction that did it.
-        public ulong Pc { get; private set; }
+        // r0 to r15 and the status: at that time, since a halted core's are no longer those of the instruction that did it;
+        // as they are now, while nothing has stopped it.
+        public ulong[] Registers => Stopped != null ? atStop : Enumerable.Range(0, CoreRegisters).Append(ProgramStatus)
+            .Select(number => Cpu.GetRegister(number).RawValue).ToArray();
 
-        public ulong Lr { get; private set; }
-
-        public ulong Sp { get; private set; }
+        // Puts a stopped core back to the instruction that did it, for a snapshot.
+        public void Rewind()
+        {
+            if(Stopped != null)
+            {
+                Cpu.PC = atStop[ProgramCounter];
+            }
+        }
 
         private ExternalMmuResult Check(ulong address, AccessType access, ulong? window, bool isFirstTry)
         {
@@ -99,11 +108,9 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
             {
                 Address = address;
                 IsCode = bus.WhatIsAt(address, Cpu)?.Peripheral == code;
-                Pc = Cpu.PC.RawValue;
-                Lr = Cpu.GetRegister(LinkRegister).RawValue;
-                Sp = Cpu.GetRegister(StackPointer).RawValue;
+                atStop = Registers;
                 Stopped = why;
-                Cpu.Log(LogLevel.Error, "stopped: {0} at 0x{1:X8}, PC 0x{2:X8}", why, address, Pc);
+                Cpu.Log(LogLevel.Error, "stopped: {0} at 0x{1:X8}, PC 0x{2:X8}", why, address, atStop[ProgramCounter]);
             }
             Cpu.IsHalted = true;
         }
@@ -111,7 +118,8 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
         private readonly IBusController bus;
         private readonly IPeripheral code;  // memory that the core cannot store to
         private readonly IPeripheral data;  // memory that it cannot run from
+        private ulong[] atStop;
 
-        private const int StackPointer = 13, LinkRegister = 14;
+        private const int CoreRegisters = 16, ProgramCounter = 15, ProgramStatus = 25;
     }
 }

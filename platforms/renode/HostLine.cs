@@ -19,6 +19,12 @@ namespace Antmicro.Renode.Hil
             this.uart.CharReceived += received.Add;
         }
 
+        // Lets go of the UART, which can then be saved without the host's end of its line.
+        public void Detach()
+        {
+            uart.CharReceived -= received.Add;
+        }
+
         public int Waiting => received.Count;
 
         public byte[] Take()

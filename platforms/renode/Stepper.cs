@@ -17,7 +17,8 @@ namespace Antmicro.Renode.Hil
             time = emulation.MasterTimeSource;
             this.line = line;
             this.guard = guard;
-            machine.MachineReset += _ => Resets++;
+            this.machine = machine;
+            machine.MachineReset += CountReset;
             time.SinksReportedHook += Hold;
             emulation.StartAll();
         }
@@ -51,6 +52,7 @@ namespace Antmicro.Renode.Hil
         {
             isReleased = true;
             time.SinksReportedHook -= Hold;
+            machine.MachineReset -= CountReset;
             go.Set();
         }
 
@@ -64,10 +66,16 @@ namespace Antmicro.Renode.Hil
             }
         }
 
+        private void CountReset(IMachine _)
+        {
+            Resets++;
+        }
+
         private bool IsDue => time.ElapsedVirtualTime >= target || line.Waiting > 0 || guard.Stopped != null;
 
         private TimeInterval target = TimeInterval.Empty;
         private volatile bool isReleased;
+        private readonly IMachine machine;
         private readonly MasterTimeSource time;
         private readonly HostLine line;
         private readonly AccessGuard guard;

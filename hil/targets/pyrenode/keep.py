@@ -7,11 +7,27 @@ from collections import deque
 from pathlib import Path
 
 from hil.errors import HilError
-from hil.files import write_bytes, write_text
+from hil.files import make_folder, write_text
 from hil.targets.pyrenode.machine import Machine
-from hil.targets.pyrenode.process import LOG
+from hil.targets.pyrenode.stops import Crash
 
 FRAMES = 64  # of what was last written and read, each way
+SCRIPT = """\
+# renode snapshot.resc: the board as it was when its core was stopped
+include $ORIGIN/snapshot.py
+load_parts $ORIGIN/snapshot.dll
+Load $ORIGIN/snapshot.save
+mach set 0
+"""
+COMMAND = """\
+# For snapshot.resc: the snapshot refers to the bench's parts of the platform by the name of their assembly.
+from System.Reflection import Assembly
+
+
+def mc_load_parts(path):
+    Assembly.LoadFrom(str(path).lstrip("@"))
+"""
+NAMES = (*(f"r{number}" for number in range(13)), "sp", "lr", "pc", "xpsr")
 
 log = logging.getLogger(__name__)
 
@@ -32,14 +48,20 @@ class Traffic:
         return "".join(f"{line}\n" for line in lines)
 
 
-def keep(folder: Path, machine: Machine, traffic: Traffic, error: HilError) -> None:
-    """Write everything into a folder. The machine cannot run on after it."""
-    registers = "".join(f"r{number:<2} {machine.register(number):#010x}\n" for number in range(16))
-    write_text(folder / "registers.txt", f"{error}\n\n{registers}")
+def keep(folder: Path, machine: Machine, traffic: Traffic, crash: Crash) -> None:
+    """Write everything into a folder, over what an earlier run left there. The machine cannot run on after it."""
+    make_folder(folder)
+    registers = "".join(f"{name:<4} {value:#010x}\n" for name, value in zip(NAMES, crash.registers, strict=True))
+    write_text(folder / "registers.txt", f"{crash.fault}\n\n{registers}")
     write_text(folder / "frames.txt", str(traffic))
+    write_text(folder / "renode.log", machine.read_log())
+    snapshot, parts, script, command = (folder / f"snapshot.{kind}" for kind in ("save", "dll", "resc", "py"))
+    for stale in (snapshot, parts, script, command):
+        stale.unlink(missing_ok=True)
     try:
-        machine.save(folder / "snapshot.save")
+        machine.save(snapshot, parts)
     except HilError as failure:
         log.warning("no snapshot: %s", failure)
-    if LOG.exists():
-        write_bytes(folder / "renode.log", LOG.read_bytes())
+    else:
+        write_text(script, SCRIPT)
+        write_text(command, COMMAND)

@@ -1,86 +1,129 @@
-"""The one Renode of this process: started when first asked for, and used by every run from then on."""
+"""Processes that run Renode (worker.py), as seen from here: started when one is wanted, used again, ended in time."""
 
 from __future__ import annotations
 
-import atexit
-import importlib
-import logging
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import weakref
 from functools import cache
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from hil.errors import HilError
-from hil.files import make_folder
-from hil.paths import BUILD, platforms
-from hil.targets.pyrenode.find import find
+from hil.targets.base import TargetError
 
-OURS = ("Stm32f4Dma.cs", "Stm32f4Rcc.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs")
-LOG = BUILD / "renode" / "renode.log"
-# Fewer garbage collections (docs/renode.md has what it brings). Mono reads it once, at its start.
-_MONO_GC = ("MONO_GC_PARAMS", "nursery-size=64m")
+BOOTS = 20  # in one process, which grows by some MB with each (docs/renode.md)
+START_S = 120.0
+PATIENCE_S = 60.0  # for an answer, beyond what the question allows
 
 
 class Renode:
-    """Renode and its monitor. There can be one in a process, which start() returns."""
+    """Renode in a process of its own, and its monitor. It ends with end(), and with this process, even a killed one.
+
+    Raises HilError where there is no Renode or it does not start.
+    """
 
     def __init__(self) -> None:
-        with _no_exit_handlers():
-            self.wrappers: Any = _load()
-            self.emulation = self.wrappers.Emulation()
-            self.monitor = self.wrappers.Monitor()
-        self._log_to(LOG)
-        files = " ".join(f"@{platforms() / 'renode' / name}" for name in OURS)
-        self.command(f"include {files}")
-        self.switched_on: Any = None  # the Machine there is, if any: the emulation has one clock, so one at a time
+        self.folder = Path(tempfile.mkdtemp(prefix="hil-renode-"))  # the process removes it when it ends
+        self.boots = 0
+        ours, theirs = socket.socketpair()
+        with theirs, (self.folder / "console.txt").open("wb") as console:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hil.targets.pyrenode.worker", str(theirs.fileno()), str(self.folder)],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TMPDIR": str(self.folder)},
+                start_new_session=True,  # so that ctrl-C is ours
+            )  # fmt: skip
+        self._connection: Connection[Any, Any] = Connection(ours.detach())
+        self._finish = weakref.finalize(self, _end, self._process, self._connection, self.folder)
+        self._answer("start", START_S)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._finish.alive and self._process.poll() is None
+
+    def call(self, name: str, *arguments: Any, patience_s: float = 0.0) -> Any:
+        """Have Emulation do something. Raises HilError where Renode refuses, TargetError where it is gone or hangs."""
+        if not self._finish.alive:
+            raise TargetError("Renode was ended: boot the firmware again")
+        try:
+            self._connection.send((name, arguments))
+        except OSError:
+            self._lost(f"ended by itself before {name}")
+        return self._answer(name, patience_s + PATIENCE_S)
 
     def command(self, text: str) -> str:
         """Have the monitor execute a command. Returns what it prints; raises HilError where it refuses."""
-        output, error = self.monitor.execute(text)
-        if error.strip():
-            raise HilError(f"Renode does not accept {text!r}: {error.strip()}")
-        return str(output).strip()
+        return str(self.call("command", text))
 
     @property
     def version(self) -> str:
         return self.command("version")
 
-    def _log_to(self, path: Path) -> None:
-        make_folder(path.parent)
-        self.command(f"logFile @{path.absolute()}")
+    def end(self) -> None:
+        self._finish()
+
+    def _answer(self, name: str, timeout_s: float) -> Any:
+        try:
+            if not self._connection.poll(timeout_s):
+                self._lost(f"did not {name} within {timeout_s:g} s")
+            is_done, value = self._connection.recv()
+        except (EOFError, OSError):
+            self._lost(f"ended by itself during {name}")
+        if not is_done:
+            raise HilError(value)
+        return value
+
+    def _lost(self, what: str) -> None:
+        console = self.folder / "console.txt"
+        said = console.read_text(errors="replace").strip().splitlines() if console.exists() else []
+        self.end()
+        last = f": {said[-1]}" if said else ""
+        raise TargetError(f"Renode {what}{last}; boot the firmware again")
 
 
-@contextmanager
-def _no_exit_handlers() -> Iterator[None]:
-    """Renode and its runtime would end in good order, which takes six seconds; the process's end will do."""
-    with patch.object(atexit, "register", lambda function, *_args, **_options: function):
-        yield
-
-
-def _load() -> Any:
-    """pyrenode3's wrappers. It starts Renode as it is imported, and is told by the environment which."""
-    installation = find()
-    for name, value in (installation.environment | dict([_MONO_GC])).items():
-        os.environ.setdefault(name, value)
-    root = logging.getLogger()
-    level, handlers = root.level, list(root.handlers)
+def _end(process: subprocess.Popen[bytes], connection: Connection[Any, Any], folder: Path) -> None:
+    connection.close()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Mono before 6.12, which Renode's release runs on
-            root.setLevel(logging.ERROR)  # of Mono builds, which are what is used here
-            return importlib.import_module("pyrenode3.wrappers")
-    except (ImportError, SystemExit, Exception) as error:  # whatever .NET raises
-        raise HilError(f"Renode at {installation.path or '/opt/renode'} does not start: {error}") from error
-    finally:
-        root.setLevel(level)
-        root.handlers[:] = handlers
+        process.wait(2)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+class Pool:
+    """The Renodes of this process that no board uses."""
+
+    def __init__(self) -> None:
+        self._idle: list[Renode] = []
+
+    def take(self) -> Renode:
+        """One that runs, a fresh one where there is none. Raises as Renode() does."""
+        while self._idle:
+            renode = self._idle.pop()
+            if renode.is_running:
+                return renode
+        return Renode()
+
+    def give_back(self, renode: Renode) -> None:
+        """For the next board; one is kept, and only until it has run BOOTS boards."""
+        if self._idle or renode.boots >= BOOTS or not renode.is_running:
+            renode.end()
+        else:
+            self._idle.append(renode)
 
 
 @cache
-def start() -> Renode:
-    """The Renode of this process. Takes seconds the first time; raises HilError where there is none or it fails."""
-    return Renode()
+def pool() -> Pool:
+    """The pool of this process."""
+    return Pool()

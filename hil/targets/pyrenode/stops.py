@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
+from dataclasses import dataclass
 
 from hil.targets.base import TargetFault
+from hil.targets.pyrenode.messages import Stop
 from hil.targets.symbols import Symbols
 
 _STACK_REACH = 64 << 10  # bytes below the stack in which an access is taken for its overflow
 _FAULTS = {3: "hard fault", 4: "memory management fault", 5: "bus fault", 6: "usage fault"}  # by exception number
+_SP, _LR, _PC, _STATUS = 13, 14, 15, 16
 _EXC_RETURN = 0xFFFF_FFE0  # and above: lr in a handler
+_WITHOUT_FPU = 1 << 4  # of EXC_RETURN: no floating-point registers were pushed
+_PADDED = 1 << 9  # of the pushed status: a word was left out, so that the frame is aligned
 _THUMB = 1 << 24  # of the pushed status, in every program
+FRAME_BYTES = 32  # of what an exception pushes, without floating-point registers
+_FPU_BYTES = 72
+Registers = tuple[int, ...]  # r0 to r15 and the program status
 Stack = tuple[int, int] | None  # its lowest address and its top
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A fault, and the registers of the instruction that did it."""
+
+    fault: TargetFault
+    registers: Registers
 
 
 def stack_of(symbols: Symbols) -> Stack:
@@ -21,49 +36,53 @@ def stack_of(symbols: Symbols) -> Stack:
     return None if low is None or top is None else (low, top)
 
 
-def from_guard(guard: Any, symbols: Symbols) -> TargetFault:
-    """The fault that platforms/renode/AccessGuard.cs stopped the core at."""
-    kind, detail = _describe(guard.Stopped, int(guard.Address), bool(guard.IsCode), stack_of(symbols))
-    return _fault(kind, detail, (int(guard.Pc), int(guard.Lr), int(guard.Sp)), symbols, address=int(guard.Address))
+def from_guard(stop: Stop, registers: Registers, symbols: Symbols) -> Crash:
+    """What platforms/renode/AccessGuard.cs stopped the core at."""
+    kind, detail = _describe(stop, stack_of(symbols))
+    return _crash(kind, detail, registers, symbols, stop.address)
 
 
-def endless_loop(registers: tuple[int, int, int], seconds: float, symbols: Symbols) -> TargetFault:
-    """The program runs and nothing comes of it. registers: pc, lr, sp."""
-    return _fault("endless loop", f"{seconds:.3g} s without sleeping or sending a byte", registers, symbols)
+def endless_loop(registers: Registers, seconds: float, symbols: Symbols) -> Crash:
+    """The program runs and nothing comes of it."""
+    return _crash("endless loop", f"{seconds:.3g} s without sleeping or sending a byte", registers, symbols)
 
 
-def in_handler(registers: tuple[int, int, int], exception: int, frame: bytes, symbols: Symbols) -> TargetFault | None:
+def in_handler(registers: Registers, exception: int, frame: bytes, symbols: Symbols) -> Crash | None:
     """What a fault's handler that goes round for ever was called for; None where it is no such handler.
 
-    registers: pc, lr, sp. exception: the number of what is handled (ICSR's VECTACTIVE). frame: the 32 bytes at sp: what
-    the exception pushed (ARMv7-M B1.5.6), as long as the handler has pushed nothing; then lr, too, is as it was.
+    exception: the number of what is handled (ICSR's VECTACTIVE). frame: the FRAME_BYTES at sp: what the exception
+    pushed (ARMv7-M B1.5.6), as long as the handler has pushed nothing; then lr, too, is as it was.
     """
-    pc, lr, sp = registers
-    *_, caller, culprit, status = struct.unpack("<8I", frame)
-    if exception not in _FAULTS or lr < _EXC_RETURN or not status & _THUMB or symbols.function(culprit) is None:
+    *scratch, r12, caller, culprit, status = struct.unpack("<8I", frame)
+    exc_return = registers[_LR]
+    if exception not in _FAULTS or exc_return < _EXC_RETURN or not status & _THUMB:
         return None
-    detail = f"{symbols.describe(pc)} never comes back from it"
-    return _fault(_FAULTS[exception], detail, (culprit, caller, sp + len(frame)), symbols)
+    if symbols.function(culprit) is None:
+        return None
+    size = FRAME_BYTES + (0 if exc_return & _WITHOUT_FPU else _FPU_BYTES) + (4 if status & _PADDED else 0)
+    before = (*scratch, *registers[4:12], r12, registers[_SP] + size, caller, culprit, status)
+    detail = f"{symbols.describe(registers[_PC])} never comes back from it"
+    return _crash(_FAULTS[exception], detail, before, symbols)
 
 
-def _describe(access: str, address: int, is_code: bool, stack: Stack) -> tuple[str, str]:
-    if access == "abort":
+def _describe(stop: Stop, stack: Stack) -> tuple[str, str]:
+    address = stop.address
+    if stop.access == "abort":
         return "CPU abort", "Renode cannot go on; its log says why"
-    if access == "execute":
+    if stop.access == "execute":
         return "jump outside code", f"no code memory at {address:#010x}"
     if stack and stack[0] - _STACK_REACH <= address < stack[0]:
         return "stack overflow", f"{stack[0] - address} bytes below the {stack[1] - stack[0]} bytes of stack"
-    if access == "write" and is_code:
+    if stop.access == "write" and stop.is_code:
         return "write to flash", f"a store to {address:#010x}"
-    return f"{'write to' if access == 'write' else 'read of'} unmapped memory", f"nothing is at {address:#010x}"
+    return f"{'write to' if stop.access == 'write' else 'read of'} unmapped memory", f"nothing is at {address:#010x}"
 
 
-def _fault(
-    kind: str, detail: str, registers: tuple[int, int, int], symbols: Symbols, address: int | None = None
-) -> TargetFault:
-    pc, lr, sp = registers
+def _crash(kind: str, detail: str, registers: Registers, symbols: Symbols, address: int | None = None) -> Crash:
+    pc, lr, sp = registers[_PC], registers[_LR], registers[_SP]
     culprit = pc if symbols.function(pc) else lr
-    return TargetFault(
+    fault = TargetFault(
         kind, detail, pc=pc, lr=lr, sp=sp, address=address,
         symbol=symbols.function(culprit), line=symbols.line(culprit),
     )  # fmt: skip
+    return Crash(fault, registers)

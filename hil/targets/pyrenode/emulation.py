@@ -1,0 +1,148 @@
+"""Renode itself, in the process that is there for it alone (worker.py): what the other process can ask of it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import warnings
+from itertools import count
+from typing import Any
+
+from hil.errors import HilError
+from hil.paths import PLATFORMS
+from hil.targets.pyrenode.find import find
+from hil.targets.pyrenode.messages import Board, State, Stop
+
+QUANTUM_US = 500  # how finely virtual time is cut: the host can answer, and the line feed bytes, this often
+OURS = tuple(
+    PLATFORMS / "renode" / name
+    for name in ("Stm32f4Dma.cs", "Stm32f4Rcc.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs")
+)
+# Fewer garbage collections (docs/renode.md has what it brings). Mono reads it once, at its start.
+_MONO_GC = ("MONO_GC_PARAMS", "nursery-size=64m")
+_START_MS = 30_000
+
+
+class Emulation:
+    """Renode with at most one board in it. Virtual time passes in advance() alone."""
+
+    def __init__(self) -> None:
+        wrappers = _load()
+        self._emulation, self._monitor = wrappers.Emulation(), wrappers.Monitor()
+        self._names = count()
+        self._stepper: Any = None
+        self.command("include " + " ".join(f"@{path}" for path in OURS))
+
+    def command(self, text: str) -> str:
+        """Have the monitor execute a command. Returns what it prints; raises HilError where it refuses."""
+        output, error = self._monitor.execute(text)
+        if error.strip():
+            raise HilError(f"Renode does not accept {text!r}: {error.strip()}")
+        return str(output).strip()
+
+    def switch_on(self, board: Board) -> None:
+        """In the place of the board there was. Raises HilError where Renode refuses the platform or the firmware."""
+        from Antmicro.Renode.Hil import HostLine, Stepper  # type: ignore[import-not-found]
+        from Antmicro.Renode.Peripherals.Miscellaneous import AccessGuard  # type: ignore[import-not-found]
+        from Antmicro.Renode.Time import TimeInterval  # type: ignore[import-not-found]
+
+        self.switch_off()
+        self.command(f"logFile @{board.log}")
+        clock = self._emulation.internal.MasterTimeSource  # the monitor's commands for it take half a second at first
+        clock.Quantum, clock.AdvanceImmediately = TimeInterval.FromMicroseconds(QUANTUM_US), True
+        machine = self._emulation.add_mach(f"{board.name}_{next(self._names)}")
+        try:
+            machine.load_repl(board.platform)
+            machine.load_elf(board.elf)
+        except Exception as error:  # whatever .NET raises
+            raise HilError(f"Renode does not accept {board.platform} or {board.elf}: {error}") from error
+        self._machine = machine.internal
+        self._bus = self._machine.SystemBus
+        # They look peripherals up by themselves: pyrenode3 takes a second for each.
+        self._guard = AccessGuard(self._machine)
+        self._line = HostLine(self._machine, board.uart, board.dma, board.stream)
+        self._stepper = Stepper(self._machine, self._line, self._guard)
+        if not self._stepper.Wait(_START_MS):
+            raise HilError(f"Renode did not start {board.name} within {_START_MS / 1000:g} s: boot it again")
+
+    def advance(self, microseconds: int, patience_ms: int) -> State:
+        """Let virtual time pass until then, until the firmware has sent something, or until the core was stopped.
+
+        patience_ms: of our time, after which the state is returned as it then is.
+        """
+        self._stepper.RunUntil(microseconds)
+        is_held = self._stepper.Wait(patience_ms)
+        cpu, guard, line = self._guard.Cpu, self._guard, self._line
+        stop = None
+        if is_held and guard.Stopped is not None:
+            stop = Stop(str(guard.Stopped), int(guard.Address), bool(guard.IsCode))
+        return State(
+            microseconds=int(self._stepper.Microseconds),
+            instructions=int(cpu.ExecutedInstructions),
+            resets=int(self._stepper.Resets),
+            opcode=self.read(int(cpu.PC.RawValue), 2),
+            received=bytes(line.Take()) if is_held else b"",
+            stop=stop,
+            is_held=is_held,
+        )
+
+    def send(self, data: bytes) -> None:
+        """Through the UART, as one burst."""
+        self._line.Send(data, 0, len(data))
+
+    def hand_over(self, data: bytes) -> None:
+        """Into the memory that the UART's DMA receives to, in no time."""
+        self._line.HandOver(data)
+
+    def instructions_per_s(self) -> float:
+        """While the core does not sleep."""
+        return float(self._guard.Cpu.PerformanceInMips) * 1e6
+
+    def registers(self) -> list[int]:
+        """r0 to r15 and the program status: as the guard found them when it stopped the core, else as they are."""
+        return [int(value) for value in self._guard.Registers]
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes as the core sees them; where nothing is, zeros."""
+        return bytes(self._bus.ReadBytes(address, size))
+
+    def request_reset(self) -> None:
+        """As the reset button, when time next passes."""
+        self._machine.RequestReset()
+
+    def flush_log(self) -> None:
+        """So that the log's file has all that was said."""
+        from Antmicro.Renode.Logging import Logger  # type: ignore[import-not-found]
+
+        Logger.Flush()
+
+    def save(self, snapshot: str, parts: str) -> None:
+        """Renode's snapshot, and the assembly of OURS, which must be there when Load reads it. The board cannot run on.
+
+        The snapshot names that assembly, and Renode gives it another name each time that it compiles.
+        """
+        self._stepper.Release()
+        self._line.Detach()
+        self.command("pause")
+        self._guard.Rewind()
+        self.command(f"Save @{snapshot}")
+        shutil.copyfile(str(self._guard.GetType().Assembly.Location), parts)
+
+    def switch_off(self) -> None:
+        if self._stepper is not None:
+            self._stepper.Release()
+            self._stepper = None
+        self._emulation.clear()
+
+
+def _load() -> Any:
+    """pyrenode3's wrappers. It starts Renode as it is imported, and is told by the environment which."""
+    installation = find()
+    for name, value in (installation.environment | dict([_MONO_GC])).items():
+        os.environ.setdefault(name, value)
+    warnings.simplefilter("ignore")  # of Mono before 6.12, which Renode's release runs on
+    try:
+        return importlib.import_module("pyrenode3.wrappers")
+    except (ImportError, SystemExit, Exception) as error:  # whatever .NET raises
+        raise HilError(f"Renode at {installation.path or '/opt/renode'} does not start: {error}") from error

@@ -1,0 +1,40 @@
+"""What this process and the one that runs Renode say to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board to switch on: paths, and what the platform calls the parts of its serial link."""
+
+    name: str
+    platform: str
+    elf: str
+    uart: str
+    dma: str
+    stream: int
+    log: str  # Renode writes to this file from here on
+
+
+@dataclass(frozen=True)
+class Stop:
+    """What AccessGuard.cs stopped the core at. access: read, write, execute or abort."""
+
+    access: str
+    address: int
+    is_code: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """A board between two portions of time. opcode: the two bytes at its program counter."""
+
+    microseconds: int
+    instructions: int
+    resets: int
+    opcode: bytes
+    received: bytes
+    stop: Stop | None
+    is_held: bool  # False: Renode is still busy with the portion
