@@ -31,6 +31,7 @@ from hil.commands import (
     plan,
     profile,
     quantise,
+    renode,
     replay,
     run,
     seed,
@@ -78,6 +79,7 @@ for command in (
 app.command("new-board")(new_board.new_board)
 imports.command()(edgeml.edgeml)
 app.add_typer(imports, name="import")
+app.add_typer(renode.app, name="renode")
 
 
 @app.callback()

@@ -27,7 +27,8 @@ from hil.firmware.toolchain import HOST_INSTALL, Toolchain, find_host_toolchain,
 from hil.firmware.trial import configure_trial
 from hil.paths import platforms
 from hil.targets import ports
-from hil.targets.pyrenode.find import RenodeMissingError, find
+from hil.targets.pyrenode import release
+from hil.targets.pyrenode.find import RenodeMissingError
 from hil.version import described
 
 NATIVE = "native"
@@ -158,12 +159,16 @@ def _serial() -> Finding:
 
 
 def _renode() -> Finding:
+    """Starts it, asks which it is, and has it boot a program."""
+    from hil.targets.pyrenode import check
+
+    finding = Finding("target renode", False, "", release.INSTALL, is_needed=False)
     try:
-        installation = find()
+        return replace(finding, is_ok=True, found=check.check(), remedy="")
     except RenodeMissingError as gap:
-        return Finding("target renode", False, gap.what, gap.remedy, is_needed=False)
-    found = f"{installation.path or 'the installed package'} on {installation.runtime}"
-    return Finding("target renode", True, found, "", is_needed=False)
+        return replace(finding, found=gap.what, remedy=gap.remedy)
+    except HilError as error:
+        return replace(finding, found=str(error))
 
 
 def _targets(tools: list[Finding], libraries: list[Finding], places: list[Finding]) -> list[Finding]:

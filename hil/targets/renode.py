@@ -40,14 +40,6 @@ class RenodeTarget(Closing):
     """
 
     name = "renode"
-    capabilities = Capabilities(
-        cycles="instructions",
-        reads_memory=True,
-        virtual_time=True,
-        sees_stack=True,
-        injects_faults=True,
-        unmodelled=frozenset({"unaligned_ldrd", "divide_by_zero"}),
-    )
 
     def __init__(
         self, board: Board, *, uart: bool = False, runaway_s: float = RUNAWAY_S, hang_s: float = HANG_S,
@@ -66,6 +58,18 @@ class RenodeTarget(Closing):
         self._uart, self._runaway_s, self._hang_s = uart, runaway_s, hang_s
         self._image: Image | None = None
         self._machine: Machine | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Asked of the Renode that is here, which is started for it. Raises HilError where it does not start."""
+        return Capabilities(
+            cycles="instructions",
+            reads_memory=True,
+            virtual_time=True,
+            sees_stack=True,
+            injects_faults=True,
+            unmodelled=pool().unmodelled(),
+        )
 
     @property
     def machine(self) -> Machine:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
+import tempfile
 import warnings
 from itertools import count
 from typing import Any
 
 from hil.errors import HilError
 from hil.paths import PLATFORMS
+from hil.targets.pyrenode import probes, release
 from hil.targets.pyrenode.find import find
 from hil.targets.pyrenode.messages import Board, State, Stop
 
@@ -40,6 +42,36 @@ class Emulation:
         if error.strip():
             raise HilError(f"Renode does not accept {text!r}: {error.strip()}")
         return str(output).strip()
+
+    def version(self) -> str:
+        """ "1.16.1", of the assembly: the monitor's own answer is empty where Renode is not the program."""
+        from System import AppDomain  # type: ignore[import-not-found]
+
+        named = (assembly.GetName() for assembly in AppDomain.CurrentDomain.GetAssemblies())
+        version = next((name.Version for name in named if name.Name == "Renode"), None)
+        if version is None:
+            raise HilError(f"what pyrenode3 has loaded has no Renode in it: install it again ({release.INSTALL})")
+        return f"{version.Major}.{version.Minor}.{version.Build}"
+
+    def probe(self, name: str | None = None) -> int:
+        """What r0 holds after a program of probes.py. In the place of the board there was."""
+        self.switch_off()
+        self.command('mach create "probe"')
+        machine = self._emulation.get_mach("probe").internal
+        with tempfile.NamedTemporaryFile("w", suffix=".repl") as platform:
+            platform.write(probes.PLATFORM)
+            platform.flush()
+            self.command(f"machine LoadPlatformDescription @{platform.name}")
+        machine.SystemBus.WriteBytes(probes.program(name), probes.ORIGIN)
+        self.command(f"sysbus.cpu VectorTableOffset {probes.ORIGIN:#x}")
+        self.command('emulation RunFor "0.0001"')
+        found = int(self.command("sysbus.cpu GetRegister 0"), 16)
+        self.switch_off()
+        return found
+
+    def unmodelled(self) -> frozenset[str]:
+        """The crashes, by the name that provokes them, which do not happen in this Renode."""
+        return frozenset(name for name in probes.NAMES if self.probe(name) != probes.TRAPPED)
 
     def switch_on(self, board: Board) -> None:
         """In the place of the board there was. Raises HilError where Renode refuses the platform or the firmware."""

@@ -1,29 +1,21 @@
-"""Where Renode and pyrenode3 are on this machine, or the commands that get them."""
+"""Where Renode and pyrenode3 are on this machine, or the one command that gets them."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hil.errors import HilError
+from hil.targets.pyrenode import release
+from hil.targets.pyrenode.release import GET_MONO, INSTALL, VERSION
 
-VERSION = "1.16.1"
 LOCATIONS = ("PYRENODE_BIN", "PYRENODE_PKG", "PYRENODE_BUILD_DIR")  # pyrenode3 takes one of them
 RUNTIME = "PYRENODE_RUNTIME"
 MONO, DOTNET = "mono", "coreclr"
-_RELEASE = f"https://github.com/renode/renode/releases/download/v{VERSION}"
-GET_RENODE = (
-    f"wget {_RELEASE}/renode-{VERSION}.linux-portable-dotnet.tar.gz && mkdir -p ~/renode && "
-    f"tar xf renode-{VERSION}.linux-portable-dotnet.tar.gz -C ~/renode --strip-components=1 && "
-    f"export PYRENODE_BIN=~/renode/renode {RUNTIME}={DOTNET}"
-)
-GET_PYRENODE3 = f"{sys.executable} -m pip install 'pyrenode3 @ git+https://github.com/antmicro/pyrenode3.git'"
-GET_MONO = "apt-get install -y mono-complete"
 
 
 class RenodeMissingError(HilError):
@@ -52,23 +44,24 @@ class Installation:
 def find(environment: Mapping[str, str] = os.environ) -> Installation:
     """The Renode to use: the one that PYRENODE_* names, else the one on the PATH.
 
-    Raises RenodeMissingError with the exact commands, all of them, where there is none or no pyrenode3 to run it with.
+    Looked for where a variable of pyrenode3 says, where `hil renode install` puts it, and on the PATH. Raises
+    RenodeMissingError with the command that helps where there is none or no pyrenode3 to run it with.
     """
-    if importlib.util.find_spec("pyrenode3") is not None:
-        return _renode(environment)
-    package = "target renode needs the Python package pyrenode3"
-    try:
-        _renode(environment)
-    except RenodeMissingError as gap:
-        raise RenodeMissingError(f"{package}, and {gap.what}", f"{GET_PYRENODE3} && {gap.remedy}") from None
-    raise RenodeMissingError(package, GET_PYRENODE3)
+    installation = _renode(environment)
+    if importlib.util.find_spec("pyrenode3") is None:
+        raise RenodeMissingError("target renode needs the Python package pyrenode3", INSTALL)
+    return installation
 
 
 def _renode(environment: Mapping[str, str]) -> Installation:
     named = [variable for variable in LOCATIONS if environment.get(variable)]
     if len(named) > 1:
         raise RenodeMissingError(f"{' and '.join(named)} are set, pyrenode3 takes one", f"unset {' '.join(named[1:])}")
-    installation = _named(named[0], environment) if named else _on_path(environment)
+    if named:
+        installation = _named(named[0], environment)
+    else:
+        ours = release.home() / "renode"
+        installation = at(ours, environment) if ours.exists() else _on_path(environment)
     if installation.runtime == MONO and shutil.which("mono", path=environment.get("PATH")) is None:
         raise RenodeMissingError("this Renode runs on Mono, which is not installed", GET_MONO)
     return installation
@@ -77,7 +70,7 @@ def _renode(environment: Mapping[str, str]) -> Installation:
 def _named(variable: str, environment: Mapping[str, str]) -> Installation:
     path = Path(environment[variable])
     if not path.exists():
-        raise RenodeMissingError(f"{variable} is {path}, which does not exist", GET_RENODE)
+        raise RenodeMissingError(f"{variable} is {path}, which does not exist", f"{INSTALL}, and unset {variable}")
     default = DOTNET if variable == "PYRENODE_BIN" else MONO  # pyrenode3 runs portable binaries on .NET alone
     return Installation(variable, path, environment.get(RUNTIME, default))
 
@@ -85,8 +78,12 @@ def _named(variable: str, environment: Mapping[str, str]) -> Installation:
 def _on_path(environment: Mapping[str, str]) -> Installation:
     found = shutil.which("renode", path=environment.get("PATH"))
     if found is None:
-        raise RenodeMissingError(f"Renode {VERSION} is neither on the PATH nor named by PYRENODE_BIN", GET_RENODE)
-    program = Path(found).resolve()
+        raise RenodeMissingError(f"target renode needs Renode {VERSION}, which is not here", INSTALL)
+    return at(Path(found).resolve(), environment)
+
+
+def at(program: Path, environment: Mapping[str, str] = os.environ) -> Installation:
+    """The Renode of which this is the program `renode`."""
     if (program.parent / "output" / "bin" / "Release" / "Renode.exe").exists():
         return Installation("PYRENODE_BUILD_DIR", program.parent, environment.get(RUNTIME, MONO))
     with program.open("rb") as file:

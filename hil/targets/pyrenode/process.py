@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -12,14 +13,18 @@ import weakref
 from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from hil.errors import HilError
 from hil.targets.base import TargetError
+from hil.targets.pyrenode import release
+
+log = logging.getLogger(__name__)
 
 BOOTS = 20  # in one process, which grows by some MB with each (docs/renode.md)
 START_S = 120.0
-PATIENCE_S = 60.0  # for an answer, beyond what the question allows
+PATIENCE_S = 60.0  # for an answer
 
 
 class Renode:
@@ -40,6 +45,7 @@ class Renode:
                 start_new_session=True,  # so that ctrl-C is ours
             )  # fmt: skip
         self._connection: Connection[Any, Any] = Connection(ours.detach())
+        self._one_at_a_time = Lock()
         self._finish = weakref.finalize(self, _end, self._process, self._connection, self.folder)
         self._answer("start", START_S)
 
@@ -51,15 +57,16 @@ class Renode:
     def is_running(self) -> bool:
         return self._finish.alive and self._process.poll() is None
 
-    def call(self, name: str, *arguments: Any, patience_s: float = 0.0) -> Any:
+    def call(self, name: str, *arguments: Any) -> Any:
         """Have Emulation do something. Raises HilError where Renode refuses, TargetError where it is gone or hangs."""
         if not self._finish.alive:
             raise TargetError("Renode was ended: boot the firmware again")
-        try:
-            self._connection.send((name, arguments))
-        except OSError:
-            self._lost(f"ended by itself before {name}")
-        return self._answer(name, patience_s + PATIENCE_S)
+        with self._one_at_a_time:
+            try:
+                self._connection.send((name, arguments))
+            except OSError:
+                self._lost(f"ended by itself before {name}")
+            return self._answer(name, PATIENCE_S)
 
     def command(self, text: str) -> str:
         """Have the monitor execute a command. Returns what it prints; raises HilError where it refuses."""
@@ -67,7 +74,8 @@ class Renode:
 
     @property
     def version(self) -> str:
-        return self.command("version")
+        """ "1.16.1"."""
+        return str(self.call("version"))
 
     def end(self) -> None:
         self._finish()
@@ -106,14 +114,38 @@ class Pool:
 
     def __init__(self) -> None:
         self._idle: list[Renode] = []
+        self._version: str | None = None
+        self._unmodelled: frozenset[str] | None = None
 
     def take(self) -> Renode:
-        """One that runs, a fresh one where there is none. Raises as Renode() does."""
+        """One that runs, a fresh one where there is none. Raises as Renode() does, and HilError for one too old."""
         while self._idle:
             renode = self._idle.pop()
             if renode.is_running:
                 return renode
-        return Renode()
+        renode = Renode()
+        self._check(renode)
+        return renode
+
+    def _check(self, renode: Renode) -> None:
+        """Of the first one: all others are of the same installation."""
+        if self._version is not None:
+            return
+        version = renode.version
+        if release.is_too_old(version):
+            renode.end()
+            raise HilError(f"Renode {version} is too old, {release.VERSION} is needed: {release.INSTALL}")
+        if version not in release.TESTED:
+            log.warning("Renode %s was not tested with this bench, %s was", version, " and ".join(release.TESTED))
+        self._version = version
+
+    def unmodelled(self) -> frozenset[str]:
+        """The crashes that the Renode here lets pass, asked of it once. Raises as take() does."""
+        if self._unmodelled is None:
+            renode = self.take()
+            self._unmodelled = renode.call("unmodelled")
+            self.give_back(renode)
+        return self._unmodelled
 
     def give_back(self, renode: Renode) -> None:
         """For the next board; one is kept, and only until it has run BOOTS boards."""

@@ -1,0 +1,66 @@
+"""`hil renode`: Renode brought to this machine, and its monitor at a board that runs a model's firmware."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hil.commands.console import console, progress
+from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL
+
+app = typer.Typer(help="Renode, the emulator behind --target renode.", no_args_is_help=True)
+
+
+@app.command()
+def install(
+    from_: Annotated[
+        Path | None, typer.Option("--from", metavar="ARCHIVE", help="A release that is here, in place of a download.")
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(metavar="HEX", help="Of the archive, where it is not the supported release.")
+    ] = None,
+    pyrenode3: Annotated[
+        str | None, typer.Option(metavar="PATH", help="pyrenode3's wheel or sources, where pip has no network.")
+    ] = None,
+) -> None:
+    """Bring Renode and pyrenode3 to where the bench finds them, and boot the demo's firmware on it."""
+    import tempfile
+
+    from hil.targets.pyrenode import check, find, release
+    from hil.targets.pyrenode import install as installation
+
+    meant = sha256 or release.archive().sha256
+    with progress() as step, tempfile.TemporaryDirectory(prefix="hil-renode-") as folder:
+        archive = from_ or installation.download(release.archive(), Path(folder), step)
+        program = installation.unpack(archive, meant, release.home(), step)
+        step("installing pyrenode3", 0)
+        installation.install_pyrenode3(pyrenode3 or release.PYRENODE3)
+        step("starting Renode", 0)
+        works = check.check()
+        step("booting the demo's firmware", 0)
+        booted = _boot_demo()
+    console.print(f"Renode {works}", soft_wrap=True, highlight=False)
+    console.print(booted, soft_wrap=True, highlight=False)
+    used = find.find().path
+    if used is not None and used not in (program, program.parent):
+        console.print(
+            f"PYRENODE_* names another Renode, {used}: unset it for {program}", soft_wrap=True, highlight=False
+        )
+
+
+def _boot_demo() -> str:
+    """What the demo's firmware says; without a compiler for the board, which command brings it."""
+    from hil import board, targets
+    from hil.bench.session import Bench
+    from hil.firmware.build import build
+    from hil.firmware.cmake import MissingToolError
+
+    try:
+        firmware = build(DEFAULT_MODEL, DEFAULT_BOARD)
+    except MissingToolError as gap:
+        return f"the demo's firmware was not booted: {gap}"
+    with Bench(firmware, targets.create("renode", board.load(DEFAULT_BOARD))) as bench:
+        assert bench.hello is not None, "entering says hello"
+        return f"{bench.hello.model_name} runs on {bench.hello.board}: hil run {DEFAULT_MODEL} PHOTO --target renode"
