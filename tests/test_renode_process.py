@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,10 +100,11 @@ def test_renode_ends_with_the_process_that_started_it(end: signal.Signals) -> No
     ) as user:  # fmt: skip
         assert user.stdout is not None
         pid, folder = user.stdout.readline().split()
+        renode = os.pidfd_open(int(pid))
         user.send_signal(end)
         user.communicate()
-    while Path(f"/proc/{pid}").exists():  # pytest's own time limit, if any, ends this
-        time.sleep(0.05)
+    select.select([renode], [], [])  # until it has ended
+    os.close(renode)
     assert not Path(folder).exists()
 
 

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from hil.commands.console import console, progress
+from hil.commands.console import Step, console, progress
 from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL
+from hil.errors import HilError
 
 app = typer.Typer(help="Renode, the emulator behind --target renode.", no_args_is_help=True)
 
@@ -31,23 +32,38 @@ def install(
     from hil.targets.pyrenode import check, find, release
     from hil.targets.pyrenode import install as installation
 
-    meant = sha256 or release.archive().sha256
-    with progress() as step, tempfile.TemporaryDirectory(prefix="hil-renode-") as folder:
-        archive = from_ or installation.download(release.archive(), Path(folder), step)
-        program = installation.unpack(archive, meant, release.home(), step)
+    with progress() as step:
         step("installing pyrenode3", 0)
         installation.install_pyrenode3(pyrenode3 or release.PYRENODE3)
-        step("starting Renode", 0)
-        works = check.check()
+        works = None if from_ is not None or sha256 is not None else _check_what_is_here(step)
+        if works is None:
+            meant = sha256 or release.archive().sha256
+            with tempfile.TemporaryDirectory(prefix="hil-renode-") as folder:
+                archive = from_ or installation.download(release.archive(), Path(folder), step)
+                installation.unpack(archive, meant, release.home(), step)
+            step("starting Renode", 0)
+            works = check.check()
         step("booting the demo's firmware", 0)
         booted = _boot_demo()
     console.print(f"Renode {works}", soft_wrap=True, highlight=False)
     console.print(booted, soft_wrap=True, highlight=False)
     used = find.find().path
-    if used is not None and used not in (program, program.parent):
-        console.print(
-            f"PYRENODE_* names another Renode, {used}: unset it for {program}", soft_wrap=True, highlight=False
-        )
+    if used is not None and not used.is_relative_to(release.home()):
+        said = f"PYRENODE_* names another Renode, {used}: unset it for {release.home()}"
+        console.print(said, soft_wrap=True, highlight=False)
+
+
+def _check_what_is_here(step: Step) -> str | None:
+    """What the Renode is that an earlier installation left; None where there is none or it does not work."""
+    from hil.targets.pyrenode import check, release
+
+    if not release.home().exists():
+        return None
+    step("starting the Renode that is here", 0)
+    try:
+        return check.check()
+    except HilError:
+        return None
 
 
 def _boot_demo() -> str:
