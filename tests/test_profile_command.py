@@ -11,6 +11,8 @@ from cli import hil
 from compilers import needs
 
 from hil.bench.batch import demo_photo
+from hil.errors import HilError
+from hil.targets.pyrenode.find import find
 
 pytestmark = needs("stm32f407_disco")
 
@@ -39,6 +41,31 @@ def test_a_profile_accounts_for_every_cycle(
     hot = (tmp_path / "hot.txt").read_text()
     assert hot.startswith("1. ") and hot.count("  lost: ") == 12 and "overlaps with the next access" in hot
     ET.parse(tmp_path / "flamegraph.svg")
+
+
+@pytest.mark.xdist_group("renode")
+def test_on_renode_calls_and_instructions_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try:
+        find()
+    except HilError as error:
+        pytest.skip(str(error))
+    photo = demo_photo(tmp_path / "photo.png", "rnnpool_face_m4")
+    outcome = hil(capsys, monkeypatch, "profile", "rnnpool_face_m4", photo, "--target", "renode", "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+    found = json.loads((tmp_path / "profile.json").read_text())
+    functions = found["functions"]
+    assert found["instructions"] == sum(count["instructions"] for count in functions.values())
+    assert functions["model_begin"]["calls"] == 1 and functions["model_push_row"]["calls"] == 240
+    assert "calls" in outcome.out and "instructions" in outcome.out
+
+
+def test_a_target_that_cannot_be_profiled_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcome = hil(capsys, monkeypatch, "profile", "rnnpool_face_m4", tmp_path / "x.png", "--target", "native")
+    assert outcome.code == 2 and "target 'native' cannot be profiled: use --target sim or renode" in outcome.err
 
 
 def test_a_mode_that_there_is_not_is_an_error(

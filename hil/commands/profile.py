@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hil.commands import outputs
-from hil.commands.console import console, errors
+from hil.commands.console import console, errors, shortest
 from hil.commands.options import Toolchain
 from hil.errors import HilError
 from hil.paths import BUILD
@@ -17,6 +17,7 @@ from hil.paths import BUILD
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from hil.measure.counts import Counts
     from hil.measure.profile import ImageProfile
 
 
@@ -24,6 +25,9 @@ def profile(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or checkpoint.", show_default=False)],
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A photo.", show_default=False)],
     board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
+    target: Annotated[
+        str, typer.Option("--target", "-t", help="sim: cycles of all kinds; renode: calls and instructions a function.")
+    ] = "sim",
     timing: Annotated[str, typer.Option(metavar="MODE", help="fast, or full (with flash caches).")] = "fast",
     fit: Annotated[bool, typer.Option("--fit", help="Letterbox and convert any photo to the network's input.")] = False,
     blocks: Annotated[int, typer.Option(min=1, help="How many of the hottest blocks to annotate.")] = 12,
@@ -37,26 +41,54 @@ def profile(
 ) -> None:
     """Count where an inference's cycles go: layers, functions, lines, a flame graph, annotated disassembly."""
     from hil.bench.batch import Job, firmware_for
+    from hil.files import write_text
     from hil.firmware.model import model_spec
+    from hil.measure.counts import count_image
     from hil.measure.profile import profile_image
     from hil.reference.photo import load_photo
     from hil.targets.connection import options
 
+    if target not in ("sim", "renode"):
+        raise HilError(f"target {target!r} cannot be profiled: use --target sim or renode")
     options("sim", None, timing)
     spec = model_spec(model)
     photo = load_photo(image, spec, fit)
     errors.print(f"building {spec.name} for {board} ...", highlight=False)
-    firmware = firmware_for(Job(model, (image,), "sim", board, elf=elf, toolchain=toolchain))
-    found = profile_image(firmware, photo, timing)
+    firmware = firmware_for(Job(model, (image,), target, board, elf=elf, toolchain=toolchain))
     folder = out or BUILD / "profile" / Path(model).stem
+    if target == "renode":
+        import json
+
+        counted = count_image(firmware, photo)
+        write_text(folder / "profile.json", json.dumps(counted.to_json(), indent=1) + "\n")
+        console.print(_counts(counted, top))
+        console.print(f"[bold]{shortest(folder)}/profile.json[/]: all functions", soft_wrap=True, highlight=False)
+        return
+    found = profile_image(firmware, photo, timing)
     _write(found, folder, blocks)
     _show(found, top)
-    shown = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    shown = shortest(folder)
     console.print(
         f"[bold]{shown}/hot.txt[/]: the {blocks} hottest blocks, each instruction's cost, the rule behind every stall\n"
         f"[bold]{shown}/flamegraph.svg[/], stacks.txt (for any flame graph tool), profile.json",
         soft_wrap=True, highlight=False,
     )  # fmt: skip
+
+
+def _counts(counted: Counts, top: int) -> Table:
+    """Functions by the instructions that they take themselves."""
+    from rich.table import Table
+
+    from hil.report.terminal import figure
+
+    title = f"{counted.instructions:,} instructions (Renode counts no cycles)"
+    table = Table("function (itself)", title=title, title_justify="left")
+    for name in ("calls", "instructions", "share"):
+        table.add_column(name, justify="right")
+    for name, count in counted.most()[:top]:
+        share = f"{100 * count.instructions / counted.instructions:.1f} %"
+        table.add_row(name, figure(count.calls), figure(count.instructions), share)
+    return table
 
 
 def _write(found: ImageProfile, folder: Path, blocks: int) -> None:

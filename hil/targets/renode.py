@@ -190,6 +190,15 @@ class RenodeTarget(Closing):
             raise TargetError(f"cannot read {size} bytes at {address:#010x}: the chip has no memory there")
         return self.machine.read(address, size)
 
+    def count_blocks(self) -> None:
+        """Count how often each block of instructions runs, until blocks() is asked for."""
+        self.machine.renode.call("count_blocks")
+
+    def blocks(self) -> list[tuple[int, int, int]]:
+        """Address, number of instructions, times run, of each block since count_blocks()."""
+        found: list[tuple[int, int, int]] = self.machine.renode.call("blocks")
+        return found
+
     def observed(self) -> Observed:
         """Instructions, virtual time, and the stack's high-water mark from what its memory looks like."""
         machine, stack = self.machine, stops.stack_of(self._symbols)

@@ -19,7 +19,7 @@ from hil.targets.pyrenode.messages import Board, State, Stop
 QUANTUM_US = 500  # how finely virtual time is cut: the host can answer, and the line feed bytes, this often
 OURS = tuple(
     PLATFORMS / "renode" / name
-    for name in ("Stm32f4Dma.cs", "Stm32f4Rcc.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs")
+    for name in ("Stm32f4Dma.cs", "Stm32f4Rcc.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs", "BlockCounter.cs")
 )
 # Fewer garbage collections (docs/renode.md has what it brings). Mono reads it once, at its start.
 _MONO_GC = ("MONO_GC_PARAMS", "nursery-size=64m")
@@ -138,6 +138,17 @@ class Emulation:
     def read(self, address: int, size: int) -> bytes:
         """Bytes as the core sees them; where nothing is, zeros."""
         return bytes(self._bus.ReadBytes(address, size))
+
+    def count_blocks(self) -> None:
+        """Count how often each block of instructions runs, from here on."""
+        from Antmicro.Renode.Hil import BlockCounter
+
+        self._counter = BlockCounter(self._guard.Cpu)
+
+    def blocks(self) -> list[tuple[int, int, int]]:
+        """Address, number of instructions, times run, of each block since count_blocks(); counting ends."""
+        words = [int(word) for word in self._counter.Take()]
+        return list(zip(words[::3], words[1::3], words[2::3], strict=True))
 
     def request_reset(self) -> None:
         """As the reset button, when time next passes."""
