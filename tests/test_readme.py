@@ -20,8 +20,11 @@ from skimage import data
 from hil import zoo
 from hil.bench.limits import load_limits
 from hil.board import load
+from hil.errors import HilError
 from hil.firmware.build import NATIVE, build
 from hil.reference import weights
+from hil.targets.pyrenode import release
+from hil.targets.pyrenode.find import find
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 README = (REPOSITORY / "README.md").read_text()
@@ -41,6 +44,7 @@ def test_every_block_is_run_by_a_test_below() -> None:
         "make demo",
         "hil run rnnpool_face_m4 *.jpg",
         "--target serial",
+        "hil renode install",
         "robot --variable",
         "hil quantise",
         "cmake --preset",
@@ -75,7 +79,10 @@ def folder(tmp_path: Path) -> Path:
 def run_shell(code: str, folder: Path) -> str:
     """Run a block in a folder, with `hil` and `pytest` of this environment."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path, "PYTHONPATH": str(REPOSITORY)}
+    environment = os.environ | {
+        "PATH": path,
+        "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+    }
     done = subprocess.run(["sh", "-euc", code], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
@@ -92,6 +99,21 @@ def test_the_training_and_evaluation_commands_ask_for_data_and_nothing_else(fold
 def test_ones_own_photos(folder: Path) -> None:
     run_shell(blocks("sh", "hil run rnnpool_face_m4 *.jpg"), folder)
     assert (folder / "runs.json").stat().st_size > 1000 and (folder / "report.html").stat().st_size > 50_000
+
+
+@needs_compiler
+@pytest.mark.xdist_group("renode")
+def test_renodes_commands(folder: Path) -> None:
+    """Nothing is fetched: Renode must be here. Of the suite, what tells Renode from the sim."""
+    try:
+        found = find()
+    except HilError as error:
+        pytest.skip(str(error))
+    install, run, suite = blocks("sh", "hil renode install").splitlines()
+    if found.path is not None and found.path.is_relative_to(release.home()):
+        assert "boots a program" in run_shell(install, folder)
+    assert "bit-exact" in run_shell(run, folder)
+    assert "passed" in run_shell(f"{suite} -q -k 'hello_names and stm32f407'", REPOSITORY)
 
 
 @needs_compiler
