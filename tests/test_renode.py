@@ -42,7 +42,7 @@ def with_pyrenode3(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No Renode of the user's, none on the PATH, none in the environment."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HIL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", "")
     for variable in find.LOCATIONS:
         monkeypatch.delenv(variable, raising=False)

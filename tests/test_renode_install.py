@@ -155,7 +155,7 @@ def test_from_an_archive_of_the_real_one_the_demo_boots(tmp_path: Path) -> None:
     need_compiler()
     sha256 = pack_the_real_one(tmp_path / NAME)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYRENODE")}
-    environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment |= {"HIL_CACHE": str(tmp_path / "cache"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = ["renode", "install", "--from", str(tmp_path / NAME), "--sha256"]
     for meant, code, said in (
         (sha256[::-1], 2, "is not the archive that was meant"),
@@ -167,4 +167,4 @@ def test_from_an_archive_of_the_real_one_the_demo_boots(tmp_path: Path) -> None:
         )  # fmt: skip
         assert done.returncode == code, done.stderr
         assert said in done.stdout + done.stderr
-    assert (tmp_path / "cache" / "rnnpool-hil" / f"renode-{release.VERSION}" / "renode").exists()
+    assert (tmp_path / "cache" / f"renode-{release.VERSION}" / "renode").exists()

@@ -11,7 +11,7 @@ from hil.bench.run import Run
 from hil.bench.session import Bench
 from hil.firmware.build import Firmware
 from hil.measure.counts import Counts, count_image
-from hil.paths import FIRMWARE
+from hil.paths import source_root
 from hil.pytest_plugin import Place, create_target
 from hil.suite.photos import photo
 from hil.targets.base import Target
@@ -91,7 +91,9 @@ def test_every_function_of_the_network_takes_the_same_instructions(
     """What differs is the link alone: how often it wakes, and how many STATUS frames it makes."""
     sim, renode = counts["sim"].functions, counts["renode"].functions
     table = symbols(hil_firmware.elf)
-    link = {path.name for folder in ("app", "port") for path in (FIRMWARE / folder).rglob("*.[chS]")}
+    link = {
+        path.name for folder in ("app", "port") for path in (source_root() / "firmware_src" / folder).rglob("*.[chS]")
+    }
     names = {n for n in sim | renode if (table.line(table.address(n) or 0) or "").split(":")[0] not in link}
     assert sum(sim[name].instructions for name in names) > 0.8 * counts["sim"].instructions
     assert {name: renode.get(name) for name in names} == {name: sim.get(name) for name in names}

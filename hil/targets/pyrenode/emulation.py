@@ -11,16 +11,13 @@ from itertools import count
 from typing import Any
 
 from hil.errors import HilError
-from hil.paths import PLATFORMS
+from hil.paths import platforms
 from hil.targets.pyrenode import probes, release
 from hil.targets.pyrenode.find import find
 from hil.targets.pyrenode.messages import Board, State, Stop
 
 QUANTUM_US = 500  # how finely virtual time is cut: the host can answer, and the line feed bytes, this often
-OURS = tuple(
-    PLATFORMS / "renode" / name
-    for name in ("Stm32f4Dma.cs", "Stm32f4Rcc.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs", "BlockCounter.cs")
-)
+OURS = ("Stm32f4Dma.cs", "Stm32f4Rcc.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs", "BlockCounter.cs")
 # Fewer garbage collections (docs/renode.md has what it brings). Mono reads it once, at its start.
 _MONO_GC = ("MONO_GC_PARAMS", "nursery-size=64m")
 _START_MS = 30_000
@@ -34,7 +31,7 @@ class Emulation:
         self._emulation, self._monitor = wrappers.Emulation(), wrappers.Monitor()
         self._names = count()
         self._stepper: Any = None
-        self.command("include " + " ".join(f"@{path}" for path in OURS))
+        self.command("include " + " ".join(f"@{platforms() / 'renode' / name}" for name in OURS))
 
     def command(self, text: str) -> str:
         """Have the monitor execute a command. Returns what it prints; raises HilError where it refuses."""

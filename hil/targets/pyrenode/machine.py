@@ -34,7 +34,7 @@ class Machine:
             "switch_on",
             messages.Board(
                 board.name,
-                str(platform),
+                str(platform.resolve()),
                 str(elf.resolve()),
                 uart.peripheral,
                 dma,

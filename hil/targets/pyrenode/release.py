@@ -6,8 +6,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_cache_path
-
+from hil import caches
 from hil.errors import HilError
 
 VERSION = "1.16.1"  # what is installed; an older one lacks what the bench's parts of the platform use
@@ -61,7 +60,7 @@ def archive(system: str | None = None, machine: str | None = None) -> Archive:
 
 def home() -> Path:
     """Where `hil renode install` puts Renode, and find() looks for it."""
-    return user_cache_path("rnnpool-hil", appauthor=False) / f"renode-{VERSION}"
+    return caches.root() / f"renode-{VERSION}"
 
 
 def is_too_old(version: str) -> bool:
