@@ -33,7 +33,8 @@ class Job:
 
     at: how a real board is reached (hil.targets.connection). record: a file for what passes over the link. timing: the
     mode of the simulated board's timing model, "fast" without; BOTH runs every image in the two and compares. kernels,
-    ram_budget and toolchain: as hil.firmware.build.build takes them.
+    ram_budget and toolchain: as hil.firmware.build.build takes them. monitor: a port of this machine for Renode's
+    monitor.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Job:
     kernels: str = "fast"
     ram_budget: int | None = None
     toolchain: str | None = None
+    monitor: int | None = None
 
 
 def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
@@ -65,6 +67,10 @@ def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
         modes = ", ".join((*get_args(Mode), BOTH))
         raise HilError(f"--timing {job.timing}: there is no such mode of the timing model: choose one of {modes}")
     connection = options(job.target, job.at, "fast" if both else job.timing)
+    if job.monitor is not None:
+        if job.target != "renode":
+            raise HilError(f"--monitor opens Renode's monitor, target {job.target} has none: use --target renode")
+        connection["monitor"] = job.monitor
     step("reading the model and the images", 0)
     spec = model_spec(job.model)
     load_limits(board, spec.name, job.limits, job.kernels)  # a bad file is found before anything is built

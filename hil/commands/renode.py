@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hil.commands.console import Step, console, progress
-from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL
+from hil.commands.console import Step, console, errors, progress
+from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault
 from hil.errors import HilError
 
 app = typer.Typer(help="Renode, the emulator behind --target renode.", no_args_is_help=True)
@@ -51,6 +51,36 @@ def install(
     if used is not None and not used.is_relative_to(release.home()):
         said = f"PYRENODE_* names another Renode, {used}: unset it for {release.home()}"
         console.print(said, soft_wrap=True, highlight=False)
+
+
+@app.command()
+def shell(model: ModelOrDefault = DEFAULT_MODEL, board: BoardName = DEFAULT_BOARD, elf: Elf = None) -> None:
+    """Renode's monitor at a board that has booted a model's firmware; `run SECONDS` lets its time pass."""
+    import sys
+
+    from hil import board as boards
+    from hil.firmware.build import build
+    from hil.targets.base import TargetFault
+    from hil.targets.pyrenode.shell import Shell
+    from hil.targets.renode import RenodeTarget
+
+    with RenodeTarget(boards.load(board)) as target:
+        target.boot(elf or build(model, board).elf)
+        lines = Shell(target)
+        errors.print(lines.greeting, soft_wrap=True, highlight=False)
+        while True:
+            if sys.stdin.isatty():
+                errors.print("(renode) ", end="", highlight=False)
+            line = sys.stdin.readline()
+            if not line or line.strip() in ("quit", "exit"):
+                return
+            try:
+                said = lines.obey(line.strip()) if line.strip() else ""
+                console.print(said, end="\n" if said else "", soft_wrap=True, highlight=False, markup=False)
+            except TargetFault:
+                raise
+            except HilError as error:
+                errors.print(str(error), soft_wrap=True, highlight=False, markup=False)
 
 
 def _check_what_is_here(step: Step) -> str | None:

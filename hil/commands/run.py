@@ -44,12 +44,15 @@ def run(
     kernels: Kernels = "fast",
     ram_budget: RamBudget = None,
     toolchain: Toolchain = None,
+    monitor: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Renode's monitor at this port of this machine.")
+    ] = None,
 ) -> None:
     """Run photos through the firmware and compare with the references."""
     from hil.bench.batch import Job, run_job
 
     job = Job(
-        model, tuple(images), target, board, fit, elf, limits, out, at, record, timing, kernels, ram_budget, toolchain
+        model, tuple(images), target, board, fit, elf, limits, out, at, record, timing, kernels, ram_budget, toolchain, monitor
     )
     with progress() as step:
         subjects = run_job(job, step)

@@ -20,6 +20,7 @@ from hil.targets.pyrenode.find import find
 from hil.targets.pyrenode.keep import Traffic, keep
 from hil.targets.pyrenode.machine import Machine
 from hil.targets.pyrenode.process import pool
+from hil.targets.pyrenode.shell import MonitorPort
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +44,13 @@ class RenodeTarget(Closing):
 
     def __init__(
         self, board: Board, *, uart: bool = False, runaway_s: float = RUNAWAY_S, hang_s: float = HANG_S,
-        kept: Path | None = None,
+        kept: Path | None = None, monitor: int | None = None,
     ) -> None:  # fmt: skip
         """uart: bytes reach the firmware through the emulated UART at the line's speed; else frames are put into the
         memory that its DMA receives to, in no time. runaway_s: for how long, of virtual time, the firmware may compute
         without sleeping or sending a byte; hang_s: for how long, of ours, Renode may take for a slice of it. kept:
-        where log, snapshot, registers and last frames of a run that went wrong go.
+        where log, snapshot, registers and last frames of a run that went wrong go. monitor: a port of this machine at
+        which Renode's monitor is while a board is on.
 
         Raises HilError, with the commands that help, where there is no Renode or no pyrenode3.
         """
@@ -56,6 +58,8 @@ class RenodeTarget(Closing):
         self.board = board
         self.kept = kept or BUILD / "renode" / board.name
         self._uart, self._runaway_s, self._hang_s = uart, runaway_s, hang_s
+        self._monitor = monitor
+        self._port: MonitorPort | None = None
         self._image: Image | None = None
         self._machine: Machine | None = None
 
@@ -86,7 +90,10 @@ class RenodeTarget(Closing):
         renode = pool().take()
         try:
             self._machine = Machine(renode, self.board, elf, self._hang_s)
+            if self._monitor is not None:
+                self._port = MonitorPort(self._monitor, self.command)
         except HilError:
+            self._machine = None
             renode.end()
             raise
 
@@ -102,6 +109,9 @@ class RenodeTarget(Closing):
 
     def close(self) -> None:
         machine, self._machine = self._machine, None
+        port, self._port = self._port, None
+        if port is not None:
+            port.close()
         if machine is not None:
             with suppress(HilError):  # it may be gone
                 machine.stop()
