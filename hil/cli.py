@@ -21,6 +21,7 @@ from hil.commands import (
     calibrate,
     cycles,
     demo,
+    diff_emulators,
     edgeml,
     evaluate,
     flash,
@@ -74,6 +75,7 @@ for command in (
     demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
     train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, cycles.cycles,
     profile.profile, calibrate.calibrate, bench.bench, selftest.selftest,
+    diff_emulators.diff_emulators,
 ):  # fmt: skip
     app.command()(command)
 app.command("new-board")(new_board.new_board)

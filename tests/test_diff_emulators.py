@@ -1,0 +1,95 @@
+"""Drawn programs on two emulators: what is drawn, that they agree where they should, that a difference is found."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from board_programs import DISCO
+
+from hil.errors import HilError
+from hil.measure import disagreement
+from hil.measure.disagreement import BATCH, Outcome, disagreements, outcomes
+from hil.measure.snippets import NAMES, Snippet, draw, program, write_elf
+from hil.targets.image import load
+from hil.targets.pyrenode.find import find
+
+# Of Renode 1.16.1, each checked by hand against the manual (docs/renode.md): the sim is right.
+KNOWN = {"usub16", "sasx", "ssax", "uasx", "usax", "uhadd8", "uhsub8"}
+
+
+def test_what_is_drawn_is_the_same_again_and_all_of_it_is_an_instruction() -> None:
+    for seed in range(300):
+        snippet = draw(seed)
+        assert draw(seed) == snippet
+        assert len(snippet.text) == len(snippet.body) == 8, [code.hex() for code in snippet.body]
+        assert not any(register in line.split() for line in snippet.text for register in ("sp", "lr", "pc"))
+
+
+def test_every_kind_of_instruction_is_drawn() -> None:
+    drawn = {line.split()[0].split(".")[0] for seed in range(1500) for line in draw(seed).text}
+    assert drawn >= {
+        "sdiv",
+        "udiv",
+        "smlald",
+        "umaal",
+        "usada8",
+        "sel",
+        "ssat16",
+        "bfi",
+        "pkhbt",
+        "vfma",
+        "vsqrt",
+        "vcmp",
+    }
+    assert len(drawn) > 150
+
+
+def test_a_program_is_an_elf_that_the_board_takes(tmp_path: Path) -> None:
+    image = load(write_elf(program([draw(1)]), tmp_path / "p.elf"), DISCO)
+    ((address, data),) = image.parts
+    assert address == DISCO.flash.origin and struct.unpack_from("<I", data, 4)[0] & 1
+
+
+def test_a_known_sum_comes_out() -> None:
+    add = Snippet(
+        (bytes.fromhex("11eb0200"),), tuple(range(13)), (0x3F80_0000,) * 8, 1 << 27, 0xFF00
+    )  # adds r0, r1, r2
+    (found,) = outcomes(DISCO, "sim", [replace(add, core=(0, 0xFFFF_FFFF, 1, *range(3, 13)))])
+    named = dict(zip(NAMES, found, strict=True))
+    assert (named["r0"], named["r3"], named["s7"]) == (0, 3, 0x3F80_0000)
+    assert named["apsr"] == 1 << 30 | 1 << 29 | 1 << 27 and named["ge"] == 0xFF00  # Z, C, Q as it was
+
+
+def test_one_emulator_agrees_with_itself() -> None:
+    assert disagreements(DISCO, 7, 40, names=("sim", "sim")) == []
+
+
+def test_a_difference_is_brought_down_to_its_instruction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the other emulator's UDIV were wrong."""
+
+    def wrong(board: object, name: str, snippets: list[Snippet]) -> list[Outcome]:
+        found = outcomes(DISCO, "sim", snippets)
+        if name == "sim":
+            return found
+        return [
+            (one[0] ^ 1, *one[1:]) if any(line.startswith("udiv") for line in snippet.text) else one
+            for snippet, one in zip(snippets, found, strict=True)
+        ]
+
+    monkeypatch.setattr(disagreement, "outcomes", wrong)
+    found = disagreements(DISCO, 0, 30)
+    assert found and all(one.instruction.startswith("udiv") and list(one.found) == ["r0"] for one in found)
+    assert str(found[0]).startswith(f"seed {found[0].seed}: udiv") and " from r" in str(found[0])
+
+
+@pytest.mark.xdist_group("renode")
+def test_the_real_one_differs_in_what_is_known_alone() -> None:
+    try:
+        find()
+    except HilError as error:
+        pytest.skip(str(error))
+    found = disagreements(DISCO, 0, BATCH // 2)
+    assert {one.instruction.split()[0] for one in found} <= KNOWN
