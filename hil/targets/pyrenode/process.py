@@ -23,8 +23,8 @@ from hil.targets.pyrenode import release
 log = logging.getLogger(__name__)
 
 BOOTS = 20  # in one process, which grows by some MB with each (docs/renode.md)
-START_S = 120.0
-PATIENCE_S = 60.0  # for an answer
+START_S = 300.0  # seconds of work, on a machine with nothing else to do
+PATIENCE_S = 300.0  # for an answer
 
 
 class Renode:
