@@ -16,7 +16,7 @@ from hil.measure.snippets import NAMES, Snippet, draw, program, write_elf
 from hil.targets.image import load
 from hil.targets.pyrenode.find import find
 
-# Of Renode 1.16.1, each checked by hand against the manual (docs/renode.md): the sim is right.
+# Of Renode 1.16.1, each recomputed from the manual's definition (docs/renode.md): the sim is right.
 KNOWN = {"usub16", "sasx", "ssax", "uasx", "usax", "uhadd8", "uhsub8"}
 
 

@@ -101,7 +101,7 @@ def _boot_demo() -> str:
     from hil import board, targets
     from hil.bench.session import Bench
     from hil.firmware.build import build
-    from hil.firmware.cmake import MissingToolError
+    from hil.firmware.programs import MissingToolError
 
     try:
         firmware = build(DEFAULT_MODEL, DEFAULT_BOARD)

@@ -52,7 +52,21 @@ def run(
     from hil.bench.batch import Job, run_job
 
     job = Job(
-        model, tuple(images), target, board, fit, elf, limits, out, at, record, timing, kernels, ram_budget, toolchain, monitor
+        model,
+        tuple(images),
+        target,
+        board,
+        fit,
+        elf,
+        limits,
+        out,
+        at,
+        record,
+        timing,
+        kernels,
+        ram_budget,
+        toolchain,
+        monitor,
     )
     with progress() as step:
         subjects = run_job(job, step)

@@ -25,7 +25,7 @@ class Machine:
     def __init__(self, renode: Renode, board: Board, elf: Path, hang_s: float) -> None:
         self.renode, self.hang_s = renode, hang_s
         uart, rx_dma = board.uart, board.uart.rx_dma
-        dma, stream = (rx_dma, rx_dma.stream) if rx_dma else ("", 0)
+        dma, stream = (rx_dma.controller, rx_dma.stream) if rx_dma else ("", 0)
         renode.boots += 1
         self.log = renode.folder / f"renode_{renode.boots}.log"
         platform = renode.folder / f"{board.name}.repl"
@@ -34,7 +34,7 @@ class Machine:
             "switch_on",
             messages.Board(
                 board.name,
-                str(platform.resolve()),
+                str(platform),
                 str(elf.resolve()),
                 uart.peripheral,
                 dma,
