@@ -57,11 +57,15 @@ def test_heads_with_layers_of_their_own_are_not_merged() -> None:
     ("module", "name"),
     [
         (nn.GELU(), "GELU"),
-        (nn.Conv2d(12, 12, 3, dilation=2), "dilation"),
+        (nn.Conv2d(12, 12, 3, dilation=(1, 2), padding=1), "dilation"),
         (nn.Conv2d(12, 12, 3, groups=3), "groups=3"),
         (nn.Conv2d(12, 12, (1, 3)), "kernel_size=(1, 3)"),
         (nn.Conv2d(12, 12, 17, padding=8), "at most 15x15"),
-        (nn.ReLU6(), "follows no convolution"),
+        (nn.Conv2d(12, 12, 3, padding=(0, 1)), "the same number on all sides"),
+        (nn.MaxPool2d((1, 2)), "square windows"),
+        (nn.AdaptiveAvgPool2d(4), "equal, square windows only"),
+        (nn.ConvTranspose2d(12, 12, 3, 3), "of stride 2"),
+        (nn.Upsample(scale_factor=2, mode="bilinear"), "nearest, by 2"),
     ],
 )
 def test_an_unknown_operator_is_named(module: nn.Module, name: str) -> None:

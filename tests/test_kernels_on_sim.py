@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn import DrawnNetwork
 from networks import TINY, Classifier, RandomNetwork, detector, images, quantised, randomise, small
 from stub_firmware import need
 from torch import nn
@@ -46,6 +47,12 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     "three colours": lambda: small("rnnpool_face_quant", 96, 128),
     "classifier": lambda: randomise(Classifier()),
     **{f"random {seed}": lambda seed=seed: randomise(RandomNetwork(seed)) for seed in range(6)},
+    **{
+        kind: lambda i=i, kind=kind: randomise(DrawnNetwork(200 + i, kind))
+        for i, kind in enumerate(
+            ("largest", "average", "dilated", "dilated_depthwise", "beside", "transposed", "sum_relu")
+        )
+    },
 }
 
 

@@ -8,12 +8,13 @@ typedef struct {
     uint16_t channels;
     type_t input_a;
     type_t input_b;
+    type_t output;  // TYPE_U8 behind a ReLU
     int16_t multiplier_a;
     int16_t multiplier_b;
     uint8_t shift;
 } add_t;
 
-ALWAYS_INLINE void add_pixels(const add_t *c, const uint8_t *a, const uint8_t *b, uint32_t pixels, int8_t *out)
+ALWAYS_INLINE void add_pixels(const add_t *c, const uint8_t *a, const uint8_t *b, uint32_t pixels, uint8_t *out)
 {
     const uint32_t length = pixels * c->channels;
     const int32_t half = 1 << (c->shift - 1);
@@ -28,13 +29,18 @@ ALWAYS_INLINE void add_pixels(const add_t *c, const uint8_t *a, const uint8_t *b
         const uint32_t pairs[4] = {(a02 & 0xFFFFu) | b02 << 16, (a13 & 0xFFFFu) | b13 << 16,
                                    a02 >> 16 | (b02 & 0xFFFF0000u), a13 >> 16 | (b13 & 0xFFFF0000u)};
         for (uint32_t k = 0; k < 4; k++) {
-            out[i + k] = (int8_t)SATURATE_SHIFTED(__smlad((int16x2_t)pairs[k], multipliers, half), c->shift, 8);
+            const int32_t sum = __smlad((int16x2_t)pairs[k], multipliers, half);
+            if (c->output == TYPE_S8) {
+                out[i + k] = (uint8_t)SATURATE_SHIFTED(sum, c->shift, 8);
+            } else {
+                out[i + k] = saturate_u8(sum >> c->shift);
+            }
         }
     }
 #endif
     for (; i < length; i++) {
         const int32_t sum = load_8bit(a, i, c->input_a) * c->multiplier_a + load_8bit(b, i, c->input_b) * c->multiplier_b;
-        out[i] = saturate_s8((sum + half) >> c->shift);
+        store_saturated(out, i, (sum + half) >> c->shift, c->output);
     }
 }
 

@@ -37,7 +37,7 @@ static bool is_ready(const node_t *node, uint32_t step, const uint16_t *rows)
     }
     for (uint32_t i = 0; i < node->feeds; i++) {
         const feed_t *feed = &node->feed[i];
-        const int32_t needed = (int32_t)step * feed->stride + feed->reach;
+        const int32_t needed = (int32_t)(step >> feed->halvings) * feed->stride + feed->reach;
         if (rows[feed->producer] < (needed < feed->rows ? needed : feed->rows)) {
             return false;
         }

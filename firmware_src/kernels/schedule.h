@@ -6,12 +6,13 @@
 
 #include "chain.h"
 
-// One input of a node: step s needs the first min(s * stride + reach, rows) rows of `producer`.
+// One input of a node: step s needs the first min((s >> halvings) * stride + reach, rows) rows of `producer`.
 typedef struct {
     uint16_t producer;  // 0: the image, n: node n - 1
     uint16_t stride;
     int16_t reach;
     uint16_t rows;
+    uint8_t halvings;
 } feed_t;
 
 // A chain of layers, or something else that step() does: it takes step number `step` and returns true when that completed the

@@ -54,5 +54,5 @@ def _weight_error(op: Conv, layer: object) -> Tensor:
 
 
 def _mean_output(op: Conv, weight: Tensor, source: Tensor) -> Tensor:
-    made = F.conv2d(source[None], weight, None, op.stride, op.padding, groups=op.groups)
+    made = F.conv2d(source[None], weight, None, op.stride, op.padding, op.dilation, op.groups)
     return made.mean((0, 2, 3))

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hil.compiler.operators import INPUT, Add, Conv, FloatGraph, Mean, Norm, Operator, Pool
+from hil.compiler.operators import INPUT, Add, Conv, FloatGraph, Mean, Norm, Operator, Own, Pool
 from hil.compiler.trace import trace
 from hil.errors import HilError
 
@@ -52,17 +52,20 @@ def _apply(op: Operator, inputs: list[Tensor]) -> Tensor:
     match op:
         case Conv():
             weight, bias = torch.from_numpy(op.weight).float(), torch.from_numpy(op.bias).float()
-            y = F.conv2d(x, weight, bias, op.stride, op.padding, groups=op.groups)
-            return F.relu6(y) if op.is_relu6 else y
+            y = F.conv2d(x, weight, bias, op.stride, op.padding, op.dilation, op.groups)
+            return y if op.ceiling is None else y.clamp(0, op.ceiling)
         case Pool():
             return op.module(x)
         case Norm():
             norm = x.square().sum(1, keepdim=True).sqrt() + 1e-10
             return x / norm * torch.from_numpy(op.weight).float().view(1, -1, 1, 1)
         case Add():
-            return x + inputs[1]
+            y = x + inputs[1]
+            return y if op.ceiling is None else y.clamp(0, op.ceiling)
         case Mean():
             return x.mean((2, 3), keepdim=True)
+        case Own():
+            return op.apply(inputs)
 
 
 class _Histogram:

@@ -14,7 +14,9 @@ from hil.compiler.memory import SCRATCH_BYTES
 
 MAX_LENGTH, MAX_KERNEL = 8, 15  # CHAIN_MAX and CHAIN_MAX_KERNEL of kernels/chain.h
 
-Row = q.QConv | q.QNorm | q.QAdd  # a layer that makes its rows from left to right, each from some rows of its inputs
+Row = (
+    q.QConv | q.QNorm | q.QAdd | q.RowLayer
+)  # a layer that makes its rows from left to right, each from some rows of its inputs
 
 
 @dataclass(frozen=True)
@@ -99,8 +101,13 @@ class Chain:
 
 
 def shape(layer: Row) -> tuple[int, int, int]:
-    """Kernel, stride and padding; those of a 1x1 convolution for what works pixel by pixel."""
-    return (layer.kernel, layer.stride, layer.padding) if isinstance(layer, q.QConv) else (1, 1, 0)
+    """Rows of a window, stride and padding; those of a 1x1 convolution for what works pixel by pixel."""
+    match layer:
+        case q.QConv():
+            return layer.extent, layer.stride, layer.padding
+        case q.RowLayer():
+            return layer.window
+    return 1, 1, 0
 
 
 def alone(layer: Row) -> Chain:

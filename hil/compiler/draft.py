@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hil.compiler import graph as q
-from hil.compiler.chains import Chain, shape
-from hil.compiler.memory import conv_chunk, conv_scratch, pool_memory
+from hil.compiler.chains import Chain, Row, shape
+from hil.compiler.memory import conv_chunk, conv_scratch, gathered_bytes, pool_memory
 from hil.compiler.predict import predict, predict_in_chain
 from hil.compiler.schedule import Node, Replay, nodes_of
 
@@ -63,7 +63,7 @@ class Draft:
     @property
     def cycles(self) -> dict[str, int]:
         """Predicted cycles of each layer."""
-        cycles = {layer.name: predict(layer) for layer in self.graph.layers if isinstance(layer, q.QPool | q.QMean)}
+        cycles = {layer.name: predict(layer) for layer in self.graph.layers if not isinstance(layer, Row)}
         for node in self.nodes:
             for index, layer in enumerate(node.layers if node.chain else ()):
                 assert node.chain is not None
@@ -100,7 +100,7 @@ def draft(graph: q.QuantisedGraph, scheme: Scheme, replay: Replay | None = None)
     if graph.detector is not None:
         collecting = np.logical_or.reduce([replay.moments(i) for i, n in enumerate(nodes) if n.source])
         wanted += _detection_memory(graph.detector, collecting)
-    else:
+    elif not graph.outputs:
         wanted = [_kept(w) if w.name == f"{graph.layers[-1].name}_rows" else w for w in wanted]
     return Draft(graph, scheme, nodes, replay, tuple(wanted), padding, depth, pitch, chunk)
 
@@ -149,6 +149,8 @@ def step_memory(chain: Chain) -> Iterator[tuple[str, int, int, int]]:
     for i, layer in enumerate(chain.layers):
         if isinstance(layer, q.QConv) and chunk[layer.name]:
             yield f"{layer.name}_scratch", conv_scratch(layer, chain.pixels(i), chunk[layer.name]), i, i
+        if isinstance(layer, q.QConv) and (size := gathered_bytes(layer)):
+            yield f"{layer.name}_gathered", size, i, i
 
 
 def carry_bytes(chain: Chain, index: int) -> int:
@@ -169,7 +171,7 @@ def row_pitch(graph: q.QuantisedGraph, tensor: q.Tensor) -> int:
 
 
 def _padding(graph: q.QuantisedGraph, tensor: str) -> int:
-    return max((user.padding for user in graph.users(tensor) if isinstance(user, q.QConv)), default=0)
+    return max((shape(user)[2] for user in graph.users(tensor) if isinstance(user, Row)), default=0)
 
 
 def _kept(wanted: Wanted) -> Wanted:
@@ -188,6 +190,8 @@ def _working_memory(node: Node, steps: np.ndarray, span: np.ndarray) -> list[Wan
                     for name, size in pool_memory(pool).items()]  # fmt: skip
         case (q.QMean() as mean,):
             return [Wanted(f"{mean.name}_sums", 4 * mean.input.channels, 0, span)]
+        case (q.StepLayer() as layer,):
+            return [Wanted(f"{layer.name}_{end}", size, 0, span) for end, size in layer.memory().items()]
     return []
 
 

@@ -17,7 +17,8 @@ from hil.compiler import graph as q
 from hil.compiler import store
 from hil.compiler.chains import shape
 from hil.compiler.draft import carry_bytes, piece_bytes
-from hil.compiler.memory import is_narrow
+from hil.compiler.memory import gathered_group, is_narrow, is_wide
+from hil.compiler.padding import outside
 from hil.compiler.plan import GUARD_BYTES, Plan
 from hil.compiler.predict import is_fast
 from hil.compiler.schedule import Node
@@ -65,7 +66,9 @@ def model_source(graph: q.QuantisedGraph, plan: Plan) -> str:
     templates = environment.get_template("steps.c.j2").make_module(_names(graph, plan))
     tensors = [graph.input] + [layer.output for layer in graph.layers]
     padded = [t for t in tensors if plan.padding[t.name]]
-    zeros = [plan.pitch[t.name] for t in padded if t is not graph.input or not any(t.zero)]
+    low = {t.name for t in padded if outside(graph, t) < 0}
+    zeros = [plan.pitch[t.name] for t in padded if t.name not in low and (t is not graph.input or not any(t.zero))]
+    low_bytes = max((plan.pitch[t.name] for t in padded if t.name in low), default=0)
     has_image_zero = graph.input in padded and any(graph.input.zero)
     indices = {layer.name: i for i, layer in enumerate(graph.layers)}
     indices |= {node.name: len(graph.layers) + i for i, node in enumerate(n for n in plan.nodes if n.source)}
@@ -75,6 +78,9 @@ def model_source(graph: q.QuantisedGraph, plan: Plan) -> str:
         guard=GUARD_BYTES,
         rings=[t for t in tensors if plan.depth[t.name] or plan.padding[t.name]],
         zero_bytes=max(zeros, default=0),
+        low=low,
+        low_bytes=low_bytes,
+        low_row=np.full(low_bytes, 0x80, np.uint8),
         image_zero=_image_zero(graph.input, plan.padding[graph.input.name]) if has_image_zero else None,
         sources=_sources(graph),
         steps=[text for node in plan.nodes for text in _functions(templates, node, plan, indices)],
@@ -115,6 +121,8 @@ def _functions(templates: Any, node: Node, plan: Plan, indices: dict[str, int]) 
                 texts = [templates.pool(pool)]
             case (q.QMean() as mean,):
                 texts = [templates.mean(mean)]
+            case (q.StepLayer() as layer,):
+                texts = [templates.step(layer)]
             case _:
                 texts = [templates.boxes(node.name, indices[node.name] - len(plan.cycles), node.source)]
     return [str(text).strip() for text in texts]
@@ -207,6 +215,8 @@ def _environment(plan: Plan) -> jinja2.Environment:
     environment.filters["piece_bytes"] = piece_bytes
     environment.filters["carry_bytes"] = carry_bytes
     environment.filters["is_narrow"] = is_narrow
+    environment.filters["is_wide"] = is_wide
+    environment.filters["gathered_group"] = gathered_group
     environment.filters["carray"] = wrapped
     return environment
 
@@ -226,7 +236,7 @@ def config_header(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> str:
         "CANDIDATES": detector.candidates if detector else 0,
         "TOP_K": detector.candidates if detector else 0,
         "MAX_DETECTIONS": detector.detections if detector else 0,
-        "LOGITS": 0 if detector else graph.layers[-1].output.channels,
+        "LOGITS": 0 if detector or graph.outputs else graph.layers[-1].output.channels,
         "ARENA_BYTES": plan.arena_bytes,
     }
     lines = [f"#define MODEL_{name} {value}" for name, value in values.items()]
@@ -278,7 +288,8 @@ def description(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> dict[str,
             "detections": graph.detector.detections,
             "nms_iou": graph.detector.nms_iou,
         },
-        "classifier": {"layer": graph.layers[-1].name} if graph.detector is None else None,
+        "classifier": {"layer": graph.layers[-1].name} if graph.detector is None and not graph.outputs else None,
+        "outputs": list(graph.outputs),
     }  # fmt: skip
 
 
@@ -313,5 +324,7 @@ def _layer(layer: q.Layer, plan: Plan) -> dict[str, object]:
 def _arrays(layer: q.Layer) -> list[np.ndarray]:
     """The constants that the firmware has of a layer."""
     owners = [layer, layer.cell1, layer.cell2] if isinstance(layer, q.QPool) else [layer]
+    if isinstance(layer, q.Family):
+        return [values for _, values, _ in layer.constants()]
     arrays = [value for owner in owners for value in vars(owner).values() if isinstance(value, np.ndarray)]
     return [*arrays, narrow(layer.weight)] if isinstance(layer, q.QConv) and is_narrow(layer) else arrays

@@ -7,6 +7,7 @@ real value is `scale * q`; only the image has an offset. Layers come in the orde
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,7 +54,8 @@ class Tensor:
 class QConv:
     """Convolution: saturate(round(((sum w x + bias) << shift) * multiplier / 2^32)), round half up.
 
-    weight: int8 (out, k, k, in), or (channels, k, k) where is_depthwise; bias, multiplier: int32 (out,).
+    weight: int8 (out, k, k, in), or (channels, k, k) where is_depthwise; bias, multiplier: int32 (out,). dilation:
+    pixels from tap to tap.
     """
 
     input: Tensor
@@ -65,6 +67,7 @@ class QConv:
     stride: int
     padding: int
     is_depthwise: bool
+    dilation: int = 1
 
     @property
     def name(self) -> str:
@@ -77,6 +80,11 @@ class QConv:
     @property
     def kernel(self) -> int:
         return int(self.weight.shape[1])
+
+    @property
+    def extent(self) -> int:
+        """Rows, and columns, of input from the first tap to the last."""
+        return (self.kernel - 1) * self.dilation + 1
 
     @property
     def macs(self) -> int:
@@ -185,7 +193,10 @@ class QNorm:
 
 @dataclass(frozen=True)
 class QAdd:
-    """Sum of two maps: sat8((a * multiplier_a + b * multiplier_b + half) >> shift); multipliers fit int16."""
+    """Sum of two maps: saturate((a * multiplier_a + b * multiplier_b + half) >> shift); multipliers fit int16.
+
+    uint8 behind a ReLU, int8 otherwise.
+    """
 
     input: Tensor
     other: Tensor
@@ -228,7 +239,74 @@ class QMean:
         return 0
 
 
-Layer = QConv | QPool | QNorm | QAdd | QMean
+@dataclass(frozen=True)
+class Family:
+    """A layer that brings its own arithmetic: one of hil.compiler.families. Its kernel gives the same bits as `run`."""
+
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+
+    @property
+    def name(self) -> str:
+        return self.output.name
+
+    @property
+    def input(self) -> Tensor:
+        return self.inputs[0]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates an image; 0 for a layer that has none to speak of."""
+        return 0
+
+    def run(self, inputs: list[np.ndarray]) -> np.ndarray:
+        """The output (H, W, C) for inputs (H, W, C)."""
+        raise NotImplementedError
+
+    def constants(self) -> Iterator[tuple[str, np.ndarray, str]]:
+        """The firmware's arrays: the end of the name, the values, their shape in words."""
+        return iter(())
+
+
+@dataclass(frozen=True)
+class RowLayer(Family):
+    """A layer that makes a row from left to right, each pixel from a window of its input: it can be part of a chain."""
+
+    @property
+    def window(self) -> tuple[int, int, int]:
+        """Rows (and columns) of a window, stride, padding."""
+        return 1, 1, 0
+
+    def row_cycles(self, pixels: int) -> float:
+        """Predicted cycles of some pixels of a row."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class StepLayer(Family):
+    """A layer that takes rows one after another, as many steps as it says, each from row step >> halvings."""
+
+    @property
+    def halvings(self) -> int:
+        """How often the number of steps is to be halved for the number of rows of input."""
+        return 0
+
+    @property
+    def emits(self) -> tuple[bool, ...]:
+        """For each step whether it completes a row of the output."""
+        return (True,) * self.output.height
+
+    def memory(self) -> dict[str, int]:
+        """Bytes that it keeps from its first step to its last, by the end of the buffer's name."""
+        return {}
+
+    @property
+    def cycles(self) -> float:
+        """Predicted cycles of an image."""
+        raise NotImplementedError
+
+
+Layer = QConv | QPool | QNorm | QAdd | QMean | RowLayer | StepLayer
 
 
 @dataclass(frozen=True)
@@ -267,6 +345,7 @@ class QuantisedGraph:
     input: Tensor
     layers: tuple[Layer, ...]
     detector: Detector | None
+    outputs: tuple[str, ...] = ()  # of a network that is neither detector nor classifier
 
     def layer(self, name: str) -> Layer:
         return next(layer for layer in self.layers if layer.name == name)

@@ -13,6 +13,7 @@ from hil.compiler.graph import (
     GATE_BITS,
     LIMITS,
     Dtype,
+    Family,
     Layer,
     QAdd,
     QCell,
@@ -60,6 +61,8 @@ def apply(layer: Layer, inputs: list[np.ndarray]) -> np.ndarray:
             return add(layer, inputs[0], inputs[1])
         case QMean():
             return mean(layer, inputs[0])
+        case Family():
+            return layer.run(inputs)
 
 
 def saturate(values: np.ndarray, dtype: Dtype) -> np.ndarray:
@@ -78,7 +81,8 @@ def conv(layer: QConv, x: np.ndarray) -> np.ndarray:
     padded = np.empty((x.shape[0] + 2 * p, x.shape[1] + 2 * p, x.shape[2]), np.float64)
     padded[:] = layer.input.zero
     padded[p : p + x.shape[0], p : p + x.shape[1]] = x
-    windows = sliding_window_view(padded, (k, k), (0, 1))[::s, ::s]  # (H, W, C, k, k)
+    windows = sliding_window_view(padded, (layer.extent, layer.extent), (0, 1))[::s, ::s]
+    windows = windows[..., :: layer.dilation, :: layer.dilation]  # (H, W, C, k, k)
     weight = layer.weight.astype(np.float64)
     if layer.is_depthwise:
         acc = sum(windows[..., i, j] * weight[:, i, j] for i in range(k) for j in range(k))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from hil.compiler import graph as q
 
 NARROW_WORDS = 14  # that conv_narrow multiplies without a loop: what fits the instruction cache
+GATHERED_BYTES = 4096  # of a dilated convolution's taps, laid side by side
 SCRATCH_BYTES = 8192  # for a convolution's widened weights and pixels, unless the plan is to save more
 
 
@@ -32,6 +33,7 @@ def conv_chunk(conv: q.QConv, pixels: Sequence[int], limit: int) -> int:
     channels not a multiple of four, fewer than three outputs, rows of one pixel, pixels so large that the distance
     between two is no offset of an instruction.
     """
+    pixels = gathered_parts(conv, pixels)
     most = max(pixels)
     if conv.is_depthwise or conv.input.channels % 4 or most < 2 or conv.output.channels < 3 or not _is_encodable(conv):
         return 0
@@ -46,7 +48,7 @@ def conv_chunk(conv: q.QConv, pixels: Sequence[int], limit: int) -> int:
 def _is_encodable(conv: q.QConv) -> bool:
     """Whether conv_pairs' distances fit its instructions: from pixel to pixel of input and output, over all weights."""
     weights = 6 * conv.kernel**2 * conv.input.channels
-    pixels = max(2 * conv.stride * conv.input.channels, 2 * conv.output.channels * conv.output.itemsize - 64)
+    pixels = max(2 * _step(conv) * conv.input.channels, 2 * conv.output.channels * conv.output.itemsize - 64)
     return weights < 65536 and pixels < 4032
 
 
@@ -55,7 +57,8 @@ def is_narrow(conv: q.QConv) -> bool:
     is_shape = conv.input.channels % 4 > 0 and conv.output.channels % 4 == 0 and conv.output.width >= 2
     words = conv.kernel * -(-conv.kernel * conv.input.channels // 4)
     is_short = words <= NARROW_WORDS and conv.kernel <= 7 and 2 * conv.output.channels < 4096
-    return not conv.is_depthwise and is_shape and is_short and conv.output.dtype != "int16"
+    is_plain = not conv.is_depthwise and conv.dilation == 1
+    return is_plain and is_shape and is_short and conv.output.dtype != "int16"
 
 
 def parts(pixels: int, chunk: int) -> Iterator[int]:
@@ -68,6 +71,41 @@ def parts(pixels: int, chunk: int) -> Iterator[int]:
 
 def conv_scratch(conv: q.QConv, pixels: Sequence[int], chunk: int) -> int:
     """Bytes of the widened weights of three outputs and of the widened pixels of the largest part."""
-    largest = max(part for count in pixels for part in parts(count, chunk))
-    columns = (largest - 1) * conv.stride + conv.kernel
+    largest = max(part for count in gathered_parts(conv, pixels) for part in parts(count, chunk))
+    columns = (largest - 1) * _step(conv) + conv.kernel
     return 2 * conv.kernel * conv.input.channels * (3 * conv.kernel + columns)
+
+
+def _step(conv: q.QConv) -> int:
+    """Columns from pixel to pixel of what the multiplying loop sees: taps of a dilated convolution lie side by side."""
+    return conv.kernel if is_gathered(conv) else conv.stride
+
+
+def is_gathered(conv: q.QConv) -> bool:
+    """Whether kernels/dilated.h lays a convolution's taps side by side before it multiplies them."""
+    return conv.dilation > 1 and not conv.is_depthwise
+
+
+def gathered_group(conv: q.QConv) -> int:
+    """Pixels of a dilated convolution that are gathered at once, even."""
+    return max(2, GATHERED_BYTES // (conv.kernel**2 * conv.input.channels) // 2 * 2)
+
+
+def gathered_parts(conv: q.QConv, pixels: Sequence[int]) -> list[int]:
+    """The pixels of each turn in the parts in which they are gathered; as they are for any other convolution."""
+    if not is_gathered(conv):
+        return list(pixels)
+    return [part for count in pixels for part in parts(count, gathered_group(conv))]
+
+
+def gathered_bytes(conv: q.QConv) -> int:
+    """Bytes of the taps that are gathered at once, 0 where none are."""
+    return (gathered_group(conv) + 1) * conv.kernel**2 * conv.input.channels if is_gathered(conv) else 0
+
+
+def is_wide(conv: q.QConv) -> bool:
+    """Whether a dilated depthwise convolution runs as one of neighbouring pixels, which share no tap, as one pixel."""
+    channels = conv.dilation * conv.output.channels
+    is_shape = conv.kernel == 3 and conv.stride == 1 and channels % 4 == 0 and channels <= 512
+    is_used = conv.output.width >= 2 * conv.dilation and conv.output.dtype != "int16"
+    return conv.is_depthwise and conv.dilation > 1 and is_shape and is_used

@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from torch import Tensor
 
+from hil.compiler import graph as q
 from hil.errors import HilError
 from hil.reference.rnnpool import RnnPool
 
@@ -20,9 +22,10 @@ Shifts = Mapping[str, Sequence[float]]  # of a convolution's mean output, a valu
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolution with bias, zero padding and, where is_relu6, a clamp to 0..6.
+    """Convolution with bias, zero padding and, where there is a ceiling, a clamp from 0 to it.
 
-    weight: (out, in / groups, k, k); bias: (out,); groups is 1 or the number of channels (depthwise).
+    weight: (out, in / groups, k, k); bias: (out,); groups is 1 or the number of channels (depthwise). ceiling: 6 for
+    ReLU6, infinity for ReLU. dilation: pixels from tap to tap.
     """
 
     name: str
@@ -32,7 +35,8 @@ class Conv:
     stride: int = 1
     padding: int = 0
     groups: int = 1
-    is_relu6: bool = False
+    ceiling: float | None = None
+    dilation: int = 1
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -67,11 +71,12 @@ class Norm:
 
 @dataclass(frozen=True)
 class Add:
-    """Sum of two maps of one shape (a residual)."""
+    """Sum of two maps of one shape (a residual), clamped from 0 to the ceiling where there is one."""
 
     name: str
     input: str
     other: str
+    ceiling: float | None = None
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -90,7 +95,23 @@ class Mean:
         return (self.input,)
 
 
-Operator = Conv | Pool | Norm | Add | Mean
+@dataclass(frozen=True)
+class Own:
+    """An operator that brings its own arithmetic: one of hil.compiler.families."""
+
+    name: str
+    inputs: tuple[str, ...]
+
+    def apply(self, inputs: list[Tensor]) -> Tensor:
+        """The output (N, C, H, W) in floating point."""
+        raise NotImplementedError
+
+    def quantise(self, sources: list[q.Tensor], largest: float) -> q.Layer:
+        """The layer in integers. largest: the magnitude at which its output is clipped."""
+        raise NotImplementedError
+
+
+Operator = Conv | Pool | Norm | Add | Mean | Own
 
 
 @dataclass(frozen=True)
@@ -106,7 +127,8 @@ class FloatGraph:
     """Operators in an order in which each comes after what it reads.
 
     input_shape: (H, W, C) of the image; network input = (uint8 - input_mean) * input_scale, a value a channel.
-    heads: a detector's sources in order, empty for a classifier; output: a classifier's logits, else None.
+    heads: a detector's sources in order, empty for others; output: a classifier's logits, else None; outputs: the
+    tensors of a network that is neither.
     """
 
     input_shape: tuple[int, int, int]
@@ -115,6 +137,7 @@ class FloatGraph:
     operators: list[Operator] = field(default_factory=list)
     heads: list[Head] = field(default_factory=list)
     output: str | None = None
+    outputs: list[str] = field(default_factory=list)
 
     def shifted(self, shifts: Shifts) -> FloatGraph:
         """The graph with less bias, by what hil.compiler.bias found for a convolution's channels."""
@@ -123,6 +146,13 @@ class FloatGraph:
     def users(self, tensor: str) -> list[Operator]:
         """The operators that read a tensor."""
         return [op for op in self.operators if tensor in op.inputs]
+
+
+def need_zero(name: str, *tensors: q.Tensor) -> None:
+    """Raise HilError for a tensor whose zero is not 0, as the image's, where an operator cannot make up for it."""
+    for tensor in tensors:
+        if any(tensor.zero):
+            raise HilError(f"{name} reads {tensor.name} itself, whose zero is not 0: put a convolution in between")
 
 
 def _shifted(op: Operator, shifts: Shifts) -> Operator:

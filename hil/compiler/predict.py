@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hil.compiler import graph as q
 from hil.compiler.chains import Chain, alone, shape
-from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, is_narrow, parts
+from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, is_gathered, is_narrow, is_wide, parts
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ def predict(layer: q.Layer, costs: Costs = COSTS) -> int:
     match layer:
         case q.QPool():
             return round(_pool(layer, costs))
+        case q.StepLayer():
+            return round(layer.cycles)
         case q.QMean():
             return round(costs.mean_value * layer.input.height * layer.input.width * layer.input.channels)
     return predict_in_chain(alone(layer), 0, costs)
@@ -88,7 +90,8 @@ def predict_in_chain(chain: Chain, index: int, costs: Costs = COSTS) -> int:
         case q.QConv() if layer.is_depthwise:
             row += sum(_depthwise(layer, count, costs) for count in pixels if count)
         case q.QConv() if chunk := conv_chunk(layer, pixels, chain.scratch):
-            row += sum(_conv(layer, part, costs) for count in pixels for part in parts(count, chunk))
+            gathered = gathered_parts(layer, pixels)
+            row += sum(_conv(layer, part, costs) for count in gathered for part in parts(count, chunk))
         case q.QConv() if is_narrow(layer):
             words = layer.kernel * -(-layer.kernel * layer.input.channels // 4)
             pairs = layer.output.channels // 4 * sum(-(-count // 2) for count in pixels)
@@ -99,6 +102,8 @@ def predict_in_chain(chain: Chain, index: int, costs: Costs = COSTS) -> int:
             row += layer.output.width * (costs.norm_pixel + costs.norm_value * layer.output.channels)
         case q.QAdd():
             row += costs.added_value * layer.output.width * layer.output.channels
+        case q.RowLayer():
+            row += sum(layer.row_cycles(count) for count in pixels)
     kernel, _, padding = shape(layer)
     if index > chain.is_again and kernel > 1:
         row += costs.kept_byte * (layer.input.width + 2 * padding) * layer.input.channels
@@ -127,6 +132,8 @@ def _conv(conv: q.QConv, pixels: int, c: Costs) -> float:
     )
     group = c.group + c.widened_weights * conv.kernel * words * 2
     columns = (pixels - 1) * conv.stride + conv.kernel
+    if is_gathered(conv):
+        columns = pixels * conv.kernel
     widened = c.widened_pixels * conv.kernel * columns * conv.input.channels
     return widened + -(-conv.output.channels // 3) * (group + -(-pixels // 2) * pair)
 
@@ -145,6 +152,8 @@ def _depthwise(conv: q.QConv, pixels: int, c: Costs) -> float:
 
 
 def _is_fast_depthwise(conv: q.QConv) -> bool:
+    if conv.dilation > 1:
+        return is_wide(conv)
     is_shape = conv.kernel == 3 and conv.stride <= 2 and conv.output.width >= 2
     return is_shape and conv.output.channels % 4 == 0 and conv.output.channels <= 512 and conv.output.dtype != "int16"
 

@@ -14,6 +14,7 @@ from hil.compiler import graph as q
 from hil.compiler import operators as f
 from hil.compiler.calibrate import Ranges
 from hil.compiler.check import check_graph
+from hil.compiler.families.dense import Dense, QDense
 from hil.compiler.trace import trace
 from hil.errors import HilError
 from hil.reference.fastgrnn import FastGrnn
@@ -54,7 +55,8 @@ class _Quantiser:
             layers.append(layer)
         detector = self._detector(network) if self.floats.heads else None
         spec: Any = network.spec
-        return q.QuantisedGraph(spec.name, self.tensors[f.INPUT], tuple(layers), detector)
+        outputs = tuple(self.floats.outputs)
+        return q.QuantisedGraph(spec.name, self.tensors[f.INPUT], tuple(layers), detector, outputs)
 
     def _layer(self, op: f.Operator) -> q.Layer:
         source = self.tensors[op.inputs[0]]
@@ -70,7 +72,11 @@ class _Quantiser:
             case f.Mean():
                 scale = (float(source.scale[0]),)
                 output = q.Tensor(op.name, 1, 1, source.channels, source.dtype, scale)
-                return q.QMean(source, output, round(2**32 / (source.height * source.width)))
+                return q.QMean(source, output, min(round(2**32 / (source.height * source.width)), 2**31 - 1))
+            case Dense():
+                return self._dense(op, source)
+            case f.Own():
+                return op.quantise([self.tensors[name] for name in op.inputs], self._range(op.name))
 
     def _range(self, name: str) -> float:
         if name not in self.ranges:
@@ -79,8 +85,28 @@ class _Quantiser:
 
     def _conv(self, op: f.Conv, source: q.Tensor) -> q.QConv:
         is_depthwise = op.groups > 1
-        kernel = op.weight.shape[2]
-        height, width = ((n + 2 * op.padding - kernel) // op.stride + 1 for n in (source.height, source.width))
+        extent = (op.weight.shape[2] - 1) * op.dilation + 1
+        height, width = ((n + 2 * op.padding - extent) // op.stride + 1 for n in (source.height, source.width))
+        weight, bias, unit = self._rounded(op, source, is_depthwise)
+        output, output_scale = self._conv_output(op, height, width, unit)
+        multiplier, shift = _multiplier(unit / output_scale)
+        _check_accumulator(op.name, weight, bias, source.dtype, shift)
+        layout = weight[:, 0] if is_depthwise else weight.transpose(0, 2, 3, 1)
+        return q.QConv(source, output, np.ascontiguousarray(layout), bias.astype(np.int32), multiplier, shift,
+                       op.stride, op.padding, is_depthwise, op.dilation)  # fmt: skip
+
+    def _dense(self, op: Dense, source: q.Tensor) -> QDense:
+        weight, bias, unit = self._rounded(op, source, False)
+        output, output_scale = self._conv_output(op, 1, 1, unit)
+        multiplier, shift = _multiplier(unit / output_scale)
+        _check_accumulator(op.name, weight, bias, source.dtype, shift)
+        layout = weight.transpose(2, 0, 3, 1).reshape(source.height, len(weight), -1)
+        return QDense((source,), output, np.ascontiguousarray(layout), bias.astype(np.int32), multiplier, shift)
+
+    def _rounded(
+        self, op: f.Conv | Dense, source: q.Tensor, is_depthwise: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Weights in 8 bits a channel, as they lie in `op`; the bias in the accumulator's scale; that scale."""
         # The image's scale differs from channel to channel, so it goes into the weights.
         input_scale = np.broadcast_to(np.asarray(source.scale), (source.channels,))
         common = 1.0 if len(source.scale) > 1 or source.name == f.INPUT else source.scale[0]
@@ -93,31 +119,38 @@ class _Quantiser:
         if source.name == f.INPUT:
             mean = np.asarray(self.floats.input_mean)[:, None, None]
             bias = np.rint(bias - (weight * (mean[:, None] if is_depthwise else mean)).reshape(len(weight), -1).sum(1))
-        output, output_scale = self._conv_output(op, height, width, weight_scale * common)
-        multiplier, shift = _multiplier(weight_scale * common / output_scale)
-        _check_accumulator(op.name, weight, bias, source.dtype, shift)
-        layout = weight[:, 0] if is_depthwise else weight.transpose(0, 2, 3, 1)
-        return q.QConv(source, output, np.ascontiguousarray(layout), bias.astype(np.int32), multiplier, shift,
-                       op.stride, op.padding, is_depthwise)  # fmt: skip
+        return weight, bias, weight_scale * common
 
-    def _conv_output(self, op: f.Conv, height: int, width: int, unit: np.ndarray) -> tuple[q.Tensor, np.ndarray]:
+    def _conv_output(
+        self, op: f.Conv | Dense, height: int, width: int, unit: np.ndarray
+    ) -> tuple[q.Tensor, np.ndarray]:
         """The output tensor of a convolution and its scale a channel; unit: the accumulator's scale a channel."""
         channels = len(op.weight)
         fixed = self._fixed_point(op.name, channels)
         if fixed is not None:
             return q.Tensor(op.name, height, width, channels, "int16", tuple(map(float, fixed))), fixed
-        scale = min(self._range(op.name), 6.0) / 255 if op.is_relu6 else self._range(op.name) / 127
-        dtype: q.Dtype = "uint8" if op.is_relu6 else "int8"
+        dtype, scale = self._eight_bits(op.name, op.ceiling)
         return q.Tensor(op.name, height, width, channels, dtype, (float(scale),)), np.full(channels, scale)
 
+    def _eight_bits(self, name: str, ceiling: float | None) -> tuple[q.Dtype, float]:
+        """Type and scale of a tensor; ceiling: of the clamp behind it, if there is one."""
+        if ceiling is None:
+            return "int8", self._range(name) / 127
+        return "uint8", min(self._range(name), ceiling) / 255
+
     def _fixed_point(self, name: str, channels: int) -> np.ndarray | None:
-        """Scales of a tensor that leaves the network, which are the same in every network; None for any other."""
+        """Scales of a tensor that leaves the network in 16 bits; None for any other.
+
+        A detector's and a classifier's are the same in every network.
+        """
         loc, conf = 2.0**-q.LOC_BITS, 2.0**-q.CONF_BITS
         for head in self.floats.heads:
             if name == head.loc == head.conf:
                 return np.array([loc] * 4 + [conf] * (channels - 4))
             if name in (head.loc, head.conf):
                 return np.full(channels, loc if name == head.loc else conf)
+        if name in self.floats.outputs and not self.floats.users(name):
+            return np.full(channels, self._range(name) / 32767)
         return np.full(channels, conf) if name == self.floats.output else None
 
     def _pool(self, op: f.Pool, source: q.Tensor) -> q.QPool:
@@ -134,7 +167,7 @@ class _Quantiser:
 
     def _norm(self, op: f.Norm, source: q.Tensor) -> q.QNorm:
         scale = self._range(op.name) / 127
-        _need_zero(op.name, source)
+        f.need_zero(op.name, source)
         output = replace(source, name=op.name, dtype="int8", scale=(scale,))
         gain = np.rint(64 * op.weight / scale)
         if np.abs(gain).max() >= 2**23:
@@ -144,11 +177,11 @@ class _Quantiser:
     def _add(self, op: f.Add, a: q.Tensor, b: q.Tensor) -> q.QAdd:
         if (a.height, a.width, a.channels) != (b.height, b.width, b.channels):
             raise HilError(f"{op.name} adds {a.name} and {b.name}, whose shapes differ")
-        _need_zero(op.name, a, b)
-        scale = self._range(op.name) / 127
+        f.need_zero(op.name, a, b)
+        dtype, scale = self._eight_bits(op.name, op.ceiling)
         ratios = (a.scale[0] / scale, b.scale[0] / scale)
         shift = min(20, 14 - math.floor(math.log2(max(ratios))))
-        output = replace(a, name=op.name, dtype="int8", scale=(scale,))
+        output = replace(a, name=op.name, dtype=dtype, scale=(scale,))
         return q.QAdd(a, b, output, round(ratios[0] * 2**shift), round(ratios[1] * 2**shift), shift)
 
     def _detector(self, network: nn.Module) -> q.Detector:
@@ -225,10 +258,3 @@ def _tables(cell: FastGrnn) -> tuple[np.ndarray, np.ndarray, bool]:
     g_int = np.minimum(np.rint(zeta * (one - z_int) + nu * one), 32767)
     tanh = np.clip(np.rint(update * 2**q.STATE_BITS), -32767, 32767).astype(np.int16)
     return np.stack([z_int, g_int], 1).astype(np.int16), tanh, bool(np.all(z_int + g_int <= one))
-
-
-def _need_zero(name: str, *tensors: q.Tensor) -> None:
-    """Raise HilError for a tensor whose zero is not 0, as the image's, where an operator cannot make up for it."""
-    for tensor in tensors:
-        if any(tensor.zero):
-            raise HilError(f"{name} reads {tensor.name} itself, whose zero is not 0: put a convolution in between")

@@ -16,15 +16,22 @@ from hil.compiler.chains import Chain, Row, alone, shape
 
 @dataclass(frozen=True)
 class Feed:
-    """One input of a node: step s needs rows s * stride + oldest to s * stride + reach of the tensor."""
+    """One input of a node: step s needs rows n * stride + oldest to n * stride + reach of the tensor, n = s >> halvings.
+
+    halvings: 1 where two steps read one row.
+    """
 
     tensor: q.Tensor
     stride: int
     reach: int
     oldest: int
+    halvings: int = 0
 
     def needed(self, step: int) -> int:
-        return min(step * self.stride + self.reach, self.tensor.height)
+        return min((step >> self.halvings) * self.stride + self.reach, self.tensor.height)
+
+    def first(self, step: int) -> int:
+        return max(0, (step >> self.halvings) * self.stride + self.oldest)
 
 
 @dataclass(frozen=True)
@@ -87,8 +94,12 @@ def _feeds(chain: Chain) -> tuple[Feed, ...]:
     return tuple(feeds)
 
 
-def _node(layer: q.QPool | q.QMean) -> Node:
+def _node(layer: q.QPool | q.QMean | q.StepLayer) -> Node:
     height = layer.input.height
+    if isinstance(layer, q.StepLayer):
+        sources = {t.name: t for t in layer.inputs}  # one that is read twice is waited for once
+        feeds = tuple(Feed(t, 1, 1, 0, layer.halvings) for t in sources.values())
+        return Node(layer.name, (layer,), feeds, layer.emits)
     if isinstance(layer, q.QMean):
         emits = [step == height - 1 for step in range(height)]
     else:
@@ -175,8 +186,7 @@ class Replay:
         node, step = self.nodes[number], self._steps[number]
         end = self.length + _moments(node) - 1
         for feed in node.feeds:
-            first = max(0, step * feed.stride + feed.oldest)
-            for row in range(first, feed.needed(step)):
+            for row in range(feed.first(step), feed.needed(step)):
                 self.read[feed.tensor.name][row] = end
         if node.output is not None and node.emits[step]:
             if node.copies_last and step == node.steps - 1:

@@ -1,44 +1,46 @@
-"""From a torch network to the float operator graph: torch.fx traces, batch norms fold, activations fuse."""
+"""From a torch network to the float operator graph: torch.fx traces it, a run on zeros says what shapes its maps have."""
 
 from __future__ import annotations
 
-import operator
-import re
-from collections.abc import Callable
+import traceback
 from dataclasses import replace
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import fx, nn
 
-from hil.compiler.chains import MAX_KERNEL
-from hil.compiler.operators import INPUT, Add, Conv, FloatGraph, Head, Mean, Norm, Operator, Pool
+from hil.compiler.lowering import KNOWN, Lowering, where
+from hil.compiler.operators import Conv, FloatGraph, Head
+from hil.compiler.padding import separate
 from hil.errors import HilError
 from hil.reference.blocks import L2Norm
 from hil.reference.rnnpool import RnnPool
 
-KNOWN = (
-    "Conv2d, BatchNorm2d, ReLU6, RnnPool, L2Norm, Linear, Dropout, Identity, AdaptiveAvgPool2d(1), add, mean, flatten"
-)
+LIBRARIES = ("torch", "hil")  # whose lines of a traceback are not the user's
 
 
 def trace(network: nn.Module) -> FloatGraph:
     """The operator graph of a network in evaluation mode.
 
-    network: a Detector (its `maps` is traced) or a classifier (its `forward`), with a `spec` that gives input_shape
-    (C, H, W), input_mean and input_scale. Raises HilError that names an operator the compiler does not know.
+    network: a detector (its `maps` is traced), a classifier or one of plain tensors (their `forward` is), with a `spec`
+    that gives input_shape (C, H, W), input_mean and input_scale. Raises HilError that names an operator which the
+    compiler does not know, a shape that does not come out, or control flow that depends on the image, and where.
     """
-    spec: Any = network.spec  # of a detector or a classifier; any other that has the three will do
+    spec: Any = network.spec
     channels, height, width = spec.input_shape
     graph = FloatGraph((height, width, channels), spec.input_mean, spec.input_scale)
     is_detector = hasattr(network, "maps")
-    tracer = _Tracer("maps" if is_detector else "forward")
-    traced = tracer.trace(network.eval())
-    outputs = _Lowering(network, graph).run(traced)
+    traced = _traced(network.eval(), "maps" if is_detector else "forward")
+    _find_shapes(network, traced, spec.input_shape)
+    outputs = Lowering(network, graph).run(traced)
+    separate(graph)
     if is_detector:
         graph.heads = [Head(loc, conf) for loc, conf in outputs]
         _merge_heads(graph)
+    elif getattr(spec, "outputs", None) is not None:
+        graph.outputs = list(dict.fromkeys(outputs if isinstance(outputs, (list, tuple)) else [outputs]))
     else:
         graph.output = outputs
     return graph
@@ -48,161 +50,56 @@ class _Tracer(fx.Tracer):
     def __init__(self, method: str) -> None:
         super().__init__()
         self.traced_func_name = method
+        self.record_stack_traces = True
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, (RnnPool, L2Norm)) or super().is_leaf_module(m, module_qualified_name)
 
 
-class _Lowering:
-    """Walks the fx graph once; `self.tensors` maps each fx node to the tensor (name) that holds its value."""
-
-    def __init__(self, network: nn.Module, graph: FloatGraph) -> None:
-        self.modules = dict(network.named_modules())
-        self.graph = graph
-        self.tensors: dict[fx.Node, str] = {}
-
-    def run(self, traced: fx.Graph) -> Any:
-        outputs: Any = None
-        for node in traced.nodes:
-            if node.op == "placeholder":
-                self.tensors[node] = INPUT
-            elif node.op == "output":
-                outputs = fx.map_arg(node.args[0], lambda n: self.tensors[n])
-            elif node.op == "call_module":
-                self.tensors[node] = self._module(node, self.modules[str(node.target)])
-            else:
-                self.tensors[node] = self._function(node)
-        return outputs
-
-    def _module(self, node: fx.Node, module: nn.Module) -> str:
-        source = self.tensors[cast(fx.Node, node.args[0])]
-        name = _readable(str(node.target))
-        match module:
-            case nn.Conv2d():
-                return self._append(_conv(module, self._unique(name), source))
-            case nn.Linear():
-                return self._append(_linear(module, self._unique(name), source))
-            case nn.BatchNorm2d():
-                if self._fusable(node) is None:
-                    return self._append(_fold(_identity(module.num_features, self._unique(name), source), module))
-                return self._fuse(node, lambda conv: _fold(conv, module))
-            case nn.ReLU6():
-                return self._fuse(node, lambda conv: replace(conv, is_relu6=True))
-            case RnnPool():
-                return self._append(Pool(self._unique(name), source, module))
-            case L2Norm():
-                return self._append(Norm(self._unique(name), source, _array(module.weight)))
-            case nn.AdaptiveAvgPool2d() if module.output_size in (1, (1, 1)):
-                return self._append(Mean(self._unique(name), source))
-            case nn.Dropout() | nn.Identity():
-                return source
-        raise _unknown(f"{type(module).__name__} at {node.target}")
-
-    def _function(self, node: fx.Node) -> str:
-        target = node.target
-        what = target if isinstance(target, str) else getattr(target, "__name__", str(target))
-        source = self.tensors.get(node.args[0]) if node.args else None  # type: ignore[arg-type]
-        if target in (operator.add, operator.iadd, torch.add) or what in ("add", "add_"):
-            other = self.tensors.get(node.args[1])  # type: ignore[arg-type]
-            if source is None or other is None:
-                raise _unknown(f"add of a constant in {_owner(node)}")
-            return self._append(Add(self._unique(f"{_readable(_owner(node))}_add"), source, other))
-        if what == "mean" and source is not None and _dimensions(node) in ((2, 3), (-2, -1), (-1, -2), (3, 2)):
-            return self._append(Mean(self._unique("mean"), source))
-        if what in ("flatten", "contiguous", "squeeze") and source is not None:
-            return source
-        raise _unknown(f"{what} in {_owner(node)}")
-
-    def _append(self, op: Operator) -> str:
-        self.graph.operators.append(op)
-        return op.name
-
-    def _fusable(self, node: fx.Node) -> int | None:
-        """The index of the convolution that a batch norm or activation may become part of: nothing else reads it."""
-        before = node.args[0]
-        assert isinstance(before, fx.Node)
-        for i, op in enumerate(self.graph.operators):
-            if op.name == self.tensors[before] and isinstance(op, Conv) and not op.is_relu6 and len(before.users) == 1:
-                return i
-        return None
-
-    def _fuse(self, node: fx.Node, change: Callable[[Conv], Conv]) -> str:
-        """Changes the convolution in front of a node. Raises HilError where there is none to change."""
-        index = self._fusable(node)
-        if index is None:
-            what = type(self.modules[str(node.target)]).__name__
-            raise _unknown(f"{what} at {node.target}, which follows no convolution of its own,")
-        return self._replace(index, change)
-
-    def _replace(self, index: int, change: Callable[[Conv], Conv]) -> str:
-        conv = self.graph.operators[index]
-        assert isinstance(conv, Conv)
-        self.graph.operators[index] = change(conv)
-        return conv.name
-
-    def _unique(self, name: str) -> str:
-        taken = {op.name for op in self.graph.operators}
-        return name if name not in taken else next(n for i in range(1, 1000) if (n := f"{name}_{i}") not in taken)
+def _traced(network: nn.Module, method: str) -> fx.Graph:
+    try:
+        return _Tracer(method).trace(network)
+    except Exception as error:  # whatever the network's own code makes of a value that is not there yet
+        name = type(network).__name__
+        line = _own_line(error)
+        if isinstance(error, fx.proxy.TraceError) or "Proxy" in str(error):
+            raise HilError(
+                f"{name}{line} decides by the values of a map what to compute next: the firmware computes the same for "
+                "every image, so use a layer in its place"
+            ) from error
+        raise HilError(f"{name}{line} cannot be followed ({_first_line(error)})") from error
 
 
-def _unknown(what: str) -> HilError:
-    return HilError(f"the compiler does not know the operator {what}: it takes networks made of {KNOWN}")
+class _Shapes(fx.Interpreter):
+    """Runs the graph on zeros; each node's meta gets the shape of its value."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        try:
+            value = super().run_node(n)
+        except HilError:
+            raise
+        except Exception as error:  # torch's own types, and whatever a user's module raises
+            shapes = [tuple(a.meta["shape"]) for a in n.all_input_nodes if a.meta.get("shape") is not None]
+            sizes = " and ".join("x".join(map(str, shape[1:])) for shape in shapes)
+            raise HilError(f"{where(n)} does not fit what it gets, maps of {sizes}: {_first_line(error)}") from error
+        n.meta["shape"] = value.shape if isinstance(value, torch.Tensor) else None
+        return value
 
 
-def _array(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().cpu().double().numpy().copy()
+@torch.no_grad()
+def _find_shapes(network: nn.Module, traced: fx.Graph, input_shape: tuple[int, int, int]) -> None:
+    _Shapes(network, graph=traced).run(torch.zeros(1, *input_shape))
 
 
-def _conv(module: nn.Conv2d, name: str, source: str) -> Conv:
-    kernel, stride, padding = (
-        value[0] if value[0] == value[1] else None for value in (module.kernel_size, module.stride, module.padding)
-    )
-    is_plain = module.dilation == (1, 1) and module.padding_mode == "zeros" and not module.transposed
-    is_depthwise = module.groups == module.in_channels == module.out_channels
-    if None in (kernel, stride, padding) or not is_plain or not (module.groups == 1 or is_depthwise):
-        raise _unknown(f"{module} at {name} (square, undilated, zero-padded, dense or depthwise convolutions only)")
-    if kernel is not None and int(kernel) > MAX_KERNEL:
-        raise _unknown(f"{module} at {name} (kernels of at most {MAX_KERNEL}x{MAX_KERNEL})")
-    bias = np.zeros(module.out_channels) if module.bias is None else _array(module.bias)
-    return Conv(name, source, _array(module.weight), bias, int(stride), int(padding), module.groups)  # type: ignore
+def _own_line(error: Exception) -> str:
+    """Where in the user's own code an error arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if not any(f"/{library}/" in f.filename for library in LIBRARIES)]
+    return f", {Path(own[-1].filename).name} line {own[-1].lineno}," if own else ""
 
 
-def _identity(channels: int, name: str, source: str) -> Conv:
-    """A depthwise 1x1 convolution that changes nothing, for a batch norm with no convolution to fold into."""
-    return Conv(name, source, np.ones((channels, 1, 1, 1)), np.zeros(channels), groups=channels)
-
-
-def _linear(module: nn.Linear, name: str, source: str) -> Conv:
-    bias = np.zeros(module.out_features) if module.bias is None else _array(module.bias)
-    return Conv(name, source, _array(module.weight)[:, :, None, None], bias)
-
-
-def _fold(conv: Conv, norm: nn.BatchNorm2d) -> Conv:
-    """The convolution that does the batch norm's work too."""
-    mean, variance = _array(norm.running_mean), _array(norm.running_var)  # type: ignore[arg-type]
-    gain = (1.0 if norm.weight is None else _array(norm.weight)) / np.sqrt(variance + norm.eps)
-    shift = 0.0 if norm.bias is None else _array(norm.bias)
-    return replace(conv, weight=conv.weight * gain[:, None, None, None], bias=(conv.bias - mean) * gain + shift)
-
-
-def _owner(node: fx.Node) -> str:
-    """The path of the module whose forward made this node."""
-    stack = node.meta.get("nn_module_stack") or {}
-    return list(stack)[-1] if stack else "network"
-
-
-def _dimensions(node: fx.Node) -> tuple[int, ...]:
-    dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else ())
-    return tuple(dims) if isinstance(dims, (list, tuple)) else (dims,)  # type: ignore[return-value]
-
-
-def _readable(path: str) -> str:
-    """A C identifier from a module path: layers.mob0.expand.conv -> mob0_expand, norms.0 -> norm0."""
-    path = re.sub(r"^(layers|features)\.(?!\d)", "", path)
-    path = re.sub(r"\.conv$", "", path)
-    path = re.sub(r"^([a-z]+?)s?\.(\d+)", r"\1\2", path)
-    path = re.sub(r"\W+", "_", path) or "network"
-    return f"layer{path}" if path[0].isdigit() else path
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _merge_heads(graph: FloatGraph) -> None:
@@ -220,4 +117,7 @@ def _merge_heads(graph: FloatGraph) -> None:
 
 
 def _geometry(conv: Conv) -> tuple[object, ...]:
-    return conv.input, conv.weight.shape[1:], conv.stride, conv.padding, conv.groups, conv.is_relu6
+    return conv.input, conv.weight.shape[1:], conv.stride, conv.padding, conv.groups, conv.ceiling, conv.dilation
+
+
+__all__ = ["KNOWN", "trace"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.compiler import graph as q
-from hil.compiler.memory import is_narrow
+from hil.compiler.memory import is_narrow, is_wide
 
 HOT_WINDOWS = 16  # a pool with fewer windows reads its weights too seldom for them to earn a copy in SRAM
 
@@ -38,6 +38,9 @@ def constants(graph: q.QuantisedGraph) -> Iterator[Constant]:
                 yield from _pool(layer)
             case q.QNorm():
                 yield Constant(f"{layer.name}_gain", layer.gain, f"[{layer.gain.size}]")
+            case q.Family():
+                for end, values, comment in layer.constants():
+                    yield Constant(f"{layer.name}_{end}", values, comment)
 
 
 def hot_bytes(graph: q.QuantisedGraph) -> int:
@@ -47,6 +50,14 @@ def hot_bytes(graph: q.QuantisedGraph) -> int:
 
 def _conv(layer: q.QConv) -> Iterator[Constant]:
     k, out, channels = layer.kernel, layer.output.channels, layer.input.channels
+    if is_wide(layer):  # the same for each of the pixels that are one
+        times = layer.dilation
+        yield Constant(
+            f"{layer.name}_weight", np.tile(layer.weight.transpose(1, 2, 0), times), f"[{k}][{k}][{times * out}]"
+        )
+        yield Constant(f"{layer.name}_bias", np.tile(layer.bias, times), f"[{times * out}]")
+        yield Constant(f"{layer.name}_multiplier", np.tile(layer.multiplier, times), f"[{times * out}]")
+        return
     if layer.is_depthwise:
         weight, shape = layer.weight.transpose(1, 2, 0), f"[{k}][{k}][{channels}]"
     else:
