@@ -29,6 +29,7 @@ from hil.commands import (
     late,
     models,
     new_board,
+    new_network,
     plan,
     profile,
     quantise,
@@ -76,6 +77,7 @@ for command in (
     train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, cycles.cycles,
     profile.profile, calibrate.calibrate, bench.bench, selftest.selftest,
     diff_emulators.diff_emulators,
+    new_network.new_network,
 ):  # fmt: skip
     app.command()(command)
 app.command("new-board")(new_board.new_board)

@@ -12,6 +12,7 @@ from hil.bench.compare import Boxes, Divergence, differing_boxes, largest_distan
 from hil.bench.limits import Limits, Measurement, apply_limits
 from hil.bench.plausible import implausible, off_prediction
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
+from hil.bench.tensors import TensorFound
 from hil.compiler.integer import Trace
 from hil.firmware.build import Firmware
 from hil.link import Result
@@ -55,6 +56,7 @@ class Findings:
     link: LinkCounts
     outside: Outside
     chip: str
+    tensors: tuple[TensorFound, ...] = ()
 
 
 def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -> Run:
@@ -77,6 +79,7 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
         *exact_logits,
         *of_boxes,
         *of_classes,
+        *(Measurement(f"{t.name}.signal_to_noise", t.signal_to_noise_db, "dB") for t in found.tensors),
     ]
     return Run(
         target=target.name,
@@ -95,6 +98,7 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
         measurements=apply_limits(measurements, limits),
         classification=found.classes,
         operating_point=firmware.operating_point,
+        tensors=found.tensors,
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from hil.bench.classify import Classification
 from hil.bench.compare import CONFIDENT, Boxes, Divergence
 from hil.bench.limits import Measurement, Verdict
+from hil.bench.tensors import TensorFound
 from hil.board import Board
 from hil.files import write_text
 
@@ -132,6 +133,7 @@ class Run:
     measurements: tuple[Measurement, ...]
     classification: Classification | None = None
     operating_point: float = CONFIDENT
+    tensors: tuple[TensorFound, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -173,6 +175,7 @@ class Run:
             "reference_detections": _boxes(self.reference_detections),
             "float_detections": _boxes(self.float_detections),
             "classification": self.classification.to_json() if self.classification else None,
+            "tensors": [tensor.to_json() for tensor in self.tensors],
             "bit_exact": self.bit_exact,
             "first_divergent_layer": self.divergence.layer if self.divergence else None,
             "divergence": asdict(self.divergence) if self.divergence else None,

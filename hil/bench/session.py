@@ -17,12 +17,14 @@ from hil.bench.judge import Findings, Outside, judge
 from hil.bench.limits import Limits, load_limits
 from hil.bench.marks import Memory, heap_beyond, remember, stack_beyond
 from hil.bench.run import LinkCounts, Run
+from hil.bench.tensors import TensorFound, tensors_found
 from hil.compiler import decode, integer
 from hil.compiler.integer import Trace
 from hil.errors import HilError
 from hil.firmware.build import Firmware
 from hil.link import Client, DeviceFault, Hello, ProtocolError, Result
 from hil.reference.classifiers import Classifier
+from hil.reference.own import Tensors
 from hil.reference.photo import Photo
 from hil.targets.base import Target
 from hil.targets.reported import explain
@@ -136,8 +138,9 @@ class Bench:
         link = LinkCounts(*(after - start for after, start in zip(counts, before, strict=True)))
         reference = decode.detect(self.firmware.graph, trace)
         classes = self._classification(photo, result, trace)
+        tensors = self._tensors(photo)
         chip = (self.hello or self.client.hello()).unique_id
-        found = Findings(photo, result, differing, divergence, trace, reference, classes, link, outside, chip)
+        found = Findings(photo, result, differing, divergence, trace, reference, classes, link, outside, chip, tensors)
         return judge(found, self.firmware, self.target, self.limits)
 
     def _now(self) -> int | None:
@@ -165,6 +168,13 @@ class Bench:
             counts = f"{len(result.logits)} logits for the {len(network.spec.classes)} classes"
             raise ProtocolError(f"the board has {counts} of {network.spec.name}")
         return classification(network, self.firmware.graph, result.logits, trace, photo.pixels)
+
+    def _tensors(self, photo: Photo) -> tuple[TensorFound, ...]:
+        """What a network of plain tensors gives on the device; nothing from any other."""
+        network = self.firmware.network
+        if not isinstance(network, Tensors):
+            return ()
+        return tensors_found(network, self.firmware.graph, lambda layer: self.tap(photo.pixels, layer), photo.pixels)
 
     def _locate(self, photo: Photo, differing: list[str], trace: Trace) -> Divergence:
         """The first value that differs, by tapping the first tensor whose digest does."""

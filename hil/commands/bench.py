@@ -9,7 +9,7 @@ import typer
 
 from hil.commands import outputs
 from hil.commands.console import console, errors
-from hil.commands.options import RamBudget, Toolchain
+from hil.commands.options import NetworkOption, RamBudget, Toolchain
 from hil.paths import BUILD
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def bench(
             "--json", metavar="FILE", help="Where the figures go.", show_default="build/bench", callback=outputs.file
         ),
     ] = BUILD / "bench" / "bench.json",
+    network: NetworkOption = None,
 ) -> None:
     """Count cycles, instructions, RAM and flash a layer, beside a plain C build; exit code 1 where a goal is missed."""
     import json

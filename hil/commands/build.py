@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from hil.commands.console import console, progress
-from hil.commands.options import DEFAULT_BOARD, BoardName, Generated, Kernels, Model, RamBudget, Toolchain
+from hil.commands.options import (
+    DEFAULT_BOARD,
+    BoardName,
+    Generated,
+    Kernels,
+    Model,
+    NetworkOption,
+    RamBudget,
+    Toolchain,
+)
 
 
 def build(
@@ -18,6 +27,7 @@ def build(
     kernels: Kernels = "fast",
     ram_budget: RamBudget = None,
     toolchain: Toolchain = None,
+    network: NetworkOption = None,
 ) -> None:
     """Compile a network to C and build the firmware for a board."""
     from hil.firmware.build import NATIVE, build

@@ -9,6 +9,7 @@ import typer
 
 from hil.commands import outputs
 from hil.commands.console import console, progress, shortest
+from hil.commands.options import NetworkOption
 
 
 def edgeml(
@@ -18,6 +19,7 @@ def edgeml(
         Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False, callback=outputs.file)
     ],
     images: Annotated[Path | None, typer.Option(help="Folder with a few hundred typical photos, for ranges.")] = None,
+    network: NetworkOption = None,
     count: Annotated[int, typer.Option(min=1, help="At most so many of them, spread over the folder.")] = 256,
 ) -> None:
     """Import a checkpoint of microsoft/EdgeML's networks and calibrate its activation ranges."""

@@ -9,7 +9,7 @@ import typer
 
 from hil.commands import outputs
 from hil.commands.console import console, progress
-from hil.commands.options import DEFAULT_BOARD, BoardName, DataFolder, Model, ReportFile
+from hil.commands.options import DEFAULT_BOARD, BoardName, DataFolder, Model, NetworkOption, ReportFile
 
 if TYPE_CHECKING:
     from hil.evaluation.run import Task
@@ -31,6 +31,7 @@ def evaluate(
         Path | None,
         typer.Option(help="Folder for results as they come.", show_default="build/evaluate", callback=outputs.folder),
     ] = None,
+    network: NetworkOption = None,
 ) -> None:
     """Measure a face detector's average precision on WIDER FACE's validation set, by the official protocol.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hil.commands.console import console
-from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault, Toolchain
+from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault, NetworkOption, Toolchain
 
 
 def flash(
@@ -17,6 +17,7 @@ def flash(
     toolchain: Toolchain = None,
     with_: Annotated[str | None, typer.Option("--with", metavar="TOOL", help="openocd, pyocd or st-flash.")] = None,
     probe: Annotated[str | None, typer.Option(metavar="NUMBER", help="Serial number of the debug probe.")] = None,
+    network: NetworkOption = None,
 ) -> None:
     """Build a model's firmware and write it to the board at a debug probe."""
     from hil import board as all_boards

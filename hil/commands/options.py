@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hil.commands import outputs
+from hil.errors import HilError
 
 
 def ram_bytes(text: str) -> int:
@@ -104,3 +105,29 @@ At = Annotated[
         help="For --target serial: the port; as needed serial, chip, baud, probe, flash, reset, wait.",
     ),
 ]
+
+
+def _insist(reference: str | None) -> str | None:
+    from hil.reference import found
+
+    if reference is not None:
+        found.insist(str(Path(reference).absolute()) if found.is_file_reference(reference) else reference)
+    return reference
+
+
+NetworkOption = Annotated[
+    str | None,
+    typer.Option(
+        "--network",
+        metavar="FILE.py:FUNCTION",
+        callback=_insist,
+        help="What makes a network of your own; or the name of an installed package's. A checkpoint remembers it.",
+    ),
+]
+
+
+def network_name(name: str | None, network: str | None) -> str:
+    """The network that a command is about, named in either way. Raises HilError where it is named in neither."""
+    if name is None and network is None:
+        raise HilError("name a network, or one of your own with --network FILE.py:FUNCTION")
+    return name or str(network)

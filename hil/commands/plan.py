@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from hil.commands.console import console
-from hil.commands.options import DEFAULT_BOARD, BoardName, Model, RamBudget
+from hil.commands.options import DEFAULT_BOARD, BoardName, Model, NetworkOption, RamBudget
 
 
-def plan(model: Model, board: BoardName = DEFAULT_BOARD, ram_budget: RamBudget = None) -> None:
+def plan(
+    model: Model, board: BoardName = DEFAULT_BOARD, ram_budget: RamBudget = None, network: NetworkOption = None
+) -> None:
     """Show a network's layers, schedule, buffers and RAM on a board, and what other schedules would cost."""
     from hil import board as boards
     from hil.firmware.planned import plan_of

@@ -10,7 +10,7 @@ import typer
 
 from hil.commands import outputs
 from hil.commands.console import console, errors, shortest
-from hil.commands.options import Toolchain
+from hil.commands.options import NetworkOption, Toolchain
 from hil.errors import HilError
 from hil.paths import BUILD
 
@@ -38,6 +38,7 @@ def profile(
         Path | None,
         typer.Option(help="Folder for what it writes; default build/profile/MODEL.", callback=outputs.folder),
     ] = None,
+    network: NetworkOption = None,
 ) -> None:
     """Count where an inference's cycles go: layers, functions, lines, a flame graph, annotated disassembly."""
     from hil.bench.batch import Job, firmware_for

@@ -9,7 +9,7 @@ import typer
 
 from hil.commands import outputs
 from hil.commands.console import console, progress
-from hil.commands.options import Model
+from hil.commands.options import Model, NetworkOption
 from hil.errors import HilError
 
 
@@ -21,6 +21,7 @@ def quantise(
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="A few hundred typical photos.")] = None,
     faces: Annotated[Path | None, typer.Option(metavar="DIR", help="WIDER FACE, for the operating point.")] = None,
     count: Annotated[int, typer.Option(min=1, help="At most so many photos, spread over the folder.")] = 256,
+    network: NetworkOption = None,
 ) -> None:
     """Calibrate a checkpoint's activation ranges on photos, so that it can be built.
 

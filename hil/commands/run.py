@@ -17,6 +17,7 @@ from hil.commands.options import (
     Kernels,
     LimitsFile,
     Model,
+    NetworkOption,
     RamBudget,
     RecordFile,
     ReportFile,
@@ -47,6 +48,7 @@ def run(
     monitor: Annotated[
         int | None, typer.Option(metavar="PORT", help="Renode's monitor at this port of this machine.")
     ] = None,
+    network: NetworkOption = None,
 ) -> None:
     """Run photos through the firmware and compare with the references."""
     from hil.bench.batch import Job, run_job

@@ -13,7 +13,16 @@ from typing import Annotated
 import typer
 
 from hil.commands.console import console
-from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault, RecordFile, Toolchain
+from hil.commands.options import (
+    DEFAULT_BOARD,
+    DEFAULT_MODEL,
+    BoardName,
+    Elf,
+    ModelOrDefault,
+    NetworkOption,
+    RecordFile,
+    Toolchain,
+)
 from hil.errors import HilError
 
 
@@ -31,6 +40,7 @@ def serve(
     garbage: Annotated[int, typer.Option(min=0, help="Bytes of noise that the board sends whenever it starts.")] = 0,
     seed: Annotated[int, typer.Option(help="Of what is lost and changed.")] = 0,
     record: RecordFile = None,
+    network: NetworkOption = None,
 ) -> None:
     """Run a simulated board behind a serial port, for this bench or any other program, until it is interrupted."""
     from hil import board as boards

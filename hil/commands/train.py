@@ -9,11 +9,11 @@ import typer
 
 from hil.commands import outputs
 from hil.commands.console import console, shortest
+from hil.commands.options import NetworkOption, network_name
 from hil.paths import BUILD
 
 
 def train(
-    model: Annotated[str, typer.Argument(metavar="NETWORK", help="A network's name.", show_default=False)],
     data: Annotated[
         list[Path],
         typer.Option("--data", "-d", metavar="DIR", help="The data set, or some of faces.", show_default=False),
@@ -28,6 +28,10 @@ def train(
             callback=outputs.folder,
         ),
     ] = BUILD / "training",
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NETWORK]", help="A network's name.", show_default=False)
+    ] = None,
+    network: NetworkOption = None,
     images: Annotated[int | None, typer.Option(min=1, help="Images seen at the end of the schedule.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0.1, help="Bring the end forward to take no longer.")] = None,
     threads: Annotated[int, typer.Option(min=1)] = 2,
@@ -42,11 +46,15 @@ def train(
         bool, typer.Option("--quantise-aware", help="Fine-tune --start with the firmware's rounding.")
     ] = False,
 ) -> None:
-    """Train a face detector on WIDER FACE, or a classifier on Visual Wake Words (DIR/annotations, DIR/all2014)."""
+    """Train a face detector on WIDER FACE, a classifier on folders of photos (DIR/CLASS/*.jpg) or Visual Wake Words.
+
+    Visual Wake Words are DIR/annotations and DIR/all2014.
+    """
     from hil.training.command import train_command
 
     checkpoint = train_command(
-        model, data, out, images, minutes, threads, seed, resume, cache, start, recipe, device, precision,
+        network_name(name, network),
+        data, out, images, minutes, threads, seed, resume, cache, start, recipe, device, precision,
         is_quantised=quantise_aware,
     )  # fmt: skip
     found = shortest(checkpoint)

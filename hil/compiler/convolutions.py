@@ -1,4 +1,4 @@
-"""Torch's convolutions as the operator graph's: what they must be like, batch norms folded in, stride 1/2 turned round."""
+"""Torch's convolutions as the operator graph's: what they must be like, batch norms folded, transposed ones turned."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _padding(module: nn.Conv2d, extent: int) -> int | None:
         return 0
     if module.padding == "same":
         return (extent - 1) // 2 if extent % 2 else None
-    first, second = module.padding
+    first, second = module.padding[0], module.padding[-1]
     return int(first) if first == second else None
 
 
@@ -63,8 +63,8 @@ def transposed(module: nn.ConvTranspose2d, name: str, source: str, place: str) -
 
     Output pixel 2 m + i gets input pixel m + d through tap i - 2 d + padding, for each d for which there is one.
     """
-    kernel, padding, more = module.kernel_size[0], int(module.padding[0]), module.output_padding[0]  # type: ignore[call-overload]
-    is_square = all(value[0] == value[1] for value in (module.kernel_size, module.padding, module.output_padding))  # type: ignore[index]
+    kernel, padding, more = module.kernel_size[0], int(module.padding[0]), module.output_padding[0]
+    is_square = all(value[0] == value[1] for value in (module.kernel_size, module.padding, module.output_padding))
     is_plain = module.groups == 1 and module.dilation == (1, 1) and module.stride == (2, 2)
     if not is_square or not is_plain or kernel + more - 2 * padding != 2:
         raise _refused(module, place, "square, of stride 2, to exactly twice the size")

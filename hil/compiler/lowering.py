@@ -36,9 +36,9 @@ UNCHANGED = ("flatten", "contiguous", "squeeze", "view", "reshape", "dropout", "
 SIZES = ("size", "getattr", "getitem", "floordiv", "mul")  # of what a shape is made, not a map
 KNOWN = (
     "Conv2d, ConvTranspose2d (stride 2), Linear, BatchNorm2d, BatchNorm1d, ReLU, ReLU6, LeakyReLU, Hardswish, "
-    "Hardsigmoid, SiLU, Sigmoid, Tanh, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Upsample (nearest, 2), RnnPool, L2Norm, "
-    "Dropout, Identity, Flatten, and the functions add, cat, mean, flatten, view, relu, max_pool2d, avg_pool2d, "
-    "adaptive_avg_pool2d, interpolate"
+    "Hardsigmoid, SiLU, Sigmoid, Tanh, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Upsample (nearest, 2), RnnPool, "
+    "L2Norm, Dropout, Identity, Flatten, and the functions add, cat, mean, flatten, view, relu, max_pool2d, "
+    "avg_pool2d, adaptive_avg_pool2d, interpolate"
 )
 
 
@@ -80,13 +80,13 @@ class Lowering:
                 if self._fusable(node, Conv, Dense) is None:
                     plain = conv.identity(module.num_features, self._unique(name), source)
                     return self._append(conv.fold(plain, module))
-                return self._fuse(node, lambda op: conv.fold(op, module))  # type: ignore[arg-type]
+                return self._fuse(node, lambda op: conv.fold(cast(Conv, op), module))
             case nn.ReLU6() | nn.ReLU():
                 ceiling = CEILINGS[type(module)]
                 if self._fusable(node, Conv, Dense, Add) is None:
                     kind = "relu6" if ceiling == 6 else "relu"
                     return self._append(Function(self._unique(name), (source,), kind))
-                return self._fuse(node, lambda op: replace(op, ceiling=ceiling))  # type: ignore[call-arg, type-var]
+                return self._fuse(node, lambda op: replace(cast(Conv, op), ceiling=ceiling))
             case nn.LeakyReLU():
                 return self._append(Function(self._unique(name), (source,), "leaky_relu", module.negative_slope))
             case nn.MaxPool2d() | nn.AvgPool2d():
@@ -240,7 +240,7 @@ class Lowering:
         return self.graph.operators[index].name
 
     def _unique(self, name: str) -> str:
-        taken = {op.name for op in self.graph.operators}
+        taken = {INPUT, *(op.name for op in self.graph.operators)}
         return name if name not in taken else next(n for i in range(1, 1000) if (n := f"{name}_{i}") not in taken)
 
 
@@ -287,8 +287,8 @@ def _square(value: Any) -> int | None:
 
 def readable(path: str) -> str:
     """A C identifier from a module path: layers.mob0.expand.conv -> mob0_expand, norms.0 -> norm0."""
-    path = re.sub(r"^(layers|features)\.(?!\d)", "", path)
+    path = re.sub(r"^(network\.)?(layers|features)\.(?!\d)|^network\.", "", path)
     path = re.sub(r"\.conv$", "", path)
     path = re.sub(r"^([a-z]+?)s?\.(\d+)", r"\1\2", path)
-    path = re.sub(r"\W+", "_", path) or "network"
+    path = re.sub(r"[^a-z0-9]+", "_", path.lower()).strip("_") or "network"
     return f"layer{path}" if path[0].isdigit() else path

@@ -6,6 +6,7 @@ Zeros, for all but those that look for the largest value of a window: for them i
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeGuard
 
 from hil.compiler import graph as q
 from hil.compiler.families.concat import Concat
@@ -33,7 +34,7 @@ def separate(graph: FloatGraph) -> None:
             continue
         copy = Repeat(f"{op.name}_input", op.inputs, 1)
         place = graph.operators.index(op)
-        graph.operators[place : place + 1] = [copy, replace(op, inputs=(copy.name,))]  # type: ignore[call-arg]
+        graph.operators[place : place + 1] = [copy, replace(op, inputs=(copy.name,))]
 
 
 def is_never_negative(graph: FloatGraph, tensor: str) -> bool:
@@ -49,5 +50,5 @@ def is_never_negative(graph: FloatGraph, tensor: str) -> bool:
     return False
 
 
-def _pads_with_least(op: object) -> bool:
+def _pads_with_least(op: object) -> TypeGuard[Window]:
     return isinstance(op, Window) and op.is_largest and op.padding > 0

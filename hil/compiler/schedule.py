@@ -16,9 +16,9 @@ from hil.compiler.chains import Chain, Row, alone, shape
 
 @dataclass(frozen=True)
 class Feed:
-    """One input of a node: step s needs rows n * stride + oldest to n * stride + reach of the tensor, n = s >> halvings.
+    """One input of a node: step s needs rows n * stride + oldest to n * stride + reach of the tensor.
 
-    halvings: 1 where two steps read one row.
+    n = s >> halvings: 1 where two steps read one row, 0 otherwise.
     """
 
     tensor: q.Tensor

@@ -1,4 +1,4 @@
-"""From a torch network to the float operator graph: torch.fx traces it, a run on zeros says what shapes its maps have."""
+"""From a torch network to the float operator graph: torch.fx traces it, a run on zeros gives the shapes of its maps."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hil.reference.blocks import MbConv
-from hil.reference.catalogue import Spec, of_spec
+from hil.reference.catalogue import TableSpec, of_spec
 from hil.reference.rnnpool import RnnPool
 
 # Of the magnitudes in each matrix of M4's cells, how much EdgeML's training keeps.
@@ -85,7 +85,7 @@ class _Counter:
             self.largest_map = max(self.largest_map, output.numel())
 
 
-def costs(spec: Spec) -> Costs:
+def costs(spec: TableSpec) -> Costs:
     """The costs of one image through a network; shapes only, nothing is computed."""
     with torch.device("meta"):
         network = of_spec(spec).eval()

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from hil.errors import HilError
 from hil.reference import torch_file
-from hil.reference.catalogue import Network, build
+from hil.reference.catalogue import SPECS, of_spec
 from hil.reference.classifiers import Classifier
 from hil.reference.fitting import problems
 from hil.reference.networks import Detector
@@ -33,7 +33,7 @@ FIRST = "layers.conv0.conv.weight"  # of the detectors: EdgeML's read grey level
 _REPEATED = re.compile(r"\.unrollRNN\.")
 
 
-def load(path: Path, model: str) -> Network:
+def load(path: Path, model: str) -> Detector | Classifier:
     """The network of an EdgeML checkpoint, in evaluation mode.
 
     model: one of MODELS. Raises HilError, in a line, for an unknown model, a file that is not there, is damaged or
@@ -42,7 +42,7 @@ def load(path: Path, model: str) -> Network:
     if model not in MODELS:
         raise HilError(f"no network of EdgeML is called {model!r}: pass --model with one of {', '.join(MODELS)}")
     found = read_state_dict(Path(path))
-    network = build(model)
+    network = of_spec(SPECS[model])
     if faults := _problems(network, found):
         raise HilError(f"{path} does not fit {model}{_hint(found, model)}: {'; '.join(faults)}")
     state = network.state_dict()
@@ -63,7 +63,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in torch_file.state_dict(path).items() if not _REPEATED.search(name)}
 
 
-def names(network: Network) -> dict[str, str]:
+def names(network: Detector | Classifier) -> dict[str, str]:
     """EdgeML's name of every tensor of a network of MODELS, by the name it has here."""
     prefixes = dict(_detector_names(network) if isinstance(network, Detector) else _classifier_names(network))
     found = {}
@@ -136,7 +136,7 @@ def _pool(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
     yield f"{ours}.cell2", f"{theirs}.cell_bidirrnn.cell"
 
 
-def _problems(network: Network, found: Mapping[str, Tensor]) -> list[str]:
+def _problems(network: Detector | Classifier, found: Mapping[str, Tensor]) -> list[str]:
     """What is wrong with the found tensors, a text a kind; names are the file's own."""
     state = network.state_dict()
     return problems({theirs: state[ours].shape for ours, theirs in names(network).items()}, found, _fits)
@@ -151,5 +151,5 @@ def _hint(found: Mapping[str, Tensor], model: str) -> str:
     """Which network the tensors fit, where one does; or that they are under our names already."""
     if any(name.startswith("layers.") for name in found):
         return " (its tensors have this project's names: hil build takes it as it is)"
-    fitting = (other for other in MODELS if other != model and not _problems(build(other), found))
+    fitting = (other for other in MODELS if other != model and not _problems(of_spec(SPECS[other]), found))
     return next((f" (it is {other}'s: pass --model {other})" for other in fitting), "")

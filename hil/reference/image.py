@@ -14,6 +14,7 @@ from hil.errors import HilError
 
 if TYPE_CHECKING:
     from hil.reference.networks import DetectorSpec
+    from hil.reference.own import TensorSpec
 
 
 ORIENTATION = 0x0112  # the tag, and how its values are turned upright (EXIF 2.32, 4.6.4)
@@ -120,7 +121,7 @@ def _upright(photo: Image.Image) -> Image.Image:
 
 
 def network_input(
-    photo: Image.Image, spec: DetectorSpec, is_fitted: bool = False, name: str = "image"
+    photo: Image.Image, spec: DetectorSpec | TensorSpec, is_fitted: bool = False, name: str = "image"
 ) -> tuple[np.ndarray, Placement]:
     """The network's input, uint8 (C, H, W), and where the photo lies in it.
 
@@ -136,7 +137,7 @@ def network_input(
     return letterbox(planes, spec) if is_fitted else (np.ascontiguousarray(planes), Placement())
 
 
-def letterbox(planes: np.ndarray, spec: DetectorSpec) -> tuple[np.ndarray, Placement]:
+def letterbox(planes: np.ndarray, spec: DetectorSpec | TensorSpec) -> tuple[np.ndarray, Placement]:
     """uint8 (C, h, w) of any size, scaled to fit and centred: uint8 of the network's input shape, and the placement."""
     _, height, width = spec.input_shape
     rows, columns = planes.shape[1:]

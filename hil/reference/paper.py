@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
-from hil.reference.catalogue import SPECS, Spec
+from hil.reference.catalogue import SPECS, TableSpec
 from hil.reference.costs import Costs, costs
 from hil.reference.networks import DetectorSpec, Row, Source
 from hil.reference.rows import Mb, Pool
@@ -38,7 +38,7 @@ class Entry:
     """
 
     title: str
-    spec: Spec
+    spec: TableSpec
     printed: Printed = Printed()
     difference: str = ""
     is_sparse: bool = False
@@ -92,7 +92,7 @@ def entries() -> tuple[Entry, ...]:
     )  # fmt: skip
 
 
-def _changed(spec: Spec, kind: type, **fields: int) -> Spec:
+def _changed(spec: TableSpec, kind: type, **fields: int) -> TableSpec:
     """A table whose rows of a kind have other fields."""
     rows: tuple[Row, ...] = tuple(
         replace(cast(Any, row), **fields) if isinstance(row, kind) else row for row in spec.rows
@@ -100,7 +100,7 @@ def _changed(spec: Spec, kind: type, **fields: int) -> Spec:
     return replace(spec, rows=rows)  # type: ignore[arg-type]
 
 
-def _c_of_the_table(code: Spec) -> Spec:
+def _c_of_the_table(code: TableSpec) -> TableSpec:
     """C as the paper's table has it: its first two blocks alike, every head 3x3."""
     first = code.rows.index(Mb(24, 1))
     rows = (*code.rows[:first], Mb(24, 6, repeat=2), *code.rows[first + 2 :])

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from hil.errors import HilError
 from hil.files import write_bytes
-from hil.reference import torch_file
-from hil.reference.catalogue import SPECS, Network, build
+from hil.reference import found, torch_file
+from hil.reference.catalogue import SPECS, Network, build, of_checkpoint
 from hil.reference.fitting import problems
 
 FORMAT = "1"
@@ -24,6 +24,8 @@ def save(network: Network, path: Path, metadata: Mapping[str, str] | None = None
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     described = {**(metadata or {}), "network": network.spec.name, "format": FORMAT}
+    if made_by := getattr(network, "made_by", None):
+        described["made_by"] = made_by
     write_bytes(path, safetensors.torch.save(tensors, described))
 
 
@@ -37,8 +39,8 @@ def load(path: Path) -> Network:
     path = Path(path)
     if not path.is_file():
         raise HilError(f"{path} does not exist or is no file: name a checkpoint (.safetensors)")
-    name, tensors = _read_torch(path) if torch_file.is_torch(path) else _read_safetensors(path)
-    network = build(name)
+    network, tensors = _read_torch(path) if torch_file.is_torch(path) else _read_safetensors(path)
+    name = network.spec.name
     state = network.state_dict()
     if faults := problems({tensor_name: tensor.shape for tensor_name, tensor in state.items()}, tensors):
         raise HilError(f"{path} does not fit {name}: " + "; ".join(faults))
@@ -57,22 +59,35 @@ def metadata(path: Path) -> dict[str, str]:
         raise HilError(f"{path} is not a safetensors file ({error}): it may be truncated, copy it again") from error
 
 
-def _read_safetensors(path: Path) -> tuple[str, dict[str, Tensor]]:
+def _read_safetensors(path: Path) -> tuple[Network, dict[str, Tensor]]:
     described = metadata(path)
     if "network" not in described:
         raise HilError(f"{path} does not say which network it is for: its metadata lacks 'network'")
     if described.get("format") != FORMAT:
         found = described.get("format")
         raise HilError(f"{path} has format {found!r}, this version reads {FORMAT!r}: update rnnpool-hil")
-    return described["network"], safetensors.torch.load_file(path)
+    network = of_checkpoint(described["network"], described.get("made_by"), path.parent)
+    return network, safetensors.torch.load_file(path)
 
 
-def _read_torch(path: Path) -> tuple[str, dict[str, Tensor]]:
+def _read_torch(path: Path) -> tuple[Network, dict[str, Tensor]]:
     content = torch_file.state_dict(path)
+    if given := found.insisted():
+        network: Network = found.make(given)
+        return network, _under_our_names(content, network)
     name = _recognise(content)
     if name is None:
-        raise HilError(f"{path} holds no state dict of a known network ({', '.join(SPECS)})")
-    return name, content
+        raise HilError(
+            f"{path} holds no state dict of a known network ({', '.join(SPECS)}): for one of your own pass --network"
+        )
+    return build(name), content
+
+
+def _under_our_names(tensors: Mapping[str, Tensor], network: Network) -> dict[str, Tensor]:
+    """A state dict of the user's module as one of the network around it."""
+    wanted = network.state_dict()
+    is_inner = not tensors.keys() & wanted.keys() and any(f"network.{name}" in wanted for name in tensors)
+    return {f"network.{name}" if is_inner else name: tensor for name, tensor in tensors.items()}
 
 
 def _recognise(tensors: Mapping[str, Any]) -> str | None:

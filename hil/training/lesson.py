@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from hil.errors import HilError
 from hil.reference.catalogue import Spec
 from hil.reference.classifiers import ClassifierSpec
+from hil.reference.networks import DetectorSpec
 from hil.training.faces import FaceLesson
 from hil.training.people import PeopleLesson
 from hil.training.recipe import Recipe
@@ -43,4 +44,6 @@ def lesson_for(spec: Spec, data: Sequence[Path], recipe: Recipe, seed: int, cach
         if len(data) > 1:
             raise HilError(f"{spec.name} is trained on one folder, and --data names {len(data)}")
         return PeopleLesson(spec, data[0], recipe, seed)
+    if not isinstance(spec, DetectorSpec):
+        raise HilError(f"{spec.name} gives plain tensors: train it with a script of your own (hil new-network has one)")
     return FaceLesson(spec, data, recipe, seed, cache)

@@ -17,7 +17,7 @@ from torch import Tensor
 from hil.errors import HilError
 from hil.files import make_folder, write_text, writing
 from hil.reference import weights
-from hil.reference.catalogue import Network, build
+from hil.reference.catalogue import SPECS, Network, build
 from hil.reference.fitting import problems
 from hil.reference.networks import Detector
 from hil.reference.rnnpool import RnnPool
@@ -113,7 +113,7 @@ def begin(
     if start is not None:
         before = weights.load(start)
         if problems({key: value.shape for key, value in network.state_dict().items()}, before.state_dict()):
-            raise HilError(f"{start} is a {before.spec.name}, whose tensors are not a {name}'s")
+            raise HilError(f"{start} is a {before.spec.name}, whose tensors are not a {network.spec.name}'s")
         network.load_state_dict(before.state_dict())
     network.to(device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
@@ -141,7 +141,7 @@ def _parameter_groups(network: Network, recipe: Recipe) -> list[dict[str, Any]]:
 
     It also starts that small: grey levels in the hundreds would drive every gate into saturation.
     """
-    first = next(iter(network.layers.values()))
+    first = next(module for module in network.modules() if isinstance(module, RnnPool) or not list(module.children()))
     small: list[dict[str, Any]] = []
     if isinstance(first, RnnPool):
         factor = 1 / (IMAGE_LEVELS * network.spec.input_scale[0])
@@ -186,7 +186,7 @@ def train(
     """
     keep_freed_memory()
     torch.set_num_threads(threads)
-    recipe = recipe or load_recipe(build(name).spec.name)
+    recipe = recipe or (load_recipe(name) if name in SPECS else Recipe())
     training = begin(name, recipe, seed, start, device, is_quantised)
     state = out / "state.pt"
     if is_resumed and state.is_file():
@@ -199,7 +199,7 @@ def train(
     make_folder(out)
     workers = max(1, threads - 1) if training.device.is_gpu else 1
     _run(training, lesson, out, minutes, report_every, workers)
-    return out / f"{name}.safetensors"
+    return out / f"{training.network.spec.name}.safetensors"
 
 
 def _run(training: Training, lesson: Lesson, out: Path, minutes: float | None, report_every: int, workers: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from hil.reference.image import open_photo
 from hil.training.recipe import Recipe
 
 PHOTOS = "all2014"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm")
 Labelled = tuple[Path, int]
 
 
@@ -70,7 +72,7 @@ class LabelledBatches(Dataset[tuple[Tensor, Tensor]]):
         order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.photos))
         path, label = self.photos[order[place]]
         rng = np.random.default_rng((self.seed, 1, position))
-        return random_view(open_photo(path).convert("RGB"), self.network.spec.input_shape, self.recipe, rng), label
+        return random_view(_opened(path, self.network.spec), self.network.spec.input_shape, self.recipe, rng), label
 
 
 def random_view(
@@ -83,18 +85,41 @@ def random_view(
     w, h = min(math.sqrt(area * aspect), photo.width), min(math.sqrt(area / aspect), photo.height)
     left, top = rng.uniform(0, photo.width - w), rng.uniform(0, photo.height - h)
     box = (left, top, left + w, top + h)
-    view = np.asarray(photo.resize((width, height), Image.Resampling.BILINEAR, box=box))
+    view = np.array(photo.resize((width, height), Image.Resampling.BILINEAR, box=box)).reshape(height, width, -1)
     return np.ascontiguousarray(view[:, ::-1]) if rng.random() < 0.5 else view
+
+
+def labelled_photos(data: Path, classes: Sequence[str]) -> list[Labelled]:
+    """Every photo to train on and its class: Visual Wake Words' train split, or the folders named after the classes.
+
+    They are in DIR/train or in DIR. Raises HilError where there are neither, or a class has no photos.
+    """
+    if (data / "annotations").is_dir():
+        return read_labels(data, "train")
+    folder = data / "train" if (data / "train").is_dir() else data
+    found = [
+        (path, label)
+        for label, name in enumerate(classes)
+        for path in sorted((folder / name).rglob("*"))
+        if path.suffix.lower() in SUFFIXES
+    ]
+    if empty := [name for label, name in enumerate(classes) if label not in {found_label for _, found_label in found}]:
+        raise HilError(
+            f"{folder} has no photos of {', '.join(empty)}: give --data a folder with one folder of photos a class "
+            f"({', '.join(classes)}), or Visual Wake Words' with annotations/"
+        )
+    order = np.random.default_rng(0).permutation(len(found))  # so that every n-th one is of any class
+    return [found[i] for i in order]
 
 
 class PeopleLesson:
     """DIR's train split for a classifier. Every recipe.holdout_every-th photo judges it and is never trained on."""
 
-    data_name = "Visual Wake Words, instances_train"
     losses: tuple[str, ...] = ("class_loss",)
 
     def __init__(self, spec: ClassifierSpec, data: Path, recipe: Recipe, seed: int) -> None:
-        photos = read_labels(data, "train")
+        photos = labelled_photos(data, spec.classes)
+        self.data_name = "Visual Wake Words, instances_train" if (data / "annotations").is_dir() else data.name
         self.held_out = photos[:: recipe.holdout_every]
         rest = [photo for i, photo in enumerate(photos) if i % recipe.holdout_every]
         self.batches = LabelledBatches(rest, Classifier(spec), recipe, seed)
@@ -110,10 +135,14 @@ def accuracy(network: Classifier, photos: list[Labelled]) -> float:
     device = next(network.parameters()).device
     right = 0
     for path, label in photos:
-        pixels = torch.from_numpy(centre_crop(open_photo(path).convert("RGB"), network.spec)).permute(2, 0, 1)
+        pixels = torch.from_numpy(centre_crop(_opened(path, network.spec), network.spec)).permute(2, 0, 1)
         with torch.inference_mode():
             right += int(network(network.normalise(pixels[None].to(device))).argmax()) == label
     return right / len(photos)
+
+
+def _opened(path: Path, spec: ClassifierSpec) -> Image.Image:
+    return open_photo(path).convert("L" if spec.input_shape[0] == 1 else "RGB")
 
 
 def class_losses(outputs: Tensor, targets: tuple[Tensor, ...]) -> dict[str, Tensor]:

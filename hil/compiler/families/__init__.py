@@ -1,5 +1,5 @@
-"""Layers that bring their own arithmetic, a file a family: the operator in floating point, its quantisation, the layer in
-integers (bit-exact with its kernel), its constants and its predicted cycles. Its call in C stands in templates/.
+"""Layers that bring their own arithmetic, a file a family: the operator in floating point, its quantisation, the layer
+in integers (bit-exact with its kernel), its constants and its predicted cycles. Its call in C stands in templates/.
 
 functions.py  ReLU, hard swish and other functions of one value, by table   pooling.py  average and largest of a window
 concat.py     maps side by side, channel after channel                      dense.py    fully connected, of a whole map
