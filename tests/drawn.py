@@ -13,7 +13,7 @@ from hil.reference.rnnpool import RnnPool
 
 KINDS = (
     "conv", "relu", "hard_swish", "linear_bn", "depthwise", "multiplied", "dilated", "dilated_depthwise", "largest",
-    "average", "beside", "sum", "transposed", "nearest", "block", "norm", "pre_activated", "pool", "sum_relu", "silu",
+    "average", "beside", "sum", "transposed", "nearest", "block", "norm", "pre_activated", "pool", "gru", "lstm", "sum_relu", "silu",
 )  # fmt: skip
 
 
@@ -142,4 +142,5 @@ def _layer(kind: str, channels: int, size: int, dice: random.Random) -> nn.Modul
             return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, out, 1))
     one, two = (dice.choice((4, 6, 8, 16, dice.randrange(1, 20))) for _ in range(2))
     patch = dice.choice((4, 6))
-    return RnnPool(channels, one, two, patch, dice.choice((patch, patch // 2)))
+    cell = "fastgrnn" if kind == "pool" else kind
+    return RnnPool(channels, one, two, patch, dice.choice((patch, patch // 2)), cell=cell)

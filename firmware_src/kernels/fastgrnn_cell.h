@@ -7,6 +7,7 @@
 #include "tensor.h"
 
 enum {
+    STATE_BITS = 15,
     PRE_BITS = 11,
     GATE_BITS = 14,
     GATE_TABLE_BITS = 9,  // 512 entries, an entry a 32nd
@@ -15,7 +16,10 @@ enum {
     TANH_STEP_BITS = 7,
 };
 
+typedef enum { CELL_FASTGRNN, CELL_GRU, CELL_LSTM } cell_kind_t;  // the latter two: gated.h
+
 typedef struct {
+    cell_kind_t kind;
     uint16_t inputs;
     uint16_t hidden;
     uint8_t w_shift;
@@ -24,9 +28,9 @@ typedef struct {
     const int16_t *w;       // of a cell that reads pixels: [hidden][inputs]; of one that reads states: packed
     const int32_t *offset;  // of a cell that reads pixels: [hidden], rounding and gate bias included
     const int16_t *u;       // packed, with the candidate's bias minus the gate's as offsets
-    const int16_t *gates;   // [512][2], z and zeta (1 - z) + nu in Q14, the middle for 0
+    const int16_t *gates;   // [512][2] ([512] of a gated cell), z and zeta (1 - z) + nu in Q14, the middle for 0
     const int16_t *tanh;    // [1024], Q15, the middle for 0
-    int32_t *sums;          // [hidden], scratch
+    int32_t *sums;          // [hidden], scratch; of a gated cell U h of three sequences, int16
 } cell_t;
 
 ALWAYS_INLINE int32_t dot_s16(const int16_t *a, const int16_t *b, uint32_t length, int32_t acc)

@@ -3,7 +3,7 @@
 #ifndef RNNPOOL_H
 #define RNNPOOL_H
 
-#include "fastgrnn.h"
+#include "gated.h"
 #include "tap.h"
 
 typedef struct {
@@ -17,10 +17,10 @@ typedef struct {
     type_t input;
     bool is_padded;     // a copy of the last column (and row) is added
     uint16_t tensor;    // number of the first of three: summaries of rows, of columns, and the second RNN's last states
-    int16_t *columns;   // [phases][width][hidden1]: a column sweep a pixel column and open window row
-    int16_t *row_ring;  // [patch][across][hidden2]: W2 times the summaries of the last rows
-    int16_t *scratch;   // [width][max(hidden1, hidden2)]
-    int16_t *states;    // [across][max(hidden1, hidden2)]: sweeps under way
+    int16_t *columns;   // [phases][width][state1]: a column sweep a pixel column and open window row
+    int16_t *row_ring;  // [patch][across][rows2]: W2 times the summaries of the last rows
+    int16_t *scratch;   // [width][max(rows1, rows2)]
+    int16_t *states;    // [across][max(state1, state2)]: sweeps under way
 } rnnpool_t;
 
 // Columns that some window covers.
@@ -35,27 +35,27 @@ ALWAYS_INLINE uint32_t rnnpool_phases(const rnnpool_t *p)
     return (uint32_t)(p->patch + p->stride - 1) / p->stride;
 }
 
-// Continues the column sweeps of every window row that holds this row; wx: [width][hidden1].
+// Continues the column sweeps of every window row that holds this row; wx: [width][rows1].
 ALWAYS_INLINE void rnnpool_sweep_columns(const rnnpool_t *p, uint32_t row, const int16_t *wx)
 {
-    const uint32_t width = rnnpool_width(p), hidden = p->cell1.hidden, newest = row / p->stride;
+    const uint32_t width = rnnpool_width(p), newest = row / p->stride;
     const uint32_t oldest = row < p->patch ? 0 : (row - p->patch) / p->stride + 1;
     for (uint32_t window = oldest; window <= newest && window < p->rows; window++) {
-        int16_t *states = p->columns + (window % rnnpool_phases(p)) * width * hidden;
-        cell_sweep(&p->cell1, row - window * p->stride, wx, hidden, states, width);
+        int16_t *states = p->columns + (window % rnnpool_phases(p)) * width * cell_state(&p->cell1);
+        recurrent_sweep(&p->cell1, row - window * p->stride, wx, cell_rows(&p->cell1), states, width);
     }
 }
 
-// Sweeps this row once for every window across and keeps W2 times the summary; wx: [width][hidden1].
+// Sweeps this row once for every window across and keeps W2 times the summary; wx: [width][rows1].
 ALWAYS_INLINE void rnnpool_sweep_row(const rnnpool_t *p, uint32_t row, const int16_t *wx)
 {
-    const uint32_t hidden1 = p->cell1.hidden, hidden2 = p->cell2.hidden;
-    int16_t *projected = p->row_ring + (row % p->patch) * p->across * hidden2;
+    const uint32_t rows1 = cell_rows(&p->cell1);
+    int16_t *projected = p->row_ring + (row % p->patch) * p->across * cell_rows(&p->cell2);
     for (uint32_t t = 0; t < p->patch; t++) {
-        cell_sweep(&p->cell1, t, wx + t * hidden1, p->stride * hidden1, p->states, p->across);
+        recurrent_sweep(&p->cell1, t, wx + t * rows1, p->stride * rows1, p->states, p->across);
     }
-    tap(p->tensor, p->states, p->across * hidden1 * sizeof *p->states);
-    cell_project_states(&p->cell2, p->states, p->across, projected);
+    tap(p->tensor, p->states, p->across * p->cell1.hidden * sizeof *p->states);
+    recurrent_project_states(&p->cell2, p->states, p->across, projected);
 }
 
 // Writes one of the four parts of the output channels of a row of windows.
@@ -74,12 +74,12 @@ ALWAYS_INLINE void rnnpool_store(const rnnpool_t *p, uint32_t part, int8_t *out)
 // The second RNN down and up the rows of the window row that ends with `row`.
 ALWAYS_INLINE void rnnpool_finish_rows(const rnnpool_t *p, uint32_t row, int8_t *out)
 {
-    const uint32_t hidden = p->cell2.hidden;
+    const uint32_t rows2 = cell_rows(&p->cell2);
     for (uint32_t part = 0; part < 2; part++) {
         for (uint32_t t = 0; t < p->patch; t++) {
             const uint32_t source = part == 0 ? row - p->patch + 1 + t : row - t;
-            const int16_t *wx = p->row_ring + (source % p->patch) * p->across * hidden;
-            cell_sweep(&p->cell2, t, wx, hidden, p->states, p->across);
+            const int16_t *wx = p->row_ring + (source % p->patch) * p->across * rows2;
+            recurrent_sweep(&p->cell2, t, wx, rows2, p->states, p->across);
         }
         rnnpool_store(p, part, out);
     }
@@ -88,15 +88,15 @@ ALWAYS_INLINE void rnnpool_finish_rows(const rnnpool_t *p, uint32_t row, int8_t 
 // The second RNN along the columns of a window row, rightwards and leftwards.
 ALWAYS_INLINE void rnnpool_finish_columns(const rnnpool_t *p, uint32_t window, int8_t *out)
 {
-    const uint32_t width = rnnpool_width(p), hidden1 = p->cell1.hidden, hidden2 = p->cell2.hidden;
-    const int16_t *summaries = p->columns + (window % rnnpool_phases(p)) * width * hidden1;
+    const uint32_t width = rnnpool_width(p), rows2 = cell_rows(&p->cell2);
+    const int16_t *summaries = p->columns + (window % rnnpool_phases(p)) * width * cell_state(&p->cell1);
     int16_t *projected = p->scratch;
-    tap(p->tensor + 1u, summaries, width * hidden1 * sizeof *summaries);
-    cell_project_states(&p->cell2, summaries, width, projected);
+    tap(p->tensor + 1u, summaries, width * p->cell1.hidden * sizeof *summaries);
+    recurrent_project_states(&p->cell2, summaries, width, projected);
     for (uint32_t part = 2; part < 4; part++) {
         for (uint32_t t = 0; t < p->patch; t++) {
             const uint32_t column = part == 2 ? t : p->patch - 1 - t;
-            cell_sweep(&p->cell2, t, projected + column * hidden2, p->stride * hidden2, p->states, p->across);
+            recurrent_sweep(&p->cell2, t, projected + column * rows2, p->stride * rows2, p->states, p->across);
         }
         rnnpool_store(p, part, out);
     }
@@ -109,7 +109,7 @@ ALWAYS_INLINE bool rnnpool_push_row(const rnnpool_t *p, uint32_t row, const uint
     if (row >= (uint32_t)(p->rows - 1) * p->stride + p->patch) {
         return false;  // below the last whole window
     }
-    cell_project_pixels(&p->cell1, in, p->input, width, p->scratch);
+    recurrent_project_pixels(&p->cell1, in, p->input, width, p->scratch);
     rnnpool_sweep_row(p, row, p->scratch);
     rnnpool_sweep_columns(p, row, p->scratch);
     if (row + 1 < p->patch || (row + 1 - p->patch) % p->stride != 0) {

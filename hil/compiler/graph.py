@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -119,6 +119,21 @@ class QCell:
         return int(self.u.shape[0])
 
     @property
+    def rows(self) -> int:
+        """Values of W x."""
+        return self.hidden
+
+    @property
+    def state(self) -> int:
+        """Values that a step hands to the next."""
+        return self.hidden
+
+    @property
+    def end_of_u(self) -> np.ndarray:
+        """int32 (rows,): what lies behind U's rows in the firmware."""
+        return self.update_offset
+
+    @property
     def gate_shift(self) -> int:
         """From pre to an index of `gates`."""
         return PRE_BITS + self.u_shift - GATE_STEP_BITS
@@ -129,14 +144,41 @@ class QCell:
         return PRE_BITS + self.u_shift - TANH_STEP_BITS
 
 
+class Cell(Protocol):
+    """A QCell or, of a GRU or an LSTM, a hil.compiler.gated.QGated."""
+
+    @property
+    def w(self) -> np.ndarray: ...
+    @property
+    def offset(self) -> np.ndarray: ...
+    @property
+    def w_shift(self) -> int: ...
+    @property
+    def u(self) -> np.ndarray: ...
+    @property
+    def u_shift(self) -> int: ...
+    @property
+    def gates(self) -> np.ndarray: ...
+    @property
+    def tanh(self) -> np.ndarray: ...
+    @property
+    def hidden(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def state(self) -> int: ...
+    @property
+    def end_of_u(self) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class QPool:
     """RNNPool: two sweeps of cell1, four of cell2, out = sat8((state + 128) >> 8)."""
 
     input: Tensor
     output: Tensor
-    cell1: QCell
-    cell2: QCell
+    cell1: Cell
+    cell2: Cell
     patch: int
     stride: int
     is_padded: bool
@@ -161,10 +203,10 @@ class QPool:
         down, across = self.windows
         rows = (down - 1) * self.stride + self.patch
         columns = (across - 1) * self.stride + self.patch
-        h1, h2 = self.cell1.hidden, self.cell2.hidden
-        project = rows * columns * self.input.channels * h1
-        sweeps = (rows * across + columns * down) * ((self.patch - 1) * h1 * h1 + h1 * h2)
-        return project + sweeps + down * across * 4 * (self.patch - 1) * h2 * h2
+        one, two = self.cell1, self.cell2
+        project = rows * columns * self.input.channels * one.rows
+        sweeps = (rows * across + columns * down) * ((self.patch - 1) * one.u.size + one.hidden * two.rows)
+        return project + sweeps + down * across * 4 * (self.patch - 1) * two.u.size
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,16 @@ construction (`quantise`), so float64 matrix products, which are exact to 2^53, 
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from hil.compiler.gated import QGated
 from hil.compiler.graph import (
     GATE_BITS,
     LIMITS,
+    Cell,
     Dtype,
     Family,
     Layer,
@@ -123,18 +127,18 @@ def pooled(layer: QPool, states: np.ndarray) -> np.ndarray:
     return np.pad(output, ((0, 1), (0, 1), (0, 0)), mode="edge") if layer.is_padded else output
 
 
-def _project(cell: QCell, x: np.ndarray) -> np.ndarray:
+def _project(cell: Cell, x: np.ndarray) -> np.ndarray:
     """W x of a cell for (..., in): int64 (..., hidden), PRE_BITS fractional bits, saturated to int16."""
     acc = (x @ cell.w.astype(np.float64)).astype(np.int64) + cell.offset
     return np.clip(acc >> cell.w_shift, *LIMITS["int16"])
 
 
-def _sweep(cell: QCell, sequence: list[np.ndarray]) -> np.ndarray:
+def _sweep(cell: Cell, sequence: list[np.ndarray]) -> np.ndarray:
     """The last state of a cell over a sequence of W x, starting from zeros; int64 Q15."""
-    state = np.zeros_like(sequence[0])
+    state = np.zeros((*sequence[0].shape[:-1], cell.state), np.int64)
     for wx in sequence:
-        state = step(cell, wx, state)
-    return state
+        state = cell.step(wx, state) if isinstance(cell, QGated) else step(cast(QCell, cell), wx, state)
+    return state[..., : cell.hidden]
 
 
 def step(cell: QCell, wx: np.ndarray, state: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from hil.compiler import graph as q
 
+GATED_AT_ONCE = 3  # sequences of kernels/gated.h
 NARROW_WORDS = 14  # that conv_narrow multiplies without a loop: what fits the instruction cache
 GATHERED_BYTES = 4096  # of a dilated convolution's taps, laid side by side
 SCRATCH_BYTES = 8192  # for a convolution's widened weights and pixels, unless the plan is to save more
@@ -16,13 +17,14 @@ def pool_memory(pool: q.QPool) -> dict[str, int]:
     across = pool.windows[1]
     width = (across - 1) * pool.stride + pool.patch
     phases = -(-pool.patch // pool.stride)
-    h1, h2 = pool.cell1.hidden, pool.cell2.hidden
+    one, two = pool.cell1, pool.cell2
+    sums = max(4 * cell.hidden if isinstance(cell, q.QCell) else 2 * GATED_AT_ONCE * cell.rows for cell in (one, two))
     return {
-        f"{pool.name}_columns": 2 * phases * width * h1,
-        f"{pool.name}_row_ring": 2 * pool.patch * across * h2,
-        f"{pool.name}_scratch": 2 * width * max(h1, h2),
-        f"{pool.name}_states": 2 * across * max(h1, h2),
-        f"{pool.name}_sums": 4 * max(h1, h2),
+        f"{pool.name}_columns": 2 * phases * width * one.state,
+        f"{pool.name}_row_ring": 2 * pool.patch * across * two.rows,
+        f"{pool.name}_scratch": 2 * width * max(one.rows, two.rows),
+        f"{pool.name}_states": 2 * across * max(one.state, two.state),
+        f"{pool.name}_sums": sums,
     }
 
 

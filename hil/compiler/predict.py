@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from hil.compiler import graph as q
 from hil.compiler.chains import Chain, alone, shape
+from hil.compiler.gated import QGated
 from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, is_gathered, is_narrow, is_wide, parts
 
 
@@ -41,6 +42,8 @@ class Costs:
     cell_start: float = 75.0  # loading three states
     scalar_word: float = 4.5  # cell_step: a unit of one sequence
     scalar_unit: float = 34.0
+    gru_unit: float = 45.0  # gru_update, a unit of a sequence
+    lstm_unit: float = 60.0
     first_pair: float = 26.0  # cell_first_step_pairs
     first_start: float = 22.0
     pixel_pair: float = 29.0  # cell_project_two_pixels: two units
@@ -171,28 +174,38 @@ def _pool(pool: q.QPool, c: Costs) -> float:
     return cycles
 
 
-def _pixels(cell: q.QCell, channels: int, width: int, c: Costs) -> float:
-    if channels == 4 and cell.hidden % 2 == 0:
-        return width / 2 * (c.pixel_start + cell.hidden / 2 * c.pixel_pair)
-    return width * cell.hidden * (14 + 6.0 * channels)
+def _pixels(cell: q.Cell, channels: int, width: int, c: Costs) -> float:
+    if channels == 4 and cell.rows % 2 == 0:
+        return width / 2 * (c.pixel_start + cell.rows / 2 * c.pixel_pair)
+    return width * cell.rows * (14 + 6.0 * channels)
 
 
 def _is_fast_vector(length: int) -> bool:
     return length % 2 == 0 and length <= _MAX_VECTOR
 
 
-def _step(cell: q.QCell, sequences: int, c: Costs) -> float:
+def _step(cell: q.Cell, sequences: int, c: Costs) -> float:
+    if isinstance(cell, QGated):
+        unit = c.gru_unit if cell.kind == "gru" else c.lstm_unit
+        return _product(cell.hidden, cell.rows, sequences, c) + sequences * cell.hidden * unit
     fast = sequences // 3 if _is_fast_vector(cell.hidden) else 0
     pair = c.cell_pair + c.cell_word * cell.hidden / 2
     scalar = cell.hidden * (c.scalar_unit + c.scalar_word * cell.hidden / 2)
     return fast * (c.cell_start + cell.hidden / 2 * pair) + (sequences - 3 * fast) * scalar
 
 
-def _first(cell: q.QCell, sequences: int, c: Costs) -> float:
+def _first(cell: q.Cell, sequences: int, c: Costs) -> float:
+    if isinstance(cell, QGated):
+        return sequences * cell.hidden * (c.gru_unit if cell.kind == "gru" else c.lstm_unit)
     return sequences * (c.first_start + cell.hidden / 2 * c.first_pair)
 
 
-def _project(cell: q.QCell, inputs: int, vectors: int, c: Costs) -> float:
-    fast = vectors // 3 if _is_fast_vector(inputs) and cell.hidden % 2 == 0 else 0
-    scalar = cell.hidden * (10 + c.scalar_word * inputs / 2)
-    return fast * (c.cell_start + cell.hidden / 2 * (27 + c.cell_word * inputs / 2)) + (vectors - 3 * fast) * scalar
+def _project(cell: q.Cell, inputs: int, vectors: int, c: Costs) -> float:
+    return _product(inputs, cell.rows, vectors, c)
+
+
+def _product(inputs: int, rows: int, vectors: int, c: Costs) -> float:
+    """cell_project_states: a matrix times some vectors."""
+    fast = vectors // 3 if _is_fast_vector(inputs) and rows % 2 == 0 else 0
+    scalar = rows * (10 + c.scalar_word * inputs / 2)
+    return fast * (c.cell_start + rows / 2 * (27 + c.cell_word * inputs / 2)) + (vectors - 3 * fast) * scalar

@@ -10,14 +10,17 @@ import numpy as np
 import torch
 from torch import nn
 
+from hil.compiler import gated
 from hil.compiler import graph as q
 from hil.compiler import operators as f
 from hil.compiler.calibrate import Ranges
 from hil.compiler.check import check_graph
 from hil.compiler.families.dense import Dense, QDense
+from hil.compiler.gated import finest
 from hil.compiler.trace import trace
 from hil.errors import HilError
 from hil.reference.fastgrnn import FastGrnn
+from hil.reference.gated import Gated
 
 # How many boxes the device keeps: candidates that enter NMS, and boxes it reports. Bounds its memory.
 CANDIDATES = 400
@@ -212,19 +215,21 @@ def _check_accumulator(name: str, weight: np.ndarray, bias: np.ndarray, dtype: q
                        "its output range is far too small for its weights; calibrate with typical photos")  # fmt: skip
 
 
-def _cell(cell: FastGrnn, scale: np.ndarray, mean: np.ndarray, limits: tuple[int, int]) -> q.QCell:
+def _cell(cell: FastGrnn | Gated, scale: np.ndarray, mean: np.ndarray, limits: tuple[int, int]) -> q.Cell:
     """scale, mean: of the cell's input, a value a channel: x = (q - mean) * scale, q within limits."""
+    if isinstance(cell, Gated):
+        return gated.quantised(cell, scale, mean, limits)
     w, u, gate_bias, update_bias = (
         m.detach().double().numpy() for m in (cell.W, cell.U, cell.bias_gate, cell.bias_update)
     )
     largest = max(abs(limit) for limit in limits)
     w_real = w * scale[:, None] * 2.0**q.PRE_BITS
-    w_shift = _finest(w_real, largest)
+    w_shift = finest(w_real, largest)
     w_int = np.rint(w_real * 2.0**w_shift)
     offset = np.rint((gate_bias * 2.0**q.PRE_BITS + 0.5) * 2.0**w_shift - (w_int * mean[:, None]).sum(0))
     # pre = (wx << u_shift) + sum u h has to stay below 2^31: 14 bits leave room for the candidate's bias.
     u_real = u * 2.0 ** (q.PRE_BITS - q.STATE_BITS)
-    u_shift = min(_finest(u_real, 2**q.STATE_BITS), 14)
+    u_shift = min(finest(u_real, 2**q.STATE_BITS), 14)
     update_offset = np.rint((update_bias - gate_bias) * 2.0 ** (q.PRE_BITS + u_shift))
     if max(np.abs(offset).max(), np.abs(update_offset).max() * 4) >= 2**30:
         raise HilError("a recurrent cell's biases are too large for 16 bits: was the checkpoint trained like this?")
@@ -233,15 +238,6 @@ def _cell(cell: FastGrnn, scale: np.ndarray, mean: np.ndarray, limits: tuple[int
         w_int.astype(np.int16), offset.astype(np.int32), w_shift, np.rint(u_real * 2.0**u_shift).astype(np.int16),
         u_shift, update_offset.astype(np.int32), gates, tanh, is_convex,
     )  # fmt: skip
-
-
-def _finest(real: np.ndarray, largest: int) -> int:
-    """The largest shift, at most 16, at which real * 2^shift fits int16 and its sums over inputs fit 31 bits."""
-    for shift in range(16, 0, -1):
-        scaled = np.abs(np.rint(real * 2.0**shift))
-        if scaled.max(initial=0) <= 32767 and scaled.sum(0).max(initial=0) * largest < 2**30:
-            return shift
-    raise HilError("a recurrent cell's weights are too large for 16 bits: was the checkpoint trained like this?")
 
 
 def _tables(cell: FastGrnn) -> tuple[np.ndarray, np.ndarray, bool]:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hil.compiler import families
+from hil.compiler import families, gated
 from hil.compiler import graph as q
 from hil.errors import HilError
 
 _TYPES: dict[str, typing.Any] = {cls.__name__: cls for cls in (
     q.Tensor, q.QConv, q.QCell, q.QPool, q.QNorm, q.QAdd, q.QMean, q.Source, q.Detector, q.QuantisedGraph,
-    *families.LAYERS)}  # fmt: skip
+    gated.QGated, *families.LAYERS)}  # fmt: skip
 
 
 def save(graph: q.QuantisedGraph, path: Path) -> None:

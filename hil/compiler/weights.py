@@ -81,10 +81,11 @@ def _pool(layer: q.QPool) -> Iterator[Constant]:
             yield Constant(f"{layer.name}_offset1", cell.offset, f"[{hidden}]", is_hot)
         else:
             yield Constant(f"{layer.name}_w2", packed(cell.w.T, cell.offset), f"{shape}, packed", is_hot)
-        shape = f"[{hidden}][{hidden}], packed with the update offsets"
-        yield Constant(f"{layer.name}_u{number}", packed(cell.u.T, cell.update_offset), shape, is_hot)
+        shape = f"[{hidden}][{cell.hidden}], packed with the update offsets"
+        yield Constant(f"{layer.name}_u{number}", packed(cell.u.T, cell.end_of_u), shape, is_hot)
     for number, cell in _own_tables(layer):
-        yield Constant(f"{layer.name}_gates{number}", cell.gates, "z and its counterpart, Q14, of -8 to 8", is_hot)
+        what = "z and its counterpart" if isinstance(cell, q.QCell) else "a gate"
+        yield Constant(f"{layer.name}_gates{number}", cell.gates, f"{what}, Q14, of -8 to 8", is_hot)
         yield Constant(f"{layer.name}_tanh{number}", cell.tanh, "Q15 of -4 to 4", is_hot)
 
 
@@ -112,7 +113,7 @@ def packed(matrix: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _own_tables(layer: q.QPool) -> list[tuple[int, q.QCell]]:
+def _own_tables(layer: q.QPool) -> list[tuple[int, q.Cell]]:
     """The cells that bring tables; cell 2 uses cell 1's where they are the same, as they nearly always are."""
     one, two = layer.cell1, layer.cell2
     is_same = np.array_equal(one.gates, two.gates) and np.array_equal(one.tanh, two.tanh)

@@ -11,7 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hil.reference.fastgrnn import FastGrnn
+from hil.reference.gated import Gated, Gru, Lstm
 from hil.reference.sweep import sweep
+
+CELLS: dict[str, type[Gated]] = {"gru": Gru, "lstm": Lstm}
 
 
 class RnnPool(nn.Module):
@@ -21,7 +24,8 @@ class RnnPool(nn.Module):
     output channels are cell2 over rows downwards, rows upwards, columns rightwards, columns leftwards. Shape
     (N, in_channels, H, W) to (N, 4 * hidden2, Ho, Wo) with Ho = (H - patch) // stride + 1, and one more row and column,
     copies of the last, where pad is set. Pixels beyond the last whole window are not read.
-    Raises ValueError for a wrong number of channels or a map smaller than a window.
+    cell: "fastgrnn" (the paper's), "gru" or "lstm". Raises ValueError for another cell, a wrong number of channels or a
+    map smaller than a window.
     """
 
     def __init__(
@@ -33,6 +37,7 @@ class RnnPool(nn.Module):
         stride: int = 4,
         pad: bool = True,
         nonlinearity: str = "sigmoid_tanh",
+        cell: str = "fastgrnn",
     ) -> None:
         super().__init__()
         self.in_channels = in_channels
@@ -41,8 +46,8 @@ class RnnPool(nn.Module):
         self.patch = patch
         self.stride = stride
         self.pad = pad
-        self.cell1 = FastGrnn(in_channels, hidden1, nonlinearity)
-        self.cell2 = FastGrnn(hidden1, hidden2, nonlinearity)
+        self.cell1 = _cell(cell, in_channels, hidden1, nonlinearity)
+        self.cell2 = _cell(cell, hidden1, hidden2, nonlinearity)
 
     def forward(self, x: Tensor) -> Tensor:
         if x.is_meta or not torch.is_autocast_enabled(x.device.type):
@@ -81,6 +86,16 @@ class RnnPool(nn.Module):
         return torch.cat(ways, 1).unflatten(2, summaries.shape[2:])
 
 
-def _project(lanes: Tensor, cell: FastGrnn) -> Tensor:
+def _cell(kind: str, inputs: int, hidden: int, nonlinearity: str) -> FastGrnn | Gated:
+    if kind == "fastgrnn":
+        return FastGrnn(inputs, hidden, nonlinearity)
+    if kind not in CELLS or nonlinearity != "sigmoid_tanh":
+        raise ValueError(
+            f"no cell {kind!r} with {nonlinearity!r}: fastgrnn with either, {' or '.join(CELLS)} with the first"
+        )
+    return CELLS[kind](inputs, hidden)
+
+
+def _project(lanes: Tensor, cell: FastGrnn | Gated) -> Tensor:
     """x W for lanes: (T, input_size, L) to (T, hidden_size, L), where a plain @ would transpose twice."""
     return torch.bmm(cell.W.t().expand(len(lanes), -1, -1), lanes)

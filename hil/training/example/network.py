@@ -18,9 +18,9 @@ class Shapes(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # 3 x 64 x 96 to 8 x 32 x 48. A convolution without bias, a batch norm and a ReLU become one layer.
+        # 3 x 64 x 96 to 8 x 32 x 48. A convolution, a batch norm and a ReLU become one layer.
         self.conv = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
-        # Each window of 8 x 8 pixels becomes 4 * hidden2 numbers: 8 x 32 x 48 to 32 x 8 x 12. cell: fastgrnn, gru, lstm.
+        # Each window of 8 x 8 pixels becomes 4 * hidden2 numbers: 32 x 8 x 12. cell: fastgrnn, gru or lstm.
         self.pool = RnnPool(8, hidden1=8, hidden2=8, patch=8, stride=4, cell="gru")
         self.left = nn.Sequential(nn.Conv2d(32, 16, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
         self.right = nn.Sequential(nn.AvgPool2d(3, stride=1, padding=1), nn.Conv2d(32, 16, 1), nn.Hardswish())
