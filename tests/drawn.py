@@ -13,7 +13,8 @@ from hil.reference.rnnpool import RnnPool
 
 KINDS = (
     "conv", "relu", "hard_swish", "linear_bn", "depthwise", "multiplied", "dilated", "dilated_depthwise", "largest",
-    "average", "beside", "sum", "transposed", "nearest", "block", "norm", "pre_activated", "pool", "gru", "lstm", "sum_relu", "silu",
+    "average", "beside", "sum", "transposed", "nearest", "block", "norm", "pre_activated", "pool", "gru", "lstm",
+    "sum_relu", "silu",
 )  # fmt: skip
 
 

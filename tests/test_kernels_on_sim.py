@@ -50,7 +50,7 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     **{
         kind: lambda i=i, kind=kind: randomise(DrawnNetwork(200 + i, kind))
         for i, kind in enumerate(
-            ("largest", "average", "dilated", "dilated_depthwise", "beside", "transposed", "sum_relu")
+            ("largest", "average", "dilated", "dilated_depthwise", "beside", "transposed", "sum_relu", "gru", "lstm")
         )
     },
 }

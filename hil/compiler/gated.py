@@ -21,7 +21,7 @@ class QGated:
 
     wx = sat16((sum w x + offset) >> w_shift), uh = sat16((sum u h + u_offset) >> u_shift), PRE_BITS fractional bits.
     sigma = gates[s] and tau = tanh[s], each clamped to its table's range, of sums s = wx + uh.
-    GRU (r, z, n): m = (sigma_r * uh_n + half) >> GATE_BITS, c = tanh[wx_n + m], h' = c + (sigma_z (h - c) >> GATE_BITS).
+    GRU (r, z, n): m = (sigma_r uh_n + half) >> GATE_BITS, c = tanh[wx_n + m], h' = c + (sigma_z (h - c) >> GATE_BITS).
     LSTM (i, f, g, o): c' = sat16((sigma_f c + (sigma_i tau_g >> (STATE_BITS - CELL_BITS))) >> GATE_BITS),
     h' = sigma_o tanh[c'] >> GATE_BITS. A state is h, then an LSTM's c.
     w: int16 (in, rows); offset, u_offset: int32 (rows,), rounding and biases included; u: int16 (hidden, rows).
