@@ -32,6 +32,7 @@ SCHEMA: dict[str, Any] = {
     "reference_detections": [BOX],
     "float_detections": [BOX],
     "classification": (dict, type(None)),
+    "tensors": [{"name": str, "layer": str, "shape": list, "signal_to_noise_db": (*NUMBER, type(None))}],
     "bit_exact": bool,
     "first_divergent_layer": (str, type(None)),
     "divergence": (dict, type(None)),

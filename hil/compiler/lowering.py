@@ -253,7 +253,7 @@ def where(node: fx.Node) -> str:
     """A node's place in the network: the module's path, or the line of the function's call."""
     if node.op == "call_module":
         return str(node.target)
-    lines = re.findall(r'File "([^"]+)", line (\d+)', node.stack_trace or "")
+    lines = re.findall(r'File "((?:(?!/torch/|/hil/)[^"])+)", line (\d+)', node.stack_trace or "")  # the user's own
     what = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", node.name)
     return (
         f"{_owner(node)} ({what}, {Path(lines[-1][0]).name} line {lines[-1][1]})"

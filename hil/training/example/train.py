@@ -17,21 +17,21 @@ from PIL import Image, ImageDraw
 from hil.reference import found, weights
 
 HERE = Path(__file__).parent
-SIZE = (96, 64)  # columns, rows
+SIZE = (80, 56)  # columns, rows
 
 
 def picture(kind: str, rng: np.random.Generator) -> Image.Image:
     """A shape of some colour, size and place on a noisy ground."""
     ground = rng.integers(0, 120, 3) + rng.normal(0, 12, (SIZE[1], SIZE[0], 3))
     image = Image.fromarray(np.clip(ground, 0, 255).astype(np.uint8))
-    radius = rng.uniform(10, 26)
+    radius = rng.uniform(12, 24)
     x, y = rng.uniform(radius, SIZE[0] - radius), rng.uniform(radius, SIZE[1] - radius)
     box, colour = (x - radius, y - radius, x + radius, y + radius), tuple(rng.integers(130, 256, 3).tolist())
     draw = ImageDraw.Draw(image)
     if kind == "circle":
         draw.ellipse(box, colour)
     else:
-        draw.regular_polygon((x, y, radius), 4 if kind == "square" else 3, int(rng.uniform(0, 90)), colour)
+        draw.regular_polygon((x, y, radius), 4 if kind == "square" else 3, int(rng.uniform(-12, 12)), colour)
     return image
 
 
@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
+    torch.set_num_threads(1)  # for maps this small more of them only wait for each other
     rng = np.random.default_rng(options.seed)
     network = found.make(f"{HERE / 'network.py'}:make")  # as the bench makes it, so that the checkpoint remembers
     optimiser = torch.optim.AdamW(network.parameters(), 1e-2)
@@ -56,7 +57,7 @@ def main() -> None:
         network.train()
         for group in optimiser.param_groups:
             group["lr"] = 1e-2 * max(1 - spent, 0.01)  # slower and slower towards the end
-        images, labels = batch(32, rng)
+        images, labels = batch(16, rng)
         loss = F.cross_entropy(network(network.normalise(images)), labels)
         optimiser.zero_grad()
         loss.backward()
