@@ -30,6 +30,7 @@ from hil.commands import (
     models,
     new_board,
     new_network,
+    onnx,
     plan,
     profile,
     quantise,
@@ -82,6 +83,7 @@ for command in (
     app.command()(command)
 app.command("new-board")(new_board.new_board)
 imports.command()(edgeml.edgeml)
+imports.command()(onnx.onnx)
 app.add_typer(imports, name="import")
 app.add_typer(renode.app, name="renode")
 

@@ -20,6 +20,8 @@ def sweep(projected: Tensor, cell: FastGrnn | Gated, length: int, stride: int, r
     """
     if isinstance(cell, Gated):
         return plain_sweep(projected, cell, length, stride, reverse)
+    if torch.jit.is_tracing() or torch.compiler.is_compiling():
+        return plain_sweep(projected, cell, length, stride, reverse)  # exporters follow torch's operations alone
     is_float_on_cpu = projected.device.type == "cpu" and projected.dtype == torch.float32
     if is_float_on_cpu and cell.nonlinearity != "quant" and cell.hidden_size % 2 == 0:
         return FastSweep.apply(

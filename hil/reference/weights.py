@@ -12,6 +12,7 @@ from hil.errors import HilError
 from hil.files import write_bytes
 from hil.reference import found, torch_file
 from hil.reference.catalogue import SPECS, Network, build, of_checkpoint
+from hil.reference.described import network_of
 from hil.reference.fitting import problems
 
 FORMAT = "1"
@@ -26,6 +27,8 @@ def save(network: Network, path: Path, metadata: Mapping[str, str] | None = None
     described = {**(metadata or {}), "network": network.spec.name, "format": FORMAT}
     if made_by := getattr(network, "made_by", None):
         described["made_by"] = made_by
+    if description := getattr(network, "described", None):
+        described["description"] = description
     write_bytes(path, safetensors.torch.save(tensors, described))
 
 
@@ -66,6 +69,8 @@ def _read_safetensors(path: Path) -> tuple[Network, dict[str, Tensor]]:
     if described.get("format") != FORMAT:
         found = described.get("format")
         raise HilError(f"{path} has format {found!r}, this version reads {FORMAT!r}: update rnnpool-hil")
+    if "description" in described:
+        return network_of(described["description"]), safetensors.torch.load_file(path)
     network = of_checkpoint(described["network"], described.get("made_by"), path.parent)
     return network, safetensors.torch.load_file(path)
 
