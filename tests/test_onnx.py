@@ -1,4 +1,4 @@
-"""ONNX files: the same numbers as onnxruntime, RNNPool found among unrolled cells or named, the rest refused by name."""
+"""ONNX files: the same numbers as onnxruntime, RNNPool found among unrolled cells or named, the rest refused."""
 
 from __future__ import annotations
 
