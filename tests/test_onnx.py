@@ -10,7 +10,7 @@ import torch
 from networks import quantised, randomise
 from torch import Tensor, nn
 
-from hil.checkpoints.onnx_import import Told, import_onnx
+from hil.checkpoints.onnx_import import Told, import_onnx, import_program
 from hil.compiler import run
 from hil.compiler.integer import Trace
 from hil.errors import HilError
@@ -104,10 +104,13 @@ def test_a_mapping_file_names_the_pool(tmp_path: Path) -> None:
         wanted = {"W": cell.W, "U": cell.U, "gate": cell.bias_gate, "update": cell.bias_update}
         for key, parameter in wanted.items():
             values = parameter.detach().numpy()
+            ways = (values, values.T) if values.ndim == 2 else (values,)
+            named = {n: c[0] if c.ndim == 3 else c for n, c in model.constants.items()}
             same = [
                 n
-                for n, c in model.constants.items()
-                if c.size == values.size and np.allclose(c.ravel(), values.ravel())
+                for n, c in named.items()
+                for way in ways
+                if c.size == way.size and np.array_equal(c.ravel(), way.ravel())
             ]
             found[f"{key}{number}"] = same[0]
     (pool,) = list(importer.find(model.nodes, model.constants, model.shapes, model.input, model.between))
@@ -120,6 +123,21 @@ def test_a_mapping_file_names_the_pool(tmp_path: Path) -> None:
     mapping.write_text("[[rnnpool]]\ninput = 'nowhere'\n")
     with pytest.raises(HilError, match="does not name RNNPools"):
         import_onnx(path, Told("named", (), map=mapping), out, None, 8, quiet)
+
+
+def test_an_exported_program_goes_the_same_way(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="needs the extra: pip install 'rnnpool-hil[onnx]'")
+    torch.manual_seed(4)
+    network = randomise(Elsewhere())
+    path = tmp_path / "elsewhere.pt2"
+    torch.export.save(torch.export.export(network, (torch.zeros(1, 3, 36, 40),)), path)
+    out = tmp_path / "program.safetensors"
+    _, distance = import_program(path, Told("program", ("a", "b", "c")), out, None, 8, quiet)
+    assert distance < 1e-4
+    assert any(isinstance(module, RnnPool) for module in weights.load(out).modules())
+    (tmp_path / "text.pt2").write_text("hello")
+    with pytest.raises(HilError, match="is no exported program"):
+        import_program(tmp_path / "text.pt2", Told("program"), out, None, 8, quiet)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -107,8 +108,6 @@ class _Model:
         options = self.runtime.SessionOptions()
         options.graph_optimization_level = self.runtime.GraphOptimizationLevel.ORT_ENABLE_BASIC
         options.log_severity_level = 3
-        import tempfile
-
         with tempfile.TemporaryDirectory() as folder:
             options.optimized_model_filepath = f"{folder}/folded.onnx"
             self.runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -138,6 +137,23 @@ class _Model:
         options = self.runtime.SessionOptions()
         options.log_severity_level = 3
         return self.runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def import_program(path: Path, told: Told, out: Path, images: Path | None, count: int, step: Step) -> tuple[int, float]:
+    """The same for a file of torch.export.save, by way of ONNX. Raises HilError as import_onnx does."""
+    if not path.is_file():
+        raise HilError(f"{path} does not exist: name a file of torch.export.save")
+    step(f"reading {path.name}", 0)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{path.stem}.onnx"
+        try:
+            program = torch.export.load(path)
+            torch.onnx.export(program, dynamo=True, verbose=False).save(str(file))  # type: ignore[union-attr]
+        except ImportError as error:
+            raise HilError(f"reading exported programs needs onnx, onnxscript and onnxruntime: {EXTRA}") from error
+        except Exception as error:  # torch raises many types for a file or an operator that it cannot take
+            raise HilError(f"{path} is no exported program that goes into ONNX ({_first_line(error)})") from error
+        return import_onnx(file, told, out, images, count, step)
 
 
 def _network(model: _Model, told: Told) -> tuple[Any, int]:
@@ -209,8 +225,10 @@ def _from_table(model: _Model, table: dict[str, Any]) -> Found:
         keys = {"W": cell.W, "U": cell.U, "gate": cell.bias_gate, "update": cell.bias_update}
         for key, parameter in keys.items():
             values = model.constants[table[f"{key}{number}"]]
+            values = values[0] if values.ndim == 3 else values  # repeated over a batch
+            turned = values.T if values.ndim == 2 and values.shape != tuple(parameter.shape) else values
             with torch.no_grad():
-                parameter.copy_(torch.from_numpy(np.array(values)).reshape(parameter.shape))
+                parameter.copy_(torch.from_numpy(np.array(turned)).reshape(parameter.shape))
     return Found(table["input"], table["output"], pool)
 
 

@@ -1,4 +1,4 @@
-"""`hil import onnx`: an ONNX file made a checkpoint of ours."""
+"""`hil import onnx`: an ONNX file, or an exported program, made a checkpoint of ours."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ from hil.errors import HilError
 
 
 def onnx(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The .onnx file.", show_default=False)],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The .onnx file, or the .pt2 file of torch.export.save.", show_default=False
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False)],
     name: Annotated[str | None, typer.Option(help="The network's name; the file's without.")] = None,
     classes: Annotated[str | None, typer.Option(help="A classifier's, with commas; plain tensors without.")] = None,
@@ -22,15 +27,16 @@ def onnx(
     images: Annotated[Path | None, typer.Option(help="Folder with a few hundred typical photos, for ranges.")] = None,
     count: Annotated[int, typer.Option(min=1, help="At most so many of them, spread over the folder.")] = 256,
 ) -> None:
-    """Import an ONNX file, check it against onnxruntime, and calibrate its activation ranges."""
-    from hil.checkpoints.onnx_import import Told, import_onnx
+    """Import an ONNX file or a torch.export program, check it against onnxruntime, and calibrate its activation ranges."""
+    from hil.checkpoints.onnx_import import Told, import_onnx, import_program
 
     told = Told(
         name or file.stem, tuple(filter(None, (classes or "").split(","))), _numbers(mean, "--mean"),
         _numbers(scale, "--scale"), mapping,
     )  # fmt: skip
     with progress() as step:
-        used, distance = import_onnx(file, told, out, images, count, step)
+        read = import_program if file.suffix == ".pt2" else import_onnx
+        used, distance = read(file, told, out, images, count, step)
     whose = "photos" if images else "sample photos (better: hil quantise with photos of your own)"
     console.print(
         f"{shortest(out)}: {told.name}, within {distance:.1g} of onnxruntime, ranges from {used} {whose}; "
