@@ -27,7 +27,10 @@ def onnx(
     images: Annotated[Path | None, typer.Option(help="Folder with a few hundred typical photos, for ranges.")] = None,
     count: Annotated[int, typer.Option(min=1, help="At most so many of them, spread over the folder.")] = 256,
 ) -> None:
-    """Import an ONNX file or a torch.export program, check it against onnxruntime, and calibrate its activation ranges."""
+    """Import an ONNX file or a torch.export program, check it against onnxruntime, and calibrate its ranges.
+
+    An exported program (.pt2) can run code when PyTorch reads it: import only one that you trust.
+    """
     from hil.checkpoints.onnx_import import Told, import_onnx, import_program
 
     told = Told(
