@@ -38,8 +38,9 @@ def impose(network: nn.Module, recipe: Recipe, progress: float, alive: Mapping[s
         weight.mul_(largest(weight, share + (1 - share) * left**3, edge))
     if recipe.is_tied:
         for _, pool in _pools(network):
-            tie(pool.cell1, TIE_SPREAD * left)
-            tie(pool.cell2, TIE_SPREAD * left)
+            for cell in (pool.cell1, pool.cell2):
+                if isinstance(cell, FastGrnn):
+                    tie(cell, TIE_SPREAD * left)
 
 
 def largest(weight: Tensor, share: float, edge: int) -> Tensor:
