@@ -12,7 +12,7 @@ from hil.errors import HilError
 def check_graph(graph: q.QuantisedGraph, spec: Any) -> None:
     """Raise HilError, naming the constant, unless the graph's rules are those of the network's specification.
 
-    spec: of the network (DetectorSpec or ClassifierSpec).
+    spec: of the network; plain tensors have no rules of their own.
     """
     channels, height, width = spec.input_shape
     image = graph.input
@@ -20,10 +20,14 @@ def check_graph(graph: q.QuantisedGraph, spec: Any) -> None:
         "the image's size": ((image.height, image.width, image.channels), (height, width, channels)),
         "the image's zero": (image.zero, tuple(round(mean) for mean in spec.input_mean)),
         "the image's scale": (image.scale, tuple(map(float, spec.input_scale))),
-        **(_of_classes(graph, spec) if graph.detector is None else _of_boxes(graph, graph.detector, spec)),
+        **({} if graph.outputs else _of_results(graph, spec)),
     })  # fmt: skip
     if wrong:
         raise HilError(f"{graph.model}: the compiled network is not the one that its specification describes: {wrong}")
+
+
+def _of_results(graph: q.QuantisedGraph, spec: Any) -> dict[str, tuple[object, object]]:
+    return _of_classes(graph, spec) if graph.detector is None else _of_boxes(graph, graph.detector, spec)
 
 
 def _of_classes(graph: q.QuantisedGraph, spec: Any) -> dict[str, tuple[object, object]]:

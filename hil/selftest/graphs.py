@@ -111,6 +111,7 @@ def _cell_sites(operator: str, field: str, function: Callable[[Any], Any], subje
             cells = {
                 name: _with(cell, {field: _changed(getattr(cell, field), function)})
                 for name, cell in (("cell1", layer.cell1), ("cell2", layer.cell2))
+                if isinstance(cell, q.QCell)
             }
             yield _replaced(operator, subject, layer, cells)
 
