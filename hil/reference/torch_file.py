@@ -55,9 +55,11 @@ def read(path: Path) -> Any:
 def is_torch(path: Path) -> bool:
     """Whether a checkpoint is a file of torch.save and not of safetensors: by its content, else by its name."""
     try:
-        start = path.open("rb").read(9)
+        size, start = path.stat().st_size, path.open("rb").read(9)
     except OSError:
-        start = b""
+        size, start = 0, b""
+    if start[8:] == SAFETENSORS_HEADER and int.from_bytes(start[:8], "little") < size:
+        return False  # although the header's length may begin like a pickle
     if start.startswith((ZIP, PICKLE)):
         return True
     return start[8:] != SAFETENSORS_HEADER and path.suffix != ".safetensors"
