@@ -88,7 +88,7 @@ def test_it_compiles_from_the_checkpoint_alone(imported: tuple[nn.Module, Path])
     graph = quantised(ours)
     made: Trace = run(graph, np.random.default_rng(0).integers(0, 256, (36, 40, 3), np.uint8))
     assert made[graph.layers[-1].name].shape == (1, 1, 3)
-    assert {"rnnpool0", "concat0"} <= {layer.name for layer in graph.layers}
+    assert {"rnnpool0", "network_cat"} <= {layer.name for layer in graph.layers}
 
 
 def test_a_mapping_file_names_the_pool(tmp_path: Path) -> None:
