@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from hil.commands.console import console, leave, progress
 from hil.paths import BUILD
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from hil.selftest.campaign import Verdict
 
 
@@ -52,6 +53,8 @@ def selftest(
 def _summary(found: list[Verdict], alive: list[Verdict]) -> Table:
     born = [verdict for verdict in found if not verdict.is_stillborn]
     killed = [verdict for verdict in born if verdict.killers]
+    from rich.table import Table
+
     table = Table(show_header=False, title="Mutants of the bench", title_justify="left")
     for name, count in (
         ("operators", len({verdict.operator for verdict in born})), ("mutants", len(born)), ("killed", len(killed)),
