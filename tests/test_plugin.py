@@ -57,7 +57,7 @@ def test_files_that_the_configuration_names_lie_beside_it(pytester: pytest.Pytes
             def test_model(pytestconfig):
                 assert pytest_plugin.model(pytestconfig) == str(pytestconfig.rootpath / "mine.safetensors")
                 firmware = SimpleNamespace(board=board.load("stm32f407_disco"), network_name="mine")
-                assert pytest_plugin.limits(pytestconfig, firmware)["cycles.total"] == 7
+                assert pytest_plugin.limits(pytestconfig, firmware)["cycles.total"].value == 7
             """
         }
     )
