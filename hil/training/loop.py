@@ -30,7 +30,7 @@ from hil.training.memory import keep_freed_memory
 from hil.training.people import class_losses
 from hil.training.plot import plot_history
 from hil.training.recipe import Recipe, Schedule, load_recipe
-from hil.training.structure import impose, nonzero
+from hil.training.structure import impose, loose
 
 log = logging.getLogger(__name__)
 
@@ -261,9 +261,9 @@ def step(training: Training, inputs: Tensor, *targets: Tensor) -> tuple[float, .
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
     if not norm.isfinite():
         raise HilError(f"the loss diverged after {training.seen} images: resume from the last state or lower the rate")
-    alive = nonzero(network, recipe)
+    before = loose(network, recipe)
     training.optimiser.step()
-    impose(network, recipe, training.schedule.progress(training.seen), alive)
+    impose(network, recipe, training.schedule.progress(training.seen), before)
     training.seen += recipe.batch  # a batch of fewer, larger views counts as one of the others
     update_average(training)
     return tuple(loss.item() for loss in losses.values())
@@ -285,7 +285,7 @@ def update_average(training: Training) -> None:
         else:
             mean.copy_(value)
     progress = training.schedule.progress(training.seen - recipe.batch)  # the network's, at this step
-    impose(training.average, recipe, progress, nonzero(training.network, recipe))
+    impose(training.average, recipe, progress, loose(training.network, recipe))
 
 
 def report(training: Training, lesson: Lesson, losses: np.ndarray, speed: float, out: Path) -> None:

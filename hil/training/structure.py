@@ -4,7 +4,8 @@ kept_w1 of cell1's W stay, entry by entry; kept_blocks of U1, W2 and U2 in block
 Tied, bias_update - bias_gate is exactly one number for all units of a cell: gate and candidate then read one table.
 Both grow over the first part of the schedule, sparse_by (Zhu and Gupta, To prune or not to prune, 2017: the cube).
 
-Nothing is kept beside the weights: their zeros are the mask, so a resumed training and the average have it too.
+Nothing is kept beside the weights: their zeros are the mask, and biases that are tied stay so. A resumed training, the
+average and a next round of the same network have them too.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,26 +22,28 @@ TIE_GRID = 2.0**-20  # biases below 16 on it have float32's 24 bits: sums and di
 TIE_SPREAD = 2.0  # how far the differences may be from their mean where the tie begins
 
 
-def nonzero(network: nn.Module, recipe: Recipe) -> dict[str, Tensor]:
-    """Where the weights that get zeros have none, by name."""
-    return {name: weight != 0 for name, weight, _, _ in _thinned(network, recipe)}
+def loose(network: nn.Module, recipe: Recipe) -> dict[str, Tensor]:
+    """Where the weights that get zeros have none, and which cells are not tied, by name."""
+    found = {name: weight != 0 for name, weight, _, _ in _thinned(network, recipe)}
+    for name, cell in _cells(network):
+        difference = cell.bias_update - cell.bias_gate
+        found[name] = (difference != difference[0]).any()
+    return found
 
 
 @torch.no_grad()
-def impose(network: nn.Module, recipe: Recipe, progress: float, alive: Mapping[str, Tensor]) -> None:
-    """Zero what is not alive and what has the least energy beyond the share that may stay now; tie the biases.
+def impose(network: nn.Module, recipe: Recipe, progress: float, before: Mapping[str, Tensor]) -> None:
+    """Zero what has the least energy beyond the share that may stay now, and tie the biases as far as they must be.
 
-    progress: of the schedule, 0 to 1. What was zero once stays so.
+    progress: of the schedule, 0 to 1. before: what was loose before the step; the rest stays zero and tied.
     """
     left = max(0.0, 1 - progress / recipe.sparse_by) if recipe.sparse_by else 0.0
     for name, weight, share, edge in _thinned(network, recipe):
-        weight.mul_(alive[name])
+        weight.mul_(before[name])
         weight.mul_(largest(weight, share + (1 - share) * left**3, edge))
     if recipe.is_tied:
-        for _, pool in _pools(network):
-            for cell in (pool.cell1, pool.cell2):
-                if isinstance(cell, FastGrnn):
-                    tie(cell, TIE_SPREAD * left)
+        for name, cell in _cells(network):
+            tie(cell, TIE_SPREAD * left if before[name] else 0.0)
 
 
 def largest(weight: Tensor, share: float, edge: int) -> Tensor:
@@ -69,6 +72,12 @@ def tie(cell: FastGrnn, spread: float = 0.0) -> None:
 
 def _pools(network: nn.Module) -> Iterator[tuple[str, RnnPool]]:
     return ((name, module) for name, module in network.named_modules() if isinstance(module, RnnPool))
+
+
+def _cells(network: nn.Module) -> Iterator[tuple[str, FastGrnn]]:
+    for name, pool in _pools(network):
+        yield f"{name}.cell1", pool.cell1
+        yield f"{name}.cell2", pool.cell2
 
 
 def _thinned(network: nn.Module, recipe: Recipe) -> Iterator[tuple[str, Tensor, float, int]]:
