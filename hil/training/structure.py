@@ -75,9 +75,11 @@ def _pools(network: nn.Module) -> Iterator[tuple[str, RnnPool]]:
 
 
 def _cells(network: nn.Module) -> Iterator[tuple[str, FastGrnn]]:
+    """The cells that have two biases to tie."""
     for name, pool in _pools(network):
-        yield f"{name}.cell1", pool.cell1
-        yield f"{name}.cell2", pool.cell2
+        for key, cell in (("cell1", pool.cell1), ("cell2", pool.cell2)):
+            if isinstance(cell, FastGrnn):
+                yield f"{name}.{key}", cell
 
 
 def _thinned(network: nn.Module, recipe: Recipe) -> Iterator[tuple[str, Tensor, float, int]]:
