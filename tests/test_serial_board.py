@@ -13,6 +13,7 @@ from served import Served, serve
 from stub_firmware import expected_boxes, random_image
 
 from hil import board, targets
+from hil.firmware.elf import identity
 from hil.link import Client, DeviceFault
 from hil.targets.base import TargetError
 from hil.targets.connection import Connection
@@ -99,9 +100,19 @@ def test_another_chip_or_another_board_is_refused(served: Served) -> None:
         target.boot(served.elf)
 
 
+def another(served: Served, folder: Path) -> Path:
+    """The served firmware as one of another build: another build id, another hash."""
+    said = identity(served.elf)
+    assert said is not None and said.elf_hash
+    elf = folder / "other.elf"
+    content = served.elf.read_bytes().replace(b"00000000beef0001", b"00000000beef0002")
+    elf.write_bytes(content.replace(said.elf_hash.encode(), said.elf_hash[::-1].encode()))
+    assert identity(elf) != said
+    return elf
+
+
 def test_another_firmware_is_not_run_and_cannot_be_flashed_without_a_probe(served: Served, tmp_path: Path) -> None:
-    other = tmp_path / "other.elf"
-    other.write_bytes(served.elf.read_bytes().replace(b"00000000beef0001", b"00000000beef0002"))
+    other = another(served, tmp_path)
     with connect(served.port) as target, pytest.raises(TargetError, match="runs build 00000000beef0001.*no probe"):
         target.boot(other)
     with connect(served.port, ",flash=none") as target, pytest.raises(TargetError, match="flash=none"):
@@ -116,8 +127,7 @@ def test_a_flashed_board_that_is_not_the_one_at_the_port_is_noticed(
     openocd.write_text("#!/bin/sh\nexit 0\n")
     openocd.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    other = tmp_path / "other.elf"
-    other.write_bytes(served.elf.read_bytes().replace(b"00000000beef0001", b"00000000beef0002"))
+    other = another(served, tmp_path)
     with connect(served.port, ",flash=openocd,probe=066E") as target:
         with pytest.raises(TargetError, match="two boards"):
             target.boot(other)

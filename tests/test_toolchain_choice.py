@@ -9,7 +9,7 @@ import pytest
 from compilers import nothing_installed
 
 from hil import board as boards
-from hil.bench.limits import load_limits
+from hil.bench.limits import Limit, load_limits
 from hil.errors import HilError
 from hil.firmware import disassembly, toolchain
 from hil.firmware.programs import MissingToolError
@@ -129,10 +129,10 @@ def test_limits_of_a_compiler_hold_for_it_alone(tmp_path: Path) -> None:
         '["m4/portable@clang"]\n"cycles.total" = 4\n'
     )
     gcc12, gcc13, clang = Compiler("gcc", "12.2.1"), Compiler("gcc", "13.2.1"), Compiler("clang", "14.0.6")
-    assert load_limits(board, "m4") == load_limits(board, "m4", compiler=clang) == {"ram.total_bytes": 1}
-    assert load_limits(board, "m4", compiler=gcc12) == {"ram.total_bytes": 1, "cycles.total": 2}
-    assert load_limits(board, "m4", compiler=gcc13)["firmware.flash_bytes"] == 3
-    assert load_limits(board, "m4", kernels="portable", compiler=clang)["cycles.total"] == 4
+    assert load_limits(board, "m4") == load_limits(board, "m4", compiler=clang) == {"ram.total_bytes": Limit(1)}
+    assert load_limits(board, "m4", compiler=gcc12) == {"ram.total_bytes": Limit(1), "cycles.total": Limit(2)}
+    assert load_limits(board, "m4", compiler=gcc13)["firmware.flash_bytes"] == Limit(3)
+    assert load_limits(board, "m4", kernels="portable", compiler=clang)["cycles.total"] == Limit(4)
 
 
 def test_an_address_that_two_halves_make_is_taken() -> None:
@@ -163,6 +163,6 @@ def test_every_compiler_that_was_measured_has_limits_of_its_own(compiler: Compil
 def test_a_limits_file_of_the_users_wins_over_a_compilers(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('[rnnpool_face_m4]\n"cycles.total" = 5\n')
     found = load_limits(DISCO, "rnnpool_face_m4", tmp_path / "mine.toml", compiler=Compiler("gcc", "12.2.1"))
-    assert found["cycles.total"] == 5
+    assert found["cycles.total"] == Limit(5)
     with pytest.raises(HilError):
         load_limits(DISCO, "rnnpool_face_m4", tmp_path / "none.toml")
