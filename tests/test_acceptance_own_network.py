@@ -9,15 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
+from stub_firmware import need
 
 import hil
-from hil.firmware.cmake import CMAKE, CROSS_COMPILER, HOST_COMPILER, NINJA
-
-needs_compilers = pytest.mark.skipif(
-    not all(tool.is_installed for tool in (CROSS_COMPILER, HOST_COMPILER, CMAKE, NINJA)),
-    reason=f"needs {CROSS_COMPILER.packages} and {HOST_COMPILER.packages}",
-)
 
 TEST = """
 from pathlib import Path
@@ -52,8 +46,8 @@ def _run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-@needs_compilers
 def test_a_network_of_ones_own_from_an_empty_folder(tmp_path: Path) -> None:
+    need("cmake", "cc", "arm-none-eabi-gcc")
     python = sys.executable
     command = (python, "-c", "from hil.cli import main; main()")
     _run(tmp_path, *command, "new-network", "mine")
