@@ -20,7 +20,7 @@ from hil.measure.networks import checkpoint
 from hil.reference.catalogue import SPECS
 
 ENDLESS = 64 << 20  # bytes of SRAM that any network fits
-CODE_BYTES = 72 << 10  # of flash beside the weights: code, tables, names. M4: 143,032 by hil run, less 71,988 of weights
+CODE_BYTES = 72 << 10  # of flash beside the weights. M4: 143,032 by hil run, less 71,988 of weights
 Step = Callable[[str, float], None]
 
 
