@@ -50,6 +50,14 @@ def test_help_imports_nothing_heavy() -> None:
     assert not loaded & {"numpy", "torch", "numba", "unicorn", "jinja2", "rich.table", "rich.markdown", "hil.targets"}
 
 
+def test_a_plan_that_is_kept_is_shown_without_torch() -> None:
+    """Which takes seconds to import; the first call, that compiles the network, keeps the plan."""
+    for _ in range(2):
+        done = python("-c", SHOW_MODULES, "plan", "rnnpool_face_m4")
+        assert done.returncode == 0 and "arena" in done.stdout
+    assert not set(done.stderr.split()) & {"torch", "unicorn"}
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [("hil ini", "init"), ("hil run --target na", "native"), ("hil build --board stm32f42", "429")],

@@ -8,6 +8,7 @@ from stub_firmware import need
 
 from hil import caches
 from hil.errors import HilError
+from hil.firmware.programs import MissingToolError
 from hil.firmware.trial import configure_trial
 
 TRIALS = {"configure_trial": "hil.commands.doctor.configure_trial", "boot_trial": "hil.targets.sim.trial.boot_trial"}
@@ -43,6 +44,18 @@ def test_lost_sources_are_a_gap_of_every_target(capsys, monkeypatch: pytest.Monk
     outcome = hil(capsys, monkeypatch, "doctor")
     assert outcome.code == 1 and "lacks the firmware's sources" in outcome.out and "--force-reinstall" in outcome.out
     assert outcome.out.count("lacks boards") == 2
+
+
+def test_no_compiler_for_this_machine_is_no_fault(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The simulated board does without; so does whoever installed the extra `toolchain` and no more."""
+    need("arm-none-eabi-gcc", "cmake", "ninja")
+
+    def lacking() -> None:
+        raise MissingToolError("building for native needs a C compiler (cc): pip install ziglang")
+
+    monkeypatch.setattr("hil.commands.doctor.find_host_toolchain", lacking)
+    outcome = hil(capsys, monkeypatch, "doctor")
+    assert outcome.code == 0 and "target native, optional:\n    pip install ziglang" in outcome.out
 
 
 def test_it_says_the_version_the_boards_and_the_cache(capsys, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.compiler.graph import QuantisedGraph
-from hil.reference.own import Tensors
+
+if TYPE_CHECKING:
+    from hil.reference.own import Tensors
 
 Tap = Callable[[str], NDArray[np.integer]]  # a layer's output on the device, (H, W, C)
 

@@ -83,7 +83,7 @@ def examine() -> list[Finding]:
     """Everything worth knowing about this machine, targets last."""
     tools = [
         _compiler(BOARD_COMPILER, find_toolchain, INSTALL),
-        _compiler(HOST_COMPILER, find_host_toolchain, HOST_INSTALL),
+        replace(_compiler(HOST_COMPILER, find_host_toolchain, HOST_INSTALL), is_needed=False),
         *(_program(tool.program, tool.path) for tool in (CMAKE, NINJA)),
     ]
     libraries = [_library(name) for name in LIBRARIES]
@@ -149,7 +149,7 @@ def _probe(probe: tuple[str, str]) -> Finding:
 
 
 def _robot() -> Finding:
-    return replace(_library("robotframework"), name="robotframework (robot_tests/)", is_needed=False)
+    return replace(_library("robotframework"), name="robotframework (robot_tests/)")
 
 
 def _serial() -> Finding:
@@ -191,6 +191,7 @@ def _target(name: str, needs: list[Finding], trial: Callable[[], None]) -> Findi
             False,
             f"lacks {', '.join(gap.name for gap in gaps)}",
             " && ".join(dict.fromkeys(g.remedy for g in gaps)),
+            is_needed=any(gap.is_needed for gap in gaps),
         )
     try:
         trial()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from hil.compiler import graph as q
 from hil.errors import HilError
-from hil.reference.gated import Gated, Gru
+
+if TYPE_CHECKING:  # not for running: it imports torch, which takes seconds
+    from hil.reference.gated import Gated
 
 CELL_BITS = q.PRE_BITS  # an LSTM's cell states: int16 with 11 fractional bits, -16 to 16
 HALF = 1 << (q.GATE_BITS - 1)
@@ -91,7 +93,7 @@ def quantised(cell: Gated, scale: np.ndarray, mean: np.ndarray, limits: tuple[in
         m.detach().double().numpy().copy() for m in (cell.W, cell.U, cell.bias_input, cell.bias_hidden)
     )
     inner = np.zeros_like(of_hidden)
-    if isinstance(cell, Gru):  # its candidate's is behind the reset gate
+    if cell.kind == "gru":  # its candidate's is behind the reset gate
         inner[2 * cell.hidden_size :] = of_hidden[2 * cell.hidden_size :]
     w_real, u_real = w * scale[:, None] * 2.0**q.PRE_BITS, u * 2.0 ** (q.PRE_BITS - q.STATE_BITS)
     w_shift, u_shift = finest(w_real, max(abs(limit) for limit in limits)), finest(u_real, 2**q.STATE_BITS)
@@ -102,9 +104,8 @@ def quantised(cell: Gated, scale: np.ndarray, mean: np.ndarray, limits: tuple[in
     if max(np.abs(offset).max(), np.abs(u_offset).max()) >= 2**30:
         raise HilError("a recurrent cell's biases are too large for 16 bits: was the checkpoint trained like this?")
     gates, tanh = _tables()
-    kind: Literal["gru", "lstm"] = "gru" if isinstance(cell, Gru) else "lstm"
     return QGated(
-        kind, w_int.astype(np.int16), offset.astype(np.int32), w_shift, u_int.astype(np.int16), u_shift,
+        cell.kind, w_int.astype(np.int16), offset.astype(np.int32), w_shift, u_int.astype(np.int16), u_shift,
         u_offset.astype(np.int32), gates, tanh,
     )  # fmt: skip
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from hil.compiler import graph as q
 from hil.errors import HilError
-from hil.reference.rnnpool import RnnPool
+
+if TYPE_CHECKING:  # these take seconds to import, and a plan does without
+    from torch import Tensor
+
+    from hil.reference.rnnpool import RnnPool
 
 FloatArray = np.ndarray
 Shifts = Mapping[str, Sequence[float]]  # of a convolution's mean output, a value a channel, by its name

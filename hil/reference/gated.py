@@ -7,6 +7,8 @@ numbers are the output.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 class Gated(nn.Module):
     """What both have: the matrices and the biases of x W and of h U. gates: columns of W a unit."""
 
+    kind: Literal["gru", "lstm"]
     gates: int
     memory: int  # numbers of a state a unit
     nonlinearity = "sigmoid_tanh"
@@ -42,6 +45,7 @@ class Gated(nn.Module):
 class Gru(Gated):
     """r, z = sigmoid(x W + b + h U + c), n = tanh(x W + b + r (h U + c)), h' = (1 - z) n + z h (Cho et al., 2014)."""
 
+    kind: Literal["gru"] = "gru"
     gates, memory = 3, 1
 
     def step(self, projected: Tensor, state: Tensor) -> Tensor:
@@ -58,6 +62,7 @@ class Lstm(Gated):
     Columns in the order i, f, g, o. A state is h, then c.
     """
 
+    kind: Literal["lstm"] = "lstm"
     gates, memory = 4, 2
 
     def __init__(self, input_size: int, hidden_size: int) -> None:

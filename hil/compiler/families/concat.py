@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from hil.compiler import graph as q
 from hil.compiler.operators import Own, need_zero
 from hil.errors import HilError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MOST_INPUTS = 9  # feeds of a node in kernels/schedule.h
 CYCLES, COPIED = 6.0, 0.8  # concat_row: a value in another scale, and one in the same
@@ -23,6 +25,8 @@ class Concat(Own):
     """Channels of the first input, then of the second, and so on."""
 
     def apply(self, inputs: list[Tensor]) -> Tensor:
+        import torch
+
         return torch.cat(inputs, 1)
 
     def quantise(self, sources: list[q.Tensor], largest: float) -> QConcat:

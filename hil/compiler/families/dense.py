@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from hil.compiler import graph as q
 from hil.compiler.operators import Own
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Cycles of dense_push_row: four values of four outputs, four outputs of a row, a widened value, the end of an output.
 WORD, OUTPUTS, WIDENED, END = 24.0, 40.0, 1.6, 20.0
@@ -27,6 +28,9 @@ class Dense(Own):
     ceiling: float | None = None
 
     def apply(self, inputs: list[Tensor]) -> Tensor:
+        import torch
+        import torch.nn.functional as F
+
         y = F.conv2d(inputs[0], torch.from_numpy(self.weight).float(), torch.from_numpy(self.bias).float())
         return y if self.ceiling is None else y.clamp(0, self.ceiling)
 

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from hil.compiler import graph as q
 from hil.compiler.operators import Own, need_zero
 
-FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": F.relu,
-    "relu6": F.relu6,
-    "hard_swish": F.hardswish,
-    "hard_sigmoid": F.hardsigmoid,
-    "silu": F.silu,
-    "sigmoid": torch.sigmoid,
-    "tanh": torch.tanh,
-}
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FUNCTIONS = {  # of torch.nn.functional
+    "relu": "relu", "relu6": "relu6", "hard_swish": "hardswish", "hard_sigmoid": "hardsigmoid", "silu": "silu",
+    "sigmoid": "sigmoid", "tanh": "tanh", "leaky_relu": "leaky_relu",
+}  # fmt: skip
 NEVER_NEGATIVE = ("relu", "relu6", "hard_sigmoid", "sigmoid")
 CYCLES = 6.5  # map_pixels, a value
 
 
 @dataclass(frozen=True)
 class Function(Own):
-    """One of FUNCTIONS, or a leaky ReLU with the slope below 0 that is named."""
+    """One of FUNCTIONS. slope: below 0, of a leaky ReLU."""
 
     kind: str
     slope: float = 0.0
 
     def apply(self, inputs: list[Tensor]) -> Tensor:
-        return F.leaky_relu(inputs[0], self.slope) if self.kind == "leaky_relu" else FUNCTIONS[self.kind](inputs[0])
+        import torch.nn.functional as F
+
+        function: Any = getattr(F, FUNCTIONS[self.kind])
+        made: Tensor = function(inputs[0], *([self.slope] if self.kind == "leaky_relu" else []))
+        return made
 
     def quantise(self, sources: list[q.Tensor], largest: float) -> QFunction:
+        import torch
+
         (source,) = sources
         need_zero(self.name, source)
         dtype: q.Dtype = "uint8" if self.kind in NEVER_NEGATIVE else "int8"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch.nn.functional as F
 from numpy.lib.stride_tricks import sliding_window_view
-from torch import Tensor
 
 from hil.compiler import graph as q
 from hil.compiler.operators import Own, need_zero
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Cycles of pool_pixels: a tap of four channels, and the end of a pixel's four.
 LARGEST_TAP, LARGEST_END = 4.0, 13.0
@@ -28,6 +30,8 @@ class Window(Own):
     is_largest: bool
 
     def apply(self, inputs: list[Tensor]) -> Tensor:
+        import torch.nn.functional as F
+
         pool = F.max_pool2d if self.is_largest else F.avg_pool2d
         pooled: Tensor = pool(inputs[0], self.kernel, self.stride, self.padding)
         return pooled

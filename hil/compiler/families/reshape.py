@@ -7,13 +7,15 @@ is a convolution to four times as many channels, which are then laid out as 2 x 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch.nn.functional as F
-from torch import Tensor
 
 from hil.compiler import graph as q
 from hil.compiler.operators import Own, need_zero
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 REPEATED, PIXEL, COPIED = 2.5, 14.0, 0.8  # repeat_pixels, a value made; upsample_row: a pixel of input, a value
 
@@ -53,6 +55,8 @@ class Upsample(Own):
     is_shuffle: bool
 
     def apply(self, inputs: list[Tensor]) -> Tensor:
+        import torch.nn.functional as F
+
         (x,) = inputs
         if not self.is_shuffle:
             return F.interpolate(x, scale_factor=2.0, mode="nearest")
