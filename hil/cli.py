@@ -19,6 +19,7 @@ from hil.commands import (
     boards,
     build,
     calibrate,
+    compare,
     cycles,
     demo,
     diff_emulators,
@@ -76,7 +77,7 @@ def _say_version(is_wanted: bool) -> None:
 for command in (
     demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
     train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, cycles.cycles,
-    profile.profile, calibrate.calibrate, bench.bench, selftest.selftest,
+    profile.profile, calibrate.calibrate, bench.bench, compare.compare, selftest.selftest,
     diff_emulators.diff_emulators,
     new_network.new_network,
 ):  # fmt: skip

@@ -4,10 +4,10 @@
         assert hil_bench.run(photo).passed
 
 Options: --hil-target and --hil-board (each can be given several times: every test runs on every pair), --hil-model,
---hil-timing, --hil-at, --hil-limits; each is also a setting of pytest's configuration file (hil_target = native).
-Fixtures: `hil_place` (target and board), `hil_firmware` (built once a session), `hil_target` (a fresh one a test, not
-booted), `hil_bench` (a fresh target that runs the firmware). A target that does not work on this machine skips its
-tests and says how to get it.
+--hil-timing, --hil-at, --hil-limits, --hil-metrics, --hil-results; each is also a setting of pytest's configuration
+file (hil_target = native). Fixtures: `hil_place` (target and board), `hil_firmware` (built once a session),
+`hil_target` (a fresh one a test, not booted), `hil_bench` (a fresh target that runs the firmware). A target that does
+not work on this machine skips its tests and says how to get it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from hil.errors import HilError
+from hil.gate.gathering import KEY, gathering
 
 if TYPE_CHECKING:
     from hil.bench.limits import Limits
@@ -56,9 +57,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("timing", "of the simulated board's timing model: fast or full; default fast", metavar="MODE")
     add("at", "for the target serial: PORT[,KEY=VALUE...], as for hil run", metavar="PORT")
     add("limits", "a TOML file laid over the board's limits", metavar="FILE")
+    add("metrics", "write every run's measurements here, as OpenMetrics", metavar="FILE")
+    add("results", "write every run's run.json here, for hil compare", metavar="DIR")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    metrics, results = (setting(config, name) for name in ("metrics", "results"))
+    gathered = gathering(config, metrics and Path(metrics), results and Path(results))
+    config.stash[KEY] = gathered
+    config.pluginmanager.register(gathered, "hil-gathering")
     names = ("target", "board", "timing")
     if any(setting(config, name) for name in names):  # complains about unknown names once, before collection
         places(config)
@@ -160,8 +167,15 @@ def hil_target(hil_place: Place, pytestconfig: pytest.Config) -> Iterator[Target
 @pytest.fixture
 def hil_bench(hil_firmware: Firmware, hil_target: Target, pytestconfig: pytest.Config) -> Bench:
     """The firmware, booted on a fresh target that has said hello."""
-    from hil.bench.session import Bench
-
-    booted = Bench(hil_firmware, hil_target, limits(pytestconfig, hil_firmware))
+    booted = bench_for(hil_firmware, hil_target, pytestconfig)
     booted.boot()
     return booted
+
+
+def bench_for(firmware: Firmware, target: Target, config: pytest.Config) -> Bench:
+    """A bench with the session's limits, not booted; its runs are among what the session leaves."""
+    from hil.bench.session import Bench
+
+    bench = Bench(firmware, target, limits(config, firmware))
+    bench.on_run = config.stash[KEY].take
+    return bench

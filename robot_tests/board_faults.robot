@@ -1,6 +1,7 @@
 *** Settings ***
 Documentation       A crash is reported with the function it happened in, and the next run is clean.
 Resource            bench.resource
+Test Tags           area:faults    needs:faults
 Suite Setup         Boot Board
 Suite Teardown      Switch Board Off
 Test Setup          Boot Board

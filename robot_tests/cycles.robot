@@ -1,6 +1,7 @@
 *** Settings ***
 Documentation       How long an image takes, in the board's cycles.
 Resource            bench.resource
+Test Tags           area:performance    needs:cycles
 Suite Setup         Boot Board And Stream Portrait
 Suite Teardown      Switch Board Off
 

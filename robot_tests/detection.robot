@@ -1,6 +1,7 @@
 *** Settings ***
 Documentation       What the firmware computes, against the integer reference and the float model.
 Resource            bench.resource
+Test Tags           area:accuracy    needs:none
 Suite Setup         Boot Board
 Suite Teardown      Switch Board Off
 

@@ -1,6 +1,7 @@
 *** Settings ***
 Documentation       A line that does harm costs repetitions, which are counted, and nothing else.
 Resource            bench.resource
+Test Tags           area:link    needs:none
 Suite Setup         Boot Board
 Suite Teardown      Switch Board Off
 Test Teardown       Make Line Quiet

@@ -1,6 +1,7 @@
 *** Settings ***
 Documentation       Memory: what was planned, what is proven, what was painted over, what was seen from outside.
 Resource            bench.resource
+Test Tags           area:memory    needs:memory
 Suite Setup         Boot Board And Stream Portrait
 Suite Teardown      Switch Board Off
 

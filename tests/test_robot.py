@@ -24,7 +24,7 @@ from hil.bench.run import Cycles, Ram
 
 pytest.importorskip("robot", reason="needs Robot Framework: pip install robotframework")
 
-from robot.api import SkipExecution  # noqa: E402
+from robot.api import ExecutionResult, SkipExecution  # noqa: E402
 from robot.api import TestSuite as RobotSuite  # noqa: E402
 from robot.libdoc import libdoc  # noqa: E402
 from robot.libdocpkg import LibraryDocumentation  # noqa: E402
@@ -311,6 +311,25 @@ def test_the_image_and_its_run_lie_beside_the_log(outcome: tuple[Path, str]) -> 
     found = json.loads(kept.read_text())
     assert found["passed"] and found["link"]["retries"] >= 1
     assert Path(found["image"]["path"]).exists()
+
+
+@pytest.mark.xdist_group("robot")
+def test_measurements_are_metadata_of_the_suite(outcome: tuple[Path, str]) -> None:
+    folder, _ = outcome
+    (kept,) = (folder / "images").glob("astronaut-*.json")
+    found = json.loads(kept.read_text())
+    metadata = ExecutionResult(folder / "output.xml").suite.metadata
+    shown = {name.rpartition(": ")[2]: value for name, value in metadata.items()}
+    assert [m["name"] for m in found["measurements"] if m["name"] not in shown] == []
+    assert shown["layers.differing"] == "0 layer, limit 0" and shown["cycles.total"].startswith("not measured")
+    assert found["origin"]["test"] == "Suite.It Works" and found["origin"].keys() >= {"commit", "host", "compiler"}
+
+
+@pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)
+def test_every_test_is_tagged_with_its_area_and_what_it_needs(suite: Path) -> None:
+    for test in RobotSuite.from_file_system(suite).all_tests:
+        kinds = sorted(tag.partition(":")[0] for tag in test.tags)
+        assert kinds == ["area", "needs"], f"{test.name}: {list(test.tags)}"
 
 
 def test_made_up_plans_fit_the_board() -> None:

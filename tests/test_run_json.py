@@ -26,6 +26,7 @@ SCHEMA: dict[str, Any] = {
     "model": str,
     "firmware": {
         "build_id": str, "flash_bytes": OPTIONAL, "compiler": (str, type(None)), "elf_hash": str, "changed": [str],
+        "flash_by_section": (dict, type(None)), "flash_by_function": (dict, type(None)),
     },
     "image": {"path": (str, type(None)), "sha256": str, "width": int, "height": int, "fitted": bool},
     "detections": [BOX],
@@ -33,6 +34,7 @@ SCHEMA: dict[str, Any] = {
     "float_detections": [BOX],
     "classification": (dict, type(None)),
     "tensors": [{"name": str, "layer": str, "shape": list, "signal_to_noise_db": (*NUMBER, type(None))}],
+    "digests": (dict,),
     "bit_exact": bool,
     "first_divergent_layer": (str, type(None)),
     "divergence": (dict, type(None)),
@@ -55,6 +57,7 @@ SCHEMA: dict[str, Any] = {
         "heap_used": OPTIONAL,
         "total_bytes": OPTIONAL,
         "static_by_memory": (dict, type(None)),
+        "buffers": (dict, type(None)),
     },
     "link": {"bytes_in": int, "bytes_out": int, "retries": int},
     "measurements": [{"name": str, "value": (*NUMBER, type(None)), "unit": str, "limit": (*NUMBER, type(None)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -99,6 +99,7 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
         classification=found.classes,
         operating_point=firmware.operating_point,
         tensors=found.tensors,
+        digests={n: f"{d:08x}" for n, d in zip(firmware.tensor_names, found.result.digests or [], strict=False)},
     )
 
 
@@ -126,11 +127,12 @@ def _ram(result: Result, firmware: Firmware) -> Ram:
     planned, used = firmware.plan["arena_bytes"], result.arena_used
     sizes, bound = firmware.sizes, firmware.stack_bound
     stack, heap = result.stack_used, result.heap_used
+    buffers = {buffer["name"]: buffer["bytes"] for buffer in firmware.plan["buffers"]}
     if sizes is None or stack is None or heap is None:
-        return Ram(None, planned, used, None, None, None, None)
+        return Ram(None, planned, used, None, None, None, None, buffers=buffers)
     total = sizes.static_bytes + stack + heap
     bound_bytes = bound.bytes if bound else None
-    return Ram(sizes.static_bytes, planned, used, stack, bound_bytes, heap, total, sizes.static_by_memory)
+    return Ram(sizes.static_bytes, planned, used, stack, bound_bytes, heap, total, sizes.static_by_memory, buffers)
 
 
 def _of_time(found: Findings, cycles: Cycles, firmware: Firmware, can: Capabilities) -> list[Measurement]:
@@ -222,7 +224,11 @@ def _of_classes(classes: Classification | None) -> tuple[list[Measurement], list
 def _firmware_facts(firmware: Firmware) -> FirmwareFacts:
     flash = firmware.sizes.flash_bytes if firmware.sizes else None
     compiler = str(firmware.compiler) if firmware.compiler else None
-    return FirmwareFacts(firmware.build_id, flash, compiler, firmware.elf_hash, firmware.changed)
+    facts = FirmwareFacts(firmware.build_id, flash, compiler, firmware.elf_hash, firmware.changed)
+    parts = firmware.flash_parts
+    if parts is None:
+        return facts
+    return replace(facts, flash_by_section=parts.sections, flash_by_function=parts.functions)
 
 
 def _image_facts(photo: Photo) -> ImageFacts:

@@ -68,6 +68,10 @@ class RecordedFirmware(Firmware):
     def sizes(self) -> Sizes | None:
         return Sizes(**self.recorded["sizes"]) if self.recorded.get("sizes") else None
 
+    @property
+    def flash_parts(self) -> None:
+        return None
+
     @cached_property
     def stack_bound(self) -> StackBound | None:
         bound = self.recorded.get("stack_bound")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ SCHEMA = 1
 class FirmwareFacts:
     """Which firmware ran. flash_bytes is null where the ELF is not one for flash; compiler ("gcc 12.2.1") where it is
     not known. elf_hash: of the very ELF; changed: generated files that were changed by hand and are in it as they are.
+    flash_by_section, flash_by_function: bytes, from the ELF's symbols; null where there is no ELF for flash.
     """
 
     build_id: str
@@ -32,6 +33,8 @@ class FirmwareFacts:
     compiler: str | None = None
     elf_hash: str = ""
     changed: tuple[str, ...] = ()
+    flash_by_section: dict[str, int] | None = None
+    flash_by_function: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Cycles:
 
 @dataclass(frozen=True)
 class Ram:
-    """Bytes of RAM. total_bytes = static_bytes (.data + .bss) + stack_used + heap_used."""
+    """Bytes of RAM. total_bytes = static_bytes (.data + .bss) + stack_used + heap_used; buffers: of the plan."""
 
     static_bytes: int | None
     arena_planned: int
@@ -98,6 +101,7 @@ class Ram:
     heap_used: int | None
     total_bytes: int | None
     static_by_memory: dict[str, int] | None = None
+    buffers: dict[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ class Run:
     """One image through one firmware on one target, with what the references say and the verdict.
 
     A detector finds boxes and has no classification; a classifier has one and finds no boxes. operating_point: the
-    score from which on a person is shown a box.
+    score from which on a person is shown a box. digests: CRC-32 of every tensor on the device, in hex, by its name.
     """
 
     target: str
@@ -134,6 +138,7 @@ class Run:
     classification: Classification | None = None
     operating_point: float = CONFIDENT
     tensors: tuple[TensorFound, ...] = ()
+    digests: dict[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -176,6 +181,7 @@ class Run:
             "float_detections": _boxes(self.float_detections),
             "classification": self.classification.to_json() if self.classification else None,
             "tensors": [tensor.to_json() for tensor in self.tensors],
+            "digests": self.digests,
             "bit_exact": self.bit_exact,
             "first_divergent_layer": self.divergence.layer if self.divergence else None,
             "divergence": asdict(self.divergence) if self.divergence else None,

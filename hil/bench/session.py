@@ -35,8 +35,8 @@ Progress = Callable[[float], None]
 class Bench:
     """One firmware on one target. A context manager; entering boots and checks who answers.
 
-    limits: what measurements may be; the board's own without. Raises HilError where another firmware, model or board
-    answers than the bench has built for.
+    limits: what measurements may be; the board's own without. on_run: told of every run. Raises HilError where another
+    firmware, model or board answers than the bench has built for.
     """
 
     def __init__(self, firmware: Firmware, target: Target, limits: Limits | None = None) -> None:
@@ -47,6 +47,7 @@ class Bench:
         )
         self.client = Client(target)
         self.hello: Hello | None = None
+        self.on_run: Callable[[Run], None] = lambda run: None
         self._memory: Memory | None = None
 
     def __enter__(self) -> Self:
@@ -141,7 +142,9 @@ class Bench:
         tensors = self._tensors(photo)
         chip = (self.hello or self.client.hello()).unique_id
         found = Findings(photo, result, differing, divergence, trace, reference, classes, link, outside, chip, tensors)
-        return judge(found, self.firmware, self.target, self.limits)
+        run = judge(found, self.firmware, self.target, self.limits)
+        self.on_run(run)
+        return run
 
     def _now(self) -> int | None:
         """Cycles that the target has seen pass since boot."""

@@ -27,6 +27,10 @@ def evaluate(
     multi_scale: Annotated[bool, typer.Option("--multi-scale", help="The paper's convention; float only.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of going on.")] = False,
     report: ReportFile = None,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the figures here, for hil compare.", callback=outputs.file),
+    ] = None,
     store: Annotated[
         Path | None,
         typer.Option(help="Folder for results as they come.", show_default="build/evaluate", callback=outputs.folder),
@@ -39,6 +43,7 @@ def evaluate(
     with Visual Wake Words labels (DIR/annotations/instances_val.json, DIR/all2014), with its 95 % interval.
     """
     from hil import zoo
+    from hil.evaluation.figures import Shares, write_evaluation_json
     from hil.evaluation.run import RESULTS, Task, evaluate_model
     from hil.reference import weights
     from hil.reference.classifiers import Classifier
@@ -48,23 +53,28 @@ def evaluate(
     ways = tuple(dict.fromkeys(target.split(",")))
     task = Task(model, data, ways, board, jobs, multi_scale, limit, store or RESULTS, fresh)
     if isinstance(weights.load(zoo.find(model)), Classifier):
-        _classes(task, report)
+        _classes(task, report, json)
         return
     with progress() as step:
         found = evaluate_model(task, step)
     if report is not None:
         write_evaluation(task, found, report)
+    if json is not None:
+        write_evaluation_json(task, [Shares.of_boxes(one) for one in found], json)
     console.print(precision_table(model, found, multi_scale))
 
 
-def _classes(task: Task, report: Path | None) -> None:
+def _classes(task: Task, report: Path | None, json: Path | None) -> None:
     """A classifier's accuracy."""
     from hil.errors import HilError
     from hil.evaluation.classes import evaluate_classes
+    from hil.evaluation.figures import Shares, write_evaluation_json
     from hil.report.terminal import accuracy_table
 
     if report is not None:
         raise HilError("--report shows boxes on photos: a classifier's evaluation has none")
     with progress() as step:
         found = evaluate_classes(task, step)
+    if json is not None:
+        write_evaluation_json(task, [Shares.of_classes(one) for one in found], json)
     console.print(accuracy_table(task.model, found))

@@ -18,6 +18,7 @@ from hil.files import writing_below
 from hil.firmware import kept
 from hil.firmware.cmake import NATIVE, Tools, compile_preset, find_tools, output_folder
 from hil.firmware.elf import Sizes, check_elf, sizes
+from hil.firmware.flash_parts import FlashParts, flash_parts
 from hil.firmware.model import operating_point
 from hil.firmware.planned import planned
 from hil.firmware.scratch import beside, plain_folder
@@ -111,6 +112,11 @@ class Firmware:
     def sizes(self) -> Sizes | None:
         """Bytes in the board's memories; None where the firmware runs on the host."""
         return None if self.is_native else sizes(self.elf, self.board)
+
+    @cached_property
+    def flash_parts(self) -> FlashParts | None:
+        """What lies in flash, by section and function; None where the firmware runs on the host."""
+        return None if self.is_native else flash_parts(self.elf, self.board)
 
     @cached_property
     def stack_bound(self) -> StackBound | None:

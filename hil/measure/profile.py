@@ -5,7 +5,7 @@ Everything is counted, nothing sampled: the sums over layers, functions, lines a
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -80,6 +80,16 @@ class ImageProfile:
         total["load"] += total.pop(OVERLAPPED, 0)
         return total
 
+    @cached_property
+    def stalls(self) -> dict[str, Counter[str]]:
+        """The same by function."""
+        total: dict[str, Counter[str]] = defaultdict(Counter)
+        for address, spent in self.profile.by_address.items():
+            total[self.function(address)].update(spent.reasons)
+        for reasons in total.values():
+            reasons["load"] += reasons.pop(OVERLAPPED, 0)
+        return total
+
     def annotated(self, count: int) -> str:
         """The hottest blocks, instruction by instruction."""
         code = Code(self.engine.instruction, self._place, self.symbols.line, _Sources(self.firmware.directory).text)
@@ -92,6 +102,8 @@ class ImageProfile:
             "mode": self.mode, "cycles": self.profile.cycles, "elapsed_cycles": self.elapsed,
             "layers": self.layers, "measured": self.measured, "functions": dict(self.functions.most_common()),
             "lines": dict(self.lines.most_common()), "rules": dict(self.rules.most_common()),
+            "stalls": {name: {rule: n for rule, n in rules.most_common() if n} for name, rules in self.stalls.items()},
+            "stacks": {";".join(stack): cycles for stack, cycles in sorted(self.stacks.items())},
         }  # fmt: skip
 
     def function(self, address: int) -> str:

@@ -9,11 +9,13 @@ from pathlib import Path
 from robot.api import logger
 from robot.api.deco import keyword
 
-from hil.bench.run import Run, Subject, write_json
-from hil.files import writing
+from hil.bench.run import Run, Subject
+from hil.files import write_text, writing
+from hil.gate.origin import origin
+from hil.gate.results import as_text, with_origin
 from hil.reference.photo import Photo, load_photo, to_image
 from hil.robot import log
-from hil.robot.stage import Stage, output_folder
+from hil.robot.stage import Stage, note_measurements, output_folder, test_name
 from hil.suite.photos import NAMES, photo
 
 
@@ -31,7 +33,8 @@ class ImageKeywords:
         another size to the network's.
 
         Does not judge: the keywords that end in ``Should ...`` do. Returns the run, whose fields are those of
-        run.json. The image as it was sent and its run.json are put beside log.html.
+        run.json. The image as it was sent and its run.json are put beside log.html, in images/, which ``hil compare``
+        takes; its measurements are metadata of the suite.
 
         | Stream Image    astronaut
         | Stream Image    ${CURDIR}/family.jpg
@@ -43,7 +46,9 @@ class ImageKeywords:
         run = bench.run(sent)
         self.stage.subject = Subject(run, sent.pixels, bench.firmware.plan, bench.firmware.board)
         assert sent.path is not None, "it was kept"
-        write_json([run], sent.path.with_suffix(f".{run.target}.json"))
+        found = with_origin(run.to_json(), origin(Path.cwd()), test_name())
+        write_text(sent.path.with_suffix(f".{run.target}.json"), as_text(found))
+        note_measurements(found)
         logger.info(log.whole(self.stage.subject), html=True)
         return run
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from robot.api import SkipExecution
 from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
@@ -17,6 +19,8 @@ from hil.bench.session import Bench
 from hil.errors import HilError
 from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.programs import MissingToolError
+from hil.gate.figures import NOT_MEASURED, measurements
+from hil.gate.results import image
 from hil.targets.base import TargetFault
 from hil.targets.connection import options
 from hil.targets.faulty_line import FaultyLine
@@ -94,6 +98,26 @@ class Stage:
     @property
     def run(self) -> Run:
         return self.subject.run
+
+
+def test_name() -> str | None:
+    """Of the test that runs, with its suite's; None in a suite's set-up, and when no test runs."""
+    try:
+        robot = BuiltIn()
+        name = robot.get_variable_value("${TEST NAME}")
+        return f"{robot.get_variable_value('${SUITE NAME}')}.{name}" if name else None
+    except RobotNotRunningError:
+        return None
+
+
+def note_measurements(run: dict[str, Any]) -> None:
+    """Put a run's measurements among the metadata of its suite, as JUnit has them among a test's properties."""
+    with suppress(RobotNotRunningError):
+        robot, where = BuiltIn(), f"{image(run)} on {run['target']}"
+        for figure in measurements(run):
+            limit = "" if figure.limit is None else f", limit {figure.limit!r}"
+            value = NOT_MEASURED if figure.value is None else f"{figure.value!r} {figure.unit}"
+            robot.set_suite_metadata(f"{where}: {figure.name}", value + limit)
 
 
 def output_folder() -> Path:

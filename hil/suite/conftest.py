@@ -7,9 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from hil.bench.run import Run
-from hil.bench.session import Bench
 from hil.firmware.build import Firmware
-from hil.pytest_plugin import Place, create_target, limits
+from hil.pytest_plugin import Place, bench_for, create_target
 from hil.reference.photo import Photo
 from hil.suite.photos import photo
 
@@ -23,5 +22,5 @@ def load(hil_firmware: Firmware) -> Callable[[str], Photo]:
 @pytest.fixture(scope="session")
 def portrait_run(hil_firmware: Firmware, hil_place: Place, pytestconfig: pytest.Config) -> Run:
     """The demo's photo, run once a place."""
-    with Bench(hil_firmware, create_target(hil_place, pytestconfig), limits(pytestconfig, hil_firmware)) as bench:
+    with bench_for(hil_firmware, create_target(hil_place, pytestconfig), pytestconfig) as bench:
         return bench.run(photo("astronaut", hil_firmware.network.spec))
