@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from hil.compiler import QuantisedGraph, compile_network
 from hil.compiler.calibrate import calibrate
 from hil.reference.blocks import ConvBnRelu6, L2Norm, MbConv
+from hil.reference.fastgrnn import FastGrnn
 from hil.reference.networks import SPECS, Conv, Detector, DetectorSpec, Mb, Pool, Source
 from hil.reference.rnnpool import RnnPool
 
@@ -110,7 +111,35 @@ def randomise(network: M) -> M:
             nn.init.uniform_(module.running_var, 0.02, 0.2)
             nn.init.uniform_(module.weight, 0.5, 2.0)
             nn.init.normal_(module.bias, 0.5)
+        if isinstance(module, FastGrnn):
+            nn.init.normal_(module.bias_update, 0.5, 0.5)
     return network.eval()
+
+
+def tied(network: M) -> M:
+    """The network with its recurrent cells' biases tied: the candidate's above the gate's by the same everywhere."""
+    for module in network.modules():
+        if isinstance(module, FastGrnn):
+            module.bias_update.data = module.bias_gate + (module.bias_update - module.bias_gate).mean()
+    return network
+
+
+def in_blocks(network: M, kept: int = 3) -> M:
+    """The network with its recurrent matrices masked: of 2x2 blocks those with most energy stay.
+
+    kept: on average, of a pair of units.
+    """
+    for module in network.modules():
+        if isinstance(module, FastGrnn):
+            for matrix in (module.U, module.W):
+                inputs, units = (size // 2 for size in matrix.shape)
+                blocks = matrix.data.reshape(inputs, 2, units, 2)
+                energy = (blocks**2).sum((1, 3))
+                mask = torch.zeros_like(energy).flatten()
+                mask[energy.flatten().topk(min(kept * units, inputs * units)).indices] = 1.0
+                mask = mask.view_as(energy)
+                matrix.data = (blocks * mask[:, None, :, None]).reshape(matrix.shape)
+    return network
 
 
 def small(name: str, height: int, width: int) -> Detector:

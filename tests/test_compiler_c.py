@@ -8,7 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import TINY, Classifier, RandomNetwork, detector, images, quantised, randomise, small
+from networks import (
+    TINY,
+    Classifier,
+    RandomNetwork,
+    detector,
+    images,
+    in_blocks,
+    quantised,
+    randomise,
+    small,
+    tied,
+)
 
 from hil import board as boards
 from hil.compiler import Plan, QuantisedGraph, detect, make_plan, run, tensors
@@ -26,6 +37,9 @@ CASES = {
     "c": lambda: small("rnnpool_face_c", 128, 144),
     "classifier": lambda: randomise(Classifier()),
     **{f"random {seed}": lambda seed=seed: randomise(RandomNetwork(seed)) for seed in range(6)},
+    "m4, tied": lambda: tied(small("rnnpool_face_m4", 72, 88)),
+    "m4 in blocks": lambda: in_blocks(small("rnnpool_face_m4", 72, 88)),
+    "m4 in blocks, tied": lambda: in_blocks(tied(small("rnnpool_face_m4", 72, 88))),
     "classifier with piecewise-linear cells": lambda: randomise(Classifier("quant")),
     "classifier with free zeta and nu": lambda: _with_gates(randomise(Classifier()), zeta=0.7, nu=-2.0),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from math import floor, isqrt, sqrt
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import TINY, Classifier, ClassifierSpec, detector, images, quantised, randomise
+from networks import TINY, Classifier, ClassifierSpec, detector, images, quantised, randomise, tied
 from torch import nn
 
 from hil.compiler import graph as q
@@ -19,6 +20,7 @@ from hil.compiler.calibrate import run_float
 from hil.compiler.trace import trace
 from hil.errors import HilError
 from hil.reference.blocks import ConvBnRelu6, L2Norm
+from hil.reference.fastgrnn import FastGrnn
 
 int32 = st.integers(-(2**31), 2**31 - 1)
 
@@ -42,15 +44,17 @@ def test_the_inverse_square_root_of_nothing_is_nothing() -> None:
     assert integer.inverse_sqrt(np.array([0]))[0] == 0
 
 
-def _pool(network_seed: int = 1) -> tuple[q.QPool, np.ndarray]:
-    network = detector(TINY, network_seed)
+def _pool(network: nn.Module) -> tuple[q.QPool, np.ndarray]:
     graph = quantised(network)
     layer = next(layer for layer in graph.layers if isinstance(layer, q.QPool))
     return layer, run(graph, images(network, 1, seed=5)[0])[layer.input.name]
 
 
-def test_shared_sweeps_equal_algorithm_1_window_by_window() -> None:
-    layer, x = _pool()
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_shared_sweeps_equal_algorithm_1_window_by_window(is_tied: bool) -> None:
+    network = detector(TINY, 1)
+    layer, x = _pool(tied(network) if is_tied else network)
+    assert layer.cell1.is_tied == layer.cell2.is_tied == is_tied
     pooled = integer.apply(layer, [x])
     down, across = layer.windows
     for j in range(down):
@@ -72,6 +76,10 @@ def _algorithm_1(layer: q.QPool, window: np.ndarray) -> np.ndarray:
         h = np.zeros(cell.hidden, np.int64)
         for x in sequence:
             pre = project(cell, x) * 2**cell.u_shift + h @ cell.u.astype(np.int64)
+            if cell.is_tied:
+                z, v = cell.gates[np.clip(pre >> cell.u_shift + 6, -256, 255) + 256].T.astype(np.int64)
+                h = (z * h + z + v * 65536) >> 15
+                continue
             z, g = cell.gates[np.clip(pre >> cell.u_shift + 6, -256, 255) + 256].T.astype(np.int64)
             c = cell.tanh[np.clip((pre + cell.update_offset) >> cell.u_shift + 4, -512, 511) + 512].astype(np.int64)
             h = (z * h + g * c) >> 14
@@ -92,8 +100,43 @@ def test_integers_follow_the_float_network(network: object) -> None:
     real, made = run_float(floats, image), run(graph, image)
     for layer in graph.layers:
         expected = real[layer.name].permute(1, 2, 0).numpy()
+        if isinstance(layer, q.QConv) and layer.gate is not None:
+            expected[~integer.passes(layer.gate, made[layer.name]), : layer.gate.scores] = 0
         error = expected - made[layer.name] * np.asarray(layer.output.scale)
         assert (error**2).mean() < 0.02 * (expected**2).mean(), layer.name
+
+
+def test_a_tied_cell_follows_the_float_one_and_never_saturates() -> None:
+    layer, x = _pool(tied(detector(TINY, 2)))
+    cell = layer.cell1
+    z, v = cell.gates.astype(np.int64).T
+    assert (2 * np.abs(v) + z).max() < 2**15 and z.min() >= 0
+    assert cell.tanh.size == cell.update_offset.size == 0
+    rng = np.random.default_rng(0)
+    wx, before = rng.integers(-32768, 32768, (2, 500, cell.hidden))
+    states = integer.step(cell, wx, before)
+    assert states.min() >= -32768 and states.max() <= 32767
+
+
+def test_biases_that_are_nearly_tied_are_not() -> None:
+    network = tied(detector(TINY, 2))
+    next(m for m in network.modules() if isinstance(m, FastGrnn)).bias_update.data[0] += 1e-3
+    layer, _ = _pool(network)
+    assert not layer.cell1.is_tied and layer.cell2.is_tied
+
+
+def test_offsets_are_0_where_no_score_passes() -> None:
+    network = detector(TINY, 3)
+    graph = quantised(network)
+    made = run(graph, images(network, 1, seed=7)[0])
+    gated = [layer for layer in graph.layers if isinstance(layer, q.QConv) and layer.gate is not None]
+    assert gated
+    for layer in gated:
+        is_there = integer.passes(layer.gate, made[layer.name])
+        assert not is_there.all() and not made[layer.name][~is_there, : layer.gate.scores].any()
+        ungated = integer.conv(replace(layer, gate=None), made[layer.input.name])
+        np.testing.assert_array_equal(made[layer.name][is_there], ungated[is_there])
+        np.testing.assert_array_equal(made[layer.name][..., layer.gate.scores :], ungated[..., layer.gate.scores :])
 
 
 def test_relu6_saturates_at_six() -> None:

@@ -15,7 +15,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn import DrawnNetwork
-from networks import TINY, Classifier, RandomNetwork, detector, images, quantised, randomise, small
+from networks import (
+    TINY,
+    Classifier,
+    RandomNetwork,
+    detector,
+    images,
+    in_blocks,
+    quantised,
+    randomise,
+    small,
+    tied,
+)
 from stub_firmware import need
 from torch import nn
 
@@ -46,6 +57,9 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     "odd sizes": lambda: detector(ODD),
     "three colours": lambda: small("rnnpool_face_quant", 96, 128),
     "classifier": lambda: randomise(Classifier()),
+    "m4, tied": lambda: tied(small("rnnpool_face_m4", 72, 88)),
+    "m4 in blocks": lambda: in_blocks(small("rnnpool_face_m4", 72, 88)),
+    "m4 in blocks, tied": lambda: in_blocks(tied(small("rnnpool_face_m4", 76, 92))),
     **{f"random {seed}": lambda seed=seed: randomise(RandomNetwork(seed)) for seed in range(6)},
     **{
         kind: lambda i=i, kind=kind: randomise(DrawnNetwork(200 + i, kind))
@@ -90,7 +104,8 @@ def test_every_layer_and_box_is_bit_equal(case: str, tmp_path: Path) -> None:
     assert_bit_exact(graph, _firmware(graph, tmp_path), network)
 
 
-def test_the_portable_kernels_give_the_same_bits(tmp_path: Path) -> None:
-    network = CASES["tiny"]()
+@pytest.mark.parametrize("case", ["tiny", "m4 in blocks, tied"])
+def test_the_portable_kernels_give_the_same_bits(case: str, tmp_path: Path) -> None:
+    network = CASES[case]()
     graph = quantised(network)
     assert_bit_exact(graph, _firmware(graph, tmp_path, "-DHIL_KERNELS=portable"), network)

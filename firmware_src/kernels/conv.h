@@ -76,8 +76,19 @@ ALWAYS_INLINE void conv_2x2(const conv_t *c, const uint8_t *const rows[], void *
     store_saturated(out, p1 * c->channels_out + o1, requantise(acc[3], c->multiplier[o1], c->shift), c->output);
 }
 
-// `pixels` pixels of output; rows: for each kernel row the first column that they look at.
-ALWAYS_INLINE void conv_pixels(const conv_t *c, const uint8_t *const rows[], uint32_t pixels, void *out)
+// Takes the outputs before the scores back to 0 where these do not pass.
+ALWAYS_INLINE void conv_clear_gated(const conv_t *c, uint32_t pixels, void *out)
+{
+    int16_t *pixel = out;
+    for (uint32_t i = 0; i < pixels; i++, pixel += c->channels_out) {
+        if (!conv_passes(c, pixel)) {
+            memset(pixel, 0, c->scores * sizeof pixel[0]);
+        }
+    }
+}
+
+// All outputs of `pixels` pixels.
+ALWAYS_INLINE void conv_all_pixels(const conv_t *c, const uint8_t *const rows[], uint32_t pixels, void *out)
 {
 #if HIL_DSP
     if (c->chunk != 0) {
@@ -98,6 +109,15 @@ ALWAYS_INLINE void conv_pixels(const conv_t *c, const uint8_t *const rows[], uin
         for (uint32_t p0 = 0; p0 < pixels; p0 += 2) {
             conv_2x2(c, rows, out, o0, o1, p0, p0 + 1 < pixels ? p0 + 1 : p0);
         }
+    }
+}
+
+// `pixels` pixels of output; rows: for each kernel row the first column that they look at.
+ALWAYS_INLINE void conv_pixels(const conv_t *c, const uint8_t *const rows[], uint32_t pixels, void *out)
+{
+    conv_all_pixels(c, rows, pixels, out);
+    if (c->scores != 0) {
+        conv_clear_gated(c, pixels, out);
     }
 }
 

@@ -4,6 +4,16 @@
 
 #include "tensor.h"
 
+enum { DEPTHWISE_GROUP = 4 };
+
+// The constants of four neighbouring channels, as the FPU's registers s0 to s25 take them: for each tap the weights of channels
+// 0 and 2, then of 1 and 3.
+typedef struct {
+    int16_t weights[9][2][2];
+    int32_t bias[DEPTHWISE_GROUP];
+    int32_t multiplier[DEPTHWISE_GROUP];
+} depthwise_group_t;
+
 typedef struct {
     uint16_t channels;
     uint8_t kernel;
@@ -11,32 +21,33 @@ typedef struct {
     type_t input;
     type_t output;
     uint8_t shift;
-    const int8_t *weight;       // [kernel][kernel][channels]
-    const int32_t *bias;        // [channels]
-    const int32_t *multiplier;  // [channels]
+    const depthwise_group_t *groups;  // [channels / 4], or 0 and
+    const int8_t *weight;             // [kernel][kernel][channels]
+    const int32_t *bias;              // [channels]
+    const int32_t *multiplier;        // [channels]
 } depthwise_t;
 
+ALWAYS_INLINE int32_t depthwise_weight(const depthwise_t *d, uint32_t tap, uint32_t ch)
+{
+    return d->groups != 0 ? d->groups[ch / 4].weights[tap][ch % 2][ch / 2 % 2] : d->weight[tap * d->channels + ch];
+}
+
+// One value of output; it may take the place of the first one that it was made from.
 ALWAYS_INLINE void depthwise_channel(const depthwise_t *d, const uint8_t *const rows[], void *out, uint32_t pixel, uint32_t ch)
 {
-    int32_t acc = d->bias[ch];
+    const bool is_grouped = d->groups != 0;
+    int32_t acc = is_grouped ? d->groups[ch / 4].bias[ch % 4] : d->bias[ch];
     for (uint32_t i = 0; i < d->kernel; i++) {
         for (uint32_t j = 0; j < d->kernel; j++) {
             const uint32_t x = (pixel * d->stride + j) * d->channels + ch;
-            acc += d->weight[(i * d->kernel + j) * d->channels + ch] * load_8bit(rows[i], x, d->input);
+            acc += depthwise_weight(d, i * d->kernel + j, ch) * load_8bit(rows[i], x, d->input);
         }
     }
-    store_saturated(out, pixel * d->channels + ch, requantise(acc, d->multiplier[ch], d->shift), d->output);
+    const int32_t multiplier = is_grouped ? d->groups[ch / 4].multiplier[ch % 4] : d->multiplier[ch];
+    store_saturated(out, pixel * d->channels + ch, requantise(acc, multiplier, d->shift), d->output);
 }
 
 #if HIL_DSP
-// The constants of four neighbouring channels, copied from flash once a part of a row, as the FPU's registers s0 to s25 take them: for
-// each tap the weights of channels 0 and 2, then of 1 and 3.
-typedef struct {
-    int16x2_t weights[9][2];
-    int32_t bias[4];
-    int32_t multiplier[4];
-} depthwise_group_t;
-
 // One column of one row of input: channels 0 and 2 in r8, 1 and 3 in r9.
 #define DEPTHWISE_COLUMN(row, column)                          \
     "ldr.w r9, [" #row ", #" #column " * %c[channels]]\n\t"    \
@@ -153,50 +164,23 @@ ALWAYS_INLINE void depthwise_pairs(const depthwise_t *d, const depthwise_group_t
           "s27", "cc", "memory");
 }
 
-// Channels `ch` to `ch` + 4 of some pixels. Of an odd number the last pair reaches back over a pixel already done.
-ALWAYS_INLINE void depthwise_pixels_of_4(const depthwise_t *d, const uint8_t *const rows[], uint32_t ch, uint32_t pixels,
-                                       uint8_t *out)
-{
-    depthwise_group_t group;
-    memcpy(group.bias, d->bias + ch, sizeof group.bias);
-    memcpy(group.multiplier, d->multiplier + ch, sizeof group.multiplier);
-    for (uint32_t tap = 0; tap < 9; tap++) {
-        const uint32_t bytes = load_word(d->weight + tap * d->channels + ch);
-        group.weights[tap][0] = widen_even(bytes, true);
-        group.weights[tap][1] = widen_odd(bytes, true);
-    }
-    const uint32_t odd = pixels % 2, last = (pixels - 2u) * d->channels;
-    const uint8_t *const row0 = rows[0] + ch, *const row1 = rows[1] + ch, *const row2 = rows[2] + ch;
-    uint8_t *const end = out + pixels * d->channels;
-    out += ch;
-    depthwise_pairs(d, &group, row0, row1, row2, out, end + ch - odd * d->channels);
-    if (odd) {
-        const uint32_t back = last * d->stride;
-        depthwise_pairs(d, &group, row0 + back, row1 + back, row2 + back, out + last, end + ch);
-    }
-}
 #endif
 
-// Whether depthwise_pixels_of_4 takes the shape.
-ALWAYS_INLINE bool depthwise_is_fast(const depthwise_t *d)
-{
-    return HIL_DSP && d->kernel == 3 && d->stride <= 2 && d->channels % 4 == 0 && d->channels <= 512 &&
-           d->output != TYPE_S16;
-}
-
-// `pixels` pixels of output; rows: for each kernel row the first column that they look at.
+// `pixels` pixels of output; rows: for each kernel row the first column that they look at. The output may take the place of the
+// first row from there on: no pixel overwrites what a later one looks at.
 ALWAYS_INLINE void depthwise_pixels(const depthwise_t *d, const uint8_t *const rows[], uint32_t pixels, void *out)
 {
+    uint32_t by_two = 0;
 #if HIL_DSP
-    if (depthwise_is_fast(d) && pixels >= 2) {
+    by_two = d->groups != 0 ? pixels / 2 * 2 : 0;
+    const uint32_t by_four = by_two != 0 ? d->channels : 0;
 #pragma GCC unroll 1
-        for (uint32_t ch = 0; ch < d->channels; ch += 4) {
-            depthwise_pixels_of_4(d, rows, ch, pixels, out);
-        }
-        return;
+    for (uint32_t ch = 0; ch < by_four; ch += DEPTHWISE_GROUP) {
+        uint8_t *to = (uint8_t *)out + ch;
+        depthwise_pairs(d, &d->groups[ch / 4], rows[0] + ch, rows[1] + ch, rows[2] + ch, to, to + by_two * d->channels);
     }
 #endif
-    for (uint32_t pixel = 0; pixel < pixels; pixel++) {
+    for (uint32_t pixel = by_two; pixel < pixels; pixel++) {
         for (uint32_t ch = 0; ch < d->channels; ch++) {
             depthwise_channel(d, rows, out, pixel, ch);
         }

@@ -71,15 +71,43 @@ static inline int32_t inverse_square_root(uint32_t n)
     return (int32_t)((((1u << 30) / root) << exponent) >> 4);
 }
 
+#if HIL_DSP
+// Of sixteen values at a time; count is a multiple of 16 and not 0, the address one of 4.
+ALWAYS_INLINE int32_t sum_of_sixteens(const uint8_t *in, uint32_t count, type_t type)
+{
+    register const uint8_t *from __asm__("r0") = in, *end __asm__("r7") = in + count;
+    register int32_t sum __asm__("r1") = 0;
+    __asm__ volatile(
+        ".p2align 2\n\t"
+        "1:\n\t"
+        "ldmia r0!, {r2, r3, r4, r5}\n\t"
+        ".irp word, r2, r3, r4, r5\n\t"
+        ".if %c[is_signed]\n\t"
+        "sxtb16 r6, \\word, ror #8\n\t"
+        "sxtb16 \\word, \\word\n\t"
+        ".else\n\t"
+        "uxtb16 r6, \\word, ror #8\n\t"
+        "uxtb16 \\word, \\word\n\t"
+        ".endif\n\t"
+        "smlad r1, r6, r6, r1\n\t"
+        "smlad r1, \\word, \\word, r1\n\t"
+        ".endr\n\t"
+        "cmp r0, %[end]\n\t"
+        "bne 1b" EMPTY_LINES_16
+        : "+r"(from), "+r"(sum)
+        : [end] "r"(end), [is_signed] "i"(type == TYPE_S8)
+        : "r2", "r3", "r4", "r5", "r6", "cc", "memory");
+    return sum;
+}
+#endif
+
 ALWAYS_INLINE uint32_t sum_of_squares(const uint8_t *in, uint32_t count, type_t type)
 {
     int32_t sum = 0;
     uint32_t i = 0;
 #if HIL_DSP
-    for (; i + 4 <= count; i += 4) {
-        const uint32_t bytes = load_word(in + i);
-        const int16x2_t even = widen_even(bytes, type == TYPE_S8), odd = widen_odd(bytes, type == TYPE_S8);
-        sum = __smlad(odd, odd, __smlad(even, even, sum));
+    if (count % 16 == 0) {
+        return (uint32_t)sum_of_sixteens(in, count, type);
     }
 #endif
     for (; i < count; i++) {
@@ -89,11 +117,67 @@ ALWAYS_INLINE uint32_t sum_of_squares(const uint8_t *in, uint32_t count, type_t 
     return (uint32_t)sum;
 }
 
+#if HIL_DSP
+// Four values at a time; how many there are is a multiple of four, and not 0.
+ALWAYS_INLINE void l2norm_fours(const l2norm_t *c, const uint8_t *in, int32_t inverse, int8_t *out)
+{
+    register const uint8_t *from __asm__("r0") = in;
+    register const int32_t *gain __asm__("r1") = c->gain;
+    register int8_t *to __asm__("r2") = out;
+    register int32_t factor __asm__("r10") = inverse;
+    register const int8_t *end __asm__("r11") = out + c->channels;
+    register int32_t spare __asm__("r12");
+    __asm__ volatile(
+        ".p2align 2\n\t"
+        "1:\n\t"
+        "ldr.w r3, [%[in]], #4\n\t"
+        "ldmia %[gain]!, {r4, r5, r6, r7}\n\t"
+        ".if %c[is_signed]\n\t"
+        "sxtb.w r8, r3\n\t"
+        "sxtb.w r9, r3, ror #8\n\t"
+        "sxtb.w %[spare], r3, ror #16\n\t"
+        "asr.w r3, r3, #24\n\t"
+        ".else\n\t"
+        "uxtb.w r8, r3\n\t"
+        "uxtb.w r9, r3, ror #8\n\t"
+        "uxtb.w %[spare], r3, ror #16\n\t"
+        "lsr.w r3, r3, #24\n\t"
+        ".endif\n\t"
+        "mul r4, r4, r8\n\t"
+        "mul r5, r5, r9\n\t"
+        "mul r6, r6, %[spare]\n\t"
+        "mul r7, r7, r3\n\t"
+        "smmulr r4, r4, %[inverse]\n\t"
+        "smmulr r5, r5, %[inverse]\n\t"
+        "smmulr r6, r6, %[inverse]\n\t"
+        "smmulr r7, r7, %[inverse]\n\t"
+        "ssat r4, #8, r4\n\t"
+        "ssat r5, #8, r5\n\t"
+        "ssat r6, #8, r6\n\t"
+        "ssat r7, #8, r7\n\t"
+        "strb.w r5, [%[out], #1]\n\t"
+        "strb.w r6, [%[out], #2]\n\t"
+        "strb.w r7, [%[out], #3]\n\t"
+        "strb.w r4, [%[out]], #4\n\t"
+        "cmp %[out], %[end]\n\t"
+        "bne 1b"
+        : [in] "+r"(from), [gain] "+r"(gain), [out] "+r"(to), [spare] "=&r"(spare)
+        : [inverse] "r"(factor), [end] "r"(end), [is_signed] "i"(c->input == TYPE_S8)
+        : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "cc", "memory");
+}
+#endif
+
 ALWAYS_INLINE void l2norm_pixels(const l2norm_t *c, const uint8_t *in, uint32_t pixels, int8_t *out)
 {
+#pragma GCC unroll 1
     for (uint32_t x = 0; x < pixels; x++, in += c->channels, out += c->channels) {
         const int32_t inverse = inverse_square_root(sum_of_squares(in, c->channels, c->input));
-#pragma GCC unroll 4
+#if HIL_DSP
+        if (c->channels % 4 == 0) {
+            l2norm_fours(c, in, inverse, out);
+            continue;
+        }
+#endif
         for (uint32_t i = 0; i < c->channels; i++) {
             out[i] = saturate_s8(multiply_high_rounded(load_8bit(in, i, c->input) * c->gain[i], inverse));
         }

@@ -7,7 +7,7 @@
 #ifndef FASTGRNN_DSP_H
 #define FASTGRNN_DSP_H
 
-#include "fastgrnn_cell.h"
+#include "fastgrnn_gates.h"
 
 #if HIL_DSP
 enum { MAX_VECTOR = 16 };  // values of a vector of which three fit the FPU's registers
@@ -111,9 +111,6 @@ ALWAYS_INLINE void cell_project_two_pixels(const cell_t *c, const uint8_t *x, ty
     MULTIPLY_WORDS(3, s6, s7, s14, s15, s22, s23)
 #define VECTOR_OPERANDS(length)                                                                          \
     [words] "i"((length) / 2), [last] "i"((length) / 2 - 1), [last_8] "i"((length) / 2 + 7), [last_16] "i"((length) / 2 + 15)
-#define FPU_REGISTERS                                                                                                 \
-    "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13", "s14", "s15", "s16", "s17", \
-        "s18", "s19", "s20", "s21", "s22", "s23", "s24", "s25", "s26", "s27", "s28"
 
 // wx = W x of three neighbouring vectors.
 ALWAYS_INLINE void cell_project_3(const cell_t *c, const int16_t *x, int16_t *wx)
@@ -158,126 +155,68 @@ ALWAYS_INLINE void cell_project_3(const cell_t *c, const int16_t *x, int16_t *wx
         : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", FPU_REGISTERS, "cc", "memory");
 }
 
-#define GATE_OPERANDS(c)                                                                                                \
-    [gate_bits] "I"(GATE_TABLE_BITS), [tanh_bits] "I"(TANH_TABLE_BITS),                                                 \
-        [gate_shift] "I"(PRE_BITS + (c)->u_shift - GATE_STEP_BITS),                                                     \
-        [tanh_shift] "I"(PRE_BITS + (c)->u_shift - TANH_STEP_BITS), [to_top] "I"(16 - GATE_BITS),                       \
-        [gate_one] "I"(GATE_BITS), [is_convex] "i"((c)->is_convex)
-
-// The first update of a sweep, whose state before it is 0: no U h and no z. Two units at a time.
-ALWAYS_INLINE void cell_first_step_pairs(const cell_t *c, const int16_t *wx, int16_t *state)
+// The next states of `count` neighbouring sequences of an even number of words, three at a time; count is a multiple of three
+// and not 0. Reads a word of wx behind each that it uses.
+ALWAYS_INLINE void cell_steps(const cell_t *c, const int16_t *wx, uint32_t wx_pitch, int16_t *states, uint32_t count)
 {
-    const int16_t *const end = state + c->hidden, *gains = c->gates + (1 << GATE_TABLE_BITS) + 1;
-    const int16_t *const tanh = c->tanh + (1 << (TANH_TABLE_BITS - 1));
-    const int16_t *u = c->u;
-    int32_t a, b, d, e;
-    __asm__ volatile(
-        ".p2align 2\n\t"
-        "1:\n\t"
-        "ldr.w %[b], [%[wx]], #4\n\t"
-        "ldr.w %[d], [%[u], #8 * %c[words]]\n\t"
-        "ldr.w %[e], [%[u], #8 * %c[words] + 4]\n\t"
-        "add.w %[u], %[u], #8 * %c[words] + 8\n\t"
-        "smulbb %[a], %[b], %[one]\n\t"
-        "smultb %[b], %[b], %[one]\n\t"
-        "add.w %[d], %[d], %[a]\n\t"
-        "add.w %[e], %[e], %[b]\n\t"
-        "ssat %[a], %[gate_bits], %[a], asr %[gate_shift]\n\t"
-        "ssat %[b], %[gate_bits], %[b], asr %[gate_shift]\n\t"
-        "ssat %[d], %[tanh_bits], %[d], asr %[tanh_shift]\n\t"
-        "ssat %[e], %[tanh_bits], %[e], asr %[tanh_shift]\n\t"
-        "ldrsh.w %[a], [%[gains], %[a], lsl #2]\n\t"
-        "ldrsh.w %[b], [%[gains], %[b], lsl #2]\n\t"
-        "ldrsh.w %[d], [%[tanh], %[d], lsl #1]\n\t"
-        "ldrsh.w %[e], [%[tanh], %[e], lsl #1]\n\t"
-        "smulbb %[d], %[a], %[d]\n\t"
-        "smulbb %[e], %[b], %[e]\n\t"
-        ".if %c[is_convex] == 0\n\t"
-        "ssat %[d], #30, %[d]\n\t"
-        "ssat %[e], #30, %[e]\n\t"
-        ".endif\n\t"
-        "lsl.w %[e], %[e], %[to_top]\n\t"
-        "pkhtb %[d], %[e], %[d], asr %[gate_one]\n\t"
-        "str.w %[d], [%[state]], #4\n\t"
-        "cmp %[state], %[end]\n\t"
-        "bne 1b"
-        : [a] "=&r"(a), [b] "=&r"(b), [d] "=&r"(d), [e] "=&r"(e), [wx] "+r"(wx), [u] "+r"(u), [state] "+r"(state)
-        : [end] "r"(end), [gains] "r"(gains), [tanh] "r"(tanh), [one] "r"(1 << c->u_shift),
-          [words] "i"(c->hidden / 2), GATE_OPERANDS(c)
-        : "cc", "memory");
-}
-
-// Two units of sequence k, whose sums are in a and b: their gates and candidates, and the next states in one word.
-#define STEP_GATE(k, a, b)                                              \
-    "add.w r8, " #a ", r6\n\t"                                         \
-    "add.w r9, " #b ", r7\n\t"                                         \
-    "ssat " #a ", %[gate_bits], " #a ", asr %[gate_shift]\n\t"         \
-    "ssat " #b ", %[gate_bits], " #b ", asr %[gate_shift]\n\t"         \
-    "ssat r8, %[tanh_bits], r8, asr %[tanh_shift]\n\t"                 \
-    "ssat r9, %[tanh_bits], r9, asr %[tanh_shift]\n\t"                 \
-    "ldr.w " #a ", [r12, " #a ", lsl #2]\n\t" /* z, and g in the upper half */ \
-    "ldr.w " #b ", [r12, " #b ", lsl #2]\n\t"                          \
-    "ldrsh.w r8, [lr, r8, lsl #1]\n\t"                                 \
-    "ldrsh.w r9, [lr, r9, lsl #1]\n\t"                                 \
-    "ldr.w r11, [r10, #4 * %c[words] * " #k "]\n\t"                    \
-    "smultb r8, " #a ", r8\n\t"                                        \
-    "smultb r9, " #b ", r9\n\t"                                        \
-    "smlabb r8, " #a ", r11, r8\n\t"                                   \
-    "smlabt r9, " #b ", r11, r9\n\t"                                   \
-    ".if %c[is_convex] == 0\n\t"                                       \
-    "ssat r8, #30, r8\n\t" /* 16 bits and the 14 that go */            \
-    "ssat r9, #30, r9\n\t"                                             \
-    ".endif\n\t"                                                       \
-    "lsl.w r9, r9, %[to_top]\n\t"                                      \
-    "pkhtb r8, r9, r8, asr %[gate_one]\n\t"                            \
-    "str.w r8, [r10, #4 * %c[words] * " #k "]\n\t"
-
-// The next states of three neighbouring sequences of an even number of words.
-ALWAYS_INLINE void cell_step_3(const cell_t *c, const int16_t *wx, uint32_t wx_pitch, int16_t *states)
-{
-    register const int16_t *x __asm__("r6") = wx;
-    register const int16_t *end __asm__("r8") = states + c->hidden;
+    register const int16_t *x __asm__("r9") = wx;
+    register const int16_t *end __asm__("r8") = states + count * c->hidden;
     register int16_t *state __asm__("r10") = states;
     register const int16_t *u __asm__("r11") = c->u;
-    register const int16_t *gates __asm__("r12") = c->gates + (1 << GATE_TABLE_BITS);
-    register const int16_t *tanh __asm__("lr") = c->tanh + (1 << (TANH_TABLE_BITS - 1));
+    register const int16_t *gates __asm__("r12") = cell_gates(c);
+    register const int16_t *tanh __asm__("lr") = c->is_tied ? wx : c->tanh + (1 << (TANH_TABLE_BITS - 1));
     __asm__ volatile(
-        "vmov s24, r6\n\t"
-        "vmov s25, r10\n\t"
+        "vmov s30, r8\n\t"
+        "vmov s29, r11\n\t"
+        "2:\n\t"
+        "add.w r8, r10, #12 * %c[words]\n\t"
+        "add.w r7, r10, #8 * %c[words]\n\t"
         "vmov s27, r8\n\t"
+        "vmov s25, r7\n\t"
         LOAD_VECTORS
+        ".if %c[is_tied]\n\t"
+        WX_AND("lr", "")
+        ".else\n\t"
+        WX_AND("r9", "")
+        "vmov s24, r9\n\t"
+        ".endif\n\t"
         ".p2align 2\n\t"
         "1:\n\t"
-        "vmov r10, s24\n\t"
-        "movw r9, %[one]\n\t"
-        "ldr.w r6, [r10]\n\t"
-        "ldr.w r7, [r10, %[pitch]]\n\t"
-        "ldr.w r8, [r10, %[pitch2]]\n\t"
-        "add.w r10, r10, #4\n\t"
-        "vmov s24, r10\n\t"
-        "smulbb r0, r6, r9\n\t"
-        "smulbb r1, r7, r9\n\t"
-        "smulbb r2, r8, r9\n\t"
-        "smultb r3, r6, r9\n\t"
-        "smultb r4, r7, r9\n\t"
-        "smultb r5, r8, r9\n\t"
+        BEGIN_SUMS
         MULTIPLY
+        ".if %c[is_tied]\n\t"
+        "vmov r10, s25\n\t"
+        TIED_GATES("r10")
+        WX_AND("lr", TIED_STORES("r10"))
+        ".else\n\t"
         "ldmia r11!, {r6, r7}\n\t"
         "vmov s28, r11\n\t"
         "vmov r10, s25\n\t"
-        STEP_GATE(0, r0, r3)
-        STEP_GATE(1, r1, r4)
-        STEP_GATE(2, r2, r5)
-        "add.w r10, r10, #4\n\t"
-        "vmov r9, s27\n\t"
+        GATES
+        "vmov r9, s24\n\t"
         "vmov r11, s28\n\t"
+        WX_AND("r9", "str.w r2, [r10], #4\n\t")
+        "vmov s24, r9\n\t"
+        ".endif\n\t"
+        "vmov r9, s27\n\t"
         "vmov s25, r10\n\t"
         "cmp r10, r9\n\t"
-        "bne 1b" EMPTY_LINES_64
-        : "+r"(x), "+r"(end), "+r"(state), "+r"(u)
-        : "r"(gates), "r"(tanh), VECTOR_OPERANDS(c->hidden), [pitch] "I"(2 * wx_pitch), [pitch2] "I"(4 * wx_pitch),
-          [one] "i"(1 << c->u_shift), GATE_OPERANDS(c)
-        : "r0", "r1", "r2", "r3", "r4", "r5", "r7", "r9", FPU_REGISTERS, "cc", "memory");
+        "bne.w 1b\n\t"
+        "movw r8, %[next_wx]\n\t"
+        ".if %c[is_tied]\n\t"
+        "add.w lr, lr, r8\n\t"
+        ".else\n\t"
+        "vmov r9, s24\n\t"
+        "add.w r9, r9, r8\n\t"
+        ".endif\n\t"
+        "vmov r8, s30\n\t"
+        "vmov r11, s29\n\t"
+        "cmp r10, r8\n\t" /* the end of the third sequence is where the next three begin */
+        "bne.w 2b" EMPTY_LINES_64
+        : "+r"(x), "+r"(end), "+r"(state), "+r"(u), "+r"(tanh)
+        : "r"(gates), VECTOR_OPERANDS(c->hidden), GATE_OPERANDS(c), STEP_OPERANDS(c, wx_pitch, 0),
+          [next_wx] "i"(6 * wx_pitch - 2 * c->hidden - 4)
+        : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", FPU_REGISTERS, "cc", "memory");
 }
 #endif
 

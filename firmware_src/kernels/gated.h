@@ -33,7 +33,8 @@ ALWAYS_INLINE void recurrent_project_pixels(const cell_t *c, const uint8_t *x, t
 // wx = W x of `count` neighbouring Q15 vectors.
 ALWAYS_INLINE void recurrent_project_states(const cell_t *c, const int16_t *x, uint32_t count, int16_t *wx)
 {
-    const cell_t w = {.inputs = c->inputs, .hidden = (uint16_t)cell_rows(c), .w_shift = c->w_shift, .w = c->w};
+    const cell_t w = {
+        .inputs = c->inputs, .hidden = (uint16_t)cell_rows(c), .w_shift = c->w_shift, .w_blocks = c->w_blocks, .w = c->w};
     cell_project_states(&w, x, count, wx);
 }
 
@@ -78,7 +79,7 @@ ALWAYS_INLINE void lstm_update(const cell_t *c, const int16_t *wx, const int16_t
 ALWAYS_INLINE void gated_start(const cell_t *c, int16_t *uh)
 {
     for (uint32_t row = 0; row < cell_rows(c); row++) {
-        uh[row] = (int16_t)SATURATE_SHIFTED(packed_offset(c->u, c->hidden, row), c->u_shift, 16);
+        uh[row] = (int16_t)SATURATE_SHIFTED(packed_offset(packed_u(c), row), c->u_shift, 16);
     }
 }
 

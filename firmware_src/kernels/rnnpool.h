@@ -17,10 +17,10 @@ typedef struct {
     type_t input;
     bool is_padded;     // a copy of the last column (and row) is added
     uint16_t tensor;    // number of the first of three: summaries of rows, of columns, and the second RNN's last states
-    int16_t *columns;   // [phases][width][state1]: a column sweep a pixel column and open window row
+    int16_t *columns;   // [phases][width][state1] and room: a column sweep a pixel column and open window row
     int16_t *row_ring;  // [patch][across][rows2]: W2 times the summaries of the last rows
     int16_t *scratch;   // [width][max(rows1, rows2)]
-    int16_t *states;    // [across][max(state1, state2)]: sweeps under way
+    int16_t *states;    // [across][max(state1, state2)] and room: sweeps under way
 } rnnpool_t;
 
 // Columns that some window covers.
@@ -35,13 +35,19 @@ ALWAYS_INLINE uint32_t rnnpool_phases(const rnnpool_t *p)
     return (uint32_t)(p->patch + p->stride - 1) / p->stride;
 }
 
+// Values of the column sweeps of one window row.
+ALWAYS_INLINE uint32_t rnnpool_phase(const rnnpool_t *p)
+{
+    return rnnpool_width(p) * cell_state(&p->cell1) + cell_room(&p->cell1);
+}
+
 // Continues the column sweeps of every window row that holds this row; wx: [width][rows1].
 ALWAYS_INLINE void rnnpool_sweep_columns(const rnnpool_t *p, uint32_t row, const int16_t *wx)
 {
     const uint32_t width = rnnpool_width(p), newest = row / p->stride;
     const uint32_t oldest = row < p->patch ? 0 : (row - p->patch) / p->stride + 1;
     for (uint32_t window = oldest; window <= newest && window < p->rows; window++) {
-        int16_t *states = p->columns + (window % rnnpool_phases(p)) * width * cell_state(&p->cell1);
+        int16_t *states = p->columns + (window % rnnpool_phases(p)) * rnnpool_phase(p);
         recurrent_sweep(&p->cell1, row - window * p->stride, wx, cell_rows(&p->cell1), states, width);
     }
 }
@@ -54,19 +60,21 @@ ALWAYS_INLINE void rnnpool_sweep_row(const rnnpool_t *p, uint32_t row, const int
     for (uint32_t t = 0; t < p->patch; t++) {
         recurrent_sweep(&p->cell1, t, wx + t * rows1, p->stride * rows1, p->states, p->across);
     }
-    tap(p->tensor, p->states, p->across * p->cell1.hidden * sizeof *p->states);
-    recurrent_project_states(&p->cell2, p->states, p->across, projected);
+    const int16_t *summaries = cell_states(&p->cell1, p->patch - 1u, p->states);
+    tap(p->tensor, summaries, p->across * p->cell1.hidden * sizeof *summaries);
+    recurrent_project_states(&p->cell2, summaries, p->across, projected);
 }
 
 // Writes one of the four parts of the output channels of a row of windows.
 ALWAYS_INLINE void rnnpool_store(const rnnpool_t *p, uint32_t part, int8_t *out)
 {
     const uint32_t hidden = p->cell2.hidden;
-    tap(p->tensor + 2u, p->states, p->across * hidden * sizeof *p->states);
+    const int16_t *states = cell_states(&p->cell2, p->patch - 1u, p->states);
+    tap(p->tensor + 2u, states, p->across * hidden * sizeof *states);
     out += part * hidden;
     for (uint32_t i = 0; i < p->across; i++, out += 4 * hidden) {
         for (uint32_t j = 0; j < hidden; j++) {
-            out[j] = saturate_s8((p->states[i * hidden + j] + 128) >> 8);
+            out[j] = saturate_s8((states[i * hidden + j] + 128) >> 8);
         }
     }
 }
@@ -89,7 +97,8 @@ ALWAYS_INLINE void rnnpool_finish_rows(const rnnpool_t *p, uint32_t row, int8_t 
 ALWAYS_INLINE void rnnpool_finish_columns(const rnnpool_t *p, uint32_t window, int8_t *out)
 {
     const uint32_t width = rnnpool_width(p), rows2 = cell_rows(&p->cell2);
-    const int16_t *summaries = p->columns + (window % rnnpool_phases(p)) * width * cell_state(&p->cell1);
+    int16_t *phase = p->columns + (window % rnnpool_phases(p)) * rnnpool_phase(p);
+    const int16_t *summaries = cell_states(&p->cell1, p->patch - 1u, phase);
     int16_t *projected = p->scratch;
     tap(p->tensor + 1u, summaries, width * p->cell1.hidden * sizeof *summaries);
     recurrent_project_states(&p->cell2, summaries, width, projected);

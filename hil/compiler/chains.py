@@ -143,7 +143,7 @@ def can_repeat(layers: tuple[Row, ...]) -> bool:
 
     A pixel of it must take one pixel of input, and the second must look at every row: each is made for somebody.
     """
-    if len(layers) < 2 or not isinstance(layers[0], q.QConv) or shape(layers[0]) != (1, 1, 0):
+    if len(layers) < 2 or isinstance(layers[0], q.QAdd) or shape(layers[0]) != (1, 1, 0):
         return False
     kernel, stride, padding = shape(layers[1])
     last = (layers[1].output.height - 1) * stride - padding + kernel

@@ -15,8 +15,8 @@ import numpy as np
 
 from hil.board import Board
 from hil.compiler import graph as q
-from hil.compiler.chains import Chain, can_repeat, candidates, chain, shape
-from hil.compiler.draft import Draft, Scheme, draft, load, ring_memory, row_pitch, step_memory
+from hil.compiler.chains import Chain, can_repeat, candidates, chain
+from hil.compiler.draft import Draft, Scheme, draft, load, step_memory
 from hil.compiler.memory import SCRATCH_BYTES
 from hil.compiler.plan import Plan, place
 from hil.compiler.predict import predict_in_chain
@@ -61,16 +61,14 @@ class _Runs:
         return self._settings[number, is_again]
 
     def repeats(self) -> list[int]:
-        """The runs that would free bytes by making rows again, those first that free most a cycle."""
+        """The runs that would free bytes by making rows again, on average, those first that free most a cycle."""
+        before = _Structure(self, frozenset()).lasting.mean()
         worth: dict[int, float] = {}
         for number, run in enumerate(self.runs):
             if can_repeat(run):
-                kept, again = self.settings(number, False)[0], self.settings(number, True)[0]
-                pitch = {layer.name: row_pitch(self.graph, layer.output) for layer in run[:-1]}
-                freed = sum(size for _, size, _ in ring_memory(kept.chain, pitch))
-                freed -= sum(size for _, size, _ in ring_memory(again.chain, pitch))
-                freed -= (shape(run[1])[0] - 1) * row_pitch(self.graph, run[0].inputs[0])
-                worth[number] = freed / max(1, again.cycles - kept.cycles)
+                freed = float(before - _Structure(self, frozenset({number})).lasting.mean())
+                cycles = self.settings(number, True)[0].cycles - self.settings(number, False)[0].cycles
+                worth[number] = freed / max(1, cycles)
         return sorted((n for n, value in worth.items() if value > 0), key=lambda n: -worth[n])
 
     def scheme(self, settings: list[_Setting]) -> Scheme:

@@ -53,6 +53,10 @@ class QGated:
         return self.hidden * (2 if self.kind == "lstm" else 1)
 
     @property
+    def is_tied(self) -> bool:
+        return False
+
+    @property
     def end_of_u(self) -> np.ndarray:
         return self.u_offset
 

@@ -22,6 +22,7 @@ GATE_BITS = 14  # gates: Q14
 PRE_BITS = 11  # W x: int16 with 11 fractional bits, -16 to 16
 GATE_TABLE, GATE_STEP_BITS = 512, 5  # entries, an entry a 32nd: -8 to 8
 TANH_TABLE, TANH_STEP_BITS = 1024, 7  # entries, an entry a 128th: -4 to 4
+TIED_TABLE, TIED_STEP_BITS = 512, 5  # entries of a tied cell's only table, an entry a 32nd: -8 to 8
 LOC_BITS = 10  # box offsets: int16 with 10 fractional bits
 CONF_BITS = 8  # scores before softmax, and a classifier's logits: int16 with 8 fractional bits
 
@@ -51,11 +52,24 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """Scores among a head's channels that decide whether the box offsets before them are worth making.
+
+    A pixel passes whose channel `scores + background` is above the largest of the `background` channels from `scores`
+    on by more than `threshold` (CONF_BITS).
+    """
+
+    scores: int
+    background: int
+    threshold: int
+
+
+@dataclass(frozen=True)
 class QConv:
     """Convolution: saturate(round(((sum w x + bias) << shift) * multiplier / 2^32)), round half up.
 
     weight: int8 (out, k, k, in), or (channels, k, k) where is_depthwise; bias, multiplier: int32 (out,). dilation:
-    pixels from tap to tap.
+    pixels from tap to tap. gate: of a detection head, whose channels before the scores are 0 where these do not pass.
     """
 
     input: Tensor
@@ -68,6 +82,7 @@ class QConv:
     padding: int
     is_depthwise: bool
     dilation: int = 1
+    gate: Gate | None = None
 
     @property
     def name(self) -> str:
@@ -102,6 +117,11 @@ class QCell:
     update_offset: int32 (hidden,), candidate's bias minus gate's.
     gates: int16 (GATE_TABLE, 2), z and zeta (1 - z) + nu; tanh: int16 (TANH_TABLE,).
     is_convex: zeta is 1 and nu 0, so that a state cannot leave -1 to 1.
+
+    A tied cell, whose candidate's bias lies above the gate's by the same for all units, is looked up at once:
+    (z, v) = gates[pre] with z in Q15 and v = (1 - z) c in Q14, and the next state = (z (h + 1) + 2^16 v) >> 15, which
+    is what SMLABB makes of the table's word. gates: int16 (TIED_TABLE, 2), 2 |v| + z < 2^15; tanh and update_offset are
+    empty.
     """
 
     w: np.ndarray
@@ -134,9 +154,13 @@ class QCell:
         return self.update_offset
 
     @property
+    def is_tied(self) -> bool:
+        return self.tanh.size == 0
+
+    @property
     def gate_shift(self) -> int:
         """From pre to an index of `gates`."""
-        return PRE_BITS + self.u_shift - GATE_STEP_BITS
+        return PRE_BITS + self.u_shift - (TIED_STEP_BITS if self.is_tied else GATE_STEP_BITS)
 
     @property
     def tanh_shift(self) -> int:
@@ -163,6 +187,8 @@ class Cell(Protocol):
     def tanh(self) -> np.ndarray: ...
     @property
     def hidden(self) -> int: ...
+    @property
+    def is_tied(self) -> bool: ...
     @property
     def rows(self) -> int: ...
     @property

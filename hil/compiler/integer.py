@@ -15,9 +15,11 @@ from hil.compiler.gated import QGated
 from hil.compiler.graph import (
     GATE_BITS,
     LIMITS,
+    STATE_BITS,
     Cell,
     Dtype,
     Family,
+    Gate,
     Layer,
     QAdd,
     QCell,
@@ -94,7 +96,16 @@ def conv(layer: QConv, x: np.ndarray) -> np.ndarray:
         columns = windows.transpose(0, 1, 3, 4, 2).reshape(-1, weight[0].size)
         acc = (columns @ weight.reshape(len(weight), -1).T).reshape(*windows.shape[:2], -1)
     total = np.asarray(acc).astype(np.int64) + layer.bias
-    return saturate(requantise(total, layer.multiplier, layer.shift), layer.output.dtype)
+    made = saturate(requantise(total, layer.multiplier, layer.shift), layer.output.dtype)
+    if layer.gate is not None:
+        made[~passes(layer.gate, made), : layer.gate.scores] = 0
+    return made
+
+
+def passes(gate: Gate, made: np.ndarray) -> np.ndarray:
+    """Where a head's pixels (H, W, C) pass: bool (H, W)."""
+    scores = made[..., gate.scores :].astype(np.int64)
+    return np.asarray(scores[..., gate.background] - scores[..., : gate.background].max(-1) > gate.threshold)
 
 
 def pool_states(layer: QPool, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -145,6 +156,8 @@ def step(cell: QCell, wx: np.ndarray, state: np.ndarray) -> np.ndarray:
     """One FastGRNN update of int64 states (..., hidden)."""
     pre = (wx << cell.u_shift) + (state.astype(np.float64) @ cell.u.astype(np.float64)).astype(np.int64)
     z, g = np.moveaxis(_look_up(cell.gates, pre >> cell.gate_shift), -1, 0)
+    if cell.is_tied:
+        return (z * (state + 1) + (g << 16)) >> STATE_BITS
     c = _look_up(cell.tanh, (pre + cell.update_offset) >> cell.tanh_shift)
     return np.clip((z * state + g * c) >> GATE_BITS, *LIMITS["int16"])
 

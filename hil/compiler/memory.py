@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hil.compiler import graph as q
+from hil.compiler.sparse import room
 
 GATED_AT_ONCE = 3  # sequences of kernels/gated.h
 NARROW_WORDS = 14  # that conv_narrow multiplies without a loop: what fits the instruction cache
@@ -20,10 +21,10 @@ def pool_memory(pool: q.QPool) -> dict[str, int]:
     one, two = pool.cell1, pool.cell2
     sums = max(4 * cell.hidden if isinstance(cell, q.QCell) else 2 * GATED_AT_ONCE * cell.rows for cell in (one, two))
     return {
-        f"{pool.name}_columns": 2 * phases * width * one.state,
+        f"{pool.name}_columns": 2 * phases * (width * one.state + room(one)),
         f"{pool.name}_row_ring": 2 * pool.patch * across * two.rows,
         f"{pool.name}_scratch": 2 * width * max(one.rows, two.rows),
-        f"{pool.name}_states": 2 * across * max(one.state, two.state),
+        f"{pool.name}_states": 2 * max(across * cell.state + room(cell) for cell in (one, two)),
         f"{pool.name}_sums": sums,
     }
 
@@ -61,6 +62,12 @@ def is_narrow(conv: q.QConv) -> bool:
     is_short = words <= NARROW_WORDS and conv.kernel <= 7 and 2 * conv.output.channels < 4096
     is_plain = not conv.is_depthwise and conv.dilation == 1
     return is_plain and is_shape and is_short and conv.output.dtype != "int16"
+
+
+def is_grouped(conv: q.QConv) -> bool:
+    """Whether the loop of kernels/depthwise.h is for a convolution, whose constants then come by groups of channels."""
+    is_shape = conv.is_depthwise and conv.kernel == 3 and conv.stride <= 2 and conv.dilation == 1
+    return is_shape and conv.output.channels % 4 == 0 and conv.output.channels <= 512 and conv.output.dtype != "int16"
 
 
 def parts(pixels: int, chunk: int) -> Iterator[int]:

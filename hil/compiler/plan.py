@@ -11,11 +11,12 @@ import numpy as np
 
 from hil.board import Board
 from hil.compiler.draft import Draft, Scheme, Wanted, aligned
+from hil.compiler.packing import pack
 from hil.compiler.schedule import Node
 from hil.compiler.weights import hot_bytes
 from hil.errors import HilError
 
-TILE_BYTES = 1024  # a tile is as many rows as fit in this, at least one
+TILE_BYTES = 512  # a tile is as many rows as fit in this, at least one
 GUARD_BYTES = 64  # painted bytes behind each arena that must stay untouched
 FIRMWARE_BYTES = 4352  # of RAM for application, link, libc and as much stack as runs take, without the tile
 
@@ -92,11 +93,12 @@ def place(draft: Draft, board: Board) -> Plan:
 
 
 def _place(wanted: tuple[Wanted, ...], board: Board, hot: int) -> tuple[tuple[Buffer, ...], dict[str, int]]:
-    """Each buffer at the lowest free offset: on the chip if all fit there, with the least used in SDRAM otherwise."""
+    """Where each buffer lies: on the chip if all fit there, with the least used in SDRAM otherwise."""
     room = {"ccm": board.ccm.bytes - GUARD_BYTES - board.ccm_reserved} if board.ccm else {}
     room["sram"] = board.sram.bytes - GUARD_BYTES - board.sram_reserved - hot
+    placed = _packed(wanted, room)
     try:
-        placed = _fill(sorted(wanted, key=lambda b: (-b.bytes, b.name)), room, board)
+        placed = placed or _fill(sorted(wanted, key=lambda b: (-b.bytes, b.name)), room, board)
     except HilError:
         if board.sdram is None:
             raise
@@ -115,6 +117,27 @@ def _place(wanted: tuple[Wanted, ...], board: Board, hot: int) -> tuple[tuple[Bu
 
 
 _Placed = dict[str, list[tuple[int, Wanted]]]
+
+
+def _packed(wanted: tuple[Wanted, ...], room: dict[str, int]) -> _Placed | None:
+    """The better of two layouts: all in SRAM, whose peak is then that of the whole schedule, or each where it is better
+    off, which costs the peak of each memory. None where neither fits."""
+    layouts = []
+    for places in (["sram"] * len(wanted), [b.place if b.place in room else "sram" for b in wanted]):
+        placed: _Placed = {place: [] for place in room}
+        for place in room:
+            mine = [b for b, chosen in zip(wanted, places, strict=True) if chosen == place]
+            offsets, end = pack([aligned(b.bytes) for b in mine], [b.alive for b in mine])
+            placed[place] = list(zip(offsets, mine, strict=True))
+            if end > room[place]:
+                break
+        else:
+            layouts.append(placed)
+    return min(layouts, key=lambda one: sum(_height(n) for n in one.values()), default=None)
+
+
+def _height(placed: list[tuple[int, Wanted]]) -> int:
+    return max((aligned(offset + b.bytes) + GUARD_BYTES for offset, b in placed), default=0)
 
 
 def _fill(wanted: list[Wanted], room: dict[str, int], board: Board) -> _Placed:

@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from hil.compiler import graph as q
 from hil.compiler.chains import Chain, alone, shape
 from hil.compiler.gated import QGated
-from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, is_gathered, is_narrow, is_wide, parts
+from hil.compiler.memory import (
+    SCRATCH_BYTES,
+    conv_chunk,
+    gathered_parts,
+    is_gathered,
+    is_grouped,
+    is_narrow,
+    is_wide,
+    parts,
+)
+from hil.compiler.sparse import MAX_VECTOR, kept
 
 
 @dataclass(frozen=True)
@@ -20,37 +30,46 @@ class Costs:
     """Cycles of the kernels' loops on a Cortex-M4 at 5 wait states."""
 
     word: float = 12.2  # conv_pairs: three outputs of two pixels, a word of two taps each
+    word_of_two: float = 9.2  # of two outputs
     words_loop: float = 6.0  # around as many words as are unrolled
     kernel_row: float = 22.0  # from one kernel row to the next
     pair: float = 46.0  # bias, requantisation, stores and pointers of such a pair
     short_pair: float = 34.0  # of one whose words need no loop
-    group: float = 250.0  # setting out on three outputs
-    widened_weights: float = 6.0  # conv_widen_weights, a tap of one of the three outputs
-    widened_pixels: float = 1.3  # conv_widen, a value
+    pair_of_two: float = 10.0  # less of two outputs
+    group: float = 90.0  # setting out on three outputs
+    widened_weights: float = 6.0  # conv_widen_weights, a tap of each of three outputs
+    widened_pixels: float = 1.5  # conv_widen, a value
+    passing: float = 7.0  # share of a head's pairs of pixels with a score that passes, times the root of its pixels
+    gated_pair: float = 60.0  # conv_gated_outputs: finding that out, and setting out on such a pair
     narrow_pair: float = 61.0  # conv_narrow_pairs: four outputs of two pixels
     narrow_word: float = 43.0  # four taps of theirs
-    depthwise_pair: float = 195.0  # two pixels of four channels
+    depthwise_pair: float = 202.0  # two pixels of four channels
     depthwise_column: float = 1.0  # a fifth column of three, at stride 2
-    depthwise_group: float = 500.0  # widening the weights of four channels
+    depthwise_group: float = 110.0  # setting out on four channels
     plain_pair: float = 45.0  # conv_2x2: two outputs of two pixels
     plain_row: float = 7.0  # a kernel row of theirs, four bytes of it, and each one left over
     plain_word: float = 26.0
     plain_byte: float = 8.0
     plain_depthwise_mac: float = 9.0  # depthwise_channel
-    cell_word: float = 11.5  # cell_step_3: two units of three sequences, a word of two state values each
-    cell_pair: float = 83.0  # their gates
-    cell_start: float = 75.0  # loading three states
+    cell_word: float = 11.5  # cell_steps: two units of three sequences, a word of two state values each
+    cell_pair: float = 78.0  # their gates
+    tied_pair: float = 47.0  # with one table
+    cell_start: float = 48.0  # loading three states
+    block: float = 15.0  # cell_steps_blocks: a block of two units and two values
+    blocks_pair: float = 11.0  # more than the gates of the dense loop
+    blocks_start: float = 25.0
     scalar_word: float = 4.5  # cell_step: a unit of one sequence
     scalar_unit: float = 34.0
     gru_unit: float = 45.0  # gru_update, a unit of a sequence
     lstm_unit: float = 60.0
     first_pair: float = 26.0  # cell_first_step_pairs
+    first_tied_pair: float = 15.0
     first_start: float = 22.0
     pixel_pair: float = 29.0  # cell_project_two_pixels: two units
     pixel_start: float = 32.0
     stored: float = 9.0  # rnnpool_store, a value
-    norm_pixel: float = 45.0
-    norm_value: float = 14.8
+    norm_pixel: float = 150.0
+    norm_value: float = 9.0
     added_value: float = 9.0
     mean_value: float = 6.0
     turn: float = 170.0  # chain_step: a layer's share of a turn
@@ -58,14 +77,13 @@ class Costs:
 
 
 COSTS = Costs()
-_MAX_VECTOR = 16  # of kernels/fastgrnn_dsp.h
 
 
 def is_fast(layer: q.Layer) -> bool:
     """Whether the layer's shape is one that the kernels' loops for the Cortex-M4's DSP instructions cover."""
     match layer:
         case q.QConv() if layer.is_depthwise:
-            return _is_fast_depthwise(layer)
+            return is_grouped(layer) and layer.output.width >= 2
         case q.QConv():
             return is_narrow(layer) or conv_chunk(layer, [layer.output.width], SCRATCH_BYTES) > 0
         case q.QPool():
@@ -130,15 +148,25 @@ def _conv(conv: q.QConv, pixels: int, c: Costs) -> float:
     unrolled = next(n for n in (16, 12, 8, 4, 2) if words % n == 0)
     loops = words // unrolled if words != unrolled else 0
     is_short = conv.kernel == 1 and not loops
-    pair = (c.short_pair if is_short else c.pair) + conv.kernel * (
-        words * c.word + loops * c.words_loop + (conv.kernel > 1) * c.kernel_row
-    )
-    group = c.group + c.widened_weights * conv.kernel * words * 2
-    columns = (pixels - 1) * conv.stride + conv.kernel
+    rest = c.short_pair if is_short else c.pair
+    rest += conv.kernel * (loops * c.words_loop + (conv.kernel > 1) * c.kernel_row)
+    pair = {3: rest + conv.kernel * words * c.word, 2: rest - c.pair_of_two + conv.kernel * words * c.word_of_two}
+    group = {n: c.group + c.widened_weights / 3 * n * conv.kernel * words * 2 for n in (2, 3)}
+    columns, pairs = (pixels - 1) * conv.stride + conv.kernel, -(-pixels // 2)
     if is_gathered(conv):
         columns = pixels * conv.kernel
-    widened = c.widened_pixels * conv.kernel * columns * conv.input.channels
-    return widened + -(-conv.output.channels // 3) * (group + -(-pixels // 2) * pair)
+    cycles = c.widened_pixels * conv.kernel * columns * conv.input.channels
+    gated = conv.gate.scores if conv.gate else 0
+    share = min(1.0, c.passing / (conv.output.height * conv.output.width) ** 0.5)
+    for count in _groups(conv.output.channels - gated):
+        cycles += group[count] + pairs * pair[count]
+    return cycles + gated / 2 * (group[2] + share * pairs * (pair[2] + c.gated_pair))
+
+
+def _groups(outputs: int) -> list[int]:
+    """How conv_all_outputs divides outputs."""
+    threes = outputs // 3 - (outputs % 3 == 1)
+    return [3] * threes + [2] * -(-(outputs - 3 * threes) // 2)
 
 
 def _plain_conv_row(conv: q.QConv, c: Costs) -> float:
@@ -148,17 +176,10 @@ def _plain_conv_row(conv: q.QConv, c: Costs) -> float:
 
 
 def _depthwise(conv: q.QConv, pixels: int, c: Costs) -> float:
-    if not _is_fast_depthwise(conv):
+    if not (is_grouped(conv) or is_wide(conv)):
         return c.plain_depthwise_mac * conv.kernel**2 * conv.output.channels * pixels
     pair = c.depthwise_pair + (conv.stride == 2) * 3 * c.depthwise_column
     return conv.output.channels / 4 * (c.depthwise_group + -(-pixels // 2) * pair)
-
-
-def _is_fast_depthwise(conv: q.QConv) -> bool:
-    if conv.dilation > 1:
-        return is_wide(conv)
-    is_shape = conv.kernel == 3 and conv.stride <= 2 and conv.output.width >= 2
-    return is_shape and conv.output.channels % 4 == 0 and conv.output.channels <= 512 and conv.output.dtype != "int16"
 
 
 def _pool(pool: q.QPool, c: Costs) -> float:
@@ -181,7 +202,7 @@ def _pixels(cell: q.Cell, channels: int, width: int, c: Costs) -> float:
 
 
 def _is_fast_vector(length: int) -> bool:
-    return length % 2 == 0 and length <= _MAX_VECTOR
+    return length % 2 == 0 and length <= MAX_VECTOR
 
 
 def _step(cell: q.Cell, sequences: int, c: Costs) -> float:
@@ -189,23 +210,28 @@ def _step(cell: q.Cell, sequences: int, c: Costs) -> float:
         unit = c.gru_unit if cell.kind == "gru" else c.lstm_unit
         return _product(cell.hidden, cell.rows, sequences, c) + sequences * cell.hidden * unit
     fast = sequences // 3 if _is_fast_vector(cell.hidden) else 0
-    pair = c.cell_pair + c.cell_word * cell.hidden / 2
+    gates, left = c.tied_pair if cell.is_tied else c.cell_pair, kept(cell.u.T)
+    start, pair = c.cell_start, gates + c.cell_word * cell.hidden / 2
+    if left:
+        start, pair = c.blocks_start, gates + c.blocks_pair + c.block * left
     scalar = cell.hidden * (c.scalar_unit + c.scalar_word * cell.hidden / 2)
-    return fast * (c.cell_start + cell.hidden / 2 * pair) + (sequences - 3 * fast) * scalar
+    return fast * (start + cell.hidden / 2 * pair) + (sequences - 3 * fast) * scalar
 
 
 def _first(cell: q.Cell, sequences: int, c: Costs) -> float:
     if isinstance(cell, QGated):
         return sequences * cell.hidden * (c.gru_unit if cell.kind == "gru" else c.lstm_unit)
-    return sequences * (c.first_start + cell.hidden / 2 * c.first_pair)
+    return sequences * (c.first_start + cell.hidden / 2 * (c.first_tied_pair if cell.is_tied else c.first_pair))
 
 
 def _project(cell: q.Cell, inputs: int, vectors: int, c: Costs) -> float:
-    return _product(inputs, cell.rows, vectors, c)
+    left = kept(cell.w.T) if isinstance(cell, q.QCell) else 0.0
+    return _product(inputs, cell.rows, vectors, c, left)
 
 
-def _product(inputs: int, rows: int, vectors: int, c: Costs) -> float:
-    """cell_project_states: a matrix times some vectors."""
+def _product(inputs: int, rows: int, vectors: int, c: Costs, left: float = 0.0) -> float:
+    """cell_project_states: a matrix times some vectors. left: blocks that a pair of rows keeps, 0 where it is dense."""
     fast = vectors // 3 if _is_fast_vector(inputs) and rows % 2 == 0 else 0
     scalar = rows * (10 + c.scalar_word * inputs / 2)
-    return fast * (c.cell_start + rows / 2 * (27 + c.cell_word * inputs / 2)) + (vectors - 3 * fast) * scalar
+    start, pair = (c.blocks_start, c.blocks_pair + c.block * left) if left else (c.cell_start, c.cell_word * inputs / 2)
+    return fast * (start + rows / 2 * (27 + pair)) + (vectors - 3 * fast) * scalar

@@ -26,6 +26,7 @@ from hil.reference.gated import Gated
 CANDIDATES = 400
 DETECTIONS = 200
 _ACCUMULATOR = 2**31 - 1
+TIED = 1e-5  # how far the differences of a tied cell's biases may be apart: float32 rounds each of the two
 
 
 def compile_network(network: nn.Module, ranges: Ranges, shifts: f.Shifts | None = None) -> q.QuantisedGraph:
@@ -57,9 +58,21 @@ class _Quantiser:
             self.tensors[op.name] = layer.output
             layers.append(layer)
         detector = self._detector(network) if self.floats.heads else None
+        if detector is not None:
+            layers = [self._gated(layer, detector) for layer in layers]
         spec: Any = network.spec
         outputs = tuple(self.floats.outputs)
         return q.QuantisedGraph(spec.name, self.tensors[f.INPUT], tuple(layers), detector, outputs)
+
+    def _gated(self, layer: q.Layer, detector: q.Detector) -> q.Layer:
+        """A head that has offsets and scores and serves one source alone, with its gate; any other layer as it is."""
+        is_read = any(layer.name in op.inputs for op in self.floats.operators)
+        sources = [s for s in detector.sources if layer.name in (s.loc, s.conf)]
+        if not isinstance(layer, q.QConv) or layer.is_depthwise or layer.dilation > 1 or is_read:
+            return layer
+        if len(sources) != 1 or sources[0].loc != sources[0].conf:
+            return layer
+        return replace(layer, gate=q.Gate(sources[0].conf_channel, sources[0].background, detector.threshold))
 
     def _layer(self, op: f.Operator) -> q.Layer:
         source = self.tensors[op.inputs[0]]
@@ -234,6 +247,8 @@ def _cell(cell: FastGrnn | Gated, scale: np.ndarray, mean: np.ndarray, limits: t
     if max(np.abs(offset).max(), np.abs(update_offset).max() * 4) >= 2**30:
         raise HilError("a recurrent cell's biases are too large for 16 bits: was the checkpoint trained like this?")
     gates, tanh, is_convex = _tables(cell)
+    if is_convex and np.ptp(update_bias - gate_bias) < TIED:
+        gates, tanh, update_offset = _tied_table(cell, float(np.mean(update_bias - gate_bias))), tanh[:0], offset[:0]
     return q.QCell(
         w_int.astype(np.int16), offset.astype(np.int32), w_shift, np.rint(u_real * 2.0**u_shift).astype(np.int16),
         u_shift, update_offset.astype(np.int32), gates, tanh, is_convex,
@@ -244,13 +259,28 @@ def _tables(cell: FastGrnn) -> tuple[np.ndarray, np.ndarray, bool]:
     """The tables of QCell, sampled in the middle of each bin, and whether the update is convex."""
     x_gate = (np.arange(q.GATE_TABLE) - q.GATE_TABLE // 2 + 0.5) * 2.0**-q.GATE_STEP_BITS
     x_update = (np.arange(q.TANH_TABLE) - q.TANH_TABLE // 2 + 0.5) * 2.0**-q.TANH_STEP_BITS
-    if cell.nonlinearity == "quant":
-        z, update = np.clip((x_gate + 1) / 2, 0, 1), np.clip(x_update, -1, 1)
-    else:
-        z, update = 1 / (1 + np.exp(-x_gate)), np.tanh(x_update)
+    z, update = _sigmoid(cell, x_gate), _tanh(cell, x_update)
     one = 2**q.GATE_BITS
     zeta, nu = (float(torch.sigmoid(v.detach().double())) for v in (cell.zeta, cell.nu))
     z_int = np.rint(z * one)
     g_int = np.minimum(np.rint(zeta * (one - z_int) + nu * one), 32767)
     tanh = np.clip(np.rint(update * 2**q.STATE_BITS), -32767, 32767).astype(np.int16)
     return np.stack([z_int, g_int], 1).astype(np.int16), tanh, bool(np.all(z_int + g_int <= one))
+
+
+def _tied_table(cell: FastGrnn, difference: float) -> np.ndarray:
+    """The only table of a tied QCell, sampled in the middle of each bin. difference: of its biases."""
+    x = (np.arange(q.TIED_TABLE) - q.TIED_TABLE // 2 + 0.5) * 2.0**-q.TIED_STEP_BITS
+    one = 2**q.STATE_BITS - 1
+    z = np.rint(_sigmoid(cell, x) * one)
+    v = np.rint((one - z) / 2 * _tanh(cell, x + difference))
+    v = np.clip(v, -((one - z) // 2), (one - z) // 2)  # so that no state needs to be saturated
+    return np.stack([z, v], 1).astype(np.int16)
+
+
+def _sigmoid(cell: FastGrnn, x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.clip((x + 1) / 2, 0, 1) if cell.nonlinearity == "quant" else 1 / (1 + np.exp(-x)))
+
+
+def _tanh(cell: FastGrnn, x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.clip(x, -1, 1) if cell.nonlinearity == "quant" else np.tanh(x))

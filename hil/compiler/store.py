@@ -14,7 +14,7 @@ from hil.compiler import graph as q
 from hil.errors import HilError
 
 _TYPES: dict[str, typing.Any] = {cls.__name__: cls for cls in (
-    q.Tensor, q.QConv, q.QCell, q.QPool, q.QNorm, q.QAdd, q.QMean, q.Source, q.Detector, q.QuantisedGraph,
+    q.Tensor, q.Gate, q.QConv, q.QCell, q.QPool, q.QNorm, q.QAdd, q.QMean, q.Source, q.Detector, q.QuantisedGraph,
     gated.QGated, *families.LAYERS)}  # fmt: skip
 
 

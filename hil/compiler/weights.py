@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.compiler import graph as q
-from hil.compiler.memory import is_narrow, is_wide
+from hil.compiler.memory import is_grouped, is_narrow, is_wide
+from hil.compiler.sparse import blocks, packed_blocks
 
 HOT_WINDOWS = 16  # a pool with fewer windows reads its weights too seldom for them to earn a copy in SRAM
 
@@ -50,13 +51,11 @@ def hot_bytes(graph: q.QuantisedGraph) -> int:
 
 def _conv(layer: q.QConv) -> Iterator[Constant]:
     k, out, channels = layer.kernel, layer.output.channels, layer.input.channels
-    if is_wide(layer):  # the same for each of the pixels that are one
-        times = layer.dilation
+    if is_grouped(layer) or is_wide(layer):
+        groups = grouped(layer)
         yield Constant(
-            f"{layer.name}_weight", np.tile(layer.weight.transpose(1, 2, 0), times), f"[{k}][{k}][{times * out}]"
+            f"{layer.name}_groups", groups, f"[{len(groups)}]: 9 taps' weights of 0 2, 1 3, biases, multipliers"
         )
-        yield Constant(f"{layer.name}_bias", np.tile(layer.bias, times), f"[{times * out}]")
-        yield Constant(f"{layer.name}_multiplier", np.tile(layer.multiplier, times), f"[{times * out}]")
         return
     if layer.is_depthwise:
         weight, shape = layer.weight.transpose(1, 2, 0), f"[{k}][{k}][{channels}]"
@@ -75,15 +74,22 @@ def _pool(layer: q.QPool) -> Iterator[Constant]:
     is_hot = layer.windows[0] * layer.windows[1] >= HOT_WINDOWS
     for number, cell in ((1, layer.cell1), (2, layer.cell2)):
         inputs, hidden = cell.w.shape
+        is_dense = not isinstance(cell, q.QCell)
         shape = f"[{hidden}][{inputs}]"
         if number == 1:
             yield Constant(f"{layer.name}_w1", cell.w.T, shape, is_hot)
             yield Constant(f"{layer.name}_offset1", cell.offset, f"[{hidden}]", is_hot)
         else:
-            yield Constant(f"{layer.name}_w2", packed(cell.w.T, cell.offset), f"{shape}, packed", is_hot)
-        shape = f"[{hidden}][{cell.hidden}], packed with the update offsets"
-        yield Constant(f"{layer.name}_u{number}", packed(cell.u.T, cell.end_of_u), shape, is_hot)
+            yield Constant(f"{layer.name}_w2", packed(cell.w.T, cell.offset, is_dense), f"{shape}, packed", is_hot)
+        offsets = "" if cell.is_tied else " with the update offsets"
+        shape = f"[{hidden}][{cell.hidden}], packed{offsets}"
+        yield Constant(f"{layer.name}_u{number}", packed(cell.u.T, cell.end_of_u, is_dense), shape, is_hot)
     for number, cell in _own_tables(layer):
+        if cell.is_tied:
+            yield Constant(
+                f"{layer.name}_gates{number}", cell.gates, "z in Q15 and (1 - z) c in Q14 of -8 to 8", is_hot
+            )
+            continue
         what = "z and its counterpart" if isinstance(cell, q.QCell) else "a gate"
         yield Constant(f"{layer.name}_gates{number}", cell.gates, f"{what}, Q14, of -8 to 8", is_hot)
         yield Constant(f"{layer.name}_tanh{number}", cell.tanh, "Q15 of -4 to 4", is_hot)
@@ -99,17 +105,35 @@ def narrow(weight: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(taps.transpose(0, 2, 3, 1, 4))
 
 
-def packed(matrix: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """An int16 matrix (rows, length) and int32 offsets (rows,) as kernels/fastgrnn_cell.h packs them, int16."""
+def grouped(conv: q.QConv) -> np.ndarray:
+    """A depthwise convolution's constants as kernels/depthwise.h groups them: int32 (dilation * channels / 4, 26)."""
+    times = conv.dilation  # the same for each of the pixels that are one: is_wide
+    weight, bias, multiplier = (np.concatenate([part] * times) for part in (conv.weight, conv.bias, conv.multiplier))
+    groups = len(bias) // 4
+    taps = weight.reshape(groups, 4, 9)[:, [0, 2, 1, 3]].transpose(0, 2, 1)  # (groups, 9, 4)
+    words = np.ascontiguousarray(taps, "<i2").view("<i4").reshape(groups, 18)
+    return np.concatenate([words, bias.reshape(groups, 4), multiplier.reshape(groups, 4)], 1).astype(np.int32)
+
+
+def packed(matrix: np.ndarray, offsets: np.ndarray, is_dense: bool = False) -> np.ndarray:
+    """An int16 matrix (rows, length) and int32 offsets (rows,), or none, as kernels/fastgrnn_cell.h packs them.
+
+    In blocks where that is worth while, unless is_dense.
+    """
     rows, length = matrix.shape
+    if not is_dense and blocks(matrix):
+        pairs = packed_blocks(matrix)
+        words = offsets.astype("<i4").view("<i2").reshape(len(pairs), -1)
+        return np.concatenate([part for one, end in zip(pairs, words, strict=True) for part in (one.ravel(), end)])
     padded = np.zeros((rows + rows % 2, length + length % 2), np.int16)
     padded[:rows, :length] = matrix
     ends = np.zeros(len(padded), "<i4")
-    ends[:rows] = offsets
+    ends[: offsets.size] = offsets
     parts = []
     for pair in range(0, len(padded), 2):
         parts += [padded[pair : pair + 2, i : i + 4].ravel() for i in range(0, padded.shape[1], 4)]
-        parts.append(ends[pair : pair + 2].view("<i2"))
+        if offsets.size:
+            parts.append(ends[pair : pair + 2].view("<i2"))
     return np.concatenate(parts)
 
 
