@@ -133,6 +133,7 @@ def test_offsets_are_0_where_no_score_passes() -> None:
     assert gated
     for layer in gated:
         is_there = integer.passes(layer.gate, made[layer.name])
+        assert layer.least_macs * layer.output.channels == layer.macs * (layer.output.channels - layer.gate.scores)
         assert not is_there.all() and not made[layer.name][~is_there, : layer.gate.scores].any()
         ungated = integer.conv(replace(layer, gate=None), made[layer.input.name])
         np.testing.assert_array_equal(made[layer.name][is_there], ungated[is_there])

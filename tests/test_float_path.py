@@ -60,8 +60,21 @@ def test_a_rule_that_both_sides_have_wrong_shows(changes: dict[str, Any]) -> Non
 def test_outputs_that_both_sides_have_wrong_show() -> None:
     floating = float_path.float_outputs(NETWORK, PIXELS)
     sound, changed = outputs(), outputs(halved(GRAPH))
-    assert float_path.offset_error(changed, floating) > 2 * float_path.offset_error(sound, floating)
+    wrong, right = (float_path.offset_error(found, floating, TINY.score_threshold) for found in (changed, sound))
+    assert wrong > 2 * right > 0
     assert float_path.score_error(changed, floating) > 2 * float_path.score_error(sound, floating)
+
+
+def test_offsets_count_where_scores_pass_and_wherever_else_they_are_made() -> None:
+    made, scores = np.array([[1.0] * 4, [0.0] * 4]), np.array([[0.0, 2.0], [0.0, -2.0]])
+    device, floating = Outputs(made, scores), Outputs(made + 0.5, scores)
+    assert float_path.offset_error(device, floating, 0.3) == 0.5
+    everywhere = Outputs(np.array([[1.0] * 4, [0.5] * 4]), scores)
+    assert float_path.offset_error(everywhere, floating, 0.3) == pytest.approx(0.5 / 2**0.5)
+    nothing_read = Outputs(np.zeros((2, 4)), np.array([[0.0, -2.0]] * 2))
+    assert float_path.offset_error(nothing_read, floating, 0.3) == 0
+    missing = Outputs(np.zeros((2, 4)), scores)
+    assert float_path.offset_error(missing, floating, 0.3) == 1.5
 
 
 def halved(graph: QuantisedGraph) -> QuantisedGraph:

@@ -59,7 +59,7 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     "classifier": lambda: randomise(Classifier()),
     "m4, tied": lambda: tied(small("rnnpool_face_m4", 72, 88)),
     "m4 in blocks": lambda: in_blocks(small("rnnpool_face_m4", 72, 88)),
-    "m4 in blocks, tied": lambda: in_blocks(tied(small("rnnpool_face_m4", 76, 92))),
+    "m4 in blocks, tied": lambda: in_blocks(tied(small("rnnpool_face_m4", 80, 96))),
     **{f"random {seed}": lambda seed=seed: randomise(RandomNetwork(seed)) for seed in range(6)},
     **{
         kind: lambda i=i, kind=kind: randomise(DrawnNetwork(200 + i, kind))

@@ -80,9 +80,14 @@ def without_twin(boxes: Boxes, others: Boxes) -> int:
     return int((~is_twin.any(1)).sum() + (~is_twin.any(0)).sum())
 
 
-def offset_error(device: Outputs, floating: Outputs) -> float:
-    """Root mean square of the offsets' differences."""
-    return float(np.sqrt(np.square(device.offsets - floating.offsets).mean()))
+def offset_error(device: Outputs, floating: Outputs, score_threshold: float) -> float:
+    """Root mean square of the offsets' differences: of those that the decoder reads, and of any others that are made.
+
+    A device may leave offsets at 0 where the score does not pass the network's threshold.
+    """
+    is_read = device.margins > np.log(score_threshold / (1 - score_threshold))
+    is_made = is_read | device.offsets.any(1)
+    return float(np.sqrt(np.square((device.offsets - floating.offsets)[is_made]).mean())) if is_made.any() else 0.0
 
 
 def score_error(device: Outputs, floating: Outputs) -> float:

@@ -138,7 +138,7 @@ def _ram(result: Result, firmware: Firmware) -> Ram:
 def _of_time(found: Findings, cycles: Cycles, firmware: Firmware, can: Capabilities) -> list[Measurement]:
     """Cycles; where the target's counter counts instructions, those under their own name, and cycles stay unknown."""
     counts, is_instructions = can.cycles is not None, "instructions" in (can.cycles, cycles.source)
-    macs = {layer["name"]: layer["macs"] for layer in firmware.plan["layers"]}
+    macs = {layer.name: getattr(layer, "least_macs", layer.macs) for layer in firmware.graph.layers}
     faults = None if cycles.total is None else implausible(cycles, found.result.counter, macs, found.outside.elapsed)
     predicted = sum(layer["predicted_cycles"] for layer in firmware.plan["layers"])
     is_predicted = firmware.kernels == "fast"
@@ -196,12 +196,13 @@ def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes
     floating = float_path.float_outputs(network, found.photo.pixels)
     boxes, kept = (float_path.decoded(floating, network.spec, as_device=limited) for limited in (False, True))
     twins = float_path.without_twin(device, float_path.decoded(outputs, network.spec, as_device=True))
+    offset_error = float_path.offset_error(outputs, floating, network.spec.score_threshold)
     distances = [d for d in (largest_distance(device, boxes), largest_distance(boxes, device)) if d is not None]
     return boxes, [
         Measurement(
             "decoder.differing", twins, "box", cause="boxes of the device's outputs by the network's own rules"
         ),
-        Measurement("outputs.offset_error", float_path.offset_error(outputs, floating), "prior / variance"),
+        Measurement("outputs.offset_error", offset_error, "prior / variance"),
         Measurement("outputs.score_error", float_path.score_error(outputs, floating), "logit"),
         Measurement("boxes.count_distance_to_float", float_path.count_distance(device, kept), "deviation"),
         Measurement("boxes.unmatched_with_float", unmatched(device, boxes) + unmatched(boxes, device), "box"),

@@ -14,8 +14,8 @@ SUM_TOLERANCE = 0.005  # what no part counts: the calls of a row and of the end
 def implausible(cycles: Cycles, counter: Counter, macs: dict[str, int], elapsed: int | None) -> list[str]:
     """What is wrong with the figures, each in words.
 
-    counter: what the device says of it; macs: multiply-accumulates a layer; elapsed: cycles that the target itself saw
-    pass from before the image to after it, None where it cannot tell.
+    counter: what the device says of it; macs: multiply-accumulates that a layer makes of any image; elapsed: cycles
+    that the target itself saw pass from before the image to after it, None where it cannot tell.
     """
     if counter == Counter.STANDS_STILL:
         return ["the device's cycle counter stands still: something has switched it off (DEMCR.TRCENA, DWT_CTRL)"]

@@ -105,6 +105,11 @@ class QConv:
     def macs(self) -> int:
         return self.output.height * self.output.width * int(self.weight.size)
 
+    @property
+    def least_macs(self) -> int:
+        """What is left of them where no score of a gated head passes."""
+        return self.output.height * self.output.width * int(self.weight[self.gate.scores if self.gate else 0 :].size)
+
 
 @dataclass(frozen=True)
 class QCell:

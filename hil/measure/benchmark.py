@@ -15,6 +15,7 @@ from typing import Any
 
 from hil.bench.session import Bench
 from hil.board import Board
+from hil.compiler.graph import QConv
 from hil.errors import HilError
 from hil.firmware.build import Firmware
 from hil.measure.profile import ImageProfile, profile_image
@@ -28,8 +29,8 @@ Step = Callable[[str, float], None]
 class LayerCost:
     """A layer's share.
 
-    op: as in plan.json, or "pointwise" for a 1x1 convolution. ram_bytes: its rows and working memory. flash_bytes: its
-    code and constants.
+    op: as in plan.json, or what a convolution is: "pointwise" (1x1), "depthwise", "depthwise/2" (stride 2).
+    ram_bytes: its rows and working memory. flash_bytes: its code and constants.
     """
 
     name: str
@@ -81,15 +82,18 @@ class Benchmark:
     @cached_property
     def figures(self) -> dict[str, tuple[float, str]]:
         """What goals may be set for: value and unit by name."""
-        pointwise = [layer.cycles / layer.macs for layer in self.layers if layer.op == "pointwise"]
         return {
             "cycles.total": (self.total_cycles, "cycles"),
             "instructions.total": (self.total_instructions, "instructions"),
-            "cycles_per_mac.pointwise_worst": (max(pointwise, default=0.0), "cycles a MAC"),
+            "cycles_per_mac.pointwise_worst": (self._worst("pointwise"), "cycles a MAC"),
+            "cycles_per_mac.depthwise_worst": (self._worst("depthwise"), "cycles a MAC"),
             "ram.total_bytes": (self.ram_bytes, "bytes"),
             "flash.total_bytes": (self.flash_bytes, "bytes"),
             "prediction.worst": (max((abs(layer.deviation) for layer in self.layers), default=0.0), "of the cycles"),
         }
+
+    def _worst(self, op: str) -> float:
+        return max((layer.cycles / layer.macs for layer in self.layers if layer.op == op), default=0.0)
 
     def to_json(self) -> dict[str, Any]:
         """All figures, as bench.json's object."""
@@ -130,7 +134,7 @@ def _layers(fast: ImageProfile, plain: ImageProfile) -> list[LayerCost]:
         function = next(found for found in (f"{name}_part", f"{name}_step") if found in sizes)
         costs.append(
             LayerCost(
-                name, "pointwise" if _is_pointwise(fast, name) else layer["op"], layer["kernel"], layer["macs"],
+                name, _kind(fast, name) or layer["op"], layer["kernel"], layer["macs"],
                 fast.measured[name], layer["predicted_cycles"], plain.measured[name], instructions[function],
                 memory[name], sizes.get(function, 0) + layer["constant_bytes"],
             )
@@ -138,9 +142,13 @@ def _layers(fast: ImageProfile, plain: ImageProfile) -> list[LayerCost]:
     return costs
 
 
-def _is_pointwise(profile: ImageProfile, name: str) -> bool:
+def _kind(profile: ImageProfile, name: str) -> str:
     layer = profile.firmware.graph.layer(name)
-    return getattr(layer, "kernel", None) == 1 and not getattr(layer, "is_depthwise", False)
+    if not isinstance(layer, QConv):
+        return ""
+    if layer.is_depthwise:
+        return "depthwise" if layer.stride == 1 else f"depthwise/{layer.stride}"
+    return "pointwise" if layer.kernel == 1 else ""
 
 
 def _instructions(profile: ImageProfile) -> Counter[str]:
