@@ -133,7 +133,7 @@ def test_a_program_that_reads_cyccnt_in_the_middle_of_a_block_sees_the_same_cycl
     )
     subtract = t.half(0xEBA1, 0x0000)  # SUB r0, r1, r0
     timing = time(tmp_path, *code, subtract, RETURN, mode=mode, wait_states=wait_states, repeat=2)
-    divide = 2 if mode == "full" else 7  # fast takes the middle
+    divide = 2
     assert timing.calls[-1].r0 == 2 + 1 + 2 + 3 + divide
 
 

@@ -12,9 +12,10 @@ from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2
 
 from hil.errors import HilError
 from hil.timing.compiled import layout as at
-from hil.timing.compiled.guess import DEFAULT_SLAVE, slaves_of
+from hil.timing.compiled.accesses import evaluate
 from hil.timing.compiled.hooks import look, on_block
 from hil.timing.compiled.pipeline import NEVER, work_out
+from hil.timing.compiled.plans import Plans
 from hil.timing.compiled.rows import REGISTERS, Rows
 from hil.timing.statement import rules as catalogue
 from hil.timing.statement.decode import Decoder, UndecodableError
@@ -42,10 +43,10 @@ class Engine:
     """Charges blocks as they run.
 
     mode "full" needs hooks.look before each instruction: then it equals the statement. "fast" needs hooks at
-    blocks only: it takes every condition as passed, every access as aligned and in the slave guessed at first, divides
-    as average, flash as always in its caches. read(address, size): bytes of memory. register(id): a register, by
-    Unicorn's id. has_sdram: whether there is memory behind the FMC; then stores are looked at, too. banks:
-    where SRAM1 and SRAM2 end.
+    blocks only: it takes every condition as passed, flash as always in its caches, and learns now and then, at a
+    block's entry, where its accesses go, how they are aligned and what its divides take. read(address, size): bytes of
+    memory. register(id): a register, by Unicorn's id. has_sdram: whether there is memory behind the FMC; then stores
+    are looked at, too. banks: where SRAM1 and SRAM2 end.
     """
 
     def __init__(
@@ -68,14 +69,17 @@ class Engine:
         self.before_forgetting: Callable[[], None] = lambda: None  # a profile takes its counts then
         self.arena = _aligned_words(at.ARENA_WORDS)
         self._pointer = self.arena.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
-        self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget), _BLOCK(self._set_flash)
+        self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget), _BLOCK(self._set_flash), _BLOCK(self._plan)
         self._watched: dict[int, tuple[int, int]] = {}
         self._write_header()
-        self._rows = self._new_rows()
+        self._rows, self._plans = self._new_rows(), self._new_plans()
         self.set_flash(FlashSettings())
 
     def _new_rows(self) -> Rows:
         return Rows(self.arena, self.rules, self.mode == "full", self.figures, self._has_sdram)
+
+    def _new_plans(self) -> Plans:
+        return Plans(self.arena, self._row, lambda instruction: instruction.address in self._conditional, self._read)
 
     def _write_header(self) -> None:
         m, rules = self.arena, self.rules
@@ -85,10 +89,13 @@ class Engine:
             at.FN_DECODE: self._callbacks[0],
             at.FN_FORGET: self._callbacks[1],
             at.FN_SET_FLASH: self._callbacks[2],
+            at.FN_PLAN: self._callbacks[3],
+            at.FN_MEM_READ: uclib.uc_mem_read,
         }
         for word, function in functions.items():
             m[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
         m[at.FN_LOOK] = look.address if self.mode == "full" else 0
+        m[at.FN_EVALUATE] = evaluate.address if self.mode == "fast" else 0
         self._on_block = on_block.ctypes
         m[at.FN_WORK_OUT] = work_out.address  # the last: a second process may be at it
         m[at.ARENA] = m.ctypes.data
@@ -178,10 +185,11 @@ class Engine:
             return
         found = m[at.SIGNATURE], m[at.SERIAL]
         m[at.INSTRUCTIONS] -= m[node + at.N_INSTRUCTIONS]
-        m[at.NODE], m[at.STATE] = 0, m[node + at.N_STATE]
+        m[at.NODE], m[at.STATE], m[at.HELD] = 0, m[node + at.N_STATE], 1
         self.border(start, address - start)
         m[at.SIGNATURE], m[at.SERIAL] = found
         self.border(address, end - address)
+        m[at.HELD] = 0
 
     def break_off(self, pc: int) -> None:
         """The running block has stopped before pc, or has left for it: charge what has run. Nothing runs then."""
@@ -236,7 +244,7 @@ class Engine:
         self._decoder.forget()
         self._conditional.clear()
         self.arena[at.ROW_TABLE :] = 0
-        self._rows = self._new_rows()
+        self._rows, self._plans = self._new_rows(), self._new_plans()
         self._forget(0, 0)
 
     def forget_results(self) -> None:
@@ -269,12 +277,27 @@ class Engine:
         """First sight of a block: called from inside the block hook."""
         try:
             block = list(self._instructions(address, address + size))
-            slaves = slaves_of(block, self._number, self._read, self.banks)
             for before, instruction, after in zip([None, *block], block, [*block[1:], None], strict=False):
-                self._add(instruction, slaves.get(instruction.address, DEFAULT_SLAVE), _may_pair(before, after))
-        except Exception as error:  # must not pass through native code: kept, and the run ends at the next border
-            self.problem = error if isinstance(error, HilError) else HilError(f"timing model: {error!r}")
-            self.set_deadline(0)
+                self._add(instruction, _may_pair(before, after))
+        except Exception as error:
+            self._keep(error)
+
+    def _plan(self, address: int, size: int) -> None:
+        """A block has no plan yet: called from inside the block hook."""
+        try:
+            self._plans.plan(address, size, list(self._instructions(address, address + size)))
+        except Exception as error:
+            self._keep(error)
+
+    def _keep(self, error: Exception) -> None:
+        """An error must not pass through native code: it is kept, and the run ends at the next border."""
+        self.problem = error if isinstance(error, HilError) else HilError(f"timing model: {error!r}")
+        self.set_deadline(0)
+
+    def _row(self, address: int) -> int:
+        """The row of the instruction at an address."""
+        index = self._table_index(address)
+        return (int(self.arena[index]) & ~at.LOOKED_AT if index is not None else 0) or at.NO_ROW
 
     def _instructions(self, address: int, end: int) -> Iterator[Instruction]:
         while address < end:
@@ -285,13 +308,13 @@ class Engine:
             yield instruction
             address = instruction.end
 
-    def _add(self, instruction: Instruction, guessed_slave: int, may_pair: bool) -> None:
+    def _add(self, instruction: Instruction, may_pair: bool) -> None:
         """Bring an instruction into the arena."""
         if instruction.kind is Kind.IT:
             self._cover(instruction)
         index = self._table_index(instruction.address)
         if index is not None and not self.arena[index]:
-            row = self._rows.add(instruction, instruction.address in self._conditional, guessed_slave, may_pair)
+            row = self._rows.add(instruction, instruction.address in self._conditional, may_pair)
             self.arena[index] = row | (at.LOOKED_AT if self.arena[row + at.R_NEEDS] else 0)
             if instruction.address in self._watched:
                 self.watch(instruction.address, *self._watched[instruction.address])

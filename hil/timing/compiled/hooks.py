@@ -13,6 +13,7 @@ from numba import carray, types
 
 from hil.machine_code import njit
 from hil.timing.compiled import blockhook
+from hil.timing.compiled.accesses import access, divide_extra
 from hil.timing.compiled.layout import *
 from hil.timing.compiled.memo import begin, settle
 from hil.timing.compiled.native import (
@@ -41,81 +42,6 @@ def _register(uc, m, register):
     return call_reg_read(m[FN_REG_READ], uc, register)
 
 
-@njit(**INTERNAL)
-def _divide_extra(m, dividend, divisor, is_signed):
-    """Cycles of a divide beyond its first, by its operands (costs.divide_cost)."""
-    if is_signed:
-        dividend = 0x1_0000_0000 - dividend if dividend & 0x8000_0000 else dividend
-        divisor = 0x1_0000_0000 - divisor if divisor & 0x8000_0000 else divisor
-    if divisor == 0:
-        return m[DIVIDE_SHORTEST]
-    extra_bits = 0
-    while dividend:
-        dividend >>= 1
-        extra_bits += 1
-    while divisor:
-        divisor >>= 1
-        extra_bits -= 1
-    if extra_bits < 0:
-        return m[DIVIDE_SHORTEST]
-    return min(m[DIVIDE_LONGEST], m[DIVIDE_EQUAL] + extra_bits // m[DIVIDE_BITS])
-
-
-@njit(**INTERNAL)
-def _missing_data_lines(m, address, size):
-    """Look up a data read of flash in the data cache, bringing its lines in; how many were not there.
-
-    The lines are kept in order of use: the one wanted moves to the front, the last falls out.
-    """
-    missing = 0
-    for line in range(address >> 4, ((address + size - 1) >> 4) + 1):
-        moving = line
-        missing += 1
-        for k in range(DATA_LINES, DATA_LINES + DATA_LINE_COUNT):
-            held = m[k]
-            m[k] = moving
-            if held == line:
-                missing -= m[HAS_DATA_CACHE]
-                break
-            moving = held
-    return missing
-
-
-@njit(**INTERNAL)
-def _sdram_extra(m, row, address):
-    """Extra cycles of an access to SDRAM (hil.timing.statement.sdram)."""
-    extra = m[SDRAM_HALFWORD] * m[row + R_HALFWORDS]
-    if m[row + R_FLAGS] & F_LOADS:
-        extra += m[SDRAM_LATENCY]
-    bank = SDRAM_ROWS + ((address >> 21) & 3)
-    if m[bank] != address >> 9:
-        m[bank] = address >> 9
-        extra += m[SDRAM_ROW]
-    return extra
-
-
-@njit(**INTERNAL)
-def _access(m, row, address):
-    """Slave, extra cycles and missing data lines of a load or store."""
-    slave = (address >= 0x1000_0000) + (address >= 0x2000_0000) + (address >= m[SRAM1_END]) + (address >= m[SRAM2_END])
-    if 0xC000_0000 <= address < 0xE000_0000:
-        slave = EXTERNAL_SLAVE
-    if not m[HAS_SLAVES]:
-        slave = ANY_SLAVE
-    unit = m[row + R_UNIT]
-    extra = 0
-    if address & (unit - 1):
-        extra = m[UNALIGNED_WORD]
-        if address & 1:
-            extra = m[ODD_WORD] if unit == 4 else m[ODD_HALFWORD]
-    if m[row + R_HALFWORDS] and 0xC000_0000 <= address < 0xE000_0000:
-        extra += _sdram_extra(m, row, address)
-    missing = 0
-    if m[TRACKS_LINES] and m[row + R_BYTES] and 0x0800_0000 <= address < 0x0820_0000:
-        missing = _missing_data_lines(m, address, m[row + R_BYTES])
-    return slave | extra << EXTRA_SHIFT | missing << MISS_SHIFT
-
-
 @hook(types.void(types.int64, types.int64, ARENA_POINTER))
 def look(uc, row, m):
     """An instruction whose cost depends on the run is about to execute: find out."""
@@ -126,9 +52,9 @@ def look(uc, row, m):
         second = _register(uc, m, m[row + R_INDEX]) if m[row + R_INDEX] else 0
         if needs & NEED_ADDRESS:
             address = (first + (second << m[row + R_SHIFT]) + m[row + R_OFFSET]) & 0xFFFF_FFFF
-            m[row + R_DYNAMIC] = _access(m, row, address)
+            m[row + R_DYNAMIC] = access(m, row, address)
         else:
-            m[row + R_DYNAMIC] = _divide_extra(m, first, second, needs & NEED_SIGNED_DIVIDE) << EXTRA_SHIFT
+            m[row + R_DYNAMIC] = divide_extra(m, first, second, needs & NEED_SIGNED_DIVIDE) << EXTRA_SHIFT
     if needs & NEED_CALL:
         call_hook(m[row + R_FUNCTION], uc, m[row + R_OWN_ADDRESS], m[row + R_DATA])
     m[SIGNATURE] = mix(m[SIGNATURE], row | m[row + R_DYNAMIC] << 40)
@@ -142,7 +68,7 @@ def on_block(uc, address, size, m):
     if m[CYCLES] >= m[DEADLINE]:
         call_stop(m[FN_STOP], as_integer(uc))
     elif size != 0:
-        begin(m, at, np.int64(size), link)
+        begin(as_integer(uc), m, at, np.int64(size), link)
 
 
 @hook(SIGNATURE_OF_HOOK)
@@ -168,7 +94,7 @@ def on_board_block(uc, address, size, user_data):
     state = carray(user_data, (blockhook.LENGTH,), np.uint64)
     if blockhook.enter(uc, state, address, size) == np.uint64(0):
         return
-    begin(m, at, np.int64(size), link)
+    begin(as_integer(uc), m, at, np.int64(size), link)
     s[AT_ENTRY] = m[CYCLES]
     s[blockhook.PREV_END] = at + np.int64(size)
 

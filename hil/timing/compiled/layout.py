@@ -15,6 +15,7 @@ ARENA = 7  # its own address
 CYCLES = 8  # at the last border
 DEADLINE = 9
 INSTRUCTIONS = 10
+FN_PLAN, FN_EVALUATE, FN_MEM_READ = 14, 15, 19
 
 # -- a profile being made (hil.timing.profile.profiler); 0: none
 FN_COUNT = 11  # called for each block that has run
@@ -38,6 +39,7 @@ CURRENT_LINE, PREFETCHED_LINE, LINE_CLOCK, LINE_COUNT = range(32, 36)
 ARGUMENT = 36  # the exit to be worked out by FN_WORK_OUT
 # by the block being settled: how many lines, and the one after if a stolen fetch may enter it
 LINES_ENTERED, PEEKED_LINE = 37, 38
+HELD = 60  # what runs is a part of a block whose accesses have been told: a block split in its middle
 SLOT = 62  # of the instruction cache, that the next line to come in takes
 DATA_LINES = 40  # of the data cache, the latest first
 DATA_LINE_COUNT = 8
@@ -93,8 +95,8 @@ CLASSES = STATE_HASH + (2 << STATE_BITS)
 NO_CLASS, FAILED_NARROW, FAILED_WIDE = (CLASSES + CLASS_STRIDE * n for n in (1, 2, 3))
 
 # -- a node
-N_START, N_END, N_STATE, N_INSTRUCTIONS, N_STEALS, N_EXIT = range(6)  # N_EXIT: last used if not taken, if taken
-N_LEAVES = 7  # F_CALLS or F_RETURNS of its last instruction
+N_START, N_END, N_STATE, N_INSTRUCTIONS, N_FLAGS, N_EXIT = range(6)  # N_EXIT: last used if not taken, if taken
+N_PLAN = 7  # 0: nothing to be told at its entry
 NODE_BITS = 16
 NODE_STRIDE = 8
 NODES = CLASSES + CLASS_STRIDE * CLASS_CAPACITY
@@ -113,6 +115,7 @@ R_SIZE, R_COST, R_CLASS, R_ADDRESS, R_FLAGS, R_BASE_BACK, R_FP, R_DELAY = range(
 R_FIXED, R_BYTES = 16, 17
 R_FUNCTION, R_DATA, R_OWN_ADDRESS = 18, 19, 20  # what NEED_CALL calls
 R_HALFWORDS = 21  # that an access moves, where the board has SDRAM; else 0
+R_PLAN = 22  # of the block that was last seen to begin here
 ROW_STRIDE = 24
 ROW_BITS = 16
 ROWS = EXIT_HASH + (2 << EXIT_BITS)
@@ -129,11 +132,25 @@ MISS_SHIFT = 17
 # -- what the code hook must find out (R_NEEDS)
 NEED_PASSED, NEED_ADDRESS, NEED_DIVIDE, NEED_SIGNED_DIVIDE, NEED_CALL = 1, 2, 4, 8, 16
 
+# -- a plan: the steps that tell, at a block's entry, where its accesses go (plans.py). In the fast model they are taken
+# at its first entry and then less and less often, as long as they tell the same: P_COUNTDOWN entries from now
+P_SIZE, P_COUNT, P_SIGNATURE, P_COUNTDOWN, P_INTERVAL = range(5)
+P_STEPS = 8
+STEP_WORDS = 4
+S_KIND, S_CONSTANT, S_ROW = 0, 1, 2  # S_KIND: kind | shift << 8 | first slot << 16 | second slot << 32
+STEP_REGISTER, STEP_SUM, STEP_WORD, STEP_ACCESS, STEP_DIVIDE = range(5)
+LONGEST_INTERVAL = 63  # odd, so that what comes in turns of two, four, ... is met in all its turns
+
 # -- behind the rows: last use of each flash line (0: not in the cache), row of each halfword of flash, then of RAM
 FLASH_ORIGIN, FLASH_HALFWORDS = 0x0800_0000, 1 << 20
 RAM_ORIGIN, RAM_HALFWORDS = 0x2000_0000, 1 << 18
 FIRST_FLASH_LINE, FLASH_LINE_COUNT = FLASH_ORIGIN >> 4, FLASH_HALFWORDS >> 3
 LINE_STAMPS = ROWS + (ROW_STRIDE << ROW_BITS)
-ROW_TABLE = LINE_STAMPS + FLASH_LINE_COUNT + 8
+SLOT_COUNT = 256
+SLOTS = LINE_STAMPS + FLASH_LINE_COUNT + 8  # what the steps of a plan have come to; the last is always 0
+PLAN_NEXT = SLOTS + SLOT_COUNT  # where the next plan goes
+PLANS = PLAN_NEXT + 8
+PLAN_WORDS = 1 << 20
+ROW_TABLE = PLANS + PLAN_WORDS
 LOOKED_AT = 1  # bit of a table entry: the row has needs; rows have even offsets
 ARENA_WORDS = ROW_TABLE + FLASH_HALFWORDS + RAM_HALFWORDS

@@ -102,7 +102,7 @@ def _enter_lines(m, node, taken):
         count += 1
         total = total * 11 + code + 1
     m[LINES_ENTERED] = count
-    if m[node + N_STEALS] and not taken:
+    if m[node + N_FLAGS] & F_STEALS and not taken:
         m[CODES + count] = _line_code(m, last + 1)
         total = total * 11 + m[CODES + count] + 1
         m[PEEKED_LINE] = last + 1
@@ -127,7 +127,7 @@ def _find_node(m, address, size, state):
     m[node + N_END] = address + size
     m[node + N_STATE] = state
     m[node + N_EXIT] = m[node + N_EXIT + 1] = 0
-    m[node + N_INSTRUCTIONS] = m[node + N_STEALS] = m[node + N_LEAVES] = 0
+    m[node + N_INSTRUCTIONS] = m[node + N_FLAGS] = m[node + N_PLAN] = 0
     end = address + size
     while address < end:
         if table_entry(m, address) == 0:
@@ -135,13 +135,31 @@ def _find_node(m, address, size, state):
         row = row_at(m, address)
         address += m[row + R_SIZE]
         m[node + N_INSTRUCTIONS] += 1
-        m[node + N_STEALS] = m[row + R_FLAGS] & F_STEALS
-        m[node + N_LEAVES] = m[row + R_FLAGS] & (F_CALLS | F_RETURNS)
+        m[node + N_FLAGS] = m[row + R_FLAGS]  # of its last instruction
+    first = row_at(m, m[node + N_START])
+    if first != NO_ROW and m[FN_EVALUATE] != 0:
+        if m[first + R_PLAN] == 0 or m[m[first + R_PLAN] + P_SIZE] != size:
+            call_block(m[FN_PLAN], m[node + N_START], size)
+        if m[first + R_PLAN] != 0 and m[m[first + R_PLAN] + P_COUNT] != 0:
+            m[node + N_PLAN] = m[first + R_PLAN]
     return node
 
 
 @njit(**INTERNAL)
-def begin(m, address, size, link):
+def _tell(uc, m, plan):
+    """Take the steps of a plan when their turn has come; the signature stays what they came to last."""
+    m[plan + P_COUNTDOWN] -= 1
+    if m[plan + P_COUNTDOWN] <= 0:
+        before = m[plan + P_SIGNATURE]
+        call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
+        is_same = m[plan + P_SIGNATURE] == before
+        m[plan + P_INTERVAL] = min(LONGEST_INTERVAL, 2 * m[plan + P_INTERVAL] + 1) if is_same else 1
+        m[plan + P_COUNTDOWN] = m[plan + P_INTERVAL]
+    m[SIGNATURE] = m[plan + P_SIGNATURE]
+
+
+@njit(**INTERNAL)
+def begin(uc, m, address, size, link):
     """The block at an address begins to run, in the current state; link: the exit that led here, 0 where not known."""
     target = address | size << 40
     if link != 0 and m[link + X_TARGET] == target:
@@ -158,6 +176,8 @@ def begin(m, address, size, link):
     m[SIGNATURE] = 0
     m[SERIAL] += 1
     m[INSTRUCTIONS] += m[node + N_INSTRUCTIONS]
+    if m[node + N_PLAN] != 0 and m[HELD] == 0:
+        _tell(uc, m, m[node + N_PLAN])
 
 
 # -- exits

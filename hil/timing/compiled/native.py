@@ -117,6 +117,21 @@ def call_reg_read(typingctx: Any, function: Any, uc: Any, register: Any) -> Any:
 
 
 @intrinsic
+def call_mem_read(typingctx: Any, function: Any, uc: Any, address: Any) -> Any:
+    """The uint32 that uc_mem_read(uc, address, &value, 4) gives, as int64; 0 where it fails."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_I32, [_I64, _I64, _I64.as_pointer(), _I64]).as_pointer()
+        with builder.goto_entry_block():
+            value = builder.alloca(_I64)
+        builder.store(ir.Constant(_I64, 0), value)
+        builder.call(builder.inttoptr(args[0], kind), [args[1], args[2], value, ir.Constant(_I64, 4)])
+        return builder.load(value)
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
 def call_reg_write(typingctx: Any, function: Any, uc: Any, register: Any, value: Any) -> Any:
     """uc_reg_write(uc, register, &value)."""
 

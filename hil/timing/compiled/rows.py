@@ -21,22 +21,24 @@ from hil.timing.statement.pipeline import (
     STORES_BUFFERED,
     WRITES_LATE,
     fixed_refill,
+    slave,
 )
-from hil.timing.statement.sdram import halfwords, open_row_cost
+from hil.timing.statement.sdram import halfwords
 
 REGISTERS = [arm_const.UC_ARM_REG_R0 + n for n in range(13)]
 REGISTERS += [arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR, arm_const.UC_ARM_REG_PC]
 BRANCHES = (Kind.BRANCH, Kind.BRANCH_REGISTER)
 RETURNS = (Kind.BRANCH_REGISTER, Kind.LOAD_PC, Kind.LOAD_MULTIPLE)  # with PC among what they write
+UNKNOWN_SLAVE = slave(0x2000_0000)
 _Row = dict[int, int]
 
 
 class Rows:
     """Writes rows and classes into an arena.
 
-    looks: whether a code hook will find out what each execution does; without it every condition passes, every access
-    is aligned and goes to the slave guessed for it, every divide takes the middle. has_sdram: whether the board has
-    memory behind the FMC, and the rule for it is on.
+    looks: whether a code hook will find out what each execution does; without it every condition passes, and an access
+    or a divide of which the block's entry does not tell is aligned and goes to SRAM1, or takes the middle. has_sdram:
+    whether the board has memory behind the FMC, and the rule for it is on.
     """
 
     def __init__(
@@ -55,9 +57,9 @@ class Rows:
         for narrow in (-1, 1, 0):  # NO_CLASS, FAILED_NARROW, FAILED_WIDE
             self._classes[narrow,] = self._new_class((0, 0, 0, 0, 0, int(narrow == 1), 0))
         self._arena[at.ROW_COUNT] = 0
-        self.add(Instruction(0, 2, Kind.ALU, "nop"), False, at.ANY_SLAVE)  # NO_ROW
+        self.add(Instruction(0, 2, Kind.ALU, "nop"), False)  # NO_ROW
 
-    def add(self, instruction: Instruction, is_conditional: bool, guessed_slave: int, may_pair: bool = True) -> int:
+    def add(self, instruction: Instruction, is_conditional: bool, may_pair: bool = True) -> int:
         """Write an instruction's row; returns its offset. Raises HilError when the arena is full.
 
         may_pair: whether the instruction before or after it could overlap with it on the bus.
@@ -66,11 +68,11 @@ class Rows:
             raise HilError(
                 f"the timing model has room for {1 << at.ROW_BITS} different instructions: the code has more"
             )
-        row = self._timing(instruction, is_conditional) | {at.R_DYNAMIC: self._static(instruction, guessed_slave)}
-        if self._looks:
-            row |= self._look(instruction, is_conditional, may_pair)
+        row = self._timing(instruction, is_conditional) | {at.R_DYNAMIC: self._static(instruction)}
+        row |= self._look(instruction, is_conditional and self._looks, may_pair)
         offset = at.ROWS + at.ROW_STRIDE * int(self._arena[at.ROW_COUNT])
         self._arena[at.ROW_COUNT] += 1
+        self._arena[offset : offset + at.ROW_STRIDE] = 0
         for word, value in row.items():
             self._arena[offset + word] = value
         return offset
@@ -119,15 +121,11 @@ class Rows:
         chains = "write-back" in self._rules and instruction.kind in SINGLE and instruction.writes_back
         return 1 + instruction.base if chains else 0
 
-    def _static(self, instruction: Instruction, guessed_slave: int) -> int:
-        """What is assumed of an execution that nobody looks at."""
+    def _static(self, instruction: Instruction) -> int:
+        """What is assumed of an execution of which nothing is known."""
         if instruction.kind is Kind.DIVIDE:
             return (self._figures.unknown_divide - 1 if "divide" in self._rules else 0) << at.EXTRA_SHIFT
-        extra = 0
-        if self._has_sdram and guessed_slave == at.EXTERNAL_SLAVE and instruction.kind in ACCESSES:
-            extra = open_row_cost(instruction.transfer_bytes, instruction.kind in LOADS, self._figures)
-        slave = guessed_slave if "bus-slaves" in self._rules else at.ANY_SLAVE
-        return slave | extra << at.EXTRA_SHIFT
+        return UNKNOWN_SLAVE if "bus-slaves" in self._rules else at.ANY_SLAVE
 
     # -- what its successor reads
 
@@ -150,7 +148,7 @@ class Rows:
         self._arena[offset : offset + len(words)] = words
         return offset
 
-    # -- what the code hook reads
+    # -- what the code hook and plans read
 
     def _look(self, instruction: Instruction, is_conditional: bool, may_pair: bool) -> _Row:
         row: _Row = {at.R_NEEDS: at.NEED_PASSED if is_conditional else 0}

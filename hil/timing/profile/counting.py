@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from numba import types
 
-from hil.timing.compiled.layout import F_CALLS, F_RETURNS, N_END, N_LEAVES, PROFILE, X_NODE
+from hil.timing.compiled.layout import F_CALLS, F_RETURNS, N_END, N_FLAGS, PROFILE, X_NODE
 from hil.timing.compiled.native import as_words, hook
 from hil.timing.compiled.pipeline import ARENA_POINTER, mix
 
@@ -42,7 +42,7 @@ def count(exit_, next_address, m):
     node = m[exit_ + X_NODE]
     if next_address == m[node + N_END]:
         return
-    if m[node + N_LEAVES] & F_CALLS:
+    if m[node + N_FLAGS] & F_CALLS:
         if p[DEPTH] >= STACK_DEPTH or p[CONTEXT_COUNT] >= (1 << CONTEXT_BITS) - 1:
             p[IS_FULL] = 1
             return
@@ -63,7 +63,7 @@ def count(exit_, next_address, m):
         p[CONTEXTS + 2 * known] = p[CONTEXT]
         p[CONTEXTS + 2 * known + 1] = next_address
         p[CONTEXT] = known
-    elif m[node + N_LEAVES] & F_RETURNS and p[DEPTH] > 0:
+    elif m[node + N_FLAGS] & F_RETURNS and p[DEPTH] > 0:
         top = STACK + 2 * (p[DEPTH] - 1)
         if p[top] == next_address:
             p[DEPTH] -= 1

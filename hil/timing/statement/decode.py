@@ -1,4 +1,4 @@
-"""From bytes to Instruction, through capstone: the one place that knows capstone's names."""
+"""From bytes to Instruction, through capstone: with results.py the one place that knows capstone's names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from capstone import arm_const as arm
 
 from hil.errors import HilError
 from hil.timing.statement.instruction import FIRST_S_REGISTER, PC, SP, Instruction, Kind, MemoryOperand
+from hil.timing.statement.results import NUMBERS, result_of
 
 _SINGLE_BYTES = {
     arm.ARM_INS_LDR: 4, arm.ARM_INS_LDRB: 1, arm.ARM_INS_LDRH: 2, arm.ARM_INS_LDRSB: 1, arm.ARM_INS_LDRSH: 2,
@@ -43,8 +44,6 @@ _KINDS = {
     arm.ARM_INS_MRS: Kind.SYSTEM, arm.ARM_INS_MSR: Kind.SYSTEM, arm.ARM_INS_CPS: Kind.SYSTEM,
 }  # fmt: skip
 _DOUBLE = range(arm.ARM_REG_D0, arm.ARM_REG_D0 + 16)
-_SINGLE_FP = range(arm.ARM_REG_S0, arm.ARM_REG_S0 + 32)
-_CORE = {arm.ARM_REG_R0 + n: n for n in range(13)} | {arm.ARM_REG_SP: 13, arm.ARM_REG_LR: 14, arm.ARM_REG_PC: 15}
 _MOVES = (Kind.LOAD_MULTIPLE, Kind.STORE_MULTIPLE)
 
 
@@ -56,10 +55,8 @@ def _mask(registers: list[int]) -> int:
     """Bits of the registers that the pipeline rules know; flags and the like have none."""
     mask = 0
     for register in registers:
-        if register in _CORE:
-            mask |= 1 << _CORE[register]
-        elif register in _SINGLE_FP:
-            mask |= 1 << (FIRST_S_REGISTER + register - arm.ARM_REG_S0)
+        if register in NUMBERS:
+            mask |= 1 << NUMBERS[register]
         elif register in _DOUBLE:
             mask |= 3 << (FIRST_S_REGISTER + 2 * (register - arm.ARM_REG_D0))
     return mask
@@ -107,8 +104,8 @@ class _Memory:
 def _memory(instruction: capstone.CsInsn, transfer_bytes: int) -> _Memory:
     operand = next(x for x in instruction.operands if x.type == arm.ARM_OP_MEM)
     memory = operand.mem
-    index = _CORE[memory.index] if memory.index else None
-    base = _CORE[memory.base]
+    index = NUMBERS[memory.index] if memory.index else None
+    base = NUMBERS[memory.base]
     registers = 1 << base | (1 << index if index is not None else 0)
     return _Memory(MemoryOperand(base, index, operand.shift.value, memory.disp, transfer_bytes), registers)
 
@@ -124,11 +121,19 @@ def decode(instruction: capstone.CsInsn) -> Instruction:
         return _multiple(common, kind)
     if kind in (Kind.LOAD_PAIR, Kind.STORE_PAIR):
         memory = _memory(instruction, 4)
-        return common.make(kind, words=2, operand=memory.operand, address_registers=memory.registers)
+        moved = _moved(instruction.operands[:2]) if kind is Kind.LOAD_PAIR else ()
+        return common.make(
+            kind,
+            words=2,
+            operand=memory.operand,
+            address_registers=memory.registers,
+            moved=moved,
+            step=_step(instruction),
+        )
     if kind is Kind.TABLE_BRANCH:
         return common.make(kind, address_registers=reads)
     if kind is Kind.DIVIDE:
-        dividend, divisor = (_CORE[x.reg] for x in instruction.operands[-2:])
+        dividend, divisor = (NUMBERS[x.reg] for x in instruction.operands[-2:])
         is_signed = instruction.id == arm.ARM_INS_SDIV
         return common.make(kind, late_writes=writes, divide=(dividend, divisor), is_signed=is_signed)
     if kind is Kind.IT:
@@ -137,7 +142,27 @@ def decode(instruction: capstone.CsInsn) -> Instruction:
         return _fp_move(common)
     if kind is Kind.SYSTEM:
         return common.make(kind, words=1 if instruction.id == arm.ARM_INS_CPS else 2)
-    return common.make(kind, late_writes=writes if kind is Kind.ALU else 0)
+    return common.make(kind, late_writes=writes if kind is Kind.ALU else 0, result=result_of(instruction))
+
+
+def _moved(operands: list[capstone.arm.ArmOp]) -> tuple[int, ...]:
+    """The registers that a load of words fills, in the order of addresses."""
+    numbers: list[int] = []
+    for operand in operands:
+        if operand.reg in _DOUBLE:
+            first = FIRST_S_REGISTER + 2 * (operand.reg - arm.ARM_REG_D0)
+            numbers += [first, first + 1]
+        else:
+            numbers.append(NUMBERS[operand.reg])
+    return tuple(numbers)
+
+
+def _step(instruction: capstone.CsInsn) -> int:
+    """What a single or double access adds to its base when it writes it back."""
+    if not instruction.writeback:
+        return 0
+    displacement = next(x.mem.disp for x in instruction.operands if x.type == arm.ARM_OP_MEM)
+    return int(displacement + sum(x.imm for x in instruction.operands if x.type == arm.ARM_OP_IMM))
 
 
 @dataclass(frozen=True)
@@ -176,6 +201,7 @@ def _single(common: _Common) -> Instruction:
     kind = Kind.LOAD if is_load else Kind.STORE
     if data >> PC & 1:
         kind = Kind.LOAD_PC
+    is_word = kind is Kind.LOAD and memory.operand.bytes == 4
     return common.make(
         kind,
         words=words,
@@ -183,6 +209,8 @@ def _single(common: _Common) -> Instruction:
         operand=memory.operand,
         address_registers=memory.registers,
         writes_back=bool(instruction.writeback),
+        moved=_moved(instruction.operands[:1]) if is_word else (),
+        step=_step(instruction),
     )
 
 
@@ -191,14 +219,22 @@ def _multiple(common: _Common, kind: Kind) -> Instruction:
     instruction = common.instruction
     registers = [x.reg for x in instruction.operands]
     uses_sp = instruction.mnemonic.split(".")[0] in ("push", "pop", "vpush", "vpop")
-    base = SP if uses_sp else _CORE[registers[0]]
+    base = SP if uses_sp else NUMBERS[registers[0]]
     moved = registers if uses_sp else registers[1:]
     words = len(moved) * (2 if moved[-1] in _DOUBLE else 1)
     goes_down = kind is Kind.STORE_MULTIPLE if uses_sp else instruction.mnemonic.startswith(_DOWN)
     operand = MemoryOperand(base, None, 0, -4 * words if goes_down else 0, 4)
-    writes = common.writes | (_mask(moved) if kind is Kind.LOAD_MULTIPLE else 0)
+    is_load = kind is Kind.LOAD_MULTIPLE
+    writes = common.writes | (_mask(moved) if is_load else 0)
     return common.make(
-        kind, words=words, operand=operand, address_registers=1 << base, writes=writes, writes_back=uses_sp
+        kind,
+        words=words,
+        operand=operand,
+        address_registers=1 << base,
+        writes=writes,
+        writes_back=uses_sp,
+        moved=_moved(instruction.operands[0 if uses_sp else 1 :]) if is_load else (),
+        step=(-4 if goes_down else 4) * words if uses_sp or instruction.writeback else 0,
     )
 
 
@@ -211,4 +247,4 @@ def _fp_move(common: _Common) -> Instruction:
     registers = [x.reg for x in instruction.operands if x.type == arm.ARM_OP_REG]
     is_pair = instruction.id == arm.ARM_INS_VMOV and len(registers) >= 3
     late = _mask([registers[1]]) if is_pair else common.writes
-    return common.make(Kind.FP_MOVE, words=2 if is_pair else 1, late_writes=late)
+    return common.make(Kind.FP_MOVE, words=2 if is_pair else 1, late_writes=late, result=result_of(instruction))

@@ -50,12 +50,31 @@ class MemoryOperand:
 
 
 @dataclass(frozen=True, slots=True)
+class Sum:
+    """What an instruction leaves in a register: base + (index << shift) + constant, of registers as they were before.
+
+    Registers are numbered as the bits of masks; None: none. keeps_low: MOVT, the base's low half stays. is_exact: False
+    where the value is only near that.
+    """
+
+    target: int
+    base: int | None = None
+    index: int | None = None
+    shift: int = 0
+    constant: int = 0
+    keeps_low: bool = False
+    is_exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Instruction:
     """One decoded instruction. Masks have bit n for Rn (SP, LR, PC = 13, 14, 15) and bit 16 + n for Sn.
 
     words: transfers of a load or store, or the fixed count of cycles that the cost table multiplies (VMOV pair: 2).
     late_writes: the written registers that are not there yet for the address of the very next instruction.
-    covers: how many following instructions an IT makes conditional.
+    covers: how many following instructions an IT makes conditional. result: what it computes, where that is a sum.
+    moved: the registers that whole words are loaded into, in the order of addresses. step: what write-back adds to the
+    base.
     """
 
     address: int
@@ -74,6 +93,9 @@ class Instruction:
     divide: tuple[int, int] | None = None  # registers of dividend and divisor
     is_signed: bool = False
     covers: int = 0
+    result: Sum | None = None
+    moved: tuple[int, ...] = ()
+    step: int = 0
 
     @property
     def end(self) -> int:

@@ -1,0 +1,128 @@
+"""What an access costs by its address, a divide by its operands, and the steps that tell both at a block's entry.
+
+A plan (plans.py) is a list of steps: a register read, a sum, a word of memory, an access, a divide. An access goes to
+its address whether it is told at the block's entry or by a hook at the instruction itself.
+"""
+
+# ruff: noqa: F403, F405  every capital name is an offset from layout
+# mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
+from __future__ import annotations
+
+from numba import types
+
+from hil.machine_code import njit
+from hil.timing.compiled.layout import *
+from hil.timing.compiled.native import INTERNAL, call_mem_read, call_reg_read, hook
+from hil.timing.compiled.pipeline import ARENA_POINTER, mix
+
+
+@njit(**INTERNAL)
+def divide_extra(m, dividend, divisor, is_signed):
+    """Cycles of a divide beyond its first, by its operands (costs.divide_cost)."""
+    if is_signed:
+        dividend = 0x1_0000_0000 - dividend if dividend & 0x8000_0000 else dividend
+        divisor = 0x1_0000_0000 - divisor if divisor & 0x8000_0000 else divisor
+    if divisor == 0:
+        return m[DIVIDE_SHORTEST]
+    extra_bits = 0
+    while dividend:
+        dividend >>= 1
+        extra_bits += 1
+    while divisor:
+        divisor >>= 1
+        extra_bits -= 1
+    if extra_bits < 0:
+        return m[DIVIDE_SHORTEST]
+    return min(m[DIVIDE_LONGEST], m[DIVIDE_EQUAL] + extra_bits // m[DIVIDE_BITS])
+
+
+@njit(**INTERNAL)
+def _missing_data_lines(m, address, size):
+    """Look up a data read of flash in the data cache, bringing its lines in; how many were not there.
+
+    The lines are kept in order of use: the one wanted moves to the front, the last falls out.
+    """
+    missing = 0
+    for line in range(address >> 4, ((address + size - 1) >> 4) + 1):
+        moving = line
+        missing += 1
+        for k in range(DATA_LINES, DATA_LINES + DATA_LINE_COUNT):
+            held = m[k]
+            m[k] = moving
+            if held == line:
+                missing -= m[HAS_DATA_CACHE]
+                break
+            moving = held
+    return missing
+
+
+@njit(**INTERNAL)
+def _sdram_extra(m, row, address):
+    """Extra cycles of an access to SDRAM (hil.timing.statement.sdram)."""
+    extra = m[SDRAM_HALFWORD] * m[row + R_HALFWORDS]
+    if m[row + R_FLAGS] & F_LOADS:
+        extra += m[SDRAM_LATENCY]
+    bank = SDRAM_ROWS + ((address >> 21) & 3)
+    if m[bank] != address >> 9:
+        m[bank] = address >> 9
+        extra += m[SDRAM_ROW]
+    return extra
+
+
+@njit(**INTERNAL)
+def access(m, row, address):
+    """Slave, extra cycles and missing data lines of a load or store."""
+    slave = (address >= 0x1000_0000) + (address >= 0x2000_0000) + (address >= m[SRAM1_END]) + (address >= m[SRAM2_END])
+    if 0xC000_0000 <= address < 0xE000_0000:
+        slave = EXTERNAL_SLAVE
+    if not m[HAS_SLAVES]:
+        slave = ANY_SLAVE
+    unit = m[row + R_UNIT]
+    extra = 0
+    if address & (unit - 1):
+        extra = m[UNALIGNED_WORD]
+        if address & 1:
+            extra = m[ODD_WORD] if unit == 4 else m[ODD_HALFWORD]
+    if m[row + R_HALFWORDS] and 0xC000_0000 <= address < 0xE000_0000:
+        extra += _sdram_extra(m, row, address)
+    missing = 0
+    if m[TRACKS_LINES] and m[row + R_BYTES] and 0x0800_0000 <= address < 0x0820_0000:
+        missing = _missing_data_lines(m, address, m[row + R_BYTES])
+    return slave | extra << EXTRA_SHIFT | missing << MISS_SHIFT
+
+
+@njit(**INTERNAL)
+def _word(uc, m, address):
+    """A word of memory, without asking any peripheral; 0 where there is none."""
+    if 0x0800_0000 <= address < 0x2010_0000 or 0xC000_0000 <= address < 0xE000_0000:
+        return call_mem_read(m[FN_MEM_READ], uc, address)
+    return 0
+
+
+@hook(types.void(types.int64, types.int64, ARENA_POINTER))
+def evaluate(uc, plan, m):
+    """Take the steps of a plan with the registers as they are; P_SIGNATURE is what the block's cost depends on."""
+    signature = 0
+    for k in range(m[plan + P_COUNT]):
+        step = plan + P_STEPS + STEP_WORDS * k
+        packed = m[step + S_KIND]
+        kind = packed & 0xFF
+        if kind == STEP_REGISTER:
+            m[SLOTS + k] = call_reg_read(m[FN_REG_READ], uc, m[step + S_CONSTANT])
+            continue
+        first = m[SLOTS + ((packed >> 16) & 0xFF)]
+        second = m[SLOTS + (packed >> 32)]
+        value = (first + (second << ((packed >> 8) & 0xFF)) + m[step + S_CONSTANT]) & 0xFFFF_FFFF
+        if kind == STEP_SUM:
+            m[SLOTS + k] = value
+            continue
+        if kind == STEP_WORD:
+            m[SLOTS + k] = _word(uc, m, value)
+            continue
+        row = m[step + S_ROW]
+        if kind == STEP_ACCESS:
+            m[row + R_DYNAMIC] = access(m, row, value)
+        else:
+            m[row + R_DYNAMIC] = divide_extra(m, first, second, m[row + R_NEEDS] & NEED_SIGNED_DIVIDE) << EXTRA_SHIFT
+        signature = mix(signature, row | m[row + R_DYNAMIC] << 40)
+    m[plan + P_SIGNATURE] = signature
