@@ -95,7 +95,7 @@ def test_clock_beyond_the_chip_is_an_error(board: SimBoard) -> None:
         ("five_nops", 2 + 5),
         ("loads", 2 + 1 + 2),  # another bus slave, the same, another
         ("multiple", 2 + (1 + 3) + (1 + 3)),
-        ("divide", 2 + 1 + 7),
+        ("divide", 2 + 1 + 3),  # 7 by 7
         ("float_work", 2 + 1 + 1 + (1 + 14) + (1 + 3)),  # VDIV and VMLA wait for what was made just before
         ("loop", 2 + 1 + 10 * 2 + 9),  # SUBS and BNE ten times, the branch taken nine times
         ("skipped_branch", 2 + 1 + 1 + 1 + 1),
