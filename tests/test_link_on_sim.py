@@ -15,6 +15,7 @@ from hil.link import Client, DeviceFault
 from hil.link.messages import Provoke
 from hil.targets.base import Target
 from hil.targets.reported import explain
+from hil.targets.sim.peripherals.dwt import Dwt
 from hil.targets.sim.target import SimTarget
 
 
@@ -49,6 +50,21 @@ def test_image_taps_and_marks(target: Target) -> None:
     assert 0 < sum(result.layer_cycles) < result.total_cycles
     assert result.heap_used == 0
     assert (client.statistics.retries, client.statistics.damaged, result.board_damaged) == (0, 0, 0)
+
+
+def test_sums_of_cycles_pass_two_to_the_32(target: SimTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The counter has 32 bits and wraps; what is added up of it does not. Here it runs thousands of times as fast."""
+    client, image = Client(target), random_image(5)
+    usual = client.infer(image)
+    assert usual.layer_cycles and usual.total_cycles
+    times = 2**34 // max(usual.layer_cycles)
+    count = Dwt._count
+    monkeypatch.setattr(Dwt, "_count", lambda self, now: times * (now - (self._started or 0)) & 0xFFFF_FFFF)
+    fast = client.infer(image)
+    monkeypatch.setattr(Dwt, "_count", count)
+    assert fast.layer_cycles and max(fast.layer_cycles) > 2**33
+    assert fast.layer_cycles == [times * cycles for cycles in usual.layer_cycles]
+    assert fast.total_cycles == times * usual.total_cycles
 
 
 def test_painted_stack_agrees_with_what_the_simulator_saw(target: Target) -> None:
