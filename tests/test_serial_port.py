@@ -64,10 +64,20 @@ def test_a_port_that_a_terminal_program_has(tmp_path: Path) -> None:
             target.open()
 
 
-@pytest.mark.parametrize("url", ["nonsense://x", "socket://nowhere", "/dev/null"])
-def test_what_is_no_port(url: str) -> None:
-    with serial(url) as target, pytest.raises(TargetError):
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("nonsense://x", "cannot use the port nonsense://x: "),
+        ("socket://nowhere", "cannot open the port socket://nowhere: "),
+        ("socket://127.0.0.1:1", "cannot open the port socket://127.0.0.1:1: Connection refused"),
+        ("/dev/null", "/dev/null is no serial port"),
+        ("/", "/ is no serial port"),
+    ],
+)
+def test_what_is_no_port(url: str, words: str) -> None:
+    with serial(url) as target, pytest.raises(TargetError) as error:
         target.open()
+    assert str(error.value).startswith(words) and "rrno" not in str(error.value)
 
 
 def test_nothing_passes_before_it_is_open() -> None:

@@ -275,7 +275,8 @@ def _open(url: str, baud: int) -> Any:
 
 
 def _why_not(url: str, error: Exception) -> str:
-    hidden = re.search(r"\((\d+), '(.*)'\)", str(error))  # pyserial puts what the system said into its text
+    # pyserial puts what the system said into its text
+    hidden = re.search(r"\((\d+), '(.*)'\)", str(error)) or re.search(r"\[Errno (-?\d+)\] ([^\[]*)$", str(error))
     code = error.errno if isinstance(error, OSError) and error.errno else int(hidden[1]) if hidden else None
     if isinstance(error, ValueError):
         return f"cannot use the port {url}: {error}; give a device such as /dev/ttyUSB0 or a pyserial URL"
@@ -285,7 +286,7 @@ def _why_not(url: str, error: Exception) -> str:
         return f"no permission for {url}: sudo usermod -aG {_group(url)} $USER, then log in again"
     if code in (errno.EBUSY, errno.EAGAIN):
         return f"{url} is in use by another program: close it (fuser {url} names it)"
-    if code == errno.ENOTTY:
+    if code in (errno.ENOTTY, errno.EISDIR, errno.EINVAL):
         return f"{url} is no serial port: hil boards lists those that are there"
     return f"cannot open the port {url}: {hidden[2] if hidden else error}"
 
