@@ -16,6 +16,7 @@ from compilers import needs
 from PIL import Image
 from served import serve
 from skimage import data
+from stub_firmware import need
 
 from hil import zoo
 from hil.bench.limits import load_limits
@@ -135,6 +136,7 @@ def test_a_robot_suite(folder: Path) -> None:
 
 @needs_compiler
 def test_ones_own_checkpoint_from_ranges_to_cmake_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    need("arm-none-eabi-gcc", "cmake", "ninja")  # by their names: CMake alone does not look into Python's packages
     run_shell(blocks("sh", "hil quantise"), folder)
     out = folder / "build" / "mine_ready" / "stm32f407_disco" / "out"
     built_by_hil = (out / "stm32f407_disco" / "firmware.elf").read_bytes()
