@@ -59,6 +59,8 @@ def test_a_board_is_a_folder_anywhere(folder: Callable[[str], Path], monkeypatch
         ("clock_hz = 84_000_000", "clock_hz = 100_000_000", 4, "the chip runs at 84,000,000 Hz at most"),
         ("clock_hz = 84_000_000", "clock_hz = 83_333_333", 4, "the PLL cannot make it of 25,000,000 Hz; the nearest"),
         ("hse_hz = 25_000_000", 'hse_hz = "fast"', 5, "hse_hz: expected `int`, got `str`"),
+        ("hse_hz = 25_000_000", "hse_hz = 32_000_000", 5, "hse_hz 32,000,000: a crystal has 4 to 26 MHz"),
+        ("hse_hz = 25_000_000", "hse_hz = 999_999\nhse_is_clock = true", 5, "a clock signal has 1 to 50 MHz"),
         ("hse_hz =", "hze_hz =", 5, "hze_hz: there is no such entry"),
         ("hse_hz = 25_000_000", "device_id = 0x450", 5, "no STM32F4 has it; the STM32F401RE's is 0x433"),
         ("hse_hz = 25_000_000", "device_id = 0x413", 5, "another chip's, the STM32F401RE's is 0x433"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from board_programs import DISCO, program
-from stub_firmware import expected_boxes, expected_tap, random_image
+from stub_firmware import build, expected_boxes, expected_tap, random_image
 
 from hil import board
 from hil.errors import HilError
@@ -191,6 +191,15 @@ def test_hello_says_which_board_and_time_is_virtual(target: Target) -> None:
     before = seen(target).seconds or 0
     assert target.read(0.5) == b""
     assert (seen(target).seconds or 0) - before == pytest.approx(0.5, abs=0.001)
+
+
+@pytest.mark.parametrize("name", ["nucleo_f411re", "nucleo_f446re", "stm32f412_disco", "stm32f469_disco"])
+def test_every_line_of_chips_starts(renode_here: None, name: str, tmp_path: Path) -> None:
+    """With CCM and without, with one bank of SRAM and with more."""
+    elf, image = build(name, tmp_path / "build"), random_image(6)
+    with create("renode", board.load(name), kept=tmp_path / "kept") as renode:
+        renode.boot(elf)
+        assert Client(renode).infer(image).detections == expected_boxes(image)
 
 
 def test_the_same_run_takes_the_same_time_again(target: Target, stub_board: tuple[str, Path]) -> None:

@@ -8,6 +8,7 @@ from hil.board.schema import ChipClock
 from hil.errors import HilError
 
 HSI_HZ = 16_000_000
+CRYSTAL_HZ, SIGNAL_HZ = (4_000_000, 26_000_000), (1_000_000, 50_000_000)  # data sheets: HSE oscillator, HSE bypass
 _INPUTS = range(2, 64)  # PLLM
 _MULTIPLIERS = range(50, 433)  # PLLN
 _OUTPUTS = (2, 4, 6, 8)  # PLLP
@@ -45,6 +46,13 @@ class ClockTree:
     wait_states: int
     vos: int
     has_over_drive: bool
+
+
+def check_source(hse_hz: int, is_clock: bool) -> None:
+    """Raises HilError for a frequency that no crystal may have, or no clock signal, at OSC_IN. 0: there is neither."""
+    what, (least, most) = ("a clock signal", SIGNAL_HZ) if is_clock else ("a crystal", CRYSTAL_HZ)
+    if hse_hz and not least <= hse_hz <= most:
+        raise HilError(f"hse_hz {hse_hz:,}: {what} has {least // 10**6} to {most // 10**6} MHz")
 
 
 def clock_tree(clock_hz: int, hse_hz: int, limits: ChipClock) -> ClockTree:

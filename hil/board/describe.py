@@ -8,7 +8,7 @@ from itertools import combinations
 from pathlib import Path
 
 from hil.board import chips
-from hil.board.clock import ClockTree, clock_tree
+from hil.board.clock import ClockTree, check_source, clock_tree
 from hil.board.family import DMA_BASES, UARTS, pins
 from hil.board.schema import BoardTable, ChipTable, ProbeTable, SdramTable, line_of, read
 from hil.errors import HilError
@@ -169,6 +169,7 @@ def board_of(table: BoardTable, folder: Path) -> Board:
     line = chips.chip(table.chip)
     device_id = line.idcode & 0xFFF if table.device_id is None else table.device_id
     _check_identity(table, line, device_id)
+    check_source(table.hse_hz, table.hse_is_clock)
     tree = clock_tree(table.clock_hz, table.hse_hz, line.clock)
     return Board(
         name=table.name,

@@ -30,7 +30,7 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
             bus = machine.SystemBus;
             Cpu = (TranslationCPU)machine["sysbus.cpu"];
             code = machine["sysbus.flash"];
-            data = machine["sysbus.ccm"];
+            data = bus.WhatIsAt(CcmOrigin, Cpu)?.Peripheral;
             Cpu.EnableExternalWindowMmu(true);
             Cpu.AddHookOnMmuFault(Check);
             Cpu.Halted += NoteAbort;
@@ -117,9 +117,10 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
 
         private readonly IBusController bus;
         private readonly IPeripheral code;  // memory that the core cannot store to
-        private readonly IPeripheral data;  // memory that it cannot run from
+        private readonly IPeripheral data;  // memory that it cannot run from: the CCM, where the chip has one
         private ulong[] atStop;
 
+        private const ulong CcmOrigin = 0x10000000;  // on every STM32F4 that has one (RM0090, 2.3)
         private const int CoreRegisters = 16, ProgramCounter = 15, ProgramStatus = 25;
     }
 }
