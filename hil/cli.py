@@ -33,6 +33,7 @@ from hil.commands import (
     new_network,
     onnx,
     plan,
+    power,
     profile,
     quantise,
     renode,
@@ -76,7 +77,7 @@ def _say_version(is_wanted: bool) -> None:
 
 for command in (
     demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
-    train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, cycles.cycles,
+    train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, power.power, cycles.cycles,
     profile.profile, calibrate.calibrate, bench.bench, compare.compare, selftest.selftest,
     diff_emulators.diff_emulators,
     new_network.new_network,

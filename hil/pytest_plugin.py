@@ -21,6 +21,16 @@ import pytest
 
 from hil.errors import HilError
 from hil.gate.gathering import KEY, gathering
+from hil.pytest_boards import (
+    TARGET,
+    in_turn,
+    meant,
+    pytest_runtest_makereport,
+    pytest_terminal_summary,
+    pytest_xdist_auto_num_workers,
+)
+
+__all__ = ["pytest_runtest_makereport", "pytest_terminal_summary", "pytest_xdist_auto_num_workers"]  # hooks of pytest
 
 if TYPE_CHECKING:
     from hil.bench.limits import Limits
@@ -55,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("board", f"as hil build --board; repeatable; default {DEFAULT_BOARD}", action="append", metavar="NAME")
     add("model", f"a model's name or checkpoint; default {DEFAULT_MODEL}", metavar="MODEL")
     add("timing", "of the simulated board's timing model: fast or full; default fast", metavar="MODE")
-    add("at", "for the target serial: PORT[,KEY=VALUE...], as for hil run", metavar="PORT")
+    add("at", "for the target serial, then the default: PORT[,KEY=VALUE...], as for hil run", metavar="PORT")
     add("limits", "a TOML file laid over the board's limits", metavar="FILE")
     add("metrics", "write every run's measurements here, as OpenMetrics", metavar="FILE")
     add("results", "write every run's run.json here, for hil compare", metavar="DIR")
@@ -66,7 +76,7 @@ def pytest_configure(config: pytest.Config) -> None:
     gathered = gathering(config, metrics and Path(metrics), results and Path(results))
     config.stash[KEY] = gathered
     config.pluginmanager.register(gathered, "hil-gathering")
-    names = ("target", "board", "timing")
+    names = ("target", "board", "timing", "at")
     if any(setting(config, name) for name in names):  # complains about unknown names once, before collection
         places(config)
         _timing(config)
@@ -81,13 +91,21 @@ def places(config: pytest.Config) -> list[Place]:
     """Every pair of the targets and boards asked for. Raises pytest.UsageError for an unknown name."""
     from hil import board, targets
 
-    chosen_targets = setting(config, "target") or [DEFAULT_TARGET]
-    chosen_boards = setting(config, "board") or [DEFAULT_BOARD]
+    at = setting(config, "at")
+    chosen_targets = setting(config, "target") or ["serial" if at else DEFAULT_TARGET]
+    chosen_boards = setting(config, "board") or (at and _kinds(at)) or [DEFAULT_BOARD]
     for kind, chosen, known in (("target", chosen_targets, targets.NAMES), ("board", chosen_boards, board.names())):
         for name in chosen:
             if name not in known:
                 raise pytest.UsageError(f"no {kind} is called {name!r}: choose one of {', '.join(known)}")
     return [Place(target, name) for target in dict.fromkeys(chosen_targets) for name in dict.fromkeys(chosen_boards)]
+
+
+def _kinds(at: str) -> list[str]:
+    """The boards that --hil-at names are of these kinds; none for a port."""
+    from hil.targets import inventory
+
+    return inventory.kinds(meant(at))
 
 
 def model(config: pytest.Config) -> str:
@@ -151,6 +169,8 @@ def create_target(place: Place, config: pytest.Config) -> Target:
 
     at = setting(config, "at") if place.target == "serial" else None
     connection = options(place.target, at, _timing(config) if place.target == "sim" else None)
+    if "connection" in connection:
+        connection["connection"] = in_turn(connection["connection"])
     try:
         return targets.create(place.target, board.load(place.board), **connection)
     except HilError as error:
@@ -158,9 +178,10 @@ def create_target(place: Place, config: pytest.Config) -> Target:
 
 
 @pytest.fixture
-def hil_target(hil_place: Place, pytestconfig: pytest.Config) -> Iterator[Target]:
+def hil_target(hil_place: Place, pytestconfig: pytest.Config, request: pytest.FixtureRequest) -> Iterator[Target]:
     """A fresh target, not booted."""
     with create_target(hil_place, pytestconfig) as fresh:
+        request.node.stash[TARGET] = fresh
         yield fresh
 
 

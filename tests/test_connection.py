@@ -17,7 +17,9 @@ def test_a_port_alone() -> None:
 def test_everything() -> None:
     chip = "0123456789abcdef01234567"
     text = f"COM3, serial=A1,chip={chip.upper()},baud=2000000,probe=066E,flash=st-flash,reset=dtr,wait=0.5"
-    expected = Connection("COM3", "A1", chip, 2_000_000, "066E", "st-flash", "dtr", 0.5)
+    expected = Connection(
+        port="COM3", serial="A1", chip=chip, baud=2_000_000, probe="066E", flash="st-flash", reset="dtr", wait_s=0.5
+    )
     assert Connection.parse(text) == expected
     assert Connection.parse("serial=A1,port=COM3").port == "COM3"
 
@@ -25,12 +27,13 @@ def test_everything() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prot=/dev/ttyUSB0", "'prot': choose of port, serial, chip"),
+        ("prot=/dev/ttyUSB0", "'prot': choose of port, usb, serial, chip"),
         ("/dev/ttyUSB0,/dev/ttyUSB1", "port is given twice"),
         ("baud=fast", "baud is 'fast', expected bits a second"),
         ("baud=0", "baud is '0'"),
         ("chip=12", "24 hex digits"),
-        ("reset=button", "choose one of link, probe, dtr, none"),
+        ("reset=button", "choose one of link, probe, dtr, power, none"),
+        ("usb=left", "usb is 'left', expected a USB path such as 1-2.3"),
         ("wait=-1", "wait is '-1', expected seconds"),
         ("wait=inf", "wait is 'inf'"),
         ("serial=", "serial is empty"),

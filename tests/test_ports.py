@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serial.tools.list_ports_common import ListPortInfo
@@ -15,12 +16,12 @@ from hil.targets.lock import BoardLock
 F407, F429 = board.load("stm32f407_disco"), board.load("stm32f429_disco")
 
 
-def plug_in(monkeypatch: pytest.MonkeyPatch, *devices: tuple[str, int, int, str | None]) -> None:
-    """Device, vendor, product and serial number of what is on USB from now on."""
+def plug_in(monkeypatch: pytest.MonkeyPatch, *devices: tuple[Any, ...]) -> None:
+    """Device, vendor, product, serial number and perhaps USB path of what is plugged in from now on."""
 
-    def info(device: str, vid: int, pid: int, serial_number: str | None) -> ListPortInfo:
+    def info(device: str, vid: int, pid: int, serial_number: str | None, location: str | None = None) -> ListPortInfo:
         port = ListPortInfo(device, skip_link_detection=True)
-        port.vid, port.pid, port.serial_number = vid, pid, serial_number
+        port.vid, port.pid, port.serial_number, port.location = vid, pid, serial_number, location
         return port
 
     monkeypatch.setattr("serial.tools.list_ports.comports", lambda: [info(*device) for device in devices])
@@ -68,6 +69,45 @@ def test_two_names_of_a_board_are_one_lock(monkeypatch: pytest.MonkeyPatch, tmp_
     assert BoardLock(ports.identity(str(link))).path == BoardLock(ports.identity(str(port))).path
     plug_in(monkeypatch)
     assert ports.identity(str(link)) == ports.identity(str(port)) == f"port {port}"
+
+
+CLONES = [("/dev/ttyUSB0", 0x10C4, 0xEA60, "0001", "1-2"), ("/dev/ttyUSB1", 0x10C4, 0xEA60, "0001", "1-3")]
+
+
+def test_adapters_with_one_serial_number_never_share_a_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    plug_in(monkeypatch, CLONES[0])
+    alone = ports.identity("/dev/ttyUSB0")
+    plug_in(monkeypatch, *CLONES)
+    first, second = (ports.identity(device) for device, *_ in CLONES)
+    assert first == alone != second, "the other one coming and going changes nothing"
+    assert ports.find_port(F407, None, None, "1-3") == "/dev/ttyUSB1"
+    with pytest.raises(TargetError, match="no serial port is plugged in at USB path 1-4.*USB path 1-2"):
+        ports.find_port(F407, None, None, "1-4")
+    plug_in(monkeypatch, *(clone[:4] for clone in CLONES))  # a system that knows no USB paths
+    assert ports.identity("/dev/ttyUSB0") != ports.identity("/dev/ttyUSB1")
+
+
+def test_an_adapter_with_several_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = (
+        ("/dev/ttyUSB0", 0x0403, 0x6011, "FT1", "1-2:1.0"),
+        ("/dev/ttyUSB1", 0x0403, 0x6011, "FT1", "1-2:1.1"),
+    )
+    plug_in(monkeypatch, one, other)
+    assert ports.identity("/dev/ttyUSB0") != ports.identity("/dev/ttyUSB1")
+    assert ports.find_port(F407, None, "FT1", "1-2:1.1") == "/dev/ttyUSB1"
+    with pytest.raises(TargetError, match="2 serial ports can be meant"):
+        ports.find_port(F407, None, None, "1-2")
+
+
+OLD = "\x48\x3f\x70\x06\x65\x78\xff\x55\x25\x20\x21\x20"  # twelve bytes, the last a blank
+
+
+def test_the_old_st_links_raw_serial_number_is_given_as_hex_digits(tmp_path: Path) -> None:
+    folder = sysfs(tmp_path, ("3748", OLD), ("374b", "066EAAAA"))
+    assert [probe.serial_number for probe in ports.probes(F407, folder)] == ["483F70066578FF5525202120", "066EAAAA"]
+    assert ports.readable("0483:3748", "483F70066578FF5525202120") == "483F70066578FF5525202120"
+    assert ports.readable("0483:3748", "H\x3fp") == "", "cut off at a zero byte: nobody knows what followed"
+    assert ports.readable("0483:374b", "066EFF485550") == "066EFF485550"
 
 
 def sysfs(folder: Path, *devices: tuple[str, str]) -> Path:

@@ -120,6 +120,37 @@ def test_the_probe_resets_when_it_is_told_to(
         assert used == [("openocd", "066E")] and Client(target).hello().boots == 2
 
 
+def test_a_board_that_is_switched_off_and_on_is_found_again(
+    port: Port, elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def open_(url: str, baud: int) -> Port:
+        opened.append(url)
+        if len(opened) == 2:
+            raise TargetError("there is no port: the adapter has not been named yet")
+        return port
+
+    monkeypatch.setattr(serial_target, "_open", open_)
+    monkeypatch.setattr(serial_target.power, "cycle", lambda connection: port.sim.reset())
+    with connect(tmp_path, ",reset=power") as target:
+        target.boot(elf)
+        assert len(opened) == 3 and Client(target).hello().boots == 2
+
+
+def test_a_board_that_stays_off(port: Port, elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial_target, "COMES_BACK_S", 0)
+    with connect(tmp_path, ",reset=power") as target, pytest.raises(TargetError, match="there is no port"):
+        target.open()
+
+        def open_(url: str, baud: int) -> Port:
+            raise TargetError("there is no port")
+
+        monkeypatch.setattr(serial_target, "_open", open_)
+        monkeypatch.setattr(serial_target.power, "cycle", lambda connection: None)
+        target.boot(elf)
+
+
 def flash_into(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     def flash(tool: flashing.Tool, described: object, firmware: Path, probe: str | None) -> str:
         port.is_mute = False

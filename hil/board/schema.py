@@ -129,17 +129,28 @@ T = TypeVar("T")
 
 def read(path: Path, kind: type[T]) -> T:
     """A file as its table. Raises HilError that names the file, the line, the field and what it may be."""
+    text, data = toml(path)
+    return convert(data, kind, path, text)
+
+
+def toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """A TOML file's text and what it says. Raises HilError where it cannot be read or is none."""
     try:
         text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise HilError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is no UTF-8 text'}") from error
-    try:
-        return msgspec.convert(tomllib.loads(text), kind)
     except tomllib.TOMLDecodeError as error:
         raise HilError(f"{path} is not TOML: {error}") from error
+
+
+def convert(data: Any, kind: type[T], path: Path, text: str, within: str = "") -> T:
+    """Part of a file as a table; within: the name of that part. Raises HilError as read does."""
+    try:
+        return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$")
-        field = ".".join(part for part in (where.strip("`.").replace("[...]", ""), _named(what)) if part)
+        field = ".".join(part for part in (within, where.strip("`.").replace("[...]", ""), _named(what)) if part)
         raise HilError(f"{path}, line {line_of(text, field)}: {field or 'the file'}: {_plain(what)}") from error
 
 
@@ -148,7 +159,7 @@ def line_of(text: str, field: str) -> int:
     *tables, key = re.sub(r"\[\d+\]", "", field).split(".")
     found, table = 1, ""
     for number, line in enumerate(text.splitlines(), 1):
-        if head := re.match(r"\s*\[+([\w.]+)\]+", line):
+        if head := re.match(r"\s*\[+([\w.-]+)\]+", line):
             table = head[1]
             if table in (field, ".".join(tables)):
                 found = number

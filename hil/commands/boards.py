@@ -32,15 +32,16 @@ def boards(
 ) -> None:
     """List serial ports and debug probes, with the serial numbers that tell boards apart, and who uses them."""
     from hil import board as all_boards
-    from hil.targets import ports
-    from hil.targets.connection import Connection
+    from hil.targets import inventory, ports
 
-    known = [all_boards.load(name) for name in ([board] if board else all_boards.names())]
-    connection = Connection.parse(at or "")
-    is_one = connection.port is not None or connection.serial is not None
+    connection = inventory.connection(at or "")
+    kind = board or connection.kind
+    known = [all_boards.load(name) for name in ([kind] if kind else all_boards.names())]
+    is_one = any((connection.port, connection.usb, connection.serial))
     devices = [port.device for port in ports.ports()]
     if is_one:
-        devices = [ports.find_port(known[0], connection.port, connection.serial)]
+        devices = [ports.find_port(known[0], connection.port, connection.serial, connection.usb)]
+    _show_inventory()
     console.print(_ports_table(devices) if devices else NO_PORTS, soft_wrap=not devices)
     for probe, titles in _probes(known).items():
         number = probe.serial_number or "none"
@@ -54,6 +55,32 @@ def boards(
             console.print(f"{device}: {error}", soft_wrap=True)
 
 
+def _show_inventory() -> None:
+    """The lab's boards by name: what each is, where, and who has it."""
+    from hil.targets import inventory
+
+    for entry in inventory.entries():
+        at = entry.connection
+        where = f"labgrid place {at.place}" if at.place else _where(at)
+        labels = f" [{', '.join(entry.labels)}]" if entry.labels else ""
+        console.print(f"{at.name}: {at.kind}{labels}, {where}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _where(at: Connection) -> str:
+    """The port of a board of the inventory, and who uses it; or that it is not plugged in."""
+    from hil import board as all_boards
+    from hil.targets import ports
+    from hil.targets.base import TargetError
+    from hil.targets.lock import BoardLock
+
+    try:
+        url = ports.find_port(all_boards.load(str(at.kind)), at.port, at.serial, at.usb)
+    except TargetError as error:
+        return str(error).partition(":")[0]
+    lock = BoardLock(ports.identity(url))
+    return url if lock.is_free() else f"{url}, in use by {lock.holder()}"
+
+
 def _ports_table(devices: list[str]) -> Table:
     from rich import box
     from rich.table import Table
@@ -62,11 +89,15 @@ def _ports_table(devices: list[str]) -> Table:
     from hil.targets.lock import BoardLock
 
     here = ports.ports()
-    table = Table("port", "USB", "serial number", "what", "in use by", box=box.SIMPLE_HEAD, title="Serial ports")
+    table = Table(
+        "port", "USB", "path", "serial number", "what", "in use by", box=box.SIMPLE_HEAD, title="Serial ports"
+    )
     for device in devices:
         port = ports.port_at(device, here)
         lock = BoardLock(ports.identity(device))
-        about = (port.usb or "", port.serial_number or "", port.description) if port else ("", "", "")
+        about = ("", "", "", "")
+        if port:
+            about = (port.usb or "", port.location or "", port.serial_number or "", port.description)
         table.add_row(device, *about, "" if lock.is_free() else lock.holder())
     return table
 
@@ -87,7 +118,9 @@ def _answer(device: str, board: Board, connection: Connection) -> str:
     from hil.link import Client
     from hil.targets.serial import SerialTarget
 
-    with contextlib.closing(SerialTarget(board, replace(connection, port=device, serial=None, wait_s=0))) as target:
+    with contextlib.closing(
+        SerialTarget(board, replace(connection, port=device, serial=None, usb=None, kind=None, wait_s=0))
+    ) as target:
         target.open()
         hello = Client(target, retries=5).hello()
     return f"{hello.board}, chip {hello.unique_id}, {hello.model_name}, build {hello.build_id}"

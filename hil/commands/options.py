@@ -102,7 +102,8 @@ At = Annotated[
     typer.Option(
         metavar="PORT[,KEY=VALUE...]",
         envvar="HIL_AT",
-        help="For --target serial: the port; as needed serial, chip, baud, probe, flash, reset, wait.",
+        help="For --target serial: the port, or NAME, label:NAME, all of hil-boards.toml, or labgrid:PLACE; "
+        "as needed usb, serial, chip, baud, probe, flash, reset, wait.",
     ),
 ]
 

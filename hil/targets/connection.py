@@ -2,20 +2,23 @@
 
 --at /dev/ttyUSB0
 --at serial=066EFF485550755187121723
+--at usb=1-2.3
 --at socket://lab:4000,flash=none
 --at /dev/ttyUSB0,probe=066EFF485550755187121723,flash=openocd,reset=probe
+
+Names and labels are looked up in the lab's inventory (hil.targets.inventory).
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from hil.errors import HilError
 
 Mode = Literal["fast", "full"]  # of the timing model, whose own module takes a second to import
-Reset = Literal["link", "probe", "dtr", "none"]
+Reset = Literal["link", "probe", "dtr", "power", "none"]
 NEVER = "none"
 CHIP_DIGITS = 24
 
@@ -24,13 +27,18 @@ CHIP_DIGITS = 24
 class Connection:
     """What is given of a board's surroundings; the rest is found, or an error where it cannot be told for certain.
 
-    port: a device or any pyserial URL. serial: serial number of the USB device behind the port. chip: the 24 hex digits
-    of the chip's own number. baud: of the port; the board's own without. probe: serial number of the debug probe.
-    flash: the tool to flash with, "none" never to flash. reset: how a board that need not be flashed is reset: "link"
-    asks the firmware, and uses the probe where the firmware is silent. wait_s: for a board that another run has.
+    port: a device or any pyserial URL. usb: the USB path at which the port's adapter is plugged in. serial: serial
+    number of the USB device behind the port. chip: the 24 hex digits of the chip's own number. baud: of the port; the
+    board's own without. probe: serial number of the debug probe. flash: the tool to flash with, "none" never to flash.
+    reset: how a board that need not be flashed is reset: "link" asks the firmware, and uses the probe where the
+    firmware is silent. wait_s: for a board that another run has.
+
+    From an inventory: name; kind, the board that it must be; power, the commands that switch it off and on. place: a
+    labgrid place that has the board. any_of: several boards, of which the first that is free is meant.
     """
 
     port: str | None = None
+    usb: str | None = None
     serial: str | None = None
     chip: str | None = None
     baud: int | None = None
@@ -38,10 +46,18 @@ class Connection:
     flash: str | None = None
     reset: Reset = "link"
     wait_s: float = 1800.0
+    name: str | None = None
+    kind: str | None = None
+    power: tuple[str, str] | None = None
+    place: str | None = None
+    any_of: tuple[Connection, ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> Connection:
-        """From "PORT,key=value,...", the port without its key where it comes first. Raises HilError, with the keys."""
+    def parse(cls, text: str, known: Connection | None = None) -> Connection:
+        """From "PORT,key=value,...", the port without its key where it comes first. Raises HilError, with the keys.
+
+        known: what holds where the text says nothing.
+        """
         given: dict[str, Any] = {}
         for item in filter(None, (part.strip() for part in text.split(","))):
             match = re.match(r"([a-z]+)=(.*)", item)
@@ -52,7 +68,7 @@ class Connection:
             if name in given:
                 raise HilError(f"--at {text}: {key} is given twice")
             given[name] = _VALUES[key](key, value)
-        return cls(**given)
+        return replace(known or cls(), **given)
 
 
 def _text(key: str, value: str) -> str:
@@ -77,6 +93,12 @@ def _seconds(key: str, value: str) -> float:
     return seconds
 
 
+def _usb(key: str, value: str) -> str:
+    if not re.fullmatch(r"\d+-\d+(\.\d+)*(:\d+\.\d+)?", value):
+        raise HilError(f"--at: {key} is {value!r}, expected a USB path such as 1-2.3, as hil boards shows it")
+    return value
+
+
 def _chip(key: str, value: str) -> str:
     if not re.fullmatch(rf"[0-9a-f]{{{CHIP_DIGITS}}}", value.lower()):
         raise HilError(f"--at: {key} is {value!r}, expected {CHIP_DIGITS} hex digits, as hil boards --ask shows them")
@@ -98,8 +120,8 @@ def _timing(target: str, mode: str) -> str:
 
 
 _VALUES = {
-    "port": _text, "serial": _text, "chip": _chip, "baud": _baud, "probe": _text, "flash": _text, "reset": _reset,
-    "wait": _seconds,
+    "port": _text, "usb": _usb, "serial": _text, "chip": _chip, "baud": _baud, "probe": _text, "flash": _text,
+    "reset": _reset, "wait": _seconds,
 }  # fmt: skip
 
 
@@ -111,7 +133,9 @@ def options(target: str, at: str | None, timing: str | None = None) -> dict[str,
     if timing is not None:
         return {"timing": _timing(target, timing)} | options(target, at)
     if target == "serial":
-        return {"connection": Connection.parse(at or "")}
+        from hil.targets import inventory  # which knows this module
+
+        return {"connection": inventory.connection(at or "")}
     if at:
         raise HilError(f"--at {at} is for --target serial: target {target} is no board to connect to")
     return {}

@@ -1,4 +1,7 @@
-"""What is plugged in: serial ports and debug probes, told apart by their USB serial numbers."""
+"""What is plugged in: serial ports and debug probes, told apart by where they are plugged in and by serial numbers.
+
+A serial number alone is not enough: cheap adapters all have the same one, and the first ST-Link/V2 gives 12 raw bytes.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,22 @@ from hil.board import Board
 from hil.targets.base import TargetError
 
 _SYSFS = Path("/sys/bus/usb/devices")
+_OLD_ST_LINK, _RAW_BYTES = "0483:3748", 12
 
 
 @dataclass(frozen=True)
 class Port:
-    """A serial port. usb: "vendor:product" in hex, and serial_number: of the USB device behind it; None without one."""
+    """A serial port. usb: "vendor:product" in hex, and serial_number: of the USB device behind it; None without one.
+
+    location: the USB path, such as 1-2.3, with :CONFIGURATION.INTERFACE behind it where the device has several; None
+    where the system does not say.
+    """
 
     device: str
     usb: str | None
     serial_number: str | None
     description: str
+    location: str | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,8 @@ def ports() -> list[Port]:
     for port in sorted(list_ports.comports()):
         if port.vid is not None:
             usb = f"{port.vid:04x}:{port.pid:04x}"
-            found.append(Port(port.device, usb, port.serial_number or None, port.description or "n/a"))
+            number, place = port.serial_number or None, port.location or None
+            found.append(Port(port.device, usb, number, port.description or "n/a", place))
     return found
 
 
@@ -52,19 +62,33 @@ def probes(board: Board, folder: Path = _SYSFS) -> list[Probe]:
     for device in sorted(folder.glob("*/idVendor")):
         usb = f"{_text(device)}:{_text(device.with_name('idProduct'))}"
         if usb in board.probe.usb:
-            found.append(Probe(usb, _text(device.with_name("serial")), _text(device.with_name("product"))))
+            number = readable(usb, _text(device.with_name("serial")))
+            found.append(Probe(usb, number, _text(device.with_name("product"))))
     return found
+
+
+def readable(usb: str, serial_number: str) -> str:
+    """A probe's serial number as tools for flashing take it; empty where it cannot be told.
+
+    The old ST-Link/V2 has 12 bytes of any value where others have characters, which Linux shows as one character each;
+    the tools want them as 24 hex digits (OpenOCD 0.12, pyOCD 0.46, stlink 1.7). Linux cuts them off at a zero byte.
+    """
+    if usb != _OLD_ST_LINK:
+        return serial_number
+    if len(serial_number) == _RAW_BYTES:
+        return "".join(f"{ord(character) & 0xFF:02X}" for character in serial_number)
+    return serial_number if serial_number.isascii() and serial_number.isalnum() else ""
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8", "replace").strip()
+        return path.read_bytes().decode("utf-8", "replace").removesuffix("\n")  # a raw byte may be a blank
     except OSError:
         return ""
 
 
-def find_port(board: Board, url: str | None, serial_number: str | None) -> str:
-    """The port that is meant: the URL, or the one with the serial number, or the only one that can be the board's.
+def find_port(board: Board, url: str | None, serial_number: str | None, usb: str | None = None) -> str:
+    """The port that is meant: the URL, the one at the USB path, that with the serial number, or the board's only one.
 
     Raises TargetError, with what is plugged in, where that is none, several, or has another serial number than asked.
     """
@@ -72,7 +96,12 @@ def find_port(board: Board, url: str | None, serial_number: str | None) -> str:
     if url is not None:
         _check_serial_number(url, serial_number, here)
         return url
-    if serial_number is not None:
+    if usb is not None:
+        fitting = [port for port in here if _is_at(port, usb)]
+        wish = f"no serial port is plugged in at USB path {usb}"
+        if serial_number is not None and len(fitting) == 1:
+            _check_serial_number(fitting[0].device, serial_number, here)
+    elif serial_number is not None:
         fitting = [port for port in here if port.serial_number == serial_number]
         wish = f"no serial port has serial number {serial_number}"
     else:
@@ -82,7 +111,12 @@ def find_port(board: Board, url: str | None, serial_number: str | None) -> str:
         return fitting[0].device
     if fitting:
         wish = f"{len(fitting)} serial ports can be meant"
-    raise TargetError(f"{wish}: choose one, --at PORT or --at serial=NUMBER. Here are: {_listed(here)}")
+    raise TargetError(f"{wish}: choose one, --at PORT, --at usb=PATH or --at serial=NUMBER. Here are: {_listed(here)}")
+
+
+def _is_at(port: Port, usb: str) -> bool:
+    """Whether a port is at a USB path, which may leave out configuration and interface."""
+    return port.location is not None and usb in (port.location, port.location.partition(":")[0])
 
 
 def _check_serial_number(url: str, serial_number: str | None, here: Sequence[Port]) -> None:
@@ -110,10 +144,17 @@ def port_at(url: str, here: Sequence[Port] | None = None) -> Port | None:
 
 
 def identity(url: str) -> str:
-    """What tells the board at a port from all others: its serial number, else where it is plugged in."""
-    port = port_at(url)
-    if port is not None and port.serial_number is not None:
-        return f"USB device {port.serial_number}"
+    """What tells the board at a port from all others: where it is plugged in, else its serial number, else the port.
+
+    The USB path comes first: there are adapters that all have serial number 0001, and must not share a lock.
+    """
+    here = ports()
+    port = port_at(url, here)
+    if port is not None and port.location and sum(other.location == port.location for other in here) == 1:
+        return f"USB device at {port.location}"
+    number = port.serial_number if port is not None and not port.location else None
+    if number and sum(other.serial_number == number for other in here) == 1:
+        return f"USB device {number}"
     return f"port {url if '://' in url else Path(url).resolve()}"
 
 
@@ -135,4 +176,8 @@ def find_probe(board: Board, wanted: str | None, url: str) -> str | None:
 
 
 def _listed(here: Sequence[Port]) -> str:
-    return ", ".join(f"{p.device} ({p.usb}, serial number {p.serial_number or 'none'})" for p in here) or "none"
+    def about(port: Port) -> str:
+        place = f", USB path {port.location}" if port.location else ""
+        return f"{port.device} ({port.usb}{place}, serial number {port.serial_number or 'none'})"
+
+    return ", ".join(about(port) for port in here) or "none"

@@ -17,17 +17,18 @@ import serial
 
 from hil.board import Board
 from hil.link import Client, DeviceFault, Hello, LinkError
-from hil.targets import flashing, ports
+from hil.locks import LOOK_EVERY_S
+from hil.targets import flashing, ports, power, shelf
 from hil.targets.base import Capabilities, Observed, TargetError, TargetLostError
 from hil.targets.closing import Closing
 from hil.targets.connection import NEVER, Connection
-from hil.targets.lock import BoardLock
 
 log = logging.getLogger(__name__)
 
 WRITE_TIMEOUT_S = 5.0  # the slowest line takes a second for all that the board's ring can hold
 DTR_PULSE_S = 0.05
 START_UP_S = 0.2  # from reset to a firmware that hears: its clock's crystal takes the longest
+COMES_BACK_S = 15.0  # from power to a USB adapter that the system has named
 ASK_AGAIN = 14  # silences, 5 s together, after which a board counts as mute when it is first asked
 CRASHES = 3  # reports of old crashes that may still be on the line
 
@@ -44,11 +45,24 @@ class SerialTarget(Closing):
 
     def __init__(self, board: Board, connection: Connection | None = None) -> None:
         self.board = board
-        self.connection = connection or Connection()
         self.flash_command: str | None = None  # the latest, for the report
-        self._url = ""
-        self._lock: BoardLock | None = None
+        self._asked = connection or Connection()
+        self._held: shelf.Holding | None = None
         self._port: Any = None  # pyserial has no type that all its kinds of port share
+
+    @property
+    def connection(self) -> Connection:
+        """Of the very board that is held; what was asked for before one is."""
+        return self._held.connection if self._held is not None else self._asked
+
+    @property
+    def place(self) -> str | None:
+        """The board's name in the lab, else its port; None before it is held."""
+        return None if self._held is None else self.connection.name or self._held.url
+
+    @property
+    def _url(self) -> str:
+        return "" if self._held is None else self._held.url
 
     @property
     def baud(self) -> int:
@@ -84,33 +98,26 @@ class SerialTarget(Closing):
             self._flash(elf, self._ask())
 
     def reset(self) -> None:
-        """As the connection says: by asking the firmware, by the probe, or by DTR."""
+        """As the connection says: by asking the firmware, by the probe, by DTR, or by the board's supply."""
         self.open()
         self._reset(self._ask())
 
     def open(self) -> None:
-        """Wait for the board's lock and open its port; nothing is done to the board. Raises TargetError."""
+        """Wait for the board and open its port; nothing is done to the board. Raises TargetError."""
         if self._port is not None:
             return
-        # Found anew each time: a board that was unplugged can come back under another name.
-        self._url = ports.find_port(self.board, self.connection.port, self.connection.serial)
-        self._hold(BoardLock(ports.identity(self._url)))
+        if self._held is None:
+            self._held = shelf.take(self.board, self._asked)
+        else:
+            self._held.find_again()
         self._port = _open(self._url, self.baud)
-
-    def _hold(self, lock: BoardLock) -> None:
-        if self._lock is not None and self._lock.identity != lock.identity:
-            self._lock.release()
-            self._lock = None
-        if self._lock is None:
-            lock.acquire(self.connection.wait_s)
-            self._lock = lock
 
     def close(self) -> None:
         """Give the port and the board back."""
         self._disconnect()
-        lock, self._lock = self._lock, None
-        if lock is not None:
-            lock.release()
+        held, self._held = self._held, None
+        if held is not None:
+            held.release()
 
     # -- the line
 
@@ -173,6 +180,10 @@ class SerialTarget(Closing):
             Client(self).reset()
         elif how == "dtr":
             self._pulse_dtr()
+        elif how == "power":
+            self._disconnect()
+            power.cycle(self.connection)
+            self._come_back()
         elif how == "probe":
             probe = ports.find_probe(self.board, self.connection.probe, self._url)
             if probe is None and self.connection.flash in (None, NEVER):
@@ -180,6 +191,17 @@ class SerialTarget(Closing):
             choice = None if self.connection.flash == NEVER else self.connection.flash
             flashing.reset(flashing.choose_tool(self.board, choice), self.board, probe)
         self._start_over()
+
+    def _come_back(self) -> None:
+        """Open the port of a board that was switched off, its adapter perhaps with it: it can be another one now."""
+        deadline = time.monotonic() + COMES_BACK_S
+        while self._port is None:
+            try:
+                self.open()
+            except TargetError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(LOOK_EVERY_S)
 
     def _pulse_dtr(self) -> None:
         """DTR active pulls the adapter's pin low, and NRST with it where it is wired so (docs/boards.md)."""
