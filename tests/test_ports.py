@@ -112,6 +112,7 @@ def test_the_old_st_links_raw_serial_number_is_given_as_hex_digits(tmp_path: Pat
 
 def sysfs(folder: Path, *devices: tuple[str, str]) -> Path:
     """USB devices as Linux shows them: product id and serial number, ST's vendor id; and a hub, which has none."""
+    folder.mkdir(exist_ok=True)
     for number, (product, serial_number) in enumerate(devices):
         device = folder / f"1-{number}"
         device.mkdir()

@@ -6,6 +6,7 @@ The port is one that a simulated board is wired to, DTR and all, in this process
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,34 @@ def test_the_probe_resets_when_it_is_told_to(
     with connect(tmp_path, ",reset=probe,probe=066E,flash=openocd") as target:
         target.boot(elf)
         assert used == [("openocd", "066E")] and Client(target).hello().boots == 2
+
+
+def test_after_pyocd_the_firmware_resets_itself_so_that_its_cycles_count(
+    port: Port, elf: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flash_into(port, monkeypatch)
+    for tool, starts in (("openocd", 1), ("pyocd", 2)):
+        port.sim.boot(other)
+        with connect(tmp_path, f",probe=066E,flash={tool}") as target:
+            target.boot(elf)
+            assert Client(target).hello().boots == starts, tool
+    monkeypatch.setattr(flashing, "reset", lambda *_: port.sim.reset())
+    with connect(tmp_path, ",reset=probe,probe=066E,flash=pyocd") as target:
+        target.boot(elf)
+        assert Client(target).hello().boots == 4
+
+
+def test_revision_a_of_the_f407_is_one(port: Port, elf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with SimTarget(replace(F407, device_id=0x411)) as revision_a:
+        revision_a.boot(elf)
+        port.sim = revision_a
+        with connect(tmp_path) as target:
+            target.boot(elf)
+            assert Client(target).hello().chip_id & 0xFFF == 0x411
+        f429 = board.load("stm32f429_disco")
+        wrong = pytest.raises(TargetError, match="has device id 0x411, a STM32F429ZI has 0x419")
+        with SerialTarget(f429, Connection.parse(str(tmp_path / "port"))) as target, wrong:
+            target.boot(elf)
 
 
 def test_a_board_that_is_switched_off_and_on_is_found_again(

@@ -15,7 +15,9 @@ def flash(
     board: BoardName = DEFAULT_BOARD,
     elf: Elf = None,
     toolchain: Toolchain = None,
-    with_: Annotated[str | None, typer.Option("--with", metavar="TOOL", help="openocd, pyocd or st-flash.")] = None,
+    with_: Annotated[
+        str | None, typer.Option("--with", metavar="TOOL", help="openocd, pyocd, st-flash, probe-rs or drive.")
+    ] = None,
     probe: Annotated[str | None, typer.Option(metavar="NUMBER", help="Serial number of the debug probe.")] = None,
     network: NetworkOption = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Firmware into a board's flash by a tool that is installed: pyOCD, OpenOCD or stlink's st-flash.
+"""Firmware into a board's flash: by pyOCD, OpenOCD, stlink's st-flash, probe-rs, or a copy on the ST-Link's own drive.
 
 Nothing is hidden: `flash` and `reset` hand back the command they ran, and where it fails the error shows it, what it
 said last, and what is usually the reason.
@@ -11,22 +11,21 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 from hil.board import Board
-from hil.targets.base import TargetError
+from hil.targets import drive
+from hil.targets.tools import DRIVE, TOOLS, FlashError, Tool
+
+__all__ = ["TOOLS", "FlashError", "Tool", "choose_tool", "flash", "flash_image", "reset"]
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 120.0
 _SHOWN_LINES = 4
-
-Arguments = Callable[[Board, Path, str | None], list[str]]
 
 # What the tools say, in small letters, and what is usually wrong then. Versions: pyOCD 0.46, OpenOCD 0.12, stlink 1.7.
 _REASONS = (
@@ -34,6 +33,8 @@ _REASONS = (
     ("error_access", "this user may not use the probe: install the tool's udev rules, then plug the board in again"),
     ("no connected debug probe", "no such probe is plugged in: check the ST-Link's cable, and --at probe="),
     ("open failed", "no such probe is plugged in, or another program has it: check its cable, and --at probe="),
+    ("no connected probes", "no such probe is plugged in: check the ST-Link's cable, and --at probe="),
+    ("probe was not found", "no such probe is plugged in: check the ST-Link's cable, and --at probe="),
     ("couldn't find any st-link", "no such probe is plugged in: check the ST-Link's cable, and --at probe="),
     ("unable to connect to the target", "the probe does not reach the chip: are the jumpers of its SWD connector set?"),
     ("failed to enter swd", "the probe does not reach the chip: are the jumpers of its SWD connector set?"),
@@ -41,67 +42,15 @@ _REASONS = (
 )  # fmt: skip
 
 
-class FlashError(TargetError):
-    """A tool could not do its work, or is not there."""
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A program that flashes and resets boards. flash and reset: its arguments for board, file and probe."""
-
-    name: str
-    install: str
-    flash: Arguments
-    reset: Arguments
-    takes_elf: bool = True
-
-
-def _pyocd(*command: str) -> Callable[[Board, str | None], list[str]]:
-    def arguments(board: Board, probe: str | None) -> list[str]:
-        # Without --no-wait it waits for ever for a probe to be plugged in.
-        return [*command, "--no-wait", "--target", board.probe.pyocd_target, *(["--uid", probe] if probe else [])]
-
-    return arguments
-
-
-def _openocd(board: Board, probe: str | None, commands: str) -> list[str]:
-    choice = ["-c", f"adapter serial {probe}"] if probe else []
-    return ["-f", board.probe.openocd_board, *choice, "-c", commands]
-
-
-def _st_flash(probe: str | None) -> list[str]:
-    return ["--serial", probe] if probe else []
-
-
-TOOLS = {
-    "openocd": Tool(
-        "openocd",
-        "apt-get install -y openocd",
-        lambda board, file, probe: _openocd(board, probe, f"program {{{file}}} verify reset exit"),
-        lambda board, file, probe: _openocd(board, probe, "init; reset run; exit"),
-    ),
-    "pyocd": Tool(
-        "pyocd",
-        "pip install pyocd",
-        lambda board, file, probe: [*_pyocd("load")(board, probe), str(file)],
-        lambda board, file, probe: _pyocd("reset")(board, probe),
-    ),
-    "st-flash": Tool(
-        "st-flash",
-        "apt-get install -y stlink-tools",
-        lambda board, file, probe: [*_st_flash(probe), "--reset", "write", str(file), f"{board.flash.origin:#x}"],
-        lambda board, file, probe: [*_st_flash(probe), "reset"],
-        takes_elf=False,
-    ),
-}
-
-
 def choose_tool(board: Board, name: str | None = None) -> Tool:
     """The tool of that name, or the first of board.toml's that is installed. Raises FlashError."""
     if name is not None and name not in TOOLS:
-        raise FlashError(f"no tool for flashing is called {name!r}: choose one of {', '.join(board.probe.tools)}")
+        raise FlashError(f"no tool for flashing is called {name!r}: choose one of {', '.join(TOOLS)}")
+    if name == DRIVE:
+        return TOOLS[DRIVE]
     wanted = [TOOLS[each] for each in ([name] if name else board.probe.tools)]
-    for tool in wanted:
+    others = [] if name else [tool for tool in TOOLS.values() if tool not in wanted and tool.name != DRIVE]
+    for tool in (*wanted, *others):
         if shutil.which(tool.name):
             return tool
     remedies = " or ".join(tool.install for tool in wanted)
@@ -110,6 +59,8 @@ def choose_tool(board: Board, name: str | None = None) -> Tool:
 
 def flash(tool: Tool, board: Board, elf: Path, probe: str | None = None) -> str:
     """Write a firmware to the board that a probe (its serial number) is part of, and start it. Returns the command."""
+    if tool.name == DRIVE:
+        return drive.copy(flash_image(elf, board), probe)
     if tool.takes_elf:
         return _run(tool, tool.flash(board, elf.resolve(), probe), board)
     with tempfile.TemporaryDirectory(prefix="hil-flash-") as folder:

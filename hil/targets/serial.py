@@ -171,6 +171,7 @@ class SerialTarget(Closing):
         tool = flashing.choose_tool(self.board, choice)
         self.flash_command = flashing.flash(tool, self.board, elf, probe)
         self._start_over()
+        self._count_again(tool)
 
     def _reset(self, answer: Hello | None) -> None:
         how = self.connection.reset
@@ -189,8 +190,19 @@ class SerialTarget(Closing):
             if probe is None and self.connection.flash in (None, NEVER):
                 raise self._silent() if answer is None else TargetError("there is no probe to reset the board with")
             choice = None if self.connection.flash == NEVER else self.connection.flash
-            flashing.reset(flashing.choose_tool(self.board, choice), self.board, probe)
+            tool = flashing.choose_tool(self.board, choice)
+            flashing.reset(tool, self.board, probe)
+            self._start_over()
+            self._count_again(tool)
+            return
         self._start_over()
+
+    def _count_again(self, tool: flashing.Tool) -> None:
+        """Have the firmware reset itself, with no debugger about, where the tool has left the cycle counter off."""
+        if tool.leaves_counter_off:
+            with contextlib.suppress(LinkError):  # a program that does not speak the protocol; or it is silent
+                Client(self, retries=ASK_AGAIN).reset()
+                self._start_over()
 
     def _come_back(self) -> None:
         """Open the port of a board that was switched off, its adapter perhaps with it: it can be another one now."""
