@@ -16,11 +16,11 @@ from hil.targets.flashing import TOOLS, FlashError, choose_tool, flash, flash_im
 
 F407 = board.load("stm32f407_disco")
 
-# What the tools said when no probe was there (OpenOCD 0.12.0, pyOCD 0.46.0, stlink 1.7.0); probe-rs's words are its source's.
+# What the tools said when no probe was there (OpenOCD 0.12.0, pyOCD 0.46.0, stlink 1.7.0); probe-rs by its issue 3567.
 SAID = {
     "openocd": "Info : clock speed 2000 kHz\nError: open failed\nin procedure 'program'\n** OpenOCD init failed **\n",
     "pyocd": "No connected debug probe matches unique ID '066E'\n0002611 E No target device available [load_cmd]\n",
-    "probe-rs": "Error: The selected debug probe was not found\n",
+    "probe-rs": "Error: Probe not found\n",
     "st-flash": "st-flash 1.7.0\n2026-01-01T12:00:55 WARN usb.c: Couldn't find any ST-Link devices\n",
 }
 

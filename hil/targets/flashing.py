@@ -34,7 +34,7 @@ _REASONS = (
     ("no connected debug probe", "no such probe is plugged in: check the ST-Link's cable, and --at probe="),
     ("open failed", "no such probe is plugged in, or another program has it: check its cable, and --at probe="),
     ("no connected probes", "no such probe is plugged in: check the ST-Link's cable, and --at probe="),
-    ("probe was not found", "no such probe is plugged in: check the ST-Link's cable, and --at probe="),
+    ("probe not found", "no such probe is plugged in: check the ST-Link's cable, and --at probe="),
     ("couldn't find any st-link", "no such probe is plugged in: check the ST-Link's cable, and --at probe="),
     ("unable to connect to the target", "the probe does not reach the chip: are the jumpers of its SWD connector set?"),
     ("failed to enter swd", "the probe does not reach the chip: are the jumpers of its SWD connector set?"),
