@@ -77,7 +77,7 @@ class Program:
         subprocess.run(["gcc", *flags, *includes, *map(str, sources), "-o", str(folder / "program"), "-lm"], check=True)
 
     def run(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Every shown tensor by name, and the detections (n, 5); a classifier's logits must be its last layer's map."""
+        """Every shown tensor by name, and the detections; a classifier's logits must be its last layer's map."""
         image.tofile(self.folder / "image")
         subprocess.run([self.folder / "program", self.folder / "image", self.folder / "output"], check=True)
         data, made = (self.folder / "output").read_bytes(), {}
@@ -89,7 +89,8 @@ class Program:
         if self.graph.detector is None and not self.graph.outputs:
             np.testing.assert_array_equal(np.frombuffer(data, np.int16), made[self.graph.layers[-1].name].ravel())
             data = b""
-        return made, np.frombuffer(data, np.float32).reshape(-1, 5)
+        columns = self.graph.detector.columns if self.graph.detector else 5
+        return made, np.frombuffer(data, np.float32).reshape(-1, columns)
 
 
 @needs_gcc

@@ -7,9 +7,12 @@
 
 #include "model_config.h"
 
-// A box in pixels of the image as sent, and its score in 0..1.
+// A box in pixels of the image as sent, its score in 0..1, and of which class it is where there are several.
 typedef struct {
     float x0, y0, x1, y1, score;
+#if MODEL_BOX_CLASSES > 1
+    float label;  // 0 to MODEL_BOX_CLASSES - 1: six numbers of one kind
+#endif
 } detection_t;
 
 // Forgets the previous image.

@@ -14,7 +14,7 @@ void detect_begin(void)
 
 enum { LAST_ANCHOR = (1 << ANCHOR_BITS) - 1, DIFFERENCE_BIAS = 1 << 16 };
 
-// By score (face minus background, 8 fractional bits), then by anchor: so the order never depends on arrival.
+// By score (class minus background, 8 fractional bits), then by anchor: so the order never depends on arrival.
 static uint32_t key(int32_t difference, uint32_t anchor)
 {
     return (uint32_t)(difference + DIFFERENCE_BIAS) << ANCHOR_BITS | (LAST_ANCHOR - anchor);
@@ -94,11 +94,14 @@ void detect_collect_row(const detector_t *detector, const source_t *source, uint
         for (uint32_t i = 1; i < source->background; i++) {
             background = scores[i] > background ? scores[i] : background;
         }
-        const int32_t difference = scores[source->background] - background;
-        if (difference > detector->threshold) {
-            candidate_t candidate = {.key = key(difference, source->first_anchor + row * source->width + column)};
-            memcpy(candidate.loc, loc + column * source->loc_channels + source->loc_channel, sizeof candidate.loc);
-            insert(detector->candidates, &candidate);
+        const uint32_t first = source->first_anchor + (row * source->width + column) * MODEL_BOX_CLASSES;
+        for (uint32_t label = 0; label < MODEL_BOX_CLASSES; label++) {
+            const int32_t difference = scores[source->background + label] - background;
+            if (difference > detector->threshold) {
+                candidate_t candidate = {.key = key(difference, first + label)};
+                memcpy(candidate.loc, loc + column * source->loc_channels + source->loc_channel, sizeof candidate.loc);
+                insert(detector->candidates, &candidate);
+            }
         }
     }
 }
@@ -129,10 +132,10 @@ static float exponential(float x)
 static detection_t decode(const detector_t *detector, const candidate_t *candidate)
 {
     const source_t *source = detector->sources;
-    while (anchor_of(candidate) - source->first_anchor >= (uint32_t)source->height * source->width) {
+    while (anchor_of(candidate) - source->first_anchor >= (uint32_t)source->height * source->width * MODEL_BOX_CLASSES) {
         source++;
     }
-    const uint32_t cell = anchor_of(candidate) - source->first_anchor;
+    const uint32_t anchor = anchor_of(candidate) - source->first_anchor, cell = anchor / MODEL_BOX_CLASSES;
     float d[4];
     for (int i = 0; i < 4; i++) {
         d[i] = (float)candidate->loc[i] * 0x1p-10f;
@@ -143,7 +146,11 @@ static detection_t decode(const detector_t *detector, const candidate_t *candida
     const float half_w = source->size * exponential(d[2] * detector->size_variance) * 0.5f;
     const float half_h = source->size * exponential(d[3] * detector->size_variance) * 0.5f;
     const float score = 1.0f / (1.0f + exponential((float)-difference_of(candidate) * 0x1p-8f));
+#if MODEL_BOX_CLASSES > 1
+    return (detection_t){cx - half_w, cy - half_h, cx + half_w, cy + half_h, score, (float)(anchor % MODEL_BOX_CLASSES)};
+#else
     return (detection_t){cx - half_w, cy - half_h, cx + half_w, cy + half_h, score};
+#endif
 }
 
 static float area(const detection_t *box)
@@ -151,9 +158,14 @@ static float area(const detection_t *box)
     return (box->x1 - box->x0) * (box->y1 - box->y0);
 }
 
-// Whether two boxes overlap by more than the threshold; `kept` is the one with the higher score.
+// Whether two boxes of a class overlap by more than the threshold; `kept` is the one with the higher score.
 static bool is_suppressed(const detection_t *kept, const detection_t *box, float threshold)
 {
+#if MODEL_BOX_CLASSES > 1
+    if (kept->label != box->label) {
+        return false;
+    }
+#endif
     const float width = (kept->x1 < box->x1 ? kept->x1 : box->x1) - (kept->x0 > box->x0 ? kept->x0 : box->x0);
     const float height = (kept->y1 < box->y1 ? kept->y1 : box->y1) - (kept->y0 > box->y0 ? kept->y0 : box->y0);
     if (!(width > 0.0f && height > 0.0f)) {

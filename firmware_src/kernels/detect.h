@@ -9,7 +9,7 @@
 
 #include "model.h"
 
-// A map of anchors: where in its pixels the offsets and scores lie, and the priors' geometry in image pixels.
+// A map of anchors, one for each class of each cell: where in its pixels the offsets and scores lie, and the priors' geometry in image pixels.
 typedef struct {
     uint16_t first_anchor;
     uint16_t height;
@@ -18,7 +18,7 @@ typedef struct {
     uint8_t loc_channel;   // of the first offset
     uint8_t conf_channels;
     uint8_t conf_channel;  // of the first background score
-    uint8_t background;    // scores of the background, of which the largest counts
+    uint8_t background;    // scores of the background, of which the largest counts; the classes' follow
     float step;
     float size;
 } source_t;
@@ -26,7 +26,7 @@ typedef struct {
 enum { ANCHOR_BITS = 15 };
 
 typedef struct {
-    uint32_t key;    // 17 bits of face minus background, then the anchor counted from the last: more is better
+    uint32_t key;    // 17 bits of class minus background, then the anchor counted from the last: more is better
     int16_t loc[4];  // dx dy dw dh, 10 fractional bits
 } candidate_t;
 

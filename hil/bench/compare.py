@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Boxes = NDArray[np.float32]  # (n, 5): x0 y0 x1 y1 score
+Boxes = NDArray[np.float32]  # (n, 5): x0 y0 x1 y1 score; (n, 6) where there are several classes, its number last
 CONFIDENT = 0.5  # boxes from this score on must have a counterpart in the float model
 OVERLAP = 0.3  # IoU from which two boxes are the same face: what non-maximum suppression takes for one
 
@@ -57,14 +57,15 @@ def differing_boxes(device: Boxes, reference: Boxes) -> int:
 
 
 def iou(a: Boxes, b: Boxes) -> NDArray[np.float64]:
-    """Intersection over union of every box of a with every box of b: (len(a), len(b))."""
+    """Intersection over union of every box of a with every box of b: (len(a), len(b)); 0 between two classes."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     low = np.maximum(a[:, None, :2], b[None, :, :2])
     high = np.minimum(a[:, None, 2:4], b[None, :, 2:4])
     overlap = np.clip(high - low, 0, None).prod(axis=2)
     areas_a, areas_b = ((x[:, 2] - x[:, 0]) * (x[:, 3] - x[:, 1]) for x in (a, b))
     union = areas_a[:, None] + areas_b[None, :] - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    shared = np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+    return shared * (a[:, None, 5:] == b[None, :, 5:]).all(axis=2)
 
 
 def unmatched(boxes: Boxes, others: Boxes) -> int:

@@ -23,15 +23,15 @@ TWIN_OVERLAP, TWIN_SCORE = 0.99, 0.001  # two boxes are one, but for rounding in
 
 @dataclass(frozen=True)
 class Outputs:
-    """A detector's outputs for an image: offsets (A, 4) and (background, face) scores (A, 2) of all anchors."""
+    """A detector's outputs for an image: offsets (A, 4) and scores (A, 1 + classes), the background's first."""
 
     offsets: NDArray[np.floating]
     scores: NDArray[np.floating]
 
     @property
     def margins(self) -> NDArray[np.floating]:
-        """Face minus background, the logit of the score."""
-        margins: NDArray[np.floating] = self.scores[:, 1] - self.scores[:, 0]
+        """Class minus background, the logits of the scores: (A, classes)."""
+        margins: NDArray[np.floating] = self.scores[:, 1:] - self.scores[:, :1]
         return margins
 
 
@@ -57,11 +57,13 @@ def float_outputs(network: Detector, pixels: NDArray[np.uint8]) -> Outputs:
 
 def device_outputs(heads: Sequence[Head], spec: DetectorSpec) -> Outputs:
     """The device's outputs as real numbers; of several background scores the largest counts (max-out)."""
-    offsets, scores = [], []
+    offsets, scores, classes = [], [], len(spec.classes)
     for head, background in zip(heads, spec.background, strict=True):
         offsets.append(head.offsets[..., head.first_offset :][..., :4].reshape(-1, 4) * OFFSET)
-        said = head.scores[..., head.first_score :][..., : background + 1].reshape(-1, background + 1) * SCORE
-        scores.append(np.stack([said[:, :-1].max(1), said[:, -1]], 1))
+        said = (
+            head.scores[..., head.first_score :][..., : background + classes].reshape(-1, background + classes) * SCORE
+        )
+        scores.append(np.concatenate([said[:, :background].max(1, keepdims=True), said[:, background:]], 1))
     return Outputs(np.concatenate(offsets), np.concatenate(scores))
 
 
@@ -85,13 +87,13 @@ def offset_error(device: Outputs, floating: Outputs, score_threshold: float) -> 
 
     A device may leave offsets at 0 where the score does not pass the network's threshold.
     """
-    is_read = device.margins > np.log(score_threshold / (1 - score_threshold))
+    is_read = (device.margins > np.log(score_threshold / (1 - score_threshold))).any(1)
     is_made = is_read | device.offsets.any(1)
     return float(np.sqrt(np.square((device.offsets - floating.offsets)[is_made]).mean())) if is_made.any() else 0.0
 
 
 def score_error(device: Outputs, floating: Outputs) -> float:
-    """Root mean square of the differences of face minus background."""
+    """Root mean square of the differences of class minus background."""
     return float(np.sqrt(np.square(device.margins - floating.margins).mean()))
 
 

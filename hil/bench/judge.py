@@ -61,7 +61,8 @@ class Findings:
 
 def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -> Run:
     """The run that the findings make. Raises HilError for a limit that no measurement carries."""
-    device = np.asarray(found.result.detections, np.float32).reshape(-1, 5)
+    detector = firmware.graph.detector
+    device = np.asarray(found.result.detections, np.float32).reshape(-1, detector.columns if detector else 5)
     cycles, ram = _cycles(found, firmware, target), _ram(found.result, firmware)
     layers = [name for name in found.differing if name in firmware.layer_names]
     floating, of_boxes = _of_boxes(found, firmware, device)
@@ -98,6 +99,7 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
         measurements=apply_limits(measurements, limits),
         classification=found.classes,
         operating_point=firmware.operating_point,
+        classes=tuple(getattr(firmware.network.spec, "classes", ())) if detector else (),
         tensors=found.tensors,
         digests={n: f"{d:08x}" for n, d in zip(firmware.tensor_names, found.result.digests or [], strict=False)},
     )

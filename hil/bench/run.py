@@ -118,7 +118,8 @@ class Run:
     """One image through one firmware on one target, with what the references say and the verdict.
 
     A detector finds boxes and has no classification; a classifier has one and finds no boxes. operating_point: the
-    score from which on a person is shown a box. digests: CRC-32 of every tensor on the device, in hex, by its name.
+    score from which on a person is shown a box. classes: names of the boxes', where there are several. digests: CRC-32
+    of every tensor on the device, in hex, by its name.
     """
 
     target: str
@@ -139,6 +140,7 @@ class Run:
     operating_point: float = CONFIDENT
     tensors: tuple[TensorFound, ...] = ()
     digests: dict[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -176,9 +178,9 @@ class Run:
             "model": self.model,
             "firmware": asdict(self.firmware),
             "image": asdict(self.image),
-            "detections": _boxes(self.detections),
-            "reference_detections": _boxes(self.reference_detections),
-            "float_detections": _boxes(self.float_detections),
+            "detections": _boxes(self.detections, self.classes),
+            "reference_detections": _boxes(self.reference_detections, self.classes),
+            "float_detections": _boxes(self.float_detections, self.classes),
             "classification": self.classification.to_json() if self.classification else None,
             "tensors": [tensor.to_json() for tensor in self.tensors],
             "digests": self.digests,
@@ -210,9 +212,19 @@ def _measurement(m: Measurement) -> dict[str, Any]:
     return said | {"verdict": m.verdict, "required": m.is_required, "cause": m.cause if m.ok is False else None}
 
 
-def _boxes(boxes: Boxes) -> list[dict[str, float]]:
+def class_of(box: NDArray[np.float32], classes: Sequence[str]) -> str | None:
+    """The name of a box's class; None where all are of one."""
+    return classes[int(box[5])] if len(box) > 5 else None
+
+
+def _boxes(boxes: Boxes, classes: Sequence[str]) -> list[dict[str, Any]]:
     """float32 boxes as JSON objects; the digits bring back the same float32."""
-    return [dict(zip(("x0", "y0", "x1", "y1", "score"), map(float, box), strict=True)) for box in boxes]
+    found = []
+    for box in boxes:
+        said: dict[str, Any] = dict(zip(("x0", "y0", "x1", "y1", "score"), map(float, box[:5]), strict=True))
+        name = class_of(box, classes)
+        found.append(said if name is None else said | {"class": name})
+    return found
 
 
 def write_json(runs: Sequence[Run], path: Path) -> None:

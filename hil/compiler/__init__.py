@@ -4,6 +4,7 @@ trace.py      torch module -> operator graph (operators.py)
 calibrate.py  operator graph and photos -> activation ranges; bias.py what rounding weights does to the sums
 quantise.py   all of it -> integer graph (graph.py, on disk: store.py)
 integer.py    runs the integer graph bit-exactly in numpy; decode.py makes boxes of its outputs
+names.py      names of layers that C can carry
 tensors.py    which tensors the firmware shows, layers' outputs and others
 schedule.py   replays in which order the firmware makes rows
 chains.py     layers that run together, a few pixels of a row at a time; stages.py: maps made whole first

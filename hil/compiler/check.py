@@ -46,6 +46,7 @@ def _of_boxes(graph: q.QuantisedGraph, detector: q.Detector, spec: Any) -> dict[
         "the score threshold": (detector.threshold, math.floor(math.log(likelihood) * 256)),
         "the candidates": (detector.candidates, min(spec.candidates, 400)),
         "the detections": (detector.detections, min(spec.detections, 200)),
+        "the classes": (detector.classes, len(spec.classes)),
         "the steps": (tuple(s.step for s in sources), spec.steps),
         "the priors' sizes": (tuple(s.size for s in sources), spec.sizes),
         "the background scores": (tuple(s.background for s in sources), spec.background),

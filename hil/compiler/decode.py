@@ -18,7 +18,8 @@ _POLYNOMIAL = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-
 def detect(graph: QuantisedGraph, trace: Trace) -> np.ndarray:
     """Boxes of one image, best first: float32 (n, 5) rows x0, y0, x1, y1 in input pixels, and score in 0..1.
 
-    trace: of `hil.compiler.integer.run`. A classifier has none: (0, 5).
+    Of a detector of several classes (n, 6), the class's number last; a classifier has none: (0, 5).
+    trace: of `hil.compiler.integer.run`.
     """
     if graph.detector is None:
         return np.zeros((0, 5), F)
@@ -30,31 +31,36 @@ def boxes(detector: Detector, trace: Trace) -> np.ndarray:
     found = []
     first_anchor = 0
     for source in detector.sources:
-        found.append(_collect(source, trace, detector.threshold, first_anchor))
-        first_anchor += trace[source.loc].shape[0] * trace[source.loc].shape[1]
+        found.append(_collect(source, trace, detector, first_anchor))
+        first_anchor += trace[source.loc].shape[0] * trace[source.loc].shape[1] * detector.classes
     candidates = np.concatenate(found)
     order = np.lexsort((candidates[:, 1], -candidates[:, 0]))[: detector.candidates]
-    decoded = np.array([_decode(detector, trace, *map(int, row)) for row in candidates[order]], F).reshape(-1, 5)
+    decoded = np.array([_decode(detector, trace, *map(int, row)) for row in candidates[order]], F)
+    decoded = decoded.reshape(-1, 6)[:, : detector.columns]
     return suppress(decoded, detector.nms_iou)[: detector.detections]
 
 
-def _collect(source: Source, trace: Trace, threshold: int, first_anchor: int) -> np.ndarray:
-    """(n, 2) int64: score difference (CONF_BITS) and anchor number of the anchors above the threshold."""
+def _collect(source: Source, trace: Trace, detector: Detector, first_anchor: int) -> np.ndarray:
+    """(n, 2) int64: score difference (CONF_BITS) and anchor number of the anchors above the threshold.
+
+    A cell has an anchor for each class.
+    """
     scores = trace[source.conf][..., source.conf_channel :].astype(np.int64)
-    face, background = scores[..., source.background], scores[..., : source.background].max(-1)
-    difference = (face - background).ravel()
-    anchors = np.flatnonzero(difference > threshold)
+    background, classes = np.split(scores[..., : source.background + detector.classes], [source.background], -1)
+    difference = (classes - background.max(-1, keepdims=True)).ravel()
+    anchors = np.flatnonzero(difference > detector.threshold)
     return np.stack([difference[anchors], anchors + first_anchor], 1)
 
 
 def _decode(detector: Detector, trace: Trace, difference: int, anchor: int) -> tuple[np.float32, ...]:
-    """One candidate's corners and score."""
+    """One candidate's corners, score and class."""
     for source in detector.sources:
         height, width = trace[source.loc].shape[:2]
-        if anchor < height * width:
+        if anchor < height * width * detector.classes:
             break
-        anchor -= height * width
-    row, column = divmod(anchor, width)
+        anchor -= height * width * detector.classes
+    cell, label = divmod(anchor, detector.classes)
+    row, column = divmod(cell, width)
     loc = trace[source.loc][row, column, source.loc_channel : source.loc_channel + 4]
     dx, dy, dw, dh = (F(v) * F(2.0**-LOC_BITS) for v in loc)
     centre, scale = (F(v) for v in detector.variances)
@@ -63,7 +69,7 @@ def _decode(detector: Detector, trace: Trace, difference: int, anchor: int) -> t
     cy = (F(row) + F(0.5)) * F(source.step) + dy * centre * size
     half_w, half_h = (size * exponential(d * scale) * F(0.5) for d in (dw, dh))
     score = F(1) / (F(1) + exponential(F(-difference) * F(2.0**-CONF_BITS)))
-    return cx - half_w, cy - half_h, cx + half_w, cy + half_h, score
+    return cx - half_w, cy - half_h, cx + half_w, cy + half_h, score, F(label)
 
 
 def exponential(x: np.float32) -> np.float32:
@@ -80,7 +86,10 @@ def exponential(x: np.float32) -> np.float32:
 
 
 def suppress(decoded: np.ndarray, threshold: float) -> np.ndarray:
-    """Greedy non-maximum suppression of boxes in falling order of score; keeps those with IoU <= threshold."""
+    """Greedy non-maximum suppression of boxes in falling order of score; keeps those with IoU <= threshold.
+
+    Boxes of different classes leave each other alone.
+    """
     x0, y0, x1, y1 = decoded[:, :4].T
     areas = (x1 - x0) * (y1 - y0)
     kept: list[int] = []
@@ -89,6 +98,7 @@ def suppress(decoded: np.ndarray, threshold: float) -> np.ndarray:
         height = np.minimum(y1[kept], y1[i]) - np.maximum(y0[kept], y0[i])
         shared = width * height
         union = areas[kept] + areas[i] - shared
-        if not np.any((width > 0) & (height > 0) & (shared > F(threshold) * union)):
+        is_same = (decoded[kept, 5:] == decoded[i, 5:]).all(-1)
+        if not np.any(is_same & (width > 0) & (height > 0) & (shared > F(threshold) * union)):
             kept.append(i)
     return decoded[kept]

@@ -18,7 +18,7 @@ from hil.compiler.predict import predict, predict_in_chain
 from hil.compiler.schedule import Node, Replay, nodes_of
 
 ALIGNMENT = 8
-CANDIDATE_BYTES, DETECTION_BYTES = 12, 20
+CANDIDATE_BYTES, BOX_NUMBER_BYTES = 12, 4
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def _detection_memory(detector: q.Detector, collecting: np.ndarray) -> list[Want
     decoded[-1] = True
     return [
         Wanted("candidates", CANDIDATE_BYTES * detector.candidates, 0, gathered, uses=1),
-        Wanted("detections", DETECTION_BYTES * detector.detections, 0, decoded, uses=1),
+        Wanted("detections", BOX_NUMBER_BYTES * detector.columns * detector.detections, 0, decoded, uses=1),
     ]
 
 

@@ -193,10 +193,12 @@ def _image_zero(image: q.Tensor, padding: int) -> np.ndarray:
 def _sources(graph: q.QuantisedGraph) -> list[_SourceView]:
     views: list[_SourceView] = []
     first = 0
-    for source in graph.detector.sources if graph.detector else ():
+    if graph.detector is None:
+        return []
+    for source in graph.detector.sources:
         loc, conf = graph.layer(source.loc).output, graph.layer(source.conf).output
         views.append(_SourceView(source, loc, conf, first))
-        first += loc.height * loc.width
+        first += loc.height * loc.width * graph.detector.classes
     return views
 
 
@@ -239,6 +241,7 @@ def config_header(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> str:
         "CANDIDATES": detector.candidates if detector else 0,
         "TOP_K": detector.candidates if detector else 0,
         "MAX_DETECTIONS": detector.detections if detector else 0,
+        "BOX_CLASSES": detector.classes if detector else 1,
         "LOGITS": 0 if detector or graph.outputs else graph.layers[-1].output.channels,
         "ARENA_BYTES": plan.arena_bytes,
     }
@@ -290,6 +293,7 @@ def description(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> dict[str,
             "candidates": graph.detector.candidates,
             "detections": graph.detector.detections,
             "nms_iou": graph.detector.nms_iou,
+            "classes": graph.detector.classes,
         },
         "classifier": {"layer": graph.layers[-1].name} if graph.detector is None and not graph.outputs else None,
         "outputs": list(graph.outputs),

@@ -386,7 +386,8 @@ Layer = QConv | QPool | QNorm | QAdd | QMean | RowLayer | StepLayer
 class Source:
     """One map of anchors. loc, conf: names of tensors; *_channel: where in them the 4 offsets and the scores begin.
 
-    background: how many background scores precede the face's (max-out); step, size: of the square priors, pixels.
+    background: how many background scores precede those of the classes (max-out); step, size: of the square priors, in
+    pixels.
     """
 
     loc: str
@@ -400,7 +401,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Detector:
-    """The rules that make boxes of the heads' outputs; threshold: on face minus background, CONF_BITS."""
+    """The rules that make boxes of the heads' outputs.
+
+    threshold: on a class's score minus the background's, CONF_BITS; classes: how many there are of them.
+    """
 
     sources: tuple[Source, ...]
     threshold: int
@@ -408,6 +412,12 @@ class Detector:
     candidates: int
     detections: int
     variances: tuple[float, float]
+    classes: int = 1
+
+    @property
+    def columns(self) -> int:
+        """Numbers of a box: x0, y0, x1, y1, score, and its class where there are several."""
+        return 5 if self.classes == 1 else 6
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from hil.compiler.families.dense import Dense
 from hil.compiler.families.functions import Function
 from hil.compiler.families.pooling import Window
 from hil.compiler.families.reshape import Repeat, Upsample
+from hil.compiler.names import free_name
 from hil.compiler.operators import INPUT, Add, Conv, FloatGraph, Mean, Norm, Operator, Pool
 from hil.errors import HilError
 from hil.reference.blocks import L2Norm
@@ -240,7 +241,7 @@ class Lowering:
         return self.graph.operators[index].name
 
     def _unique(self, name: str) -> str:
-        taken = {INPUT, *(op.name for op in self.graph.operators)}
+        taken, name = {INPUT, *(op.name for op in self.graph.operators)}, free_name(name)
         return name if name not in taken else next(n for i in range(1, 1000) if (n := f"{name}_{i}") not in taken)
 
 

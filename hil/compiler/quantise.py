@@ -25,6 +25,7 @@ from hil.reference.gated import Gated
 # How many boxes the device keeps: candidates that enter NMS, and boxes it reports. Bounds its memory.
 CANDIDATES = 400
 DETECTIONS = 200
+ANCHORS = 1 << 15  # that the device can number (kernels/detect.h)
 _ACCUMULATOR = 2**31 - 1
 TIED = 1e-5  # how far the differences of a tied cell's biases may be apart: float32 rounds each of the two
 
@@ -70,7 +71,7 @@ class _Quantiser:
         sources = [s for s in detector.sources if layer.name in (s.loc, s.conf)]
         if not isinstance(layer, q.QConv) or layer.is_depthwise or layer.dilation > 1 or is_read:
             return layer
-        if len(sources) != 1 or sources[0].loc != sources[0].conf:
+        if len(sources) != 1 or sources[0].loc != sources[0].conf or detector.classes > 1:
             return layer
         return replace(layer, gate=q.Gate(sources[0].conf_channel, sources[0].background, detector.threshold))
 
@@ -209,8 +210,14 @@ class _Quantiser:
             )
         )
         threshold = math.floor(math.log(spec.score_threshold / (1 - spec.score_threshold)) * 2**q.CONF_BITS)
+        classes = len(spec.classes)
+        anchors = classes * sum(height * width for height, width in spec.map_sizes)
+        if anchors > ANCHORS:
+            raise HilError(
+                f"{spec.name} has {anchors:,} priors, {classes} for each place; the device numbers {ANCHORS:,}"
+            )
         return q.Detector(sources, threshold, spec.nms_iou, min(spec.candidates, CANDIDATES),
-                          min(spec.detections, DETECTIONS), spec.variances)  # fmt: skip
+                          min(spec.detections, DETECTIONS), spec.variances, classes)  # fmt: skip
 
 
 def _multiplier(ratio: np.ndarray) -> tuple[np.ndarray, int]:

@@ -61,9 +61,12 @@ class Hello:
 
 @dataclass(frozen=True)
 class Result:
-    """What the board found in an image, and what it cost. None: the board cannot know."""
+    """What the board found in an image, and what it cost. None: the board cannot know.
 
-    detections: list[tuple[float, float, float, float, float]]  # x0, y0, x1, y1 in pixels of the image as sent, score
+    detections: x0, y0, x1, y1 in pixels of the image as sent, score, and the class's number where there are several.
+    """
+
+    detections: list[tuple[float, ...]]
     layer_cycles: list[int] | None
     decode_cycles: int | None
     schedule_cycles: int | None
@@ -202,7 +205,9 @@ class Client:
         reader = self._reader()
         assert self._hello is not None
         counts = Counts.parse(reader.read(Object.RESULT))
-        boxes = _items("<5f", reader.read(Object.DETECTIONS), Object.DETECTIONS, counts.detections)
+        found = reader.read(Object.DETECTIONS)
+        has_classes = len(found) == counts.detections * struct.calcsize("<6f")
+        boxes = _items("<6f" if has_classes else "<5f", found, Object.DETECTIONS, counts.detections)
         cycles = _items("<Q", reader.read(Object.LAYER_CYCLES), Object.LAYER_CYCLES, self._hello.layers)
         crcs = _items("<I", reader.read(Object.DIGESTS), Object.DIGESTS, self._hello.tensors) if digests else []
         is_classifier = self._hello.max_detections == 0

@@ -34,7 +34,12 @@ def decode(offsets: np.ndarray, anchors: np.ndarray, variances: tuple[float, flo
 
 def face_scores(confidence: np.ndarray) -> np.ndarray:
     """Softmax probability of "face" from (..., 2) scores (background, face)."""
-    margin = (confidence[..., 0] - confidence[..., 1]).clip(-80, 80)
+    return class_scores(confidence)[..., 0]
+
+
+def class_scores(confidence: np.ndarray) -> np.ndarray:
+    """Each class against the background alone: (..., classes) in 0..1, of (..., 1 + classes), the background first."""
+    margin = (confidence[..., :1] - confidence[..., 1:]).clip(-80, 80)
     return 1 / (1 + np.exp(margin))
 
 
@@ -47,15 +52,21 @@ def detections(
 ) -> np.ndarray:
     """One image's boxes: (n, 5) float32 x0 y0 x1 y1 score, best first, in input pixels.
 
-    offsets: (A, 4), confidence: (A, 2). Keeps scores strictly above the threshold (the spec's where none is given), the
-    spec's number of candidates, those that NMS keeps, and the spec's number of detections.
+    Of a spec with several classes (n, 6), the class's number last; each is suppressed by its own.
+    offsets: (A, 4), confidence: (A, 1 + classes). Keeps scores strictly above the threshold (the spec's where none is
+    given), the spec's number of candidates, those that NMS keeps, and the spec's number of detections.
     """
-    scores = face_scores(confidence)
+    scores = class_scores(confidence).ravel()
     chosen = np.flatnonzero(scores > (spec.score_threshold if score_threshold is None else score_threshold))
     chosen = chosen[np.argsort(-scores[chosen], kind="stable")][: spec.candidates]
-    boxes = decode(offsets[chosen], priors(spec)[chosen], spec.variances)
-    kept = nms(np.ascontiguousarray(boxes, np.float32), spec.nms_iou if nms_iou is None else nms_iou)
-    return np.concatenate([boxes, scores[chosen, None]], 1)[kept][: spec.detections].astype(np.float32)
+    cells, labels = np.divmod(chosen, len(spec.classes))
+    boxes = decode(offsets[cells], priors(spec)[cells], spec.variances)
+    limit = spec.nms_iou if nms_iou is None else nms_iou
+    kept = np.zeros(len(boxes), np.bool_)
+    for label in range(len(spec.classes)):
+        kept[labels == label] = nms(np.ascontiguousarray(boxes[labels == label], np.float32), limit)
+    columns = [boxes, scores[chosen, None], labels[:, None]][: 2 if len(spec.classes) == 1 else 3]
+    return np.concatenate(columns, 1)[kept][: spec.detections].astype(np.float32)
 
 
 @njit(nogil=True)

@@ -42,7 +42,7 @@ class DetectorSpec:
 
     input_shape: (C, H, W). Network input = (uint8 - input_mean) * input_scale, a value a channel (RGB order).
     score_threshold, nms_iou, candidates (best boxes that enter NMS), detections (most boxes an image): the detection
-    rules; variances: of the box offsets from the priors' centres and sizes.
+    rules; variances: of the box offsets from the priors' centres and sizes; classes: the kinds of objects.
     """
 
     name: str
@@ -55,6 +55,7 @@ class DetectorSpec:
     candidates: int = 5000
     detections: int = 750
     variances: tuple[float, float] = (0.1, 0.2)
+    classes: tuple[str, ...] = ("face",)
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -106,10 +107,10 @@ class Detector(nn.Module):
         self.taps.append(list(self.layers)[-1])
         self.norms.append(nn.Identity() if source.gamma is None else L2Norm(channels, source.gamma))
         self.loc.append(_head(source, channels, 4))
-        self.conf.append(_head(source, channels, source.background + 1))
+        self.conf.append(_head(source, channels, source.background + len(self.spec.classes)))
 
     def maps(self, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """The heads' raw outputs a source: loc (N, 4, h, w) and conf (N, background + 1, h, w), before max-out."""
+        """The heads' raw outputs a source: loc (N, 4, h, w), conf (N, background + classes, h, w), before max-out."""
         found: list[tuple[Tensor, Tensor]] = []
         for name, layer in self.layers.items():
             x = layer(x)
@@ -120,13 +121,14 @@ class Detector(nn.Module):
         return found
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Offsets (N, A, 4) and (background, face) scores (N, A, 2) of all anchors, sources one after another.
+        """Offsets (N, A, 4) and scores (N, A, 1 + classes), the background's first; sources one after another.
 
         x: (N, C, H, W), normalised. Anchors of a source are in row-major order.
         """
         locs, confs = [], []
         for loc, conf in self.maps(x):
-            conf = torch.cat([conf[:, :-1].amax(1, keepdim=True), conf[:, -1:]], 1)
+            classes = len(self.spec.classes)
+            conf = torch.cat([conf[:, :-classes].amax(1, keepdim=True), conf[:, -classes:]], 1)
             locs.append(loc.flatten(2).transpose(1, 2))
             confs.append(conf.flatten(2).transpose(1, 2))
         return torch.cat(locs, 1), torch.cat(confs, 1)

@@ -121,12 +121,14 @@ def detector(
     candidates: int = 400,
     detections: int = 200,
     variances: tuple[float, float] = (0.1, 0.2),
+    classes: Sequence[str] = ("object",),
 ) -> OwnDetector:
     """A module that gives (offsets, scores) for each of `priors`, in a list.
 
     A Source says how far its square priors are apart (step) and how large they are (size), in pixels of the input, and
-    how many scores of the background precede the object's. Offsets are (N, 4, h, w), scores (N, background + 1, h, w);
-    h and w are the input's size divided by the step, rounded up. Several sizes at one place are several Sources.
+    how many scores of the background precede those of the classes. Offsets are (N, 4, h, w), scores (N, background +
+    classes, h, w); h and w are the input's size divided by the step, rounded up. A box's score is its class's against
+    the background: 1 / (1 + exp(background - class)). Several sizes at one place are several Sources.
     Raises HilError where the module gives something else.
     """
     _check_name(name)
@@ -142,13 +144,14 @@ def detector(
         candidates,
         detections,
         variances,
+        _kinds(name, classes),
     )
     own = OwnDetector(network, spec)
     found = _try(own.eval(), name, "maps")
     if not isinstance(found, list | tuple) or len(found) != len(spec.sources):
         raise HilError(f"{name} gives {_described(found)}, expected a list of {len(spec.sources)} pairs, one a Source")
     for i, (pair, source, size) in enumerate(zip(found, spec.sources, spec.map_sizes, strict=True)):
-        wanted = [(1, channels, *size) for channels in (4, source.background + 1)]
+        wanted = [(1, channels, *size) for channels in (4, source.background + len(classes))]
         if [tuple(part.shape) for part in pair] != wanted:
             raise HilError(f"{name} gives {_described(pair)} for Source {i}, expected {wanted}: step {source.step}?")
     return own
@@ -192,6 +195,18 @@ def _levels(
             "input_mean is subtracted from levels of 0 to 255, and input_scale is what they are multiplied by"
         )
     return means, scales
+
+
+def _kinds(name: str, classes: Sequence[str]) -> tuple[str, ...]:
+    kinds = tuple(classes)
+    if (
+        isinstance(classes, str)
+        or not kinds
+        or len(set(kinds)) != len(kinds)
+        or not all(isinstance(k, str) for k in kinds)
+    ):
+        raise HilError(f"{name}: classes are different names, one or more, not {classes!r}")
+    return kinds
 
 
 def _check_name(name: str) -> None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hil.bench.classify import Classification
 from hil.bench.compare import Boxes
 from hil.bench.limits import Measurement
-from hil.bench.run import Run, Subject
+from hil.bench.run import Run, Subject, class_of
 from hil.board import Memory
 from hil.files import write_text
 from hil.reference.photo import to_image
@@ -49,9 +49,9 @@ def _page(subject: Subject) -> dict[str, Any]:
         "title": Path(run.image.path).name if run.image.path else f"image {run.image.sha256[:8]}",
         "photo": data_uri(subject.pixels),
         "logits": _logits(run.classification),
-        "boxes": [_box(box, run.operating_point) for box in run.detections],
-        "reference_boxes": [_box(box, run.operating_point) for box in run.reference_detections],
-        "float_boxes": [_box(box, run.operating_point) for box in run.float_detections],
+        "boxes": [_box(box, run) for box in run.detections],
+        "reference_boxes": [_box(box, run) for box in run.reference_detections],
+        "float_boxes": [_box(box, run) for box in run.float_detections],
         "best_score": max((float(box[4]) for box in run.detections), default=None),
         "milliseconds": run.cycles.milliseconds,
         "cycle_bars": cycle_bars(run),
@@ -76,15 +76,16 @@ def _logits(found: Classification | None) -> list[dict[str, Any]]:
     return [{"name": name, "device": d, "reference": r, "float": f} for name, d, r, f in logits]
 
 
-def _box(box: NDArray[np.float32], operating_point: float) -> dict[str, float]:
-    x0, y0, x1, y1, score = map(float, box)
+def _box(box: NDArray[np.float32], run: Run) -> dict[str, Any]:
+    x0, y0, x1, y1, score = map(float, box[:5])
     return {
         "x": x0,
         "y": y0,
         "width": x1 - x0,
         "height": y1 - y0,
         "score": score,
-        "is_strong": score >= operating_point,
+        "is_strong": score >= run.operating_point,
+        "label": class_of(box, run.classes),
     }
 
 

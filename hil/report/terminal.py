@@ -15,7 +15,7 @@ from rich.text import Text
 
 from hil.bench.classify import Classification
 from hil.bench.limits import Measurement, Verdict
-from hil.bench.run import Run
+from hil.bench.run import Run, class_of
 from hil.board import Board
 from hil.firmware.build import Firmware
 from hil.report.run_html import arena_bytes, strongest
@@ -94,11 +94,13 @@ def _faults(run: Run) -> list[Text]:
 def _boxes(run: Run) -> Table:
     title = f"Detections from score {run.operating_point:.2f} on (pixels of the image as sent)"
     table = Table("box", title=title, title_justify="left")
-    for name in ("x0", "y0", "x1", "y1", "score"):
+    for name in ("x0", "y0", "x1", "y1", "score", *(["class"] if run.detections.shape[1] > 5 else [])):
         table.add_column(name, justify="right")
     shown = run.shown[:MOST_BOXES]
-    for i, (x0, y0, x1, y1, score) in enumerate(shown):
-        table.add_row(str(i), f"{x0:.1f}", f"{y0:.1f}", f"{x1:.1f}", f"{y1:.1f}", f"{score:.3f}")
+    for i, found in enumerate(shown):
+        label = class_of(found, run.classes)
+        edges = (f"{edge:.1f}" for edge in found[:4])
+        table.add_row(str(i), *edges, f"{found[4]:.3f}", *([] if label is None else [label]))
     if len(run.detections) > len(shown):
         best = f"the best {len(shown)} of {len(run.shown)}; " if len(run.shown) > len(shown) else ""
         table.caption = f"{best}run.json has all {len(run.detections)}"

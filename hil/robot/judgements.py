@@ -205,5 +205,6 @@ def _difference(device: Boxes, reference: Boxes) -> str:
 
 
 def _described(box: Boxes) -> str:
-    x0, y0, x1, y1, score = box.tolist()
-    return f"({x0:.2f}, {y0:.2f}, {x1:.2f}, {y1:.2f}) score {score:.4f}"
+    x0, y0, x1, y1, score, *label = box.tolist()
+    said = f"({x0:.2f}, {y0:.2f}, {x1:.2f}, {y1:.2f}) score {score:.4f}"
+    return f"{said} class {label[0]:.0f}" if label else said

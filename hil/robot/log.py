@@ -65,7 +65,7 @@ def _rectangles(boxes: Boxes, kind: str, stroke: str) -> list[str]:
     return [
         f'<rect x="{x0:.2f}" y="{y0:.2f}" width="{x1 - x0:.2f}" height="{y1 - y0:.2f}" fill="none" {stroke} '
         f'stroke="{_STROKES[kind]}" vector-effect="non-scaling-stroke"><title>{kind}, {score:.3f}</title></rect>'
-        for x0, y0, x1, y1, score in boxes.tolist()
+        for x0, y0, x1, y1, score, *_ in boxes.tolist()
     ]
 
 
@@ -75,7 +75,7 @@ def _shown(boxes: Boxes, run: Run) -> Boxes:
 
 
 def _score(box: Boxes) -> str:
-    x0, y0, _, _, score = box.tolist()
+    x0, y0, _, _, score, *_ = box.tolist()
     return (
         f'<text x="{x0:.1f}" y="{max(y0 - 3, 8):.1f}" font-size="8" fill="#fff" stroke="#000" stroke-width="2" '
         f'paint-order="stroke" font-family="sans-serif">{score:.2f}</text>'
