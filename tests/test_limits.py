@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hil import board
-from hil.bench.limits import Limit, Measurement, Verdict, apply_limits, load_limits
+from hil.bench.limits import OF_BOXES, OF_CLASSES, Limit, Measurement, Verdict, apply_limits, load_limits
 from hil.errors import HilError
 from hil.firmware.toolchain import Compiler
 
@@ -19,6 +19,15 @@ F407 = board.load("stm32f407_disco")
 )
 def test_a_value_passes_up_to_its_limit_and_an_unknown_one_has_no_verdict(value, limit, ok) -> None:
     assert Measurement("m", value, "byte", limit).ok is ok
+
+
+@pytest.mark.parametrize("name", board.names())
+@pytest.mark.parametrize("model", ["rnnpool_face_m4", "mine"])
+def test_every_board_holds_a_run_against_its_references(name: str, model: str) -> None:
+    """A board without a limits.toml of its own is judged no more mildly than the first one."""
+    limits = load_limits(board.load(name), model)
+    assert limits.keys() >= {*OF_BOXES, *OF_CLASSES, "watermarks.disagreement", "layers.differing"}
+    assert all(limits[of] == load_limits(F407, model)[of] for of in (*OF_BOXES, *OF_CLASSES))
 
 
 def test_the_board_declares_the_limits_of_m4() -> None:

@@ -1,7 +1,7 @@
 """Measurements and what they may be: named, with a unit, and with a limit that is declared in one place.
 
 Limits are tables in TOML, a section a model ("default" for all), a measurement's name and its largest value a line.
-platforms/<board>/limits.toml holds a board's; a file given by the user is laid over it:
+platforms/limits.toml holds every board's; the board's own limits.toml and a file given by the user are laid over it:
 
     [rnnpool_face_m4]
     "cycles.total" = 130_000_000
@@ -23,6 +23,7 @@ from typing import Any
 from hil.board import Board
 from hil.errors import HilError
 from hil.firmware.toolchain import Compiler
+from hil.paths import platforms
 
 
 class Verdict(StrEnum):
@@ -122,9 +123,10 @@ def load_limits(
     """
     names = compiler.names if compiler else ()
     sections = ("default", *(section for name in (model, f"{model}/{kernels}") for section in _with(name, names)))
-    limits = _read(board.folder / "limits.toml", sections) if (board.folder / "limits.toml").exists() else {}
-    if override is not None:
-        limits |= _read(override, sections)
+    limits = _read(platforms() / "limits.toml", sections)
+    for path in (board.folder / "limits.toml", override):
+        if path is not None and (path == override or path.exists()):
+            limits |= _read(path, sections)
     return limits
 
 

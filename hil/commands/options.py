@@ -87,7 +87,7 @@ Timing = Annotated[
     str | None,
     typer.Option("--timing", metavar="MODE", help="Of the simulated board: fast, full (with flash caches) or both."),
 ]
-LimitsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML laid over platforms/BOARD/limits.toml.")]
+LimitsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML laid over the board's limits.")]
 Toolchain = Annotated[
     str | None,
     typer.Option(
