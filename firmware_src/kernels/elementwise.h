@@ -158,7 +158,7 @@ ALWAYS_INLINE void l2norm_fours(const l2norm_t *c, const uint8_t *in, int32_t in
         "strb.w r5, [%[out], #1]\n\t"
         "strb.w r6, [%[out], #2]\n\t"
         "strb.w r7, [%[out], #3]\n\t"
-        "strb.w r4, [%[out]], #4\n\t"
+        "strb r4, [%[out]], #4\n\t"
         "cmp %[out], %[end]\n\t"
         "bne 1b"
         : [in] "+r"(from), [gain] "+r"(gain), [out] "+r"(to), [spare] "=&r"(spare)

@@ -108,6 +108,7 @@ ALWAYS_INLINE void cell_first_step_tied(const cell_t *c, const int16_t *wx, int1
     "smultb r4, r7, r9\n\t"            \
     "smultb r5, r8, r9\n\t"
 
+// Without .w where an offset may be negative: clang's assembler knows none such, and with r10 there is but the wide form.
 // Two units of a sequence, whose sums are in a and b: their gates and candidates, and the next states in one word in a. The
 // old state lies `back` bytes from the place of the new one, which is `place` from r10, where the third sequence's is. The
 // store of the sequence before stands behind the loads, where it saves a cycle.
@@ -122,7 +123,7 @@ ALWAYS_INLINE void cell_first_step_tied(const cell_t *c, const int16_t *wx, int1
     "ldr.w " b ", [r12, " b ", lsl #2]\n\t"                                       \
     "ldrsh.w r8, [lr, r8, lsl #1]\n\t"                                            \
     "ldrsh.w r9, [lr, r9, lsl #1]\n\t"                                            \
-    "ldr.w r11, [r10, #" place " + %c[back]]\n\t"                                 \
+    "ldr r11, [r10, #" place " + %c[back]]\n\t"                                   \
     store                                                                          \
     "smultb r8, " a ", r8\n\t"                                                    \
     "smultb r9, " b ", r9\n\t"                                                    \
@@ -138,8 +139,8 @@ ALWAYS_INLINE void cell_first_step_tied(const cell_t *c, const int16_t *wx, int1
 // The update offsets in r6 and r7, tables at r12 and lr; leaves the third sequence's states in r2, to be stored at r10.
 #define GATES                                                                      \
     GATE("r0", "r3", "-8 * %c[words]", "")                                         \
-    GATE("r1", "r4", "-4 * %c[words]", "str.w r0, [r10, #-8 * %c[words]]\n\t")     \
-    GATE("r2", "r5", "0", "str.w r1, [r10, #-4 * %c[words]]\n\t")
+    GATE("r1", "r4", "-4 * %c[words]", "str r0, [r10, #-8 * %c[words]]\n\t")       \
+    GATE("r2", "r5", "0", "str r1, [r10, #-4 * %c[words]]\n\t")
 
 #define TIED_GATE(a, b, state)                                                     \
     "smlabb " a ", " a ", " state ", " a "\n\t" /* z, and v in the upper half */  \
@@ -161,15 +162,15 @@ ALWAYS_INLINE void cell_first_step_tied(const cell_t *c, const int16_t *wx, int1
     "ldr.w r3, [r12, r3, lsl #2]\n\t"                                             \
     "ldr.w r4, [r12, r4, lsl #2]\n\t"                                             \
     "ldr.w r5, [r12, r5, lsl #2]\n\t"                                             \
-    "ldr.w r6, [" to ", #%c[back] - 8 * %c[words]]\n\t"                           \
-    "ldr.w r7, [" to ", #%c[back] - 4 * %c[words]]\n\t"                           \
-    "ldr.w r8, [" to ", #%c[back]]\n\t"                                           \
+    "ldr r6, [" to ", #%c[back] - 8 * %c[words]]\n\t"                             \
+    "ldr r7, [" to ", #%c[back] - 4 * %c[words]]\n\t"                             \
+    "ldr r8, [" to ", #%c[back]]\n\t"                                             \
     TIED_GATE("r0", "r3", "r6")                                                    \
     TIED_GATE("r1", "r4", "r7")                                                    \
     TIED_GATE("r2", "r5", "r8")
 #define TIED_STORES(to)                                \
-    "str.w r0, [" to ", #-8 * %c[words]]\n\t"          \
-    "str.w r1, [" to ", #-4 * %c[words]]\n\t"          \
+    "str r0, [" to ", #-8 * %c[words]]\n\t"          \
+    "str r1, [" to ", #-4 * %c[words]]\n\t"          \
     "str.w r2, [" to "], #4\n\t"
 
 #define FPU_REGISTERS                                                                                                 \
