@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hil.link import messages
+from hil.link import BadAnswer, messages
 from hil.link.fault import FaultReport, Kind
 from hil.link.messages import Refusal, State, Status, Type, Welcome
 
 
 @given(st.integers(0, 255), st.binary(max_size=80))
-def test_any_payload_is_a_message_or_a_value_error(type: int, payload: bytes) -> None:
+def test_any_payload_is_a_message_or_names_what_is_wrong(type: int, payload: bytes) -> None:
     try:
         messages.parse(type, payload)
-    except ValueError as error:
-        assert str(error)
+    except BadAnswer as error:
+        assert error.message and error.field in str(error) and str(error.value) in str(error)
 
 
 def test_status_carries_repetition_and_fault_apart_from_the_state() -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Symbol, SymbolTableSection
 
 from hil.board import Board, Memory
+from hil.elf_file import elf_file
 from hil.errors import HilError
+from hil.link.errors import ProtocolError
 from hil.link.messages import INFO_BYTES, Info
 
 RESERVED = (".stack", ".heap")  # sections that only set memory aside: what is used of them is measured, not counted
@@ -31,18 +30,6 @@ class Sizes:
         return sum(self.static_by_memory.values())
 
 
-@contextmanager
-def open_elf(path: Path) -> Iterator[ELFFile]:
-    """The parsed file. Raises HilError where there is none or it is not an ELF."""
-    try:
-        with path.open("rb") as file:
-            yield ELFFile(file)
-    except OSError as error:
-        raise HilError(f"cannot read the firmware {path}: {error.strerror}") from error
-    except ELFError as error:
-        raise HilError(f"{path} is not an ELF file ({error}): name a firmware.elf made by `hil build`") from error
-
-
 def symbols(elf: ELFFile) -> list[Symbol]:
     """The symbol table; empty where the file is stripped."""
     table = elf.get_section_by_name(".symtab")
@@ -51,7 +38,7 @@ def symbols(elf: ELFFile) -> list[Symbol]:
 
 def producer(path: Path) -> str:
     """What the compiler says of itself in the debug information (DWARF 5, 3.1.1); "" where there is none."""
-    with open_elf(path) as elf:
+    with elf_file(path) as elf:
         if not elf.has_dwarf_info():
             return ""
         for unit in elf.get_dwarf_info().iter_CUs():
@@ -63,7 +50,7 @@ def producer(path: Path) -> str:
 
 def check_elf(path: Path, board: Board) -> None:
     """Raise HilError unless the ELF is a Thumb image for the board, whose every byte lies in one of its memories."""
-    with open_elf(path) as elf:
+    with elf_file(path) as elf:
         if elf["e_machine"] != "EM_ARM" or elf.elfclass != 32 or not elf.little_endian:
             machine = f"{elf.get_machine_arch()}, {elf.elfclass} bit"
             raise HilError(f"{path} is for another chip ({machine}): {board.title} takes 32-bit little-endian ARM")
@@ -81,12 +68,15 @@ def check_elf(path: Path, board: Board) -> None:
 
 def identity(path: Path) -> Info | None:
     """What the firmware will say in its hello, read from the file (app/image.c, `info`); None where it is not in it."""
-    with open_elf(path) as elf:
+    with elf_file(path) as elf:
         for symbol in (s for s in symbols(elf) if s.name == "info"):
             section = elf.get_section(symbol["st_shndx"]) if isinstance(symbol["st_shndx"], int) else None
             if symbol["st_size"] == INFO_BYTES and section is not None:
                 start = symbol["st_value"] - section["sh_addr"]
-                return Info.parse(section.data()[start : start + INFO_BYTES])
+                try:
+                    return Info.parse(section.data()[start : start + INFO_BYTES])
+                except ProtocolError as error:
+                    raise HilError(f"{path} is damaged ({error}): build it again") from error
     return None
 
 
@@ -94,7 +84,7 @@ def sizes(path: Path, board: Board) -> Sizes:
     """Flash and static RAM of an ELF. Raises HilError if it does not lie in the board's memories."""
     check_elf(path, board)
     static: dict[str, int] = {}
-    with open_elf(path) as elf:
+    with elf_file(path) as elf:
         flash = sum(
             segment["p_filesz"]
             for segment in elf.iter_segments("PT_LOAD")

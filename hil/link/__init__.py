@@ -1,7 +1,9 @@
 """The serial link to the firmware (docs/link.md): frames, messages, and a client that repeats what the line damaged.
 
 frames.py    bytes on the wire <-> frames: COBS, CRC-32, sequence numbers
+layout.py    what fields a message has and what they may be, as data; the one decoder
 messages.py  payloads <-> dataclasses
+bound.py     what an exchange may cost, whatever is answered
 fault.py     the firmware's own report of its end
 channel.py   frames over a transport, counted, with time-outs
 pace.py      how much to send at once on a line of unknown quality
@@ -13,6 +15,7 @@ client.py    hello, infer, provoke
 from hil.link.channel import Statistics
 from hil.link.client import Client, Hello, Result
 from hil.link.errors import (
+    BadAnswer,
     DeviceFault,
     LinkError,
     LinkTimeout,
@@ -24,6 +27,7 @@ from hil.link.errors import (
 from hil.link.fault import FaultReport
 
 __all__ = [
+    "BadAnswer",
     "Client",
     "DeviceFault",
     "FaultReport",

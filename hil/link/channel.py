@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
 from hil.link import frames, messages
-from hil.link.errors import DeviceFault, LinkTimeout
+from hil.link.bound import Bound
+from hil.link.errors import BadAnswer, DeviceFault, LinkTimeout
 from hil.link.fault import FaultReport
 from hil.link.frames import Damage, Decoder, Frame
 from hil.link.messages import Message, Type
@@ -20,7 +22,7 @@ NOISE_PATIENCE = 10
 
 
 class Transport(Protocol):
-    """A serial line; every target is one (hil.targets.base)."""
+    """A serial line; every target is one (hil.targets.base). Where its time is not the wall's, it has `now_s`."""
 
     def write(self, data: bytes) -> None: ...
 
@@ -66,12 +68,14 @@ class Channel:
         self.timeout_s = timeout_s
         self.retries = retries
         self.statistics = Statistics()
+        self.bound = Bound(getattr(transport, "now_s", time.monotonic), retries)
         self._decoder = Decoder()
         self._arrived: deque[Frame | Damage] = deque()
         self.sequence = 0  # of the latest frame sent
         self._silences = 0
         self._silent_s = 0.0
         self._noises = 0
+        self._is_known = False  # the board speaks this version of the protocol
 
     def send(self, type: Type, payload: bytes = b"") -> int:
         """Put a frame on the line. Returns its sequence number."""
@@ -85,8 +89,9 @@ class Channel:
     def receive(self) -> Answer | Damage | None:
         """The next thing from the board; None after timeout_s of silence.
 
-        Raises LinkTimeout when there have been too many silences, or nothing but damage, in a row; DeviceFault when the
-        firmware reports its end.
+        Raises LinkTimeout when there have been too many silences, or nothing but damage, in a row, or when the bound of
+        the exchange is reached; BadAnswer for a whole frame that no board sends; DeviceFault when the firmware reports
+        its end.
         """
         timeout_s = self.timeout_s * min(1 << self._silences, 8)
         event = self._next(timeout_s)
@@ -100,21 +105,26 @@ class Channel:
 
     def _next(self, timeout_s: float) -> Answer | Damage | None:
         while not self._arrived:
-            data = self.transport.read(timeout_s)
+            data = self.bound.reading(self.transport.read, timeout_s)
             if not data:
                 return None
             self.statistics.bytes_in += len(data)
             self._arrived.extend(self._decoder.feed(data))
         item = self._arrived.popleft()
+        self.bound.take_frame()
         return self._note_damage(item) if isinstance(item, Damage) else self._understand(item)
 
     def _understand(self, frame: Frame) -> Answer | Damage:
         try:
             message = messages.parse(frame.type, frame.payload)
-        except ValueError as error:
-            return self._note_damage(Damage(str(error), frame.payload))
+        except BadAnswer as error:
+            if self._is_known or frame.type == Type.WELCOME:
+                raise
+            return self._note_damage(Damage(str(error), frame.payload))  # perhaps of another version, as WELCOME says
         self._silences, self._silent_s, self._noises = 0, 0.0, 0
         self.statistics.frames_in += 1
+        if isinstance(message, messages.Welcome):
+            self._is_known = message.protocol == messages.PROTOCOL
         if isinstance(message, FaultReport):
             raise DeviceFault(message)
         if isinstance(message, messages.Status) and message.is_repeat:

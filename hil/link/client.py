@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from hil.link import messages
 from hil.link.channel import Channel, Statistics, Transport
 from hil.link.download import Download
 from hil.link.errors import (
+    BadAnswer,
     DeviceFault,
     LinkError,
     LinkTimeout,
@@ -24,10 +24,12 @@ from hil.link.errors import (
 )
 from hil.link.exchange import request
 from hil.link.fault import FaultReport
+from hil.link.layout import Layout
 from hil.link.messages import Counter, Counts, Info, Message, Object, Provoke, State, Status, Type, Welcome
 from hil.link.upload import Upload
 
 Progress = Callable[[int, int], None]
+MOST_TAPPED = 1 << 26  # bytes of one tensor; the largest of VGA photos take 40 million
 
 
 @dataclass(frozen=True)
@@ -196,7 +198,11 @@ class Client:
 
     def _read_tapped(self, status: Status, pieces: list[bytes]) -> None:
         if status.piece == len(pieces):
-            pieces.append(self._reader().read(Object.TAP_PIECE, status.piece))
+            pieces.append(self._reader().read(Object.TAP_PIECE, status.piece, is_part=True))
+            if sum(map(len, pieces)) > MOST_TAPPED:
+                raise ProtocolError(
+                    f"the board's tapped tensor has more than {MOST_TAPPED} bytes: is it this firmware?"
+                )
         elif status.piece > len(pieces):
             raise LinkError(f"the board offers piece {status.piece} of the tapped layer, expected {len(pieces)}")
         self._channel.send(Type.RELEASE, messages.release(status.session, status.piece))
@@ -204,14 +210,19 @@ class Client:
     def _collect(self, pieces: list[bytes] | None, digests: bool) -> Result:
         reader = self._reader()
         assert self._hello is not None
+        hello = self._hello
+        is_classifier = hello.max_detections == 0
         counts = Counts.parse(reader.read(Object.RESULT))
-        found = reader.read(Object.DETECTIONS)
-        has_classes = len(found) == counts.detections * struct.calcsize("<6f")
-        boxes = _items("<6f" if has_classes else "<5f", found, Object.DETECTIONS, counts.detections)
-        cycles = _items("<Q", reader.read(Object.LAYER_CYCLES), Object.LAYER_CYCLES, self._hello.layers)
-        crcs = _items("<I", reader.read(Object.DIGESTS), Object.DIGESTS, self._hello.tensors) if digests else []
-        is_classifier = self._hello.max_detections == 0
-        logits = _items("<h", reader.read(Object.LOGITS), Object.LOGITS) if is_classifier else []
+        if counts.detections > hello.max_detections:
+            raise BadAnswer("RESULT", "detections", counts.detections, f"0 to {hello.max_detections}, as its INFO says")
+
+        def rows(what: Object, layout: Layout, count: int) -> list[tuple[Any, ...]]:
+            return layout.rows(reader.read(what, sizes=(count * layout.size,)), count)
+
+        boxes = self._boxes(reader, counts.detections)
+        cycles = rows(Object.LAYER_CYCLES, messages.LAYER_CYCLES, hello.layers)
+        crcs = rows(Object.DIGESTS, messages.DIGEST, hello.tensors) if digests else []
+        logits = messages.LOGIT.rows(reader.read(Object.LOGITS)) if is_classifier else []
         return Result(
             detections=boxes,
             layer_cycles=None if counts.cycles is None else [spent for (spent,) in cycles],
@@ -230,6 +241,13 @@ class Client:
             board_overruns=counts.overruns,
         )
 
+    @staticmethod
+    def _boxes(reader: Download, count: int) -> list[tuple[float, ...]]:
+        """The boxes, with a class each from a detector of several."""
+        layouts = messages.DETECTION, messages.CLASSED_DETECTION
+        found = reader.read(Object.DETECTIONS, sizes=tuple(count * layout.size for layout in layouts))
+        return next(layout for layout in layouts if count * layout.size == len(found)).rows(found, count)
+
     def _reader(self) -> Download:
         if self._download is None:
             self.hello()
@@ -247,15 +265,6 @@ class Client:
 
     def _kept_fault(self) -> FaultReport:
         return FaultReport.parse(self._reader().read(Object.FAULT))
-
-
-def _items(layout: str, data: bytes, what: Object, count: int | None = None) -> list[Any]:
-    """What an object holds, of which there must be `count`. Raises ProtocolError."""
-    size = struct.calcsize(layout)
-    if len(data) % size or (count is not None and len(data) // size != count):
-        wanted = f"{count} of {size} bytes" if count is not None else f"as many as it likes of {size} bytes"
-        raise ProtocolError(f"the board's {what.name} has {len(data)} bytes, expected {wanted}, as it promised")
-    return list(struct.iter_unpack(layout, data))
 
 
 def _hello(welcome: Welcome, info: Info) -> Hello:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from hil.link import messages
 from hil.link.channel import NOISE_PATIENCE, Answer, Channel, is_at_or_after
-from hil.link.errors import LinkTimeout, Refused
+from hil.link.errors import BadAnswer, LinkTimeout, Refused
 from hil.link.frames import Damage
 from hil.link.messages import Data, Object, Refusal, Status, Type
 from hil.link.pace import Pace
 
 MOST_FRAMES = 64
-LONGEST_OBJECT = 1 << 24  # a board has no memory for more
 
 
 class Download:
@@ -20,13 +19,23 @@ class Download:
         self._channel = channel
         self._pace = Pace(max_payload - messages.DATA_HEADER_BYTES, MOST_FRAMES)
 
-    def read(self, what: Object, index: int = 0) -> bytes:
-        """A whole object. Raises Refused where the board has no such object now, LinkTimeout when repetition fails."""
-        reading = _Reading(self._channel, self._pace, what, index)
+    def read(self, what: Object, index: int = 0, sizes: tuple[int, ...] = (), *, is_part: bool = False) -> bytes:
+        """A whole object. sizes: that it may have, any without; is_part: of an exchange that has begun.
+
+        Raises Refused where the board has no such object now, LinkTimeout when repetition fails, BadAnswer for another
+        size.
+        """
+        if not is_part:
+            self._channel.bound.begin()
+        if what in messages.BYTES_OF:
+            sizes = (messages.BYTES_OF[what],)
+        reading = _Reading(self._channel, self._pace, what, index, sizes)
         failures = 0
         while not reading.is_complete:
             known = reading.known_bytes
-            if reading.ask():
+            is_whole = reading.ask()
+            self._channel.bound.progress(reading.known_bytes - known)
+            if is_whole:
                 self._pace.succeeded()
                 continue
             self._pace.failed()
@@ -40,16 +49,23 @@ class Download:
 class _Reading:
     """What has come of one object, in any order."""
 
-    def __init__(self, channel: Channel, pace: Pace, what: Object, index: int) -> None:
+    def __init__(self, channel: Channel, pace: Pace, what: Object, index: int, sizes: tuple[int, ...]) -> None:
         self._channel, self._pace = channel, pace
         self._what, self._index = what, index
         self._first_sequence = (channel.sequence + 1) & 0xFFFF
         self._pieces: dict[int, bytes] = {}
+        self._sizes = sizes
         self._total: int | None = None
 
     @property
     def known_bytes(self) -> int:
-        return sum(map(len, self._pieces.values()))
+        """How much of it has come, what came twice counted once."""
+        known = position = 0
+        for offset, piece in sorted(self._pieces.items()):
+            end = offset + len(piece)
+            known += max(0, end - max(position, offset))
+            position = max(position, end)
+        return known
 
     @property
     def is_complete(self) -> bool:
@@ -78,7 +94,7 @@ class _Reading:
             if offset > position:
                 return position, offset
             position = max(position, offset + len(piece))
-        end = LONGEST_OBJECT if self._total is None else self._total
+        end = messages.LONGEST_OBJECT if self._total is None else self._total
         return (position, end) if position < end else None
 
     def _listen(self, sequence: int, frames: int) -> bool:
@@ -102,7 +118,15 @@ class _Reading:
             raise Refused(str(message))
         if isinstance(message, Data) and (message.what, message.index) == (self._what, self._index):
             if is_at_or_after(answer.sequence, self._first_sequence):
-                self._total = message.total
+                self._check(message.total)
                 self._pieces[message.offset] = max(self._pieces.get(message.offset, b""), message.data, key=len)
             return False
         return isinstance(message, Status) and (is_answer or message.is_repeat)
+
+    def _check(self, total: int) -> None:
+        """An object has one size, and that which the board has promised."""
+        expected = self._sizes if self._total is None else (self._total,)
+        if expected and total not in expected:
+            said = " or ".join(map(str, sorted(set(expected))))
+            raise BadAnswer("DATA", "total", total, f"{said}, the bytes of {self._what.name}")
+        self._total = total

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hil.errors import HilError
-from hil.link.fault import FaultReport
+
+if TYPE_CHECKING:  # which is laid out by hil.link.layout, which raises these
+    from hil.link.fault import FaultReport
 
 
 class LinkError(HilError):
@@ -22,6 +26,14 @@ class ProtocolMismatch(LinkError):
 
 class ProtocolError(LinkError):
     """The board's answer is whole and yet not what the protocol and its own INFO promise."""
+
+
+class BadAnswer(ProtocolError):
+    """A message has another length than its layout, or a field a value that it cannot have."""
+
+    def __init__(self, message: str, field: str, value: object, expected: str) -> None:
+        self.message, self.field, self.value = message, field, value
+        super().__init__(f"the board's {message} has {field} {value}, expected {expected}: is it this firmware?")
 
 
 class Refused(LinkError):

@@ -12,8 +12,9 @@ from hil.link.messages import Message, Refusal, Status, Type
 def request(channel: Channel, type: Type, payload: bytes, is_answer: Callable[[Message], bool]) -> Message:
     """Send until the answer comes. Every request is idempotent on the board, so sending again does no harm.
 
-    Raises Refused with the board's reason, LinkTimeout when repetition does not help.
+    Raises Refused with the board's reason, LinkTimeout when repetition does not help, BadAnswer for what no board says.
     """
+    channel.bound.begin()
     attempts = NOISE_PATIENCE * channel.retries
     for attempt in range(attempts):
         channel.statistics.retries += attempt > 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
-import struct
 from dataclasses import dataclass
 from enum import IntEnum
+
+from hil.link.layout import Field, Layout
 
 # ARMv7-M architecture reference manual, B3.2.15: the bits of CFSR that say what happened.
 _CAUSES = {
@@ -38,6 +39,12 @@ class Kind(IntEnum):
     SIGNAL = 4
 
 
+FAULT = Layout(
+    "FAULT", Field("kind", "I", Kind.EXCEPTION, Kind.SIGNAL),
+    *(Field(name, "I") for name in ("exception", "pc", "lr", "sp", "psr", "cfsr", "hfsr", "mmfar", "bfar")),
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class FaultReport:
     """Registers at the crash. After a stack overflow pc is not known: pc and lr are the newest return address found."""
@@ -53,14 +60,10 @@ class FaultReport:
     mmfar: int
     bfar: int
 
-    FORMAT = struct.Struct("<10I")
-
     @classmethod
     def parse(cls, payload: bytes) -> FaultReport:
-        """Raises ValueError for a payload of another length."""
-        if len(payload) != cls.FORMAT.size:
-            raise ValueError(f"a fault report has {cls.FORMAT.size} bytes, not {len(payload)}")
-        return cls(*cls.FORMAT.unpack(payload))
+        """Raises BadAnswer for a payload of another length, and for a kind that there is not."""
+        return cls(*FAULT.unpack(payload))
 
     @property
     def address(self) -> int | None:

@@ -5,13 +5,12 @@ firmware_src/include/messages.h is the other side.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
-from hil.link.errors import ProtocolError
-from hil.link.fault import FaultReport
+from hil.link.errors import BadAnswer
+from hil.link.fault import FAULT, FaultReport
+from hil.link.layout import Field, Layout, text
 
 PROTOCOL = 2
 TAP_NONE = -1
@@ -89,37 +88,80 @@ REASONS = {
     7: "this kind of board cannot do it",
 }
 
-_BEGIN = struct.Struct("<HhI")
-_TILE = struct.Struct("<HI")
-_READ = struct.Struct("<BHIIH")
-_RELEASE = struct.Struct("<HH")
-_WELCOME = struct.Struct("<HHIHHHB")
-_STATUS = struct.Struct("<HBIIH")
-_DATA = struct.Struct("<BHII")
-_INFO = struct.Struct("<I12s2I7H2I24s16s32s16s32s")
-_RESULT = struct.Struct("<3Q9I")
 _FAULT_KEPT = 0x80
+_SIDE, _MANY = (1, 1 << 14), (1, 1 << 15)
 
-INFO_BYTES = _INFO.size
+# from the host
+BEGIN = Layout("BEGIN", Field("session", "H"), Field("tap", "h", TAP_DIGESTS), Field("image_bytes", "I", 1))
+TILE = Layout("TILE", Field("session", "H"), Field("offset", "I"), has_body=True)
+READ = Layout(
+    "READ", Field("object", "B", 0, max(Object)), Field("index", "H"), Field("offset", "I"), Field("length", "I"),
+    Field("chunk", "H", 1),
+)  # fmt: skip
+RELEASE = Layout("RELEASE", Field("session", "H"), Field("piece", "H"))
+PROVOKE = Layout("PROVOKE", Field("kind", "B", min(Provoke), max(Provoke)))
+
+# from the board
+INFO = Layout(
+    "INFO", Field("chip_id", "I"), Field("unique_id", "12s"), Field("clock_hz", "I", 0, 1 << 30),
+    Field("baud", "I", 0, 1 << 26), Field("width", "H", *_SIDE), Field("height", "H", *_SIDE),
+    Field("channels", "H", 1, 1 << 10), Field("tile_rows", "H", *_SIDE), Field("layers", "H", *_MANY),
+    Field("tensors", "H", *_MANY), Field("max_detections", "H"), Field("arena_bytes", "I", 0, 1 << 28),
+    Field("stack_bytes", "I", 0, 1 << 28), text("board", 24), text("build_id", 16), text("model", 32),
+    text("model_hash", 16), text("elf_hash", 32),
+)  # fmt: skip
+WELCOME = Layout(
+    "WELCOME", Field("protocol", "H", PROTOCOL, PROTOCOL), Field("max_payload", "H", 64, 4000),
+    Field("receive_bytes", "I", 64, 1 << 24), Field("info_bytes", "H", INFO.size, INFO.size),
+    Field("session", "H"), Field("boots", "H"),
+    Field("reset_cause", "B"),
+)  # fmt: skip
+STATUS = Layout(
+    "STATUS", Field("session", "H"), Field("state", "B"), Field("taken", "I"), Field("limit", "I"), Field("piece", "H")
+)
+DATA = Layout(
+    "DATA", Field("object", "B"), Field("index", "H"), Field("offset", "I"), Field("total", "I"), has_body=True
+)
+REFUSED = Layout("REFUSED", Field("type", "B"), Field("reason", "B"))
+
+# objects; of DETECTIONS, LAYER_CYCLES, DIGESTS and LOGITS a row; INFO stands above
+RESULT = Layout(
+    "RESULT", *(Field(name, "Q") for name in ("cycles", "decode_cycles", "schedule_cycles")),
+    *(Field(name, "I") for name in ("detections", "stack_used", "heap_used", "arena_used")),
+    *(Field(name, "I") for name in ("frames", "damaged", "repeated", "overruns")),
+    Field("counter", "I", min(Counter), max(Counter)),
+)  # fmt: skip
+_FAR = 1e30  # pixels: finite, that is; a network may say what it likes
+DETECTION = Layout(
+    "DETECTIONS", *(Field(name, "f", -_FAR, _FAR) for name in ("x0", "y0", "x1", "y1")), Field("score", "f", 0.0, 1.0)
+)
+CLASSED_DETECTION = Layout("DETECTIONS", *DETECTION.fields, Field("class", "f", 0.0, 65535.0))
+LAYER_CYCLES = Layout("LAYER_CYCLES", Field("cycles", "Q"))
+DIGEST = Layout("DIGESTS", Field("crc", "I"))
+LOGIT = Layout("LOGITS", Field("logit", "h"))
+
+INFO_BYTES = INFO.size
 ELF_HASH_BYTES = 32  # at the end of INFO
-TILE_HEADER_BYTES = _TILE.size
-DATA_HEADER_BYTES = _DATA.size
+TILE_HEADER_BYTES = TILE.size
+DATA_HEADER_BYTES = DATA.size
+LONGEST_OBJECT = 1 << 24  # a board has no memory for more
+BYTES_OF = {Object.INFO: INFO.size, Object.RESULT: RESULT.size, Object.FAULT: FAULT.size}
 
 
 def begin(session: int, tap: int, image_bytes: int) -> bytes:
-    return _BEGIN.pack(session, tap, image_bytes)
+    return BEGIN.pack(session, tap, image_bytes)
 
 
 def tile(session: int, offset: int, data: bytes) -> bytes:
-    return _TILE.pack(session, offset) + data
+    return TILE.pack(session, offset) + data
 
 
 def read(what: Object, index: int, offset: int, length: int, chunk: int) -> bytes:
-    return _READ.pack(what, index, offset, length, chunk)
+    return READ.pack(what, index, offset, length, chunk)
 
 
 def release(session: int, piece: int) -> bytes:
-    return _RELEASE.pack(session, piece)
+    return RELEASE.pack(session, piece)
 
 
 @dataclass(frozen=True)
@@ -176,32 +218,44 @@ Message = Welcome | Status | Data | Refusal | FaultReport
 
 
 def _parse_welcome(payload: bytes) -> Welcome:
-    (protocol,) = struct.unpack_from("<H", payload)
-    if protocol != PROTOCOL:
+    protocol = int.from_bytes(payload[:2], "little")
+    if len(payload) >= 2 and protocol != PROTOCOL:
         return Welcome(protocol, 0, 0, 0, 0, 0, 0)  # what else it says we cannot know
-    return Welcome(*_WELCOME.unpack(payload))
+    return Welcome(*WELCOME.unpack(payload))
+
+
+def _parse_status(type: int, payload: bytes) -> Status:
+    session, state, taken, limit, piece = STATUS.unpack(payload)
+    bare = state & ~_FAULT_KEPT
+    if bare not in State._value2member_map_:
+        raise BadAnswer("STATUS", "state", bare, f"0 to {max(State)}")
+    return Status(session, State(bare), taken, limit, piece, type == Type.REPEAT, bool(state & _FAULT_KEPT))
+
+
+def _parse_data(payload: bytes) -> Data:
+    what, index, offset, total = DATA.unpack(payload)
+    body = payload[DATA.size :]
+    if total > LONGEST_OBJECT:
+        raise BadAnswer("DATA", "total", total, f"0 to {LONGEST_OBJECT}")
+    if offset + len(body) > total:
+        raise BadAnswer("DATA", "offset", offset, f"0 to {total - len(body)} with {len(body)} of {total} bytes")
+    return Data(what, index, offset, total, body)
 
 
 def parse(type: int, payload: bytes) -> Message:
-    """The message in a frame from the board. Raises ValueError for what no board of this protocol sends."""
-    try:
-        match type:
-            case Type.WELCOME:
-                return _parse_welcome(payload)
-            case Type.STATUS | Type.REPEAT:
-                session, state, taken, limit, piece = _STATUS.unpack(payload)
-                has_fault = bool(state & _FAULT_KEPT)
-                return Status(session, State(state & ~_FAULT_KEPT), taken, limit, piece, type == Type.REPEAT, has_fault)
-            case Type.DATA:
-                what, index, offset, total = _DATA.unpack_from(payload)
-                return Data(what, index, offset, total, payload[_DATA.size :])
-            case Type.REFUSED:
-                return Refusal(*struct.unpack("<BB", payload))
-            case Type.FAULT:
-                return FaultReport.parse(payload)
-    except struct.error as error:
-        raise ValueError(f"{Type(type).name} frame with {len(payload)} bytes of payload: {error}") from error
-    raise ValueError(f"frame of unknown type {type:#04x}")
+    """The message in a frame from the board. Raises BadAnswer for what no board of this protocol sends."""
+    match type:
+        case Type.WELCOME:
+            return _parse_welcome(payload)
+        case Type.STATUS | Type.REPEAT:
+            return _parse_status(type, payload)
+        case Type.DATA:
+            return _parse_data(payload)
+        case Type.REFUSED:
+            return Refusal(*REFUSED.unpack(payload))
+        case Type.FAULT:
+            return FaultReport.parse(payload)
+    raise BadAnswer("frame", "type", f"{type:#04x}", "one of " + ", ".join(t.name for t in Type if t & 0x80))
 
 
 @dataclass(frozen=True)
@@ -229,10 +283,9 @@ class Info:
 
     @classmethod
     def parse(cls, data: bytes) -> Info:
-        """Raises ProtocolError for another number of bytes."""
-        chip_id, unique_id, *rest = _unpack(_INFO, data, Object.INFO)
-        numbers, texts = rest[:-5], (field.rstrip(b"\0").decode("utf-8", "replace") for field in rest[-5:])
-        return cls(chip_id, unique_id.hex(), *numbers, *texts)
+        """Raises BadAnswer for another number of bytes, and values that no board has."""
+        chip_id, unique_id, *rest = INFO.unpack(data)
+        return cls(chip_id, unique_id.hex(), *rest)
 
 
 @dataclass(frozen=True)
@@ -254,21 +307,11 @@ class Counts:
 
     @classmethod
     def parse(cls, data: bytes) -> Counts:
-        """Raises ProtocolError for another number of bytes, and a state of the counter that is none."""
-        *cycles, detections, stack, heap, arena, frames, damaged, repeated, overruns, state = _unpack(
-            _RESULT, data, Object.RESULT
-        )
-        if state not in Counter._value2member_map_:
-            raise ProtocolError(f"the board's RESULT has counter {state}, expected 0 to {max(Counter)}")
+        """Raises BadAnswer for another number of bytes, and a state of the counter that is none."""
+        *cycles, detections, stack, heap, arena, frames, damaged, repeated, overruns, state = RESULT.unpack(data)
         total, decode, schedule = cycles if state != Counter.NONE else (None, None, None)
         marks = _known(stack), _known(heap), _known(arena)
         return cls(total, decode, schedule, detections, *marks, frames, damaged, repeated, overruns, Counter(state))
-
-
-def _unpack(layout: struct.Struct, data: bytes, what: Object) -> tuple[Any, ...]:
-    if len(data) != layout.size:
-        raise ProtocolError(f"the board's {what.name} has {len(data)} bytes, protocol {PROTOCOL} has {layout.size}")
-    return layout.unpack(data)
 
 
 def _known(mark: int) -> int | None:

@@ -6,7 +6,7 @@ from collections import deque
 
 from hil.link import messages
 from hil.link.channel import Answer, Channel, is_at_or_after
-from hil.link.errors import LinkError, UnexpectedReset
+from hil.link.errors import BadAnswer, LinkError, UnexpectedReset
 from hil.link.frames import wire_bytes
 from hil.link.messages import State, Status, Type, Welcome
 from hil.link.pace import Pace
@@ -27,10 +27,13 @@ class Upload:
     """
 
     def __init__(self, channel: Channel, welcome: Welcome, status: Status, image: bytes) -> None:
-        self.status = status
         self._channel = channel
         self._image = image
         self._session = status.session
+        self._sent = 0  # bytes from the first on
+        self._check(status)
+        self.status = status
+        channel.bound.begin()
         reserve = (channel.retries + 1) * wire_bytes(0)
         self._credit = min(welcome.receive_bytes - reserve, MOST_ON_THE_WAY)
         chunk = min(welcome.max_payload, self._credit // 2) - messages.TILE_HEADER_BYTES
@@ -51,7 +54,8 @@ class Upload:
         return len(self._image)
 
     def step(self) -> Status:
-        """Raises UnexpectedReset if the board has forgotten this image, LinkError if it never gets what it is sent."""
+        """Raises UnexpectedReset if the board has forgotten this image, LinkError if it never gets what it is sent,
+        BadAnswer if it says what cannot be."""
         self._send_what_fits()
         event = self._channel.receive()
         if isinstance(event, Answer):
@@ -81,19 +85,33 @@ class Upload:
         sequence = self._channel.send(Type.TILE, messages.tile(self._session, self._next, data))
         self._on_the_way.append((sequence, wire_bytes(size + messages.TILE_HEADER_BYTES)))
         self._next += size
+        self._sent = max(self._sent, self._next)
         return sequence
+
+    def _check(self, status: Status) -> None:
+        """Raises BadAnswer for a state that this image cannot have brought about."""
+        if status.taken > self._sent:
+            raise BadAnswer("STATUS", "taken", status.taken, f"0 to {self._sent}, which have been sent")
+        if status.limit > self.total:
+            raise BadAnswer("STATUS", "limit", status.limit, f"0 to {self.total}, the image's bytes")
+        if status.state == State.DONE and status.taken < self.total:
+            raise BadAnswer("STATUS", "state", status.state, f"no DONE after {status.taken} of {self.total} bytes")
 
     def _take_in(self, sequence: int, status: Status) -> None:
         if not (is_at_or_after(sequence, self._latest) and is_at_or_after(self._channel.sequence, sequence)):
             return  # late, or meant for somebody else
         if status.session != self._session:
             raise UnexpectedReset("the board was reset in the middle of an image: run it again")
+        self._check(status)
+        if status.taken < self.status.taken:
+            return  # late: a board never takes back what it has taken
         is_news = sequence != self._latest
         self._latest = sequence
         while self._on_the_way and is_at_or_after(sequence, self._on_the_way[0][0]):
             self._on_the_way.popleft()
-        if status.taken != self.status.taken:
+        if status.taken > self.status.taken:
             self._futile = 0
+            self._channel.bound.progress(status.taken - self.status.taken)
         self.status = status
         if self._probe is not None and is_at_or_after(sequence, self._probe):
             self._resume(status)

@@ -72,6 +72,10 @@ class Target(Transport, Protocol):
 
     def close(self) -> None: ...
 
+    def now_s(self) -> float:
+        """The target's time in seconds, from some moment on: what `read` counts."""
+        ...
+
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of the device's memory; TargetError where it cannot be read."""
         ...

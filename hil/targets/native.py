@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 from hil.board import Board
@@ -78,6 +79,9 @@ class NativeTarget(Closing):
         if not data:
             raise self._ended(process)
         return data
+
+    def now_s(self) -> float:
+        return time.monotonic()
 
     def read_memory(self, address: int, size: int) -> bytes:
         raise TargetError("the native target has no board's memory to read: use --target sim")

@@ -193,6 +193,10 @@ class RenodeTarget(Closing):
         assert self._image is not None, "a machine runs an image"
         return self._image.symbols
 
+    def now_s(self) -> float:
+        """Since power-on, virtual."""
+        return self.machine.now_us / 1e6
+
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of flash or RAM. Raises TargetError outside them."""
         regions = (self.board.flash, *self.board.rams)

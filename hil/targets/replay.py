@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from hil.board import Board
@@ -51,6 +52,9 @@ class ReplayTarget(Closing):
         if event.kind not in ("<", "-"):
             raise self._differs(event, "reads")
         return event.data
+
+    def now_s(self) -> float:
+        return time.monotonic()
 
     def read_memory(self, address: int, size: int) -> bytes:
         raise TargetError("a recording has no memory to read")

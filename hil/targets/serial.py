@@ -16,7 +16,7 @@ from typing import Any
 import serial
 
 from hil.board import Board
-from hil.link import Client, DeviceFault, Hello, LinkError
+from hil.link import Client, DeviceFault, Hello, LinkError, ProtocolError, ProtocolMismatch
 from hil.locks import LOOK_EVERY_S
 from hil.targets import flashing, ports, power, shelf
 from hil.targets.base import Capabilities, Observed, TargetError, TargetLostError
@@ -48,6 +48,7 @@ class SerialTarget(Closing):
         self.flash_command: str | None = None  # the latest, for the report
         self._asked = connection or Connection()
         self._held: shelf.Holding | None = None
+        self._strange: LinkError | None = None  # what was wrong with the latest answer, where one came
         self._port: Any = None  # pyserial has no type that all its kinds of port share
 
     @property
@@ -143,6 +144,9 @@ class SerialTarget(Closing):
             return first + port.read(port.in_waiting) if first else b""
         except (OSError, serial.SerialException) as error:
             raise self._vanished(error) from None
+
+    def now_s(self) -> float:
+        return time.monotonic()
 
     def read_memory(self, address: int, size: int) -> bytes:
         raise TargetError("a real board's memory is read by a debugger, not by the bench: use --target sim")
@@ -245,6 +249,7 @@ class SerialTarget(Closing):
                 log.info("%s: %s", self._url, fault)  # of the run before; the board starts again after its report
             except LinkError as error:
                 log.info("%s: %s", self._url, error)
+                self._strange = error if isinstance(error, ProtocolMismatch | ProtocolError) else None
                 return None
         return None
 
@@ -270,6 +275,8 @@ class SerialTarget(Closing):
             )
 
     def _silent(self) -> TargetError:
+        if self._strange is not None:
+            return TargetError(f"{self._url}: {self._strange}")
         return TargetError(
             f"no answer at {self._url} at {self.baud} baud: is the board powered, wired as docs/boards.md says, "
             "flashed, and its firmware built for this speed?"

@@ -27,6 +27,9 @@ class Wrapper(Closing):
     def read(self, timeout_s: float) -> bytes:
         return self.target.read(timeout_s)
 
+    def now_s(self) -> float:
+        return self.target.now_s()
+
     def read_memory(self, address: int, size: int) -> bytes:
         return self.target.read_memory(address, size)
 

@@ -82,6 +82,10 @@ class SimTarget(Closing):
             data = sim.usart.host_take()
         return data
 
+    def now_s(self) -> float:
+        """Since power-on, virtual."""
+        return self.sim.seconds
+
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of flash or RAM. Raises TargetError outside them."""
         return self.sim.core.memory.read(address, size)
