@@ -6,6 +6,8 @@ Exit codes: 0 all is well, 1 a run or a check failed (a crash, a board that vani
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import sys
 import warnings
@@ -42,11 +44,13 @@ from hil.commands import (
     seed,
     selftest,
     serve,
+    torture,
     train,
 )
 from hil.commands.console import console, errors
 from hil.errors import HilError
 from hil.files import reason
+from hil.shown import ShownFormatter
 
 
 class PlainHelp(TyperGroup):
@@ -78,7 +82,7 @@ def _say_version(is_wanted: bool) -> None:
 for command in (
     demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
     train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, power.power, cycles.cycles,
-    profile.profile, calibrate.calibrate, bench.bench, compare.compare, selftest.selftest,
+    profile.profile, calibrate.calibrate, bench.bench, compare.compare, selftest.selftest, torture.torture,
     diff_emulators.diff_emulators,
     new_network.new_network,
 ):  # fmt: skip
@@ -99,26 +103,39 @@ def options(
     """What `hil` takes before a command."""
 
 
+def _complain(what: str) -> None:
+    from rich.text import Text
+
+    errors.print(Text.assemble(("error:", "bold red"), " ", what), soft_wrap=True, highlight=False)
+
+
+def _make_printable() -> None:
+    """What a stream's encoding lacks (LC_ALL=C) is printed as an escape; so is what does not print, in logs."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    handler = logging.StreamHandler()
+    handler.setFormatter(ShownFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
 def main() -> None:
     """Entry point of the command `hil`."""
+    _make_printable()
     if not sys.warnoptions:  # -W and PYTHONWARNINGS show them
         warnings.simplefilter("ignore")  # libraries warn programmers, not those who read this output
         sys.warnoptions.append("ignore")  # worker processes start with the same
     try:
         app(prog_name="hil")
     except HilError as error:
-        from rich.markup import escape
-
-        errors.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True, highlight=False)
+        _complain(str(error))
         sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever read the output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        from rich.markup import escape
-
         named = f"{error.filename}: " if error.filename else ""
-        errors.print(f"[bold red]error:[/] {escape(named + reason(error))}", soft_wrap=True, highlight=False)
+        _complain(named + reason(error))
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("interrupted")

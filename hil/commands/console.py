@@ -5,12 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
 
-console = Console()
-errors = Console(stderr=True)
+from hil.shown import shown
+
+
+class PlainConsole(Console):
+    """Takes text for text: nothing in it is markup, and what does not print comes as an escape."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(shown(text, _LAYOUT), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=shown(segment.text, _LAYOUT))
+
+
+_LAYOUT = "\n\t"
+console = PlainConsole()
+errors = PlainConsole(stderr=True)
 Step = Callable[[str, float], None]  # what is being done, and how much of it is done (0..1)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from hil.commands.console import console
 from hil.errors import HilError
+from hil.shown import shown
 
 if TYPE_CHECKING:
     from hil.timing.compiled.engine import Mode
@@ -85,4 +86,4 @@ def cycles(
     console.print(table)
     console.print(f"r0 = {timing.calls[-1].r0:#010x}")
     if timing.annotation:
-        print(timing.annotation)
+        print(shown(timing.annotation, keep="\n\t"))

@@ -40,7 +40,5 @@ def demo(
         )
     write_results(subjects, out / "run.json", out / "report.html")
     show(subjects)
-    console.print(
-        f"\n[bold]{shortest(out / 'report.html')}[/] shows it, [bold]{shortest(out / 'run.json')}[/] has it all"
-    )
+    console.print(f"\n{shortest(out / 'report.html')} shows it, {shortest(out / 'run.json')} has it all")
     leave(subject.run.passed for subject in subjects)

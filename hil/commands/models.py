@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from hil.commands.console import console, leave, progress
 
@@ -78,7 +79,6 @@ def models_table(found: Iterable[tuple[Entry, Costs]]) -> Group:
     """Parameters, multiply-accumulates and the paper's peak RAM, then one line a network on what differs and why."""
     from rich.console import Group
     from rich.table import Table
-    from rich.text import Text
 
     table = Table("network", "input", title="Networks, and in brackets what the paper prints", title_justify="left")
     for name in ("parameters", "convolutions", "RNNs", "MACs in all", "peak RAM, the paper's way"):
@@ -101,8 +101,8 @@ def models_table(found: Iterable[tuple[Entry, Costs]]) -> Group:
     return Group(table, *notes)
 
 
-def _beside(ours: str, printed: str | None) -> str:
-    return ours if printed is None else f"{ours} [dim]({printed})[/]"
+def _beside(ours: str, printed: str | None) -> Text:
+    return Text(ours) if printed is None else Text.assemble(ours, " ", (f"({printed})", "dim"))
 
 
 def millions(operations: int) -> str:

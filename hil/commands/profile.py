@@ -63,15 +63,15 @@ def profile(
         counted = count_image(firmware, photo)
         write_text(folder / "profile.json", json.dumps(counted.to_json(), indent=1) + "\n")
         console.print(_counts(counted, top))
-        console.print(f"[bold]{shortest(folder)}/profile.json[/]: all functions", soft_wrap=True, highlight=False)
+        console.print(f"{shortest(folder)}/profile.json: all functions", soft_wrap=True, highlight=False)
         return
     found = profile_image(firmware, photo, timing)
     _write(found, folder, blocks)
     _show(found, top)
     shown = shortest(folder)
     console.print(
-        f"[bold]{shown}/hot.txt[/]: the {blocks} hottest blocks, each instruction's cost, the rule behind every stall\n"
-        f"[bold]{shown}/flamegraph.svg[/], stacks.txt (for any flame graph tool), profile.json",
+        f"{shown}/hot.txt: the {blocks} hottest blocks, each instruction's cost, the rule behind every stall\n"
+        f"{shown}/flamegraph.svg, stacks.txt (for any flame graph tool), profile.json",
         soft_wrap=True, highlight=False,
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from hil.evaluation.journal import Disagreement, Predictions, disagreements, mis
 from hil.evaluation.run import Task
 from hil.files import write_text
 from hil.reference.image import open_photo
+from hil.report.run_html import as_text
 
 WORST = 12  # photos shown
 COLOURS = ("#35a2ff", "#ffb02e", "#ff5fa2", "#52c48b")
@@ -38,6 +39,7 @@ def render(task: Task, found: Sequence[Predictions]) -> str:
     """The report as HTML."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hil.report"), autoescape=True, undefined=jinja2.StrictUndefined,
+        finalize=as_text,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     pairs = [_pair(one, other) for one, other in itertools.combinations(found, 2)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from xml.sax.saxutils import escape
+from xml.sax import saxutils
 
 from hil.measure.profile import Stack
+from hil.shown import shown
 
 _WIDTH, _ROW, _TOP, _MARGIN = 1400, 18, 44, 10
 _NARROWEST = 0.4  # pixels: what is less is left out
@@ -107,6 +108,11 @@ def _tree(stacks: Mapping[Stack, int]) -> _Frame:
     return root
 
 
+def escape(text: str) -> str:
+    """Text as XML; what does not print of it as an escape."""
+    return saxutils.escape(shown(text))
+
+
 def _boxes(frame: _Frame, x: float, y: float, scale: float, total: int, unit: str) -> Iterator[str]:
     width = frame.cycles * scale
     if width < _NARROWEST:
@@ -123,14 +129,14 @@ def _boxes(frame: _Frame, x: float, y: float, scale: float, total: int, unit: st
 def _box(name: str, said: str, x: float, y: float, width: float, colour: str) -> str:
     """A frame of the picture, with as much of its name as there is room for."""
     letters = int((width - 6) / _LETTER)
-    shown = name if len(name) <= letters else name[: letters - 1] + "…" if letters > 2 else ""
+    label = name if len(name) <= letters else name[: letters - 1] + "…" if letters > 2 else ""
     return (
         f'<g><title>{escape(said)}</title><rect x="{x:.2f}" y="{y}" width="{max(width - 0.3, 0.3):.2f}" '
-        f'height="{_ROW - 1}" rx="1.5" fill="{colour}"/><text x="{x + 3:.2f}" y="{y + 12}">{escape(shown)}</text></g>\n'
+        f'height="{_ROW - 1}" rx="1.5" fill="{colour}"/><text x="{x + 3:.2f}" y="{y + 12}">{escape(label)}</text></g>\n'
     )
 
 
 def _colour(name: str) -> str:
     """A warm colour that stays a name's own from picture to picture."""
-    mark = zlib.crc32(name.encode())
+    mark = zlib.crc32(name.encode("utf-8", "surrogatepass"))
     return f"hsl({15 + mark % 40}, {60 + mark // 64 % 25}%, {66 + mark // 4096 % 14}%)"

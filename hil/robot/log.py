@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from hil.bench.compare import Boxes
@@ -11,6 +11,7 @@ from hil.bench.limits import Measurement
 from hil.bench.run import Run, Subject
 from hil.report.run_html import cycle_bars, data_uri, memories, replay_command
 from hil.report.terminal import figure
+from hil.shown import shown
 
 _WIDTH = 480  # of a photo, in pixels of the log
 _STROKES = {"device": "#1e88ff", "reference": "#ffb02e", "float": "#ff5fa2"}
@@ -20,6 +21,11 @@ _COLOURS = {
 }  # fmt: skip
 _CELL = "padding:1px 10px 1px 0;text-align:"
 _BAR = "display:inline-block;height:10px;vertical-align:middle;background:"
+
+
+def escape(text: object) -> str:
+    """Text as HTML; what does not print of it as an escape."""
+    return html.escape(shown(text))
 
 
 def whole(subject: Subject) -> str:
@@ -88,7 +94,7 @@ def cycles(run: Run) -> str:
     if not bars:
         return f"<div>cycles: target {escape(run.target)} cannot count them</div>"
     rows = [
-        (bar["name"], figure(bar["cycles"]), f"{bar['percent']:.1f} %",
+        (escape(bar["name"]), figure(bar["cycles"]), f"{bar['percent']:.1f} %",
          f'<i style="{_BAR}#2a6fdb;width:{2 * bar["width"]:.0f}px"></i>')
         for bar in bars
     ]  # fmt: skip
@@ -101,7 +107,7 @@ def cycles(run: Run) -> str:
 
 def memory(subject: Subject) -> str:
     """A bar a memory, in the colours of what is in it; says so where the target has the computer's memory."""
-    shown = []
+    found = []
     for bar in memories(subject):
         parts = "".join(
             f'<i style="{_BAR}{_COLOURS[part["name"]]};height:16px;width:{part["percent"]:.2f}%" '
@@ -112,14 +118,14 @@ def memory(subject: Subject) -> str:
             f'<b style="color:{_COLOURS[part["name"]]}">&#9632;</b> {part["name"]} {figure(part["bytes"])}'
             for part in bar["parts"]
         )
-        shown.append(
-            f'<div style="margin:4px 0"><b>{bar["title"]}</b> {figure(bar["used"])} of {figure(bar["bytes"])} bytes, '
-            f"{bar['percent']:.0f} %"
+        found.append(
+            f'<div style="margin:4px 0"><b>{escape(bar["title"])}</b> {figure(bar["used"])} of {figure(bar["bytes"])} '
+            f"bytes, {bar['percent']:.0f} %"
             f'<div style="background:#ddd;font-size:0;width:{_WIDTH}px">{parts}</div>{legend}</div>'
         )
-    if not shown:
+    if not found:
         return f"<div>memory: target {escape(subject.run.target)} has the computer's, not the board's</div>"
-    return f'<div class="hil-memory">{"".join(shown)}</div>'
+    return f'<div class="hil-memory">{"".join(found)}</div>'
 
 
 def _word(verdict: str, colour: str) -> str:
@@ -130,7 +136,8 @@ def measurements(found: Sequence[Measurement]) -> str:
     """A row a number, with its limit."""
     colours = {True: "#1a7f4b", False: "#c0322b", None: "#777"}
     rows = [
-        (m.name, figure(m.value), escape(m.unit), figure(m.limit), _word(m.verdict or "", colours[m.ok])) for m in found
+        (escape(m.name), figure(m.value), escape(m.unit), figure(m.limit), _word(m.verdict or "", colours[m.ok]))
+        for m in found
     ]
     return _table("lrlrl", ("measurement", "value", "unit", "limit", ""), rows, "hil-measurements")
 
