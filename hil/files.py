@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import stat
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from hil.errors import HilError
+from hil.leftovers import own_name, sweep
 
 _STANDARD = {"-": 1, "/dev/stdout": 1, "/dev/fd/1": 1, "/proc/self/fd/1": 1,
              "/dev/stderr": 2, "/dev/fd/2": 2, "/proc/self/fd/2": 2}  # fmt: skip
@@ -103,7 +103,8 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(13, "Permission denied")
     make_folder(target.parent)
-    partial = target.with_name(f".{secrets.token_hex(8)}.partial")
+    sweep(target.parent, ".hil-*.partial")
+    partial = target.with_name(own_name(".hil", ".partial"))
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
         with os.fdopen(descriptor, "wb") as file:

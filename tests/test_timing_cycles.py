@@ -192,11 +192,11 @@ def test_a_symbol_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_no_file_and_no_elf(tmp_path: Path) -> None:
-    assert "there is no file" in complaint(tmp_path / "absent.elf")
+    assert "cannot read the firmware" in complaint(tmp_path / "absent.elf")
     (tmp_path / "text").write_text("no ELF")
-    assert "is no ELF file" in complaint(tmp_path / "text")
+    assert "is not an ELF file" in complaint(tmp_path / "text")
     (tmp_path / "short").write_bytes(elf(tmp_path, RETURN).read_bytes()[:60])
-    assert "is no ELF file" in complaint(tmp_path / "short")
+    assert "is not an ELF file" in complaint(tmp_path / "short")
 
 
 def test_another_core(tmp_path: Path) -> None:

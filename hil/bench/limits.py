@@ -7,6 +7,9 @@ platforms/limits.toml holds every board's; the board's own limits.toml and a fil
     "cycles.total" = 130_000_000
     "ram.stack_used" = { limit = 2048, required = true }
 
+A section of a model that does not exist is an error: it would switch its limits off in silence. Networks of one's own
+other than the one that runs are named once: `models = ["my_network", "my_other"]`, above the sections.
+
 A required limit fails a run on a target that cannot measure the value. A build with other kernels than the fast ones
 also has the limits of "MODEL/KERNELS", which come last. Cycles and flash are a compiler's: "MODEL@gcc" or
 "MODEL@gcc-13" (with "/KERNELS" before the @) holds for what that compiler makes.
@@ -14,16 +17,19 @@ also has the limits of "MODEL/KERNELS", which come last. Cycles and flash are a 
 
 from __future__ import annotations
 
-import tomllib
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from hil import zoo
 from hil.board import Board
 from hil.errors import HilError
 from hil.firmware.toolchain import Compiler
 from hil.paths import platforms
+from hil.reading import is_finite, read_text, toml_of
+from hil.shown import shown
 
 
 class Verdict(StrEnum):
@@ -43,6 +49,9 @@ class Limit:
 
 
 Limits = dict[str, Limit]
+
+MOST_BYTES = 1 << 20  # of a file of limits
+_SECTION = re.compile(r"([^/@]+)(?:/(?:fast|portable))?(?:@(?:gcc|clang|zig)(?:-[0-9]+)?)?")
 
 OF_BOXES = frozenset((
     "decoder.differing", "outputs.offset_error", "outputs.score_error", "boxes.count_distance_to_float",
@@ -136,11 +145,11 @@ def _with(section: str, compilers: tuple[str, ...]) -> tuple[str, ...]:
 
 def _read(path: Path, sections: tuple[str, ...]) -> Limits:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise HilError(f"cannot read the limits {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HilError(f'{path} is not TOML ({error}): write [{sections[1]}], then "cycles.total" = 1e8') from error
+        table = toml_of(read_text(path, MOST_BYTES), str(path))
+    except HilError as error:
+        hint = "" if str(error).startswith("cannot read") else f': write [{sections[1]}], then "cycles.total" = 1e8'
+        raise HilError(f"{error}{hint}") from error
+    _check_sections(path, table, sections)
     limits: Limits = {}
     for section in sections:
         content = table.get(section, {})
@@ -151,11 +160,29 @@ def _read(path: Path, sections: tuple[str, ...]) -> Limits:
     return limits
 
 
+def _check_sections(path: Path, table: dict[str, Any], sections: tuple[str, ...]) -> None:
+    """Raises HilError for a section that is for no model, kernels or compiler that there are."""
+    own = table.pop("models", [])
+    if not isinstance(own, list) or not all(isinstance(name, str) for name in own):
+        raise HilError(f"{path}: models is {shown(own)}, expected a list of names of networks of your own")
+    strange = [name for name in table if name not in sections and not _SECTION.fullmatch(name)]
+    models = {_SECTION.fullmatch(name)[1] for name in table if name not in sections and name not in strange}  # type: ignore[index]
+    if models - {"default", sections[1], *own, *zoo.names()}:
+        from hil.reference.catalogue import SPECS  # takes torch, a second
+
+        strange += sorted(models - {"default", sections[1], *own, *zoo.names(), *SPECS})
+    if strange:
+        raise HilError(
+            f"{path}: [{shown(strange[0])}] is for no model, kernels or compiler that there are, so its limits would "
+            f'hold for nothing: write [{sections[1]}], or name networks of your own above: models = ["NAME"]'
+        )
+
+
 def _limit(said: Any, where: str) -> Limit:
     fields = said if isinstance(said, dict) else {"limit": said}
     value, is_required = fields.get("limit"), fields.get("required", False)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
-        raise HilError(f"{where}: the limit is {value!r}, expected a number")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
+        raise HilError(f"{where}: the limit is {shown(value)[:40]}, expected a number")
     if not isinstance(is_required, bool) or fields.keys() - {"limit", "required"}:
         raise HilError(f"{where} is {said!r}, expected a number or {{ limit = NUMBER, required = true }}")
     return Limit(value, is_required)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from hil import board as boards
@@ -24,9 +24,10 @@ from hil.firmware.planned import plan_of, planned
 from hil.firmware.stack import StackBound
 from hil.firmware.toolchain import Compiler
 from hil.link.frames import Decoder, Frame
-from hil.link.messages import TAP_DIGESTS, TILE_HEADER_BYTES, Type
+from hil.link.messages import BEGIN, TAP_DIGESTS, TILE, TILE_HEADER_BYTES, Type
+from hil.reading import Count, typed
 from hil.reference.photo import Photo, from_array
-from hil.targets.base import Capabilities
+from hil.targets.base import Capabilities, Counter
 from hil.targets.recording import Recording
 from hil.targets.replay import ReplayTarget
 
@@ -48,6 +49,34 @@ def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities) 
         "compiler": str(firmware.compiler) if firmware.compiler else None,
         "images": [{"path": str(p.path) if p.path else None, "sha256": p.sha256, "fitted": p.fitted} for p in photos],
     }
+
+
+class _Sizes(Struct):
+    flash_bytes: Count
+    static_by_memory: dict[str, Count]
+
+
+class _SaidOfImage(Struct):
+    path: str | None = None
+    sha256: str | None = None
+    fitted: bool = False
+
+
+class _Said(Struct):
+    """What `header` writes, as it must be read back."""
+
+    model: str
+    preset: str
+    build_id: str
+    elf_hash: str
+    board: str
+    cycles: Counter
+    kernels: str = "fast"
+    timing: str | None = None
+    sizes: _Sizes | None = None
+    stack_bound: Count | None = None
+    compiler: str | None = None
+    images: list[_SaidOfImage] = []
 
 
 @dataclass(frozen=True)
@@ -114,6 +143,7 @@ def _firmware(recording: Recording, model: str | None) -> RecordedFirmware:
     if missing:
         lacks = ", ".join(sorted(missing))
         raise HilError(f"{recording.path} does not say its {lacks}: record it with hil run --record")
+    typed(said, _Said, f"{recording.path}, line 1,")
     board = boards.load(said["board"])
     name = model or said["model"]
     graph, _ = planned(name, board)
@@ -129,8 +159,8 @@ def _photos(recording: Recording, firmware: Firmware) -> Iterator[Photo]:
     """The images that were sent, put together from their tiles; those of taps that followed are left out."""
     shape = [firmware.plan["input"][key] for key in ("height", "width", "channels")]
     names = iter(recording.header.get("images", []))
-    for image in _images(recording):
-        if len(image.data) != np.prod(shape) or not image.is_whole:
+    for image in _images(recording, int(np.prod(shape))):
+        if not image.is_whole:
             continue
         said: dict[str, Any] = next(names, {})
         pixels: NDArray[np.uint8] = np.frombuffer(image.data, np.uint8).reshape(shape)
@@ -152,23 +182,24 @@ class _Image:
         return len(self.known) == len(self.data)
 
     def take(self, offset: int, data: bytes) -> None:
+        data = data[: max(0, len(self.data) - offset)]
         self.data[offset : offset + len(data)] = data
         self.known.update(range(offset, offset + len(data)))
 
 
-def _images(recording: Recording) -> Iterator[_Image]:
-    """Each image that was begun with digests wanted, as every judged run is."""
+def _images(recording: Recording, size: int) -> Iterator[_Image]:
+    """Each image of that many bytes that was begun with digests wanted, as every judged run is."""
     open_image: _Image | None = None
     for frame in _sent(recording):
         if frame.type == Type.BEGIN:
-            session, tap, size = struct.unpack("<HhI", frame.payload)
+            session, tap, bytes_sent = BEGIN.unpack(frame.payload)
             if open_image is not None and open_image.session == session:
                 continue  # said again
             if open_image is not None:
                 yield open_image
-            open_image = _Image(session, bytearray(size)) if tap == TAP_DIGESTS else None
+            open_image = _Image(session, bytearray(size)) if tap == TAP_DIGESTS and bytes_sent == size else None
         elif frame.type == Type.TILE and open_image is not None:
-            session, offset = struct.unpack_from("<HI", frame.payload)
+            session, offset = TILE.unpack(frame.payload)
             if session == open_image.session:
                 open_image.take(offset, frame.payload[TILE_HEADER_BYTES:])
     if open_image is not None:

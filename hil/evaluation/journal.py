@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 import numpy as np
+from msgspec import Meta, Struct, to_builtins
 
 from hil.bench.compare import CONFIDENT, OVERLAP, Boxes, differing_boxes, iou, unmatched
+from hil.errors import HilError
 from hil.evaluation.official import GroundTruth
 from hil.files import write_text, writing_below
+from hil.reading import Number, json_as, json_of, read_bytes
 from hil.reference.ap import MATCH_IOU
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,17 +103,29 @@ def mistakes(one: Predictions, truth: GroundTruth, difficulty: str = "medium") -
     return sorted(found, key=lambda m: (-m.missed - m.false_alarms, m.photo))
 
 
+class _Entry(Struct, forbid_unknown_fields=True):
+    """A line of a journal. content: a hash of the photo's file; sum: of all else in the line, and of the identity."""
+
+    photo: str
+    content: str
+    seconds: Annotated[float, Meta(ge=0, le=1e9)]
+    boxes: list[tuple[Number, Number, Number, Number, Annotated[float, Meta(ge=0, le=1.01)]]]
+    sum: str = ""
+
+
 @dataclass
 class Journal:
     """A file with a line a photo, to which each result is added as it comes.
 
-    Its first line says what was evaluated; a file of something else is begun anew. A line that was cut off is dropped.
+    Its first line says what was evaluated; a file of something else is begun anew. Each line carries a checksum: one
+    that was cut off, changed or copied from another journal is dropped, and counts for nothing.
     """
 
     path: Path
     identity: dict[str, Any]
     boxes: dict[str, Boxes] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)  # of each photo
     _file: IO[str] | None = None
 
     def __enter__(self) -> Journal:
@@ -121,29 +140,45 @@ class Journal:
         with writing_below(self.path):
             self._file.close()
 
-    def add(self, photo: str, boxes: Boxes, seconds: float) -> None:
-        """Keep a photo's result."""
+    def add(self, photo: str, boxes: Boxes, seconds: float, content: str = "") -> None:
+        """Keep a photo's result. content: a hash of its file."""
         assert self._file is not None, "a journal is open while it is written"
-        self.boxes[photo], self.seconds[photo] = boxes, seconds
-        entry = {"photo": photo, "seconds": round(seconds, 4), "boxes": boxes.astype(np.float64).tolist()}
+        self.boxes[photo], self.seconds[photo], self.contents[photo] = boxes, seconds, content
+        entry = _Entry(photo, content, round(float(seconds), 4), boxes.astype(np.float64).tolist())
+        entry.sum = self._sum(entry)
         with writing_below(self.path):
-            self._file.write(json.dumps(entry) + "\n")
+            self._file.write(json.dumps(to_builtins(entry)) + "\n")
             self._file.flush()
+
+    def _sum(self, entry: _Entry) -> str:
+        """What a line's checksum must be, in this journal."""
+        text = json.dumps([self.identity, entry.photo, entry.content, entry.seconds, entry.boxes])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _read(self) -> list[str]:
         """Take up what is there; returns the lines to keep."""
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.is_file() else []
-        kept: list[str] = []
-        for i, line in enumerate(lines):
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:
-                break
-            if i == 0:
-                if entry != self.identity:
-                    return []
-                continue
-            self.boxes[entry["photo"]] = np.asarray(entry["boxes"], np.float32).reshape(-1, 5)
-            self.seconds[entry["photo"]] = entry["seconds"]
-            kept.append(line)
+        lines = read_bytes(self.path).decode("utf-8", "replace").splitlines() if self.path.is_file() else []
+        if not lines or not self._is_ours(lines[0]):
+            return []
+        kept = [line for line in lines[1:] if self._take(line)]
+        if len(kept) < len(lines) - 1:
+            log.warning("%d lines of %s are damaged: made again", len(lines) - 1 - len(kept), self.path)
         return kept
+
+    def _is_ours(self, line: str) -> bool:
+        try:
+            return bool(json_of(line, str(self.path)) == self.identity)
+        except HilError:
+            return False
+
+    def _take(self, line: str) -> bool:
+        """Whether a line is what was written."""
+        try:
+            entry: _Entry = json_as(line, _Entry, str(self.path))
+        except HilError:
+            return False
+        if entry.sum != self._sum(entry):
+            return False
+        self.boxes[entry.photo] = np.asarray(entry.boxes, np.float32).reshape(-1, 5)
+        self.seconds[entry.photo], self.contents[entry.photo] = entry.seconds, entry.content
+        return True

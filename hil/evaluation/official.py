@@ -3,6 +3,7 @@
 DIR/ground_truth/wider_{face,easy,medium,hard}_val.mat      DIR/WIDER_val/images/<event>/*.jpg
 """
 
+import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import Any
 import numpy as np
 import scipy.io
 from rich.progress import track
-from scipy.io.matlab import MatReadError
 
 from hil.errors import HilError
 from hil.reference.ap import average_precision
 from hil.reference.detect import Detect
 from hil.reference.image import open_photo
+from hil.shown import shown
 
 DIFFICULTIES = ("easy", "medium", "hard")
 
@@ -36,6 +37,14 @@ def load_ground_truth(data: Path) -> GroundTruth:
     listing = _load_mat(folder / "wider_face_val.mat", ("event_list", "file_list", "face_bbx_list"))
     chosen = {name: _load_mat(folder / f"wider_{name}_val.mat", ("gt_list",))["gt_list"] for name in DIFFICULTIES}
     truth = GroundTruth([], [], {name: [] for name in DIFFICULTIES})
+    try:
+        _fill(truth, listing, chosen)
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise HilError(f"{folder} is not WIDER FACE's ground truth ({shown(error)}): copy it again") from error
+    return truth
+
+
+def _fill(truth: GroundTruth, listing: dict[str, Any], chosen: dict[str, Any]) -> None:
     for event in range(len(listing["event_list"])):
         folder_name = _text(listing["event_list"][event])
         for i, file in enumerate(listing["file_list"][event][0].ravel()):
@@ -46,7 +55,12 @@ def load_ground_truth(data: Path) -> GroundTruth:
                 mask = np.zeros(len(boxes), bool)
                 mask[chosen[name][event][0].ravel()[i].ravel().astype(int) - 1] = True  # MATLAB counts from 1
                 truth.counted[name].append(mask)
-    return truth
+
+
+def digest(data: Path) -> str:
+    """A hash of the ground truth."""
+    files = sorted((data / "ground_truth").glob("wider_*_val.mat"))
+    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)).hexdigest()[:16]
 
 
 def _load_mat(path: Path, fields: tuple[str, ...]) -> dict[str, Any]:
@@ -54,8 +68,8 @@ def _load_mat(path: Path, fields: tuple[str, ...]) -> dict[str, Any]:
         raise HilError(f"no ground truth at {path}: it comes with WIDER FACE's evaluation tools")
     try:
         content: dict[str, Any] = scipy.io.loadmat(path)
-    except (MatReadError, ValueError, NotImplementedError, OSError) as error:
-        raise HilError(f"{path} is not a MATLAB file that can be read ({error}): copy it again") from error
+    except Exception as error:  # scipy raises a dozen types for a damaged file
+        raise HilError(f"{path} is not a MATLAB file that can be read ({shown(error)}): copy it again") from error
     missing = [field for field in fields if field not in content]
     if missing:
         raise HilError(f"{path} lacks {', '.join(missing)}: it is not WIDER FACE's ground truth")

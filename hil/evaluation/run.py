@@ -32,10 +32,12 @@ from hil.evaluation.multiscale import multi_scale_detector
 from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.model import load_model
 from hil.paths import BUILD
+from hil.pools import complete
 from hil.reference import weights
 from hil.reference.detect import Detect, float_detector, on_letterbox
 from hil.reference.image import open_photo
 from hil.reference.networks import Detector
+from hil.version import described
 
 FLOAT, INTEGER = "float", "integer"
 WAYS = (FLOAT, INTEGER, *targets.NAMES)
@@ -95,9 +97,10 @@ def _evaluate(task: Task, way: str, names: Sequence[str], step: Step) -> Predict
     step(f"{way}: preparing", 0)
     firmware = firmware_for(task, way)
     with _journal(task, way, firmware) as journal:
-        missing = [name for name in names if name not in journal.boxes]
+        contents = {name: _content(task, name) for name in names}
+        missing = [name for name in names if journal.contents.get(name) != contents[name]]
         for i, (name, boxes, took) in enumerate(_detect(task, way, firmware, missing) if missing else (), 1):
-            journal.add(name, boxes, took)
+            journal.add(name, boxes, took, contents[name])
             step(f"{way}: {len(names)} photos", (len(names) - len(missing) + i) / len(names))
     found = {name: journal.boxes[name] for name in names}
     seconds = {name: journal.seconds[name] for name in names}
@@ -105,21 +108,35 @@ def _evaluate(task: Task, way: str, names: Sequence[str], step: Step) -> Predict
 
 
 def _journal(task: Task, way: str, firmware: Firmware | None) -> Journal:
-    """Where a way's results are kept; those of another checkpoint, firmware or data set do not count."""
+    """Where a way's results are kept; those of another checkpoint, firmware, ground truth or hil do not count."""
     path = zoo.find(task.model)
     identity: dict[str, Any] = {
-        "format": 1,
+        "format": 2,
+        "hil": described(),
         "checkpoint": hashlib.sha256(path.read_bytes()).hexdigest(),
         "way": way,
         "multi_scale": task.is_multi_scale,
         "firmware": None if firmware is None else firmware.build_id,
-        "data": str(task.data.resolve()),
+        "truth": official.digest(task.data),
     }
     parts = [path.stem, way, *([] if firmware is None else [task.board])]
     file = task.store / ("-".join([*parts, *(["multiscale"] if task.is_multi_scale else [])]) + ".jsonl")
     if task.is_fresh:
         file.unlink(missing_ok=True)
     return Journal(file, identity)
+
+
+def _content(task: Task, name: str) -> str:
+    """A hash of a photo; empty where it cannot be read, as its worker will say."""
+    try:
+        return hashlib.sha256((photos_of(task.data) / name).read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def photos_of(data: Path) -> Path:
+    """Where WIDER FACE's photos lie."""
+    return data / "WIDER_val" / "images"
 
 
 def _detect(
@@ -129,7 +146,7 @@ def _detect(
     # Not forked: PyTorch's and numba's threads would not be there in the child.
     context = multiprocessing.get_context("spawn")
     jobs = max(1, min(task.jobs, len(names)))
-    with ProcessPoolExecutor(jobs, context, _start_worker, (task, way, firmware)) as pool:
+    with complete(), ProcessPoolExecutor(jobs, context, _start_worker, (task, way, firmware)) as pool:
         futures: list[Future[tuple[str, np.ndarray, float]]] = [pool.submit(_one_photo, name) for name in names]
         try:
             for future in as_completed(futures):
@@ -163,7 +180,7 @@ def _start_worker(task: Task, way: str, firmware: Firmware | None) -> None:
     torch.set_num_threads(1)
     network = weights.load(zoo.find(task.model))
     assert isinstance(network, Detector)
-    _Worker.folder = task.data / "WIDER_val" / "images"
+    _Worker.folder = photos_of(task.data)
     _Worker.mode = "L" if network.spec.input_shape[0] == 1 else "RGB"
     _Worker.detect = _detector(task, way, network, firmware)
 

@@ -14,7 +14,8 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
 
-from hil.firmware.elf import open_elf, symbols
+from hil.elf_file import elf_file
+from hil.firmware.elf import symbols
 
 VECTORS = 16 + 96  # at most: the core's and the chip's (RM0090, table 62)
 _BRANCH = re.compile(r"(b|bl|b(eq|ne|cs|hs|cc|lo|mi|pl|vs|vc|hi|ls|ge|lt|gt|le))(\.w|\.n)?$")
@@ -50,7 +51,7 @@ class Image:
 
 def read_image(path: Path) -> Image:
     """Disassemble a firmware. Raises HilError if the file is no ELF."""
-    with open_elf(path) as elf:
+    with elf_file(path) as elf:
         functions = _functions(elf)
         sections = [
             s for s in elf.iter_sections() if s["sh_flags"] & SH_FLAGS.SHF_ALLOC and s["sh_type"] == "SHT_PROGBITS"

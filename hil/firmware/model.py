@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from msgspec import Meta
 from safetensors import SafetensorError, safe_open
 
 from hil import zoo
 from hil.errors import HilError
+from hil.reading import Number, json_as
+from hil.shown import shown
 
 if TYPE_CHECKING:
     from hil.compiler import QuantisedGraph
     from hil.reference.catalogue import Network, Spec
 
 
+_Range = Annotated[float, Meta(ge=0, le=1e9)]  # the largest activation
 OPERATING_POINT = "operating_point"  # key of a checkpoint's metadata
 CONFIDENT = 0.5
 
@@ -30,7 +33,18 @@ def load_model(model: str) -> tuple[QuantisedGraph, Network]:
     known = weights.metadata(path)
     if "ranges" not in known:
         raise HilError(f"{path} has no calibrated ranges yet: hil quantise {path} --images DIR --out NEW.safetensors")
-    return compile_network(network, json.loads(known["ranges"]), json.loads(known.get("bias_shifts", "{}"))), network
+    said = "{0}, {1} of its metadata"
+    ranges: dict[str, float] = json_as(known["ranges"], dict[str, _Range], said.format(path, "ranges"))
+    shifts: dict[str, list[float]] = json_as(
+        known.get("bias_shifts", "{}"), dict[str, list[Number]], said.format(path, "bias_shifts")
+    )
+    try:
+        return compile_network(network, ranges, shifts), network
+    except (ValueError, KeyError, TypeError, OverflowError, ZeroDivisionError) as error:
+        raise HilError(
+            f"{path} cannot be quantised with the ranges and bias shifts in its metadata ({shown(error)}): "
+            "hil quantise makes new ones"
+        ) from error
 
 
 def operating_point(model: str) -> float:

@@ -14,6 +14,7 @@ from hil import caches
 from hil.caches import can_write
 from hil.errors import HilError
 from hil.files import make_folder
+from hil.leftovers import own_name, sweep
 
 # Windows: home folders have spaces and any letters, and no other temporary folder is sure to be there
 _PLAIN = re.compile(r"[\w ./:\\~-]+" if caches.IS_WINDOWS else r"[A-Za-z0-9_./-]+")
@@ -26,8 +27,14 @@ def plain_folder() -> Iterator[Path]:
     CMake's lists end at a semicolon, and ninja and compilers each have their own idea of quotes: so neither is shown
     where the package is installed or where the firmware is wanted. Raises HilError where there is no such folder.
     """
-    with tempfile.TemporaryDirectory(dir=_plain_parent(), prefix="hil-build-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    parent = _plain_parent()
+    sweep(parent, "hil-build-*")
+    folder = parent / own_name("hil-build")
+    folder.mkdir(mode=0o700)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _plain_parent() -> Path:

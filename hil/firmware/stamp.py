@@ -15,8 +15,9 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
+from hil.elf_file import elf_file
 from hil.errors import HilError
-from hil.firmware.elf import open_elf, symbols
+from hil.firmware.elf import symbols
 from hil.link.messages import ELF_HASH_BYTES, INFO_BYTES
 
 LIST, STAMP = "generated.json", "stamp.json"
@@ -93,7 +94,7 @@ def is_built(output: Path, elf: Path, stamp: Stamp) -> bool:
 
 def written_hash(elf: Path) -> str:
     """The hash that an ELF carries. Raises HilError where it carries none, or is no longer what it was made of."""
-    with open_elf(elf) as file:
+    with elf_file(elf) as file:
         place = _place(file)
         found, expected = _text_at(elf, place), _hash(file, place)
     if not found:
@@ -107,7 +108,7 @@ def written_hash(elf: Path) -> str:
 
 def write_hash(elf: Path) -> str:
     """Write an ELF's hash into its place in INFO (link.h), and return it."""
-    with open_elf(elf) as file:
+    with elf_file(elf) as file:
         place = _place(file)
         found = _hash(file, place)
     if place is None:

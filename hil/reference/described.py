@@ -68,7 +68,7 @@ def network_of(text: str) -> OwnClassifier | Tensors:
             network = tensors(body, task["name"], shape, task["outputs"], **levels)
     except HilError:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, RuntimeError, OverflowError) as error:
         raise HilError(
             f"the checkpoint's description of its network is damaged ({error!r}): import it again"
         ) from error

@@ -15,6 +15,7 @@ from typing import Any
 
 from hil.errors import HilError
 from hil.files import make_folder
+from hil.pools import complete
 from hil.selftest import catalogue, subjects
 from hil.selftest.mutant import Mutant, Operator, StillbornError
 from hil.selftest.trial import Bait, set_up
@@ -57,7 +58,7 @@ def run(names: Sequence[str], operators: Sequence[str], store: Path, jobs: int, 
     wanted = list(names or subjects.names())
     make_folder(store)
     context = multiprocessing.get_context("spawn")  # not forked: PyTorch's and numba's threads would not be there
-    with ProcessPoolExecutor(min(jobs, len(wanted)), context) as pool:
+    with complete(), ProcessPoolExecutor(min(jobs, len(wanted)), context) as pool:
         futures = [pool.submit(of_subject, name, tuple(operators), store) for name in wanted]
         for done, future in enumerate(as_completed(futures), 1):
             future.result()

@@ -11,7 +11,8 @@ import numpy as np
 
 from hil.compiler import graph as q
 from hil.compiler.weights import constants
-from hil.firmware.stamp import open_elf, write_hash
+from hil.elf_file import elf_file
+from hil.firmware.stamp import write_hash
 from hil.selftest.mutant import Mutant, Operator, Outcome
 from hil.selftest.sources import EXACT
 from hil.selftest.subjects import Subject
@@ -131,7 +132,7 @@ def patch(elf: Path, array: str, graph: q.QuantisedGraph, change: Callable[[np.n
     (constant,) = (c for c in constants(graph) if c.name == array)
     address = symbols(elf).address(array)
     assert address is not None, f"{array} is in the ELF"
-    with open_elf(elf) as file:
+    with elf_file(elf) as file:
         place = next(
             s["p_offset"] + address - s["p_vaddr"]
             for s in file.iter_segments("PT_LOAD")

@@ -13,10 +13,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
 from hil.board import Board
+from hil.elf_file import elf_file
 from hil.targets import drive
 from hil.targets.tools import DRIVE, TOOLS, FlashError, Tool
 
@@ -78,17 +76,14 @@ def flash_image(elf: Path, board: Board) -> bytes:
     """What a firmware puts into flash, from its first address on, 0xFF in gaps. Raises FlashError for other files."""
     origin = board.flash.origin
     image = bytearray()
-    try:
-        with elf.open("rb") as file:
-            for segment in ELFFile(file).iter_segments("PT_LOAD"):
-                start = segment["p_paddr"] - origin
-                data: bytes = segment.data()
-                if not data or not 0 <= start < board.flash.bytes:
-                    continue
-                image.extend(b"\xff" * (start + len(data) - len(image)))
-                image[start : start + len(data)] = data
-    except (OSError, ELFError) as error:
-        raise FlashError(f"{elf} is no firmware ({error}): give the firmware.elf that hil build made") from None
+    with elf_file(elf, FlashError) as file:
+        for segment in file.iter_segments("PT_LOAD"):
+            start = segment["p_paddr"] - origin
+            data: bytes = segment.data()
+            if not data or not 0 <= start < board.flash.bytes:
+                continue
+            image.extend(b"\xff" * (start + len(data) - len(image)))
+            image[start : start + len(data)] = data
     if not image:
         raise FlashError(f"{elf} has nothing for the flash at {origin:#x}: is it built for {board.name}?")
     return bytes(image)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import ARMAttributesSection
 from elftools.elf.segments import Segment
 
 from hil.board import Board, Memory
+from hil.elf_file import elf_file
 from hil.errors import HilError
 from hil.targets.symbols import Symbols, symbols
 
@@ -34,23 +34,17 @@ def load(path: Path, board: Board) -> Image:
     """Read and check a firmware. Raises HilError where it is no ELF, for another core, or does not fit the board."""
     if not path.is_file():
         raise HilError(f"{path}: there is no such firmware: build it first (hil build)")
-    try:
-        with path.open("rb") as file:
-            elf = ELFFile(file)
-            _check_core(elf, path)
-            segments = [
-                segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD" and segment["p_memsz"]
-            ]
-            for segment in segments:
-                _check_fits(elf, segment, path, board)
-            parts = tuple((segment["p_paddr"], segment.data()) for segment in segments if segment["p_filesz"])
-            initial = tuple(
-                (segment["p_vaddr"], segment.data().ljust(segment["p_memsz"], b"\0"))
-                for segment in segments
-                if segment["p_vaddr"] != segment["p_paddr"] or not segment["p_filesz"]
-            )
-    except ELFError as error:
-        raise HilError(f"{path}: not an ELF file ({error}): give the firmware.elf that the build made") from error
+    with elf_file(path) as elf:
+        _check_core(elf, path)
+        segments = [segment for segment in elf.iter_segments() if segment["p_type"] == "PT_LOAD" and segment["p_memsz"]]
+        for segment in segments:
+            _check_fits(elf, segment, path, board)
+        parts = tuple((segment["p_paddr"], segment.data()) for segment in segments if segment["p_filesz"])
+        initial = tuple(
+            (segment["p_vaddr"], segment.data().ljust(segment["p_memsz"], b"\0"))
+            for segment in segments
+            if segment["p_vaddr"] != segment["p_paddr"] or not segment["p_filesz"]
+        )
     return Image(path, parts, initial, symbols(path))
 
 

@@ -13,14 +13,20 @@ from __future__ import annotations
 import gzip
 import json
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Literal, cast, get_args
 
+from msgspec import Struct
+
 from hil.errors import HilError
 from hil.files import reason
+from hil.reading import MOST_TEXT, is_finite, json_of, read_bytes, typed
+from hil.shown import shown
 from hil.targets.base import Target, TargetError
 from hil.targets.wrapper import Wrapper
 
@@ -124,11 +130,11 @@ class Recording:
     def load(cls, path: Path) -> Recording:
         """Raises HilError for a file that is no recording, or one of another version; it names the line."""
         try:
-            text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-            first, *lines = text.decode("ascii").splitlines()
-        except OSError as error:
-            raise HilError(f"cannot read the recording {path}: {error.strerror or error}") from error
-        except (UnicodeDecodeError, ValueError) as error:
+            content = read_bytes(path)
+            if path.suffix == ".gz":
+                content = gzip.GzipFile(fileobj=BytesIO(content)).read(MOST_TEXT + 1)[:MOST_TEXT]
+            first, *lines = content.decode("ascii").splitlines()
+        except (OSError, EOFError, zlib.error, ValueError) as error:
             raise HilError(f"{path} is no recording: expected text, as --record writes it") from error
         header = _header(path, first)
         return cls(path, header, tuple(_events(path, lines)))
@@ -148,16 +154,26 @@ def _line(error: Exception) -> str:
     return str(error).replace("\n", " ").encode("ascii", "replace").decode()
 
 
+class _Header(Struct):
+    """What the first line must say, whatever else it says."""
+
+    format: str
+    version: int
+    target: str = ""
+    board: str = ""
+
+
 def _header(path: Path, line: str) -> dict[str, Any]:
     try:
-        header = json.loads(line)
-    except ValueError:
+        header = json_of(line, str(path))
+    except HilError:
         header = None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise HilError(f"{path} is no recording: its first line should be JSON with format {FORMAT!r}")
     if header.get("version") != VERSION:
-        found = header.get("version")
+        found = shown(header.get("version"))[:40]
         raise HilError(f"{path} is a recording of version {found}, this hil reads {VERSION}: record it again")
+    typed(header, _Header, f"{path}, line 1,")
     return header
 
 
@@ -167,8 +183,10 @@ def _events(path: Path, lines: list[str]) -> Iterator[Event]:
         kind, _, content = rest.partition(" ")
         try:
             if kind not in get_args(Kind):
-                raise ValueError(f"no event is called {kind!r}")
+                raise ValueError(f"no event is called {kind[:20]!r}")
             data = bytes.fromhex(content) if kind in "<>" else b""
+            if not is_finite(float(seconds)):
+                raise ValueError(f"{seconds} are no seconds")
             yield Event(float(seconds), cast(Kind, kind), data, content if kind == "!" else "", number)
         except ValueError as error:
-            raise HilError(f"{path}, line {number}: {error}; expected seconds, an event and its bytes") from None
+            raise HilError(f"{path}, line {number}: {shown(error)}; expected seconds, an event and its bytes") from None

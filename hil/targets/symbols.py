@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from bisect import bisect_right
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from elftools.dwarf.compileunit import CompileUnit
 from elftools.dwarf.lineprogram import LineProgram
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+
+from hil.elf_file import elf_file
+from hil.errors import HilError
+
+log = logging.getLogger(__name__)
 
 THUMB = 1
 _UNDEFINED, _IS_FUNCTION = 0, 2  # SHN_UNDEF, STT_FUNC
@@ -46,7 +52,7 @@ def _entries(image: ELFFile) -> list[_Entry]:
     names, found = table.stringtable.data(), []
     for offset, value, size, info, section in map(columns, struct.iter_unpack(layout, table.data())):
         if section != _UNDEFINED and names[offset]:
-            name = names[offset : names.index(0, offset)].decode()
+            name = names[offset : names.index(0, offset)].decode("utf-8", "replace")
             found.append(_Entry(name, value, size, info & 0xF == _IS_FUNCTION))
     return found
 
@@ -56,8 +62,7 @@ class Symbols:
 
     def __init__(self, elf: Path) -> None:
         self._elf = elf
-        with elf.open("rb") as file:
-            image = ELFFile(file)
+        with elf_file(elf) as image:
             self._no_thumb = ~THUMB if image["e_machine"] == "EM_ARM" else ~0
             entries = _entries(image)
         self._values = {entry.name: entry.value for entry in entries}
@@ -99,14 +104,16 @@ class Symbols:
     def _lines(self) -> tuple[list[int], list[str | None]]:
         """Addresses in order, and the place from each on; None from an end of sequence on."""
         rows: list[tuple[int, bool, str | None]] = []
-        with self._elf.open("rb") as file:
-            elf = ELFFile(file)
-            if elf.has_dwarf_info():
-                dwarf = elf.get_dwarf_info()
-                for unit in dwarf.iter_CUs():
-                    program = dwarf.line_program_for_CU(unit)
-                    if program:
-                        rows += _rows(program, unit)
+        try:
+            with elf_file(self._elf) as elf:
+                if elf.has_dwarf_info():
+                    dwarf = elf.get_dwarf_info()
+                    for unit in dwarf.iter_CUs():
+                        program = dwarf.line_program_for_CU(unit)
+                        if program:
+                            rows += _rows(program, unit)
+        except HilError as error:
+            log.info("lines are not all known: %s", error)  # a name without its line is worth more than an error
         # at one address, the start of a sequence is worth more than the end of the one before it
         rows.sort(key=lambda row: (row[0], row[1]))
         return [row[0] for row in rows], [row[2] for row in rows]

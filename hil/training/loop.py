@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hil.errors import HilError
 from hil.files import make_folder, write_text, writing
+from hil.reading import json_as
 from hil.reference import weights
 from hil.reference.catalogue import SPECS, Network, build
 from hil.reference.fitting import problems
@@ -132,8 +133,7 @@ def _ranges(start: Path | None) -> dict[str, float]:
     if found is None:
         raise HilError("rounding is learnt from a trained checkpoint with calibrated ranges: make one with "
                        "hil quantise and pass it as --start")  # fmt: skip
-    ranges: dict[str, float] = json.loads(found)
-    return ranges
+    return json_as(found, dict[str, float], f"{start}, ranges of its metadata")
 
 
 def _parameter_groups(network: Network, recipe: Recipe) -> list[dict[str, Any]]:

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-
 from hil.board import Board
+from hil.elf_file import elf_file
 from hil.errors import HilError
 
 _THUMB = 1
@@ -64,18 +62,10 @@ class Program:
 
 def load_program(path: Path, board: Board) -> Program:
     """Read an ELF. Raises HilError where it is none, is for another core or does not fit the board's memory."""
-    try:
-        with path.open("rb") as file:
-            elf = ELFFile(file)
-            _check_core(path, elf)
-            segments = tuple(_segments(path, elf, board))
-            return Program(path, segments, dict(_symbols(path, elf)))
-    except FileNotFoundError:
-        raise HilError(f"there is no file {path}: give the ELF to time") from None
-    except OSError as error:
-        raise HilError(f"cannot read {path}: {error.strerror}") from None
-    except ELFError as error:
-        raise HilError(f"{path} is no ELF file ({error}): give the linked executable, not a .bin or .hex") from None
+    with elf_file(path) as elf:
+        _check_core(path, elf)
+        segments = tuple(_segments(path, elf, board))
+        return Program(path, segments, dict(_symbols(path, elf)))
 
 
 def _check_core(path: Path, elf: Any) -> None:

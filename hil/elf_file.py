@@ -1,0 +1,31 @@
+"""An ELF opened so that whatever is wrong in it is one line: the parser raises a dozen types for damaged files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+from hil.errors import HilError
+from hil.files import reason
+from hil.shown import shown
+
+
+@contextmanager
+def elf_file(path: Path, kind: type[HilError] = HilError) -> Iterator[ELFFile]:
+    """The parsed file, for as long as the block reads it. kind: of the error.
+
+    Raises HilError where there is none, it is no ELF, or the block comes upon something in it that cannot be.
+    """
+    try:
+        with path.open("rb") as file:
+            yield ELFFile(file)
+    except HilError:
+        raise
+    except OSError as error:
+        raise kind(f"cannot read the firmware {path}: {reason(error)}; build it first (hil build)") from error
+    except Exception as error:
+        said = shown(error) or type(error).__name__
+        raise kind(f"{path} is not an ELF file, or damaged ({said}): give a firmware.elf made by hil build") from error

@@ -1,0 +1,88 @@
+"""Files from outside, read through a schema: what is wrong with one is a HilError in a line, whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from hil.errors import HilError
+from hil.files import reason
+from hil.shown import shown
+
+T = TypeVar("T")
+
+MOST_TEXT = 64 << 20  # bytes of a file that is read as a whole; the largest plan takes a hundredth
+LARGEST = 1e18  # no number that is counted or measured here is larger
+Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+Count = Annotated[int, Meta(ge=0, le=int(LARGEST))]
+
+
+def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
+    """What a file holds. Raises HilError where it cannot be read, or is larger than any of its kind."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(most + 1)
+    except (OSError, ValueError) as error:  # ValueError: a name that cannot be
+        raise HilError(f"cannot read {path}: {reason(error)}") from error
+    if len(content) > most:
+        raise HilError(f"{path} has more than {most} bytes: it is not what it should be")
+    return content
+
+
+def read_text(path: Path, most: int = MOST_TEXT) -> str:
+    """As read_bytes, for text in UTF-8."""
+    try:
+        return read_bytes(path, most).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise HilError(f"{path} is no text in UTF-8 ({error})") from error
+
+
+def json_of(text: str | bytes, what: str) -> Any:
+    """JSON without NaN and infinities. what: names it in the HilError."""
+    return _parsed(lambda: json.loads(text, parse_constant=_no_number), what, "JSON")
+
+
+def toml_of(text: str, what: str) -> dict[str, Any]:
+    """TOML. what: names it in the HilError."""
+    found: dict[str, Any] = _parsed(lambda: tomllib.loads(text), what, "TOML")
+    return found
+
+
+def typed(value: Any, kind: type[T] | Any, what: str) -> T:
+    """The value as a type that msgspec knows. Raises HilError, which says where in it is what."""
+    try:
+        found: T = msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise HilError(f"{shown(what)} is not what it should be: {shown(error)}") from error
+    except (OverflowError, RecursionError, ValueError) as error:
+        raise HilError(f"{shown(what)} is not what it should be: {type(error).__name__}") from error
+    return found
+
+
+def json_as(text: str | bytes, kind: type[T] | Any, what: str) -> T:
+    """JSON of a type. Raises HilError."""
+    return typed(json_of(text, what), kind, what)
+
+
+def is_finite(value: float) -> bool:
+    """Whether it is a number of a size that something here can have."""
+    return abs(value) <= LARGEST  # which NaN is not
+
+
+def _parsed(parse: Callable[[], Any], what: str, format: str) -> Any:
+    try:
+        return parse()
+    except RecursionError as error:
+        raise HilError(f"{shown(what)} is no {format} that can be read: it is nested too deep") from error
+    except ValueError as error:  # of every kind: JSONDecodeError, TOMLDecodeError, too many digits, no UTF-8
+        raise HilError(f"{shown(what)} is not {format} ({shown(error)})") from error
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
