@@ -17,6 +17,8 @@ from hil.targets.sim.events import NEVER
 from hil.targets.sim.exceptions import Exceptions, InvalidReturn, UnstackingFailed
 from hil.targets.sim.peripherals import rcc
 from hil.targets.sim.peripherals.nvic import IRQ0, SV_CALL
+from hil.targets.sim.peripherals.patience import PollsForEver
+from hil.targets.sim.restless import Resets, Storms
 from hil.timing.compiled import blockhook as hook
 from hil.timing.cost_model import CostModel
 
@@ -26,6 +28,7 @@ _CORE_RESET = {
     uc_arm.UC_ARM_REG_FAULTMASK: 0, uc_arm.UC_ARM_REG_BASEPRI: 0, uc_arm.UC_ARM_REG_FPSCR: 0,
     uc_arm.UC_ARM_REG_PSP: 0, uc_arm.UC_ARM_REG_LR: 0xFFFF_FFFF,
 }  # fmt: skip
+ENDLESS_SLEEP_S = 2.0  # after which a sleep that no interrupt can end is given up
 _SPIN_CYCLES = 3  # of a branch to itself
 
 
@@ -43,11 +46,13 @@ class SimBoard:
         self.resets = -1  # not counting power-on
         self._pc = 0
         self._sleeps = self._reset_wanted = self.has_output = self.arrived = False
-        self._busy_since = 0
+        self._busy_since = self._asleep_since = 0
         self.chip = Chip(board, model, self._request_reset, self.describe_place)
         self.core, self._nvic, self._events = self.chip.core, self.chip.nvic, self.chip.events
         self.clock = VirtualClock(self.chip.rcc.hclk_hz)
-        self.chip.on_clock = self._change_clock
+        self.chip.on_clock, self.chip.on_bite = self._change_clock, self._bite
+        self._storms, self._resets, self._reset_flags = Storms(), Resets(), rcc.RESET_SOFTWARE
+        self._reset_why = ""
         self._exceptions = Exceptions(self.core, self._nvic, self.chip.scb)
         self.faults = Faults(self.chip, self._exceptions, image.symbols, self.clock)
         self.usart = self.chip.usarts[board.uart.peripheral]
@@ -100,8 +105,25 @@ class SimBoard:
         self._busy_since = self.core.now
 
     def _request_reset(self) -> None:
-        self._reset_wanted = True
+        """The firmware wants it."""
+        fault = self.faults.open
+        why = f"{fault.kind} in {fault.symbol}" if fault else f"{self.describe_place()} asked for it"
+        self._reset_by(rcc.RESET_SOFTWARE, why)
+
+    def _bite(self, flags: int, why: str) -> None:
+        """A watchdog wants it."""
+        self._reset_by(flags, f"{why} in {self.describe_place()}")
+
+    def _reset_by(self, flags: int, why: str) -> None:
+        self._reset_wanted, self._reset_flags, self._reset_why = True, flags, why
         self.core.request_stop()
+
+    def _reset_itself(self) -> None:
+        place = self.core.words[hook.BLOCK]
+        detail = self._resets.happened(self.seconds, self._reset_why)
+        if detail is not None:
+            raise self.faults.reset_loop(detail, place)
+        self.reset(self._reset_flags)
 
     # -- time
 
@@ -120,7 +142,7 @@ class SimBoard:
         while not (self.has_output or self.arrived) and self.core.now < until:
             self._events.run(self.core.now)
             if self._reset_wanted:
-                self.reset(rcc.RESET_SOFTWARE)
+                self._reset_itself()
             if self.has_output:
                 return
             if self.faults.open and self.core.now >= self.faults.must_end_at:
@@ -130,6 +152,8 @@ class SimBoard:
             if self._sleeps:
                 self.core.advance(min(self._events.next, until, self.faults.must_end_at))
                 self._busy_since = self.core.now
+                if not self._can_wake() and self.core.now - self._asleep_since > ENDLESS_SLEEP_S * self.clock.hz:
+                    raise self.faults.open or self.faults.asleep(self._pc - 2)
                 continue
             if self.core.now >= runaway:
                 raise self.faults.open or self.faults.endless(self._pc, self._runaway_s)
@@ -138,7 +162,10 @@ class SimBoard:
 
     def _step(self) -> None:
         """Run the core until it stops and deal with why."""
-        stop = self.core.run(self._pc)
+        try:
+            stop = self.core.run(self._pc)
+        except PollsForEver as poll:
+            raise self.faults.polling(poll.address, self.core.words[hook.BLOCK]) from None
         self._pc = stop.pc
         deal = self._deal_with.get(stop.reason)
         if deal:
@@ -160,8 +187,18 @@ class SimBoard:
         if self._nvic.level(exception) >= self._exceptions.masked_level():
             return
         pc = self._pc
-        entry = self._exceptions.take(exception, pc)
+        try:
+            entry = self._exceptions.take(exception, pc)
+        except TargetError:
+            raise self.faults.no_vector(exception, pc) from None
         self._pc = self.faults.frame_lost(pc) if entry.stacking_failed else self.faults.vector(entry)
+        self._note_exception(exception)
+
+    def _note_exception(self, exception: int) -> None:
+        """An exception has been entered. Raises TargetFault where they come too thick."""
+        detail = self._storms.entered(exception, self.core.words[hook.INSTRUCTIONS], self.seconds)
+        if detail is not None:
+            raise self.faults.storm(detail, self._pc)
 
     def _arrive(self, stop: Stop) -> None:
         self.arrived = True
@@ -171,14 +208,19 @@ class SimBoard:
         self._pc = pc & ~1
 
     def _sleep(self, stop: Stop) -> None:
-        self._sleeps = True
+        self._sleeps, self._asleep_since = True, self.core.now
+        self._storms.slept()
+        self.chip.bus.patience.rest()
+
+    def _can_wake(self) -> bool:
+        """Whether an interrupt may still come, by itself or by what the host sends."""
+        return bool(self._nvic.enabled >> IRQ0) or self._events.next != NEVER
 
     def _spin(self, stop: Stop) -> None:
         """A branch to itself: let the time until the next event pass at once. Raises where none can end it."""
         if self.faults.open:
             raise self.faults.open
-        can_be_interrupted = self._nvic.enabled >> IRQ0 or self._events.next != NEVER
-        if not can_be_interrupted or self._exceptions.masked_level() <= 0:
+        if not self._can_wake() or self._exceptions.masked_level() <= 0:
             raise self.faults.stuck(stop.pc)
         now = self.core.now
         rounds = -(-(self.core.words[hook.NEXT_EVENT] - now) // _SPIN_CYCLES)
@@ -207,8 +249,11 @@ class SimBoard:
             self._pc = self.faults.frame_lost(stop.pc, unstacking=True)
             return
         self.faults.handler_ended(ended)
+        if not self._nvic.active:
+            self._storms.left(self.core.words[hook.INSTRUCTIONS])
         if chained:
             self._pc = self.faults.vector(chained)
+            self._note_exception(self._nvic.active[-1])
         elif self.chip.scb.sleep_on_exit and not self._nvic.active:
             self._sleeps = True
 
@@ -217,6 +262,9 @@ class SimBoard:
     def _expect_output(self) -> None:
         """The firmware has bytes on the way out: look up when there is something to hand over."""
         self._busy_since = self.core.now
+        self._storms.spoke(self.seconds)
+        self._resets.spoke()
+        self.chip.bus.patience.rest()
         self._events.set("host", self.usart.flush_at, self._flush)
 
     def _check_port(self) -> None:

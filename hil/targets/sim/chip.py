@@ -26,6 +26,7 @@ from hil.targets.sim.peripherals.registers import Peripheral, RegisterFile
 from hil.targets.sim.peripherals.scb import Scb
 from hil.targets.sim.peripherals.systick import SysTick
 from hil.targets.sim.peripherals.usart import Usart
+from hil.targets.sim.peripherals.watchdogs import IndependentWatchdog, OnBite, WindowWatchdog
 from hil.timing.cost_model import CostModel
 
 _APB_ENABLE = {1: APB1ENR, 2: APB2ENR}
@@ -52,6 +53,11 @@ class Chip:
         self.usarts = {name: self._make_usart(name, UARTS[name]) for name in board.line.uarts}
         self.bus = Bus(core, where)
         self.bit_band = BitBand(core, self.bus)
+        self.on_bite: OnBite = lambda flags, why: None  # set by the board, which resets
+        self.iwdg = IndependentWatchdog(core, self.events, lambda: self.rcc.hclk_hz, lambda *bite: self.on_bite(*bite))
+        self.wwdg = WindowWatchdog(
+            core, self.events, self.nvic, lambda: self.rcc.apb1_divider, lambda *bite: self.on_bite(*bite)
+        )
         self._peripherals: list[Peripheral] = [self.nvic, self.scb, self.systick, self.demcr, self.dwt, self.flash]
         self._peripherals += [*self.dmas, *self.usarts.values()]
         self._place_core_peripherals(board)
@@ -81,6 +87,8 @@ class Chip:
     def _place_chip_peripherals(self, board: Board) -> None:
         self.bus.place(0x4002_3800, self.rcc)
         self.bus.place(0x4002_3C00, self.flash)
+        self._add(0x4000_3000, self.iwdg)
+        self._add(0x4000_2C00, self.wwdg, APB1ENR, 11)
         self._add(0x4000_7000, Pwr(), APB1ENR, 28)
         self._add(0x4001_3800, RegisterFile(), APB2ENR, 14)  # SYSCFG
         self._add(0x4001_3C00, RegisterFile())  # EXTI: no pin of this board changes
@@ -119,3 +127,4 @@ class Chip:
         """A new core clock: the flash must be able to follow."""
         self.flash.check()
         self.on_clock(self.rcc.hclk_hz)
+        self.iwdg.clock_changed()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from unicorn import arm_const as uc_arm
 
 from hil.targets.base import TargetError, TargetFault
@@ -35,7 +37,12 @@ class Faults:
         memory = self._chip.core.memory
         region = memory.find(stop.pc, 4)
         opcode = memory.read(stop.pc, 4) if region else b""
-        return self.raise_fault(explain(stop, opcode, self.stack, self._chip.scb.stores_are_buffered), stop.pc)
+        fault = explain(stop, opcode, self.stack, self._chip.scb.stores_are_buffered)
+        if fault.kind == "undefined instruction" and not self._symbols.function(stop.pc):
+            fault = replace(
+                fault, kind="execution of data", detail=f"{fault.detail} at {stop.pc:#010x}, in no function"
+            )
+        return self.raise_fault(fault, stop.pc)
 
     def bad_return(self, detail: str, pc: int) -> int:
         """An exception return that the core refuses."""
@@ -117,12 +124,41 @@ class Faults:
         """The fault as an error, with the function it happened in; for a bad jump, the one that jumped."""
         core, scb = self._chip.core, self._chip.scb
         lr = core.register(uc_arm.UC_ARM_REG_LR)
-        place = core.origin_of_jump(pc) if fault.is_jump else pc
+        place = self._place(fault, pc, lr)
         return TargetFault(
             fault.kind, fault.detail, pc=pc, lr=lr, sp=core.register(uc_arm.UC_ARM_REG_SP),
             cfsr=scb.values.get(CFSR, 0) | fault.cfsr, hfsr=scb.values.get(HFSR, 0) | fault.hfsr, address=fault.address,
             symbol=self._symbols.function(place), line=self._symbols.line(place), cycle=core.now,
         )  # fmt: skip
+
+    def _place(self, fault: Fault, pc: int, lr: int) -> int:
+        """Where it happened; what runs outside every function was sent there, and who sent it is worth more."""
+        places = [pc] if not fault.is_jump else []
+        places += [self._chip.core.origin_of_jump(pc), (lr & ~1) - 2]
+        return next((place for place in places if self._symbols.function(place)), places[0])
+
+    def storm(self, detail: str, pc: int) -> TargetFault:
+        """Interrupts, and nothing comes of them. pc: of the handler."""
+        return self._record(Fault("interrupt storm", detail, 0), pc)
+
+    def reset_loop(self, detail: str, pc: int) -> TargetFault:
+        """One reset after another. pc: where the last one came from."""
+        return self._record(Fault("reset loop", detail, 0), pc)
+
+    def polling(self, address: int, pc: int) -> TargetFault:
+        """One register, read over and over."""
+        return self._record(Fault("endless polling", f"of {address:#010x}, which says nothing new", 0), pc)
+
+    def asleep(self, pc: int) -> TargetFault:
+        """WFI, and nothing that could end it."""
+        return self._record(Fault("endless sleep", "no interrupt is enabled that could end it", 0), pc)
+
+    def no_vector(self, exception: int, pc: int) -> TargetFault:
+        """The vector table has no memory under it: HardFault's vector is in the same, so the core locks up."""
+        table = self._chip.scb.vector_table
+        self._chip.scb.note_fault(0, VECTTBL | FORCED)
+        detail = f"no memory at {table + 4 * exception:#010x}, where VTOR {table:#010x} has exception {exception}'s"
+        return self._record(Fault("vector table outside memory", detail, HARD_FAULT), pc)
 
     def endless(self, pc: int, seconds: float) -> TargetFault:
         """The program runs and nothing comes of it."""

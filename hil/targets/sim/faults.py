@@ -20,6 +20,8 @@ VECTTBL, FORCED, DEBUGEVT = 1 << 1, 1 << 30, 1 << 31  # HFSR
 _STACK_REACH = 64 << 10  # bytes below the stack in which an access is taken for its overflow
 _NEVER_CODE = ((0x4000_0000, 0x6000_0000), (0xA000_0000, 0x1_0000_0000))  # execute-never in the default memory map
 _NULL_BYTES = 0x100
+ERASED = b"\xff\xff"
+_PRIVATE = 0xE000_0000  # the core's own peripherals
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,9 @@ _SIMPLE = {
 
 def explain(stop: Stop, opcode: bytes, stack: tuple[int, int] | None, stores_are_buffered: bool) -> Fault:
     """The fault that a stop is. stack: its lowest address and its top, where known; opcode: the instruction's bytes."""
+    if stop.reason in (Reason.UNDEFINED, Reason.NO_FPU) and opcode[:2] == ERASED:
+        detail = f"{stop.pc:#010x} holds no program: a bad jump or a bad function pointer"
+        return Fault("execution of erased flash", detail, USAGE_FAULT, UNDEFINSTR)
     if stop.reason in _SIMPLE:
         return _SIMPLE[stop.reason]
     if stop.reason is Reason.UNDEFINED:
@@ -75,6 +80,10 @@ def _bad_jump(pc: int) -> Fault:
 def _bad_access(stop: Stop, stack: tuple[int, int] | None, stores_are_buffered: bool) -> Fault:
     is_store = stop.access in (unicorn.UC_MEM_WRITE_UNMAPPED, unicorn.UC_MEM_WRITE_PROT)
     late = is_store and stores_are_buffered
+    if stop.address >= _PRIVATE:
+        kind = f"unprivileged {'write to' if is_store else 'read of'} the system space"
+        return Fault(kind, f"{stop.address:#010x} is for privileged code", BUS_FAULT, PRECISERR | BFARVALID,
+                     address=stop.address, shows_address=True)  # fmt: skip
     kind = f"{'write to' if is_store else 'read of'} unmapped memory"
     detail = f"{stop.size} bytes at {stop.address:#010x}"
     if stack and stack[0] - _STACK_REACH <= stop.address < stack[0]:

@@ -10,20 +10,23 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from hil.errors import HilError
 from hil.targets.base import TargetError
 from hil.targets.sim.core.core import Core, NeedsExactPc, unicorn_api
 from hil.targets.sim.core.polling import PollingLoops
+from hil.targets.sim.peripherals.patience import Patience, PollsForEver
 from hil.targets.sim.peripherals.registers import Peripheral
 
 log = logging.getLogger(__name__)
 
+PRIVATE = 0xE000_0000
 AREAS = (
     (0x4000_0000, 0x8000),  # APB1
     (0x4001_0000, 0x7000),  # APB2, with 1 KB that is reserved: areas end where pages do
     (0x4002_0000, 0x6_0000),  # AHB1
     (0x5000_0000, 0x6_1000),  # AHB2, likewise
     (0xA000_0000, 0x1000),  # AHB3: the memory controller
-    (0xE000_0000, 0x10_0000),  # private peripherals of the core
+    (PRIVATE, 0x10_0000),  # private peripherals of the core
 )
 _PAGE = 0x400
 _LANES = {1: 0xFF, 2: 0xFFFF, 4: 0xFFFF_FFFF}
@@ -36,6 +39,7 @@ class Bus:
         """where: describes the code now running, for errors."""
         self._core, self._where = core, where
         self._polling = PollingLoops(core)
+        self.patience = Patience()
         self._pages: dict[int, tuple[Peripheral, int, Callable[[], bool] | None]] = {}
         self._idle_writes: set[int] = set()
         self._kept: list[Any] = []
@@ -81,6 +85,15 @@ class Bus:
                 "does not have: remove the access or add the peripheral to hil/targets/sim"
             ) from None
 
+    def _named(self, error: Exception, address: int) -> Exception:
+        """An error of the model's own, as one that says who brought it about."""
+        if isinstance(error, HilError | PollsForEver):
+            return error
+        return TargetError(
+            f"{self._where()} uses the register at {address:#010x} in a way that the simulated board does not know "
+            f"({type(error).__name__}: {error})"
+        )
+
     def _note_idle_write(self, address: int) -> None:
         page = address // _PAGE
         if page not in self._idle_writes:
@@ -93,21 +106,28 @@ class Bus:
         """What Unicorn calls for an area. Errors cannot pass through it: they end the run instead."""
         core = self._core
 
+        is_private = origin == PRIVATE
+
         def on_read(_uc: int, offset: int, size: int, _data: int) -> int:
             try:
+                if is_private and core.refuse_unprivileged(origin + offset, size, is_store=False):
+                    return 0
+                self.patience.note(origin + offset)
                 return self.read(origin + offset, size)
             except NeedsExactPc:
                 core.repeat_access()
             except Exception as error:
-                core.fail(error)
+                core.fail(self._named(error, origin + offset))
             return 0
 
         def on_write(_uc: int, offset: int, size: int, value: int, _data: int) -> None:
             try:
+                if is_private and core.refuse_unprivileged(origin + offset, size, is_store=True):
+                    return
                 self.write(origin + offset, size, value)
             except NeedsExactPc:
                 core.repeat_access()
             except Exception as error:
-                core.fail(error)
+                core.fail(self._named(error, origin + offset))
 
         return on_read, on_write

@@ -7,6 +7,7 @@ peripheral is asked to catch up before any register is read.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from hil.board.family import DMA_INTERRUPTS
@@ -14,6 +15,8 @@ from hil.targets.base import TargetError
 from hil.targets.sim.core.memory import Memory
 from hil.targets.sim.peripherals.nvic import Nvic
 from hil.targets.sim.peripherals.registers import Peripheral
+
+log = logging.getLogger(__name__)
 
 STREAMS = 8
 _LISR, _HISR, _LIFCR, _HIFCR, _FIRST_STREAM, _STREAM_BYTES = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x18
@@ -45,6 +48,7 @@ class Stream:
 
     def __init__(self, name: str, memory: Memory, interrupt: Callable[[bool], None]) -> None:
         self.name, self._memory, self._interrupt = name, memory, interrupt
+        self.errors = 0  # transfers since power-on that the bus did not take
         self.reset()
 
     def reset(self) -> None:
@@ -107,6 +111,12 @@ class Stream:
         region = self._memory.find(self._position, size)
         if region is not None and region.dma and (region is not self._memory.flash or self.direction == FROM_MEMORY):
             return True
+        log.warning(
+            "%s: transfer error at %#010x, %s: the stream stops, as on the chip", self.name, self._position,
+            "where there is no memory" if region is None else f"in the {region.name}, which it cannot "
+            f"{'write' if self.direction == TO_MEMORY else 'read'}",
+        )  # fmt: skip
+        self.errors += 1
         self.registers[_CR] &= ~EN
         self._raise(TEIF)
         return False

@@ -10,6 +10,7 @@ from hil.targets.sim.peripherals.registers import RegisterFile
 from hil.timing.compiled import blockhook as hook
 
 ACR, CR, OPTCR = 0x00, 0x10, 0x14
+_START = 1 << 16
 HZ_PER_WAIT_STATE = 30_000_000  # at 2.7 to 3.6 V (RM0090, table 11)
 
 
@@ -27,6 +28,8 @@ class FlashInterface(RegisterFile):
         self._tell_model()
 
     def write(self, offset: int, value: int) -> None:
+        if offset == CR and value & _START:
+            raise NotImplementedError("it starts to erase the flash")
         super().write(offset, value)
         if offset == ACR:
             self._tell_model()

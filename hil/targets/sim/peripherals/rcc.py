@@ -39,7 +39,9 @@ class Rcc(RegisterFile):
 
     def write(self, offset: int, value: int) -> None:
         if offset == CR:
-            value = self._with_ready_bits(value)
+            value = self._with_ready_bits(value | self._in_use())
+        elif offset == PLLCFGR and self.values[CR] >> 24 & 1:
+            return  # it can be written while the PLL is off (RM0090, 7.3.2)
         elif offset == CSR:
             value = (value | value << 1) & 0b11 | (0 if value & _RMVF else self.values[CSR] & 0xFE00_0000)  # LSIRDY
         elif offset == CFGR:
@@ -58,6 +60,13 @@ class Rcc(RegisterFile):
             on = value >> enable & 1 and (enable < 24 or self._pll_input(value))
             value = value & ~(1 << ready) | (1 << ready if on else 0)
         return value
+
+    def _in_use(self) -> int:
+        """CR bits that cannot be cleared: of what the core's clock is made of at this moment (RM0090, 7.3.1)."""
+        source = self.values.get(CFGR, 0) >> 2 & 0b11
+        if source == _PLL:
+            return 1 << 24 | (1 << 16 if self.values[PLLCFGR] & _PLLSRC_HSE else 1)
+        return {_HSI: 1, _HSE: 1 << 16}.get(source, 0)
 
     def _pll_input(self, control: int) -> int:
         """Hz into the PLLs' divider; 0 where their source is off."""
@@ -79,6 +88,11 @@ class Rcc(RegisterFile):
         self.hclk_hz = self.sysclk_hz // self.ahb_divider
         self.apb1_divider = _apb_divider(cfgr >> 10 & 7)  # of HCLK
         self.apb2_divider = _apb_divider(cfgr >> 13 & 7)
+        if self.hclk_hz <= 0:
+            raise TargetError(
+                f"the firmware runs the core by a PLL that gives no clock: check RCC_PLLCFGR "
+                f"({self.values[PLLCFGR]:#010x})"
+            )
         if self.hclk_hz > self._board.clock_hz:
             raise TargetError(
                 f"the firmware sets the core's clock to {self.hclk_hz / 1e6:g} MHz, {self._board.name} runs at "

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hil.targets.sim.events import NEVER
+
 
 class Peripheral:
     """A block of registers. Offsets are those of 32-bit words; values are unsigned."""
@@ -48,3 +50,6 @@ class RegisterFile(Peripheral):
 
     def peek(self, offset: int) -> int:
         return self.values.get(offset, 0)
+
+    def changes_at(self, offset: int) -> int | None:
+        return NEVER  # by itself: whoever polls one that is not set waits until the program is given up

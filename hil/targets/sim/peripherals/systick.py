@@ -38,6 +38,13 @@ class SysTick(Peripheral):
     def peek(self, offset: int) -> int:
         return {_CSR: self._control, _RVR: self._reload}.get(offset, 0)
 
+    def changes_at(self, offset: int) -> int | None:
+        """COUNTFLAG, for who waits for it, with the counter's next zero."""
+        if offset != _CSR or not self._control & _ENABLE or not self._reload:
+            return None
+        period = (self._reload + 1) * self._step
+        return self._zero_at + ((self._flag_seen - self._zero_at) // period + 1) * period
+
     def write(self, offset: int, value: int) -> None:
         now = self._core.exact_now()
         if offset == _CSR:
