@@ -1,0 +1,187 @@
+"""Many cases: spread over processes, kept block by block, gone on with where they were left."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from msgspec import Struct, to_builtins
+
+from hil import targets
+from hil.bench import drawn
+from hil.compiler import decode, integer
+from hil.errors import HilError
+from hil.files import make_folder, writing_below
+from hil.firmware.build import NATIVE, Firmware, build_graph
+from hil.pools import complete
+from hil.reading import json_as, read_text
+from hil.selftest import subjects
+from hil.targets.connection import options
+from hil.torture.cases import case
+from hil.torture.trial import EXACT, Stage, attempt, found, session_bytes
+
+BLOCK = 100  # cases that one process runs before they are written down
+SUBJECT = "tiny"  # of the self-test's networks
+IMAGES = 3
+TIMEOUT_S = {NATIVE: 0.01}  # a process answers at once: what has not come by then is lost
+Step = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What to do. at: where a serial board is; store: the folder for what is known; jobs: processes."""
+
+    target: str
+    seed: int
+    cases: int
+    store: Path
+    jobs: int = 1
+    at: str | None = None
+
+    @property
+    def file(self) -> Path:
+        return self.store / f"{self.target}-{self.seed}.jsonl"
+
+
+class Block(Struct):
+    """What came of BLOCK cases. faults: that happened, by kind; results: by name; failures: in words."""
+
+    number: int
+    faults: dict[str, int]
+    results: dict[str, int]
+    failures: list[str]
+
+
+@dataclass
+class Summary:
+    """What came of all."""
+
+    cases: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    results: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, block: Block) -> None:
+        self.cases += sum(block.results.values())
+        self.faults.update(block.faults)
+        self.results.update(block.results)
+        self.failures += block.failures
+
+
+def run(campaign: Campaign, step: Step = lambda what, done: None) -> Summary:
+    """Run every case that the store does not know yet. Returns what came of all, known ones included.
+
+    Raises HilError for an unknown target, and where a run without faults is not right.
+    """
+    if campaign.target not in targets.NAMES:
+        raise HilError(f"no target is called {campaign.target!r}: choose one of {', '.join(targets.NAMES)}")
+    known = {block.number: block for block in _known(campaign.file)}
+    wanted = [n for n in range(-(-campaign.cases // BLOCK)) if n not in known]
+    make_folder(campaign.store)
+    step("building", 0)
+    _firmware(campaign)  # once, before several processes want it
+    total = len(wanted) + len(known)
+    for block in _run(campaign, wanted):
+        with writing_below(campaign.file), campaign.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(to_builtins(block)) + "\n")
+        known[block.number] = block
+        step(f"{total} blocks of {BLOCK} cases", len(known) / total)
+    summary = Summary()
+    for number in sorted(known):
+        summary.add(known[number])
+    return summary
+
+
+def _known(file: Path) -> Iterator[Block]:
+    """What a store holds; a line that was cut off does not count."""
+    for line in read_text(file).splitlines() if file.is_file() else ():
+        try:
+            yield json_as(line, Block, str(file))
+        except HilError:
+            continue
+
+
+def _run(campaign: Campaign, wanted: list[int]) -> Iterator[Block]:
+    if campaign.jobs == 1 or len(wanted) < 2:
+        with _staged(campaign) as stage:
+            size = session_bytes(stage)
+            yield from (_block(stage, campaign.seed, number, size) for number in wanted)
+        return
+    context = multiprocessing.get_context("spawn")  # not forked: numba's threads would not be there
+    with complete(), ProcessPoolExecutor(min(campaign.jobs, len(wanted)), context) as pool:
+        shares = [wanted[n :: 4 * campaign.jobs] for n in range(4 * campaign.jobs)]
+        futures = [pool.submit(_blocks, campaign, share) for share in shares if share]
+        for future in as_completed(futures):
+            yield from future.result()
+
+
+def _blocks(campaign: Campaign, numbers: list[int]) -> list[Block]:
+    """A worker's share."""
+    with _staged(campaign) as stage:
+        size = session_bytes(stage)
+        return [_block(stage, campaign.seed, number, size) for number in numbers]
+
+
+def _block(stage: Stage, seed: int, number: int, size: int) -> Block:
+    block = Block(number, {}, {}, [])
+    faults, results = Counter[str](), Counter[str]()
+    for n in range(number * BLOCK, (number + 1) * BLOCK):
+        outcome = attempt(stage, case(seed, n, size))
+        faults.update(outcome.faults)
+        results[outcome.result] += 1
+        if outcome.is_bad:
+            block.failures.append(f"{outcome.result}: {outcome.detail}")
+    block.faults, block.results = dict(faults), dict(results)
+    return block
+
+
+def _firmware(campaign: Campaign) -> Firmware:
+    subject = subjects.make(SUBJECT)
+    preset = NATIVE if campaign.target == NATIVE else None
+    return build_graph(subject.graph, subject.network, subject.board, campaign.store / "firmware" / str(preset), preset)
+
+
+class _staged:
+    """A booted target with images and what the integer reference finds in them."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+
+    def __enter__(self) -> Stage:
+        campaign, firmware = self._campaign, _firmware(self._campaign)
+        self._target = targets.create(campaign.target, firmware.board, **options(campaign.target, campaign.at))
+        self._target.boot(firmware.elf)
+        runs = [(pixels, _expected(firmware, pixels)) for pixels in map(self._image(firmware), range(IMAGES))]
+        stage = Stage(self._target, firmware.elf, runs, TIMEOUT_S.get(campaign.target, 0.05))
+        for pixels, expected in runs:
+            if found(stage.client().infer(pixels, digests=True)) != expected:
+                raise HilError(f"{campaign.target} finds something else than the reference on a line without faults")
+        return stage
+
+    @staticmethod
+    def _image(firmware: Firmware) -> Callable[[int], np.ndarray]:
+        return lambda seed: drawn.draw(firmware.network.spec, seed).pixels
+
+    def __exit__(self, *_: object) -> None:
+        self._target.close()
+
+
+def _expected(firmware: Firmware, pixels: np.ndarray) -> tuple[Any, ...]:
+    """As hil.torture.trial.found has a result."""
+    trace = integer.run(firmware.graph, pixels)
+    digests = [zlib.crc32(np.ascontiguousarray(trace[name]).tobytes()) for name in firmware.tensor_names]
+    boxes = [tuple(map(float, box)) for box in decode.detect(firmware.graph, trace)]
+    return boxes, digests, None, 0
+
+
+def shares(summary: Summary) -> list[tuple[str, int]]:
+    """Results and how often, the exact ones first, then by number."""
+    return sorted(summary.results.items(), key=lambda item: (item[0] != EXACT, -item[1], item[0]))
