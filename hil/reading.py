@@ -23,13 +23,13 @@ Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 Count = Annotated[int, Meta(ge=0, le=int(LARGEST))]
 
 
-def read_bytes(path: Path, most: int = MOST_TEXT) -> bytes:
-    """What a file holds. Raises HilError where it cannot be read, or is larger than any of its kind."""
+def read_bytes(path: Path, most: int = MOST_TEXT, kind: str = "") -> bytes:
+    """What a file holds. kind: of the file, in words. Raises HilError where it cannot be read, or is too large."""
     try:
         with path.open("rb") as file:
             content = file.read(most + 1)
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be
-        raise HilError(f"cannot read {path}: {reason(error)}") from error
+        raise HilError(f"cannot read {f'the {kind} ' if kind else ''}{path}: {reason(error)}") from error
     if len(content) > most:
         raise HilError(f"{path} has more than {most} bytes: it is not what it should be")
     return content

@@ -24,7 +24,7 @@ FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all"
 
 def spread(plan: Plan) -> Plan:
     """The plan with no two buffers in one place."""
-    buffers, ends = [], dict.fromkeys(plan.arenas, ZONE)
+    buffers, ends = [], {place: ZONE for place, size in plan.arenas.items() if size}
     for buffer in plan.buffers:
         buffers.append(replace(buffer, offset=ends[buffer.place]))
         ends[buffer.place] += -(-buffer.bytes // 8) * 8 + ZONE
@@ -75,7 +75,7 @@ void red_zones_step(uint32_t number)
 
 
 def build(graph: QuantisedGraph, board: Board, folder: Path, changes: dict[str, tuple[str, str]] | None = None) -> Path:
-    """The program. changes: of sources by name, a text and what takes its place, to plant a defect."""
+    """The program. changes: of kernels by name, a text and what takes its place, to plant a defect."""
     plan = spread(make_plan(graph, board))
     source = folder / "generated"
     emit(graph, plan, board, source)
@@ -93,12 +93,13 @@ def build(graph: QuantisedGraph, board: Board, folder: Path, changes: dict[str, 
     body = text.index("uint32_t model_finish(")
     end = re.sub(r"(    return (?:count|0);\n\})", r"    mark_all(true);\n\1", text[body:])
     model.write_text(text[:body] + _once(end, "{\n", "{\n    pass(1);\n"))
-    schedule = source / "kernels" / "schedule.c"
+    kernels = next(source.rglob("schedule.c")).parent
+    schedule = kernels / "schedule.c"
     hook = "static bool run_step(const node_t *node, uint32_t number, const progress_t *progress)\n{\n"
     declared = "void red_zones_step(uint32_t number);\n\n" + hook + "    red_zones_step(number);\n"
     schedule.write_text(_once(schedule.read_text(), hook, declared))
     for name, (old, new) in (changes or {}).items():
-        path = source / name
+        path = kernels / name
         path.write_text(_once(path.read_text(), old, new))
     (folder / "cmake").mkdir()
     known = {name: os.environ.get(name) for name in ("CFLAGS", "LDFLAGS")}

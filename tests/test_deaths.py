@@ -41,7 +41,7 @@ DEATHS = {
     "masked_supervisor_call": ("SVC that cannot run", None, "priority"),
     "process_stack_nowhere": ("write to unmapped memory", None, "0x2ffffffc"),
     "write_through_null": ("write to flash", None, "0x00000000"),
-    "write_to_system_memory": ("write to flash", None, "0x1fff7a10"),
+    "write_to_system_memory": ("write to system memory", None, "0x1fff7a10"),
     "unaligned_exclusive": ("unaligned access", None, "word-aligned"),
     "stack_moved_into_flash": ("write to flash", None, "0x08000ffc"),
     "fault_in_a_masked_section": ("lock-up", None, "read of unmapped memory"),

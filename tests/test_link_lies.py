@@ -11,7 +11,7 @@ from scripted import INFO, WELCOME, ScriptedBoard, friendly, status
 
 from hil.link import BadAnswer, Client, LinkTimeout, ProtocolMismatch
 from hil.link.bound import BYTES, FRAMES, SECONDS
-from hil.link.frames import Frame
+from hil.link.frames import Frame, encode
 from hil.link.messages import Object, State, Type
 
 IMAGE = np.zeros((30, 40, 3), np.uint8)
@@ -220,3 +220,10 @@ def test_a_result_that_drips_in_is_paid_for_by_its_bytes() -> None:
     board = Dripping()
     assert Client(board).hello().board == "a board"
     assert len(board.received) < 2 * len(INFO)
+
+
+def test_answers_to_a_host_that_is_no_more_are_no_answers() -> None:
+    """A thousand of them wait on the line when the next host comes, with numbers that are later than its own."""
+    board = HonestBoard()
+    board._out = b"".join(encode(status(n)) for n in range(300, 1300))
+    assert Client(board).hello().board == "a board"

@@ -44,7 +44,7 @@ def test_no_kernel_leaves_its_buffers(name: str, tmp_path: Path) -> None:
 
 def test_a_row_read_too_far_is_found(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     network = NETWORKS["tiny"]()
-    defect = {"kernels/ring.c": ("(row % ring->depth) * ring->pitch", "(row % (ring->depth + 1u)) * ring->pitch")}
+    defect = {"ring.c": ("(row % ring->depth) * ring->pitch", "(row % (ring->depth + 1u)) * ring->pitch")}
     program = red_zones.build(quantised(network), F407, tmp_path, defect)
     with pytest.raises(TargetError, match="ended with exit code"):
         digests_of(program, drawn.draw(network.spec, 1).pixels)

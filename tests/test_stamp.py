@@ -126,7 +126,7 @@ def test_other_flags_make_another_firmware(firmware: Firmware, monkeypatch: pyte
 def flip(elf: Path) -> None:
     """One bit of a constant."""
     content = bytearray(elf.read_bytes())
-    with stamp.open_elf(elf) as file:
+    with stamp.elf_file(elf) as file:
         section = file.get_section_by_name(".rodata")
         place = section["sh_offset"] + section["sh_size"] - 1
     content[place] ^= 1

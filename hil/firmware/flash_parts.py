@@ -9,7 +9,7 @@ from pathlib import Path
 from elftools.elf.constants import SH_FLAGS
 
 from hil.board import Board
-from hil.firmware.elf import open_elf
+from hil.elf_file import elf_file
 from hil.targets.symbols import symbols
 
 
@@ -24,7 +24,7 @@ class FlashParts:
 def flash_parts(path: Path, board: Board) -> FlashParts:
     """Of an ELF for a board; a section counts where its initial bytes lie in flash. Raises HilError for no ELF."""
     flash = board.flash
-    with open_elf(path) as elf:
+    with elf_file(path) as elf:
         segments = [s for s in elf.iter_segments("PT_LOAD") if flash.origin <= s["p_paddr"] < flash.end]
         sections = {
             section.name: section["sh_size"]

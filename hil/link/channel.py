@@ -103,6 +103,11 @@ class Channel:
         """As receive, where silence is nothing to count."""
         return self._next(self.timeout_s)
 
+    def drain(self) -> None:
+        """Take in what has waited on the line since before: answers to a host that is no more."""
+        while self._next(0.0) is not None:
+            pass
+
     def _next(self, timeout_s: float) -> Answer | Damage | None:
         while not self._arrived:
             data = self.bound.reading(self.transport.read, timeout_s)

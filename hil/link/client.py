@@ -104,6 +104,7 @@ class Client:
     def hello(self) -> Hello:
         """Ask the board what it is. Raises ProtocolMismatch, or LinkTimeout where nothing answers."""
         self._channel.listen()  # a board that has just been started announces itself as soon as it can hear
+        self._channel.drain()
         welcome = self._greet()
         self._download = Download(self._channel, welcome.max_payload)
         info = Info.parse(self._download.read(Object.INFO))

@@ -130,7 +130,7 @@ class Recording:
     def load(cls, path: Path) -> Recording:
         """Raises HilError for a file that is no recording, or one of another version; it names the line."""
         try:
-            content = read_bytes(path)
+            content = read_bytes(path, kind="recording")
             if path.suffix == ".gz":
                 content = gzip.GzipFile(fileobj=BytesIO(content)).read(MOST_TEXT + 1)[:MOST_TEXT]
             first, *lines = content.decode("ascii").splitlines()

@@ -83,24 +83,29 @@ def run(campaign: Campaign, step: Step = lambda what, done: None) -> Summary:
     """
     if campaign.target not in targets.NAMES:
         raise HilError(f"no target is called {campaign.target!r}: choose one of {', '.join(targets.NAMES)}")
-    known = {block.number: block for block in _known(campaign.file)}
-    wanted = [n for n in range(-(-campaign.cases // BLOCK)) if n not in known]
+    done = {block.number: block for block in known(campaign.file)}
+    wanted = [n for n in range(-(-campaign.cases // BLOCK)) if n not in done]
     make_folder(campaign.store)
     step("building", 0)
     _firmware(campaign)  # once, before several processes want it
-    total = len(wanted) + len(known)
+    total = len(wanted) + len(done)
     for block in _run(campaign, wanted):
-        with writing_below(campaign.file), campaign.file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(to_builtins(block)) + "\n")
-        known[block.number] = block
-        step(f"{total} blocks of {BLOCK} cases", len(known) / total)
+        keep(campaign.file, block)
+        done[block.number] = block
+        step(f"{total} blocks of {BLOCK} cases", len(done) / total)
     summary = Summary()
-    for number in sorted(known):
-        summary.add(known[number])
+    for number in sorted(done):
+        summary.add(done[number])
     return summary
 
 
-def _known(file: Path) -> Iterator[Block]:
+def keep(file: Path, block: Block) -> None:
+    """Add a block to a store. A line that was cut off before it ends there."""
+    with writing_below(file), file.open("a", encoding="utf-8") as stream:
+        stream.write("\n" + json.dumps(to_builtins(block)) + "\n")
+
+
+def known(file: Path) -> Iterator[Block]:
     """What a store holds; a line that was cut off does not count."""
     for line in read_text(file).splitlines() if file.is_file() else ():
         try:

@@ -6,7 +6,6 @@ category of 0 or 1 a photo (Chowdhery et al., Visual Wake Words Dataset, 2019).
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hil.errors import HilError
+from hil.reading import json_of
 from hil.reference.classifiers import Classifier, ClassifierSpec
 from hil.reference.crop import centre_crop
 from hil.reference.image import open_photo
@@ -37,13 +37,13 @@ def read_labels(data: Path, split: str) -> list[Labelled]:
     """
     path = data / "annotations" / f"instances_{split}.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json_of(path.read_text(encoding="utf-8"), str(path))
         files = {image["id"]: data / PHOTOS / image["file_name"] for image in content["images"]}
         labels = {entry["image_id"]: int(entry["category_id"]) for entry in content["annotations"]}
         found = [(files[number], labels[number]) for number in sorted(files)]
     except OSError as error:
         raise HilError(f"no Visual Wake Words labels at {path}: give --data the folder with annotations/") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise HilError(f"{path} is not Visual Wake Words' labels ({error!r}): make it with pyvww's script") from error
     missing = [photo for photo, _ in found if not photo.is_file()]
     if missing or not found:

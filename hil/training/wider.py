@@ -52,8 +52,8 @@ def _parse(path: Path, lines: list[tuple[int, str]]) -> Iterator[Annotation]:
             count = int(lines[i + 1][1])
             rows = [[float(v) for v in line.split()] for _, line in lines[i + 2 : i + 2 + max(count, 1)]]
             table = np.array(rows, np.float32).reshape(len(rows), -1)[:count]
-            if len(rows) < count:
-                raise ValueError("the file ends too early")
+            if not 0 <= count <= len(rows) or not np.isfinite(table).all():
+                raise ValueError("the file ends too early, or has what is no number")
             boxes = np.concatenate([table[:, :2], table[:, :2] + table[:, 2:4]], 1)
         except (IndexError, ValueError) as error:
             raise HilError(f"{path}:{number}: expected a count and as many rows 'x y w h ...' after {name}") from error

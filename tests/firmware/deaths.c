@@ -178,7 +178,7 @@ void nmi_that_hangs(void) {
     BARRIER();
 }
 
-__attribute__((noreturn)) void reset_again_and_again(void) {
+__attribute__((noinline, noreturn)) void reset_again_and_again(void) {
     AIRCR = 0x05FA0004u;
     for (;;) {
     }

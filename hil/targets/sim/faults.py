@@ -21,6 +21,7 @@ _STACK_REACH = 64 << 10  # bytes below the stack in which an access is taken for
 _NEVER_CODE = ((0x4000_0000, 0x6000_0000), (0xA000_0000, 0x1_0000_0000))  # execute-never in the default memory map
 _NULL_BYTES = 0x100
 ERASED = b"\xff\xff"
+_SYSTEM = 0x1FFF_0000  # ST's own part of the flash
 _PRIVATE = 0xE000_0000  # the core's own peripherals
 
 
@@ -86,12 +87,12 @@ def _bad_access(stop: Stop, stack: tuple[int, int] | None, stores_are_buffered: 
                      address=stop.address, shows_address=True)  # fmt: skip
     kind = f"{'write to' if is_store else 'read of'} unmapped memory"
     detail = f"{stop.size} bytes at {stop.address:#010x}"
-    if stack and stack[0] - _STACK_REACH <= stop.address < stack[0]:
+    if stop.access == unicorn.UC_MEM_WRITE_PROT:
+        kind = "write to flash" if stop.address < _SYSTEM else "write to system memory"
+    elif stack and stack[0] - _STACK_REACH <= stop.address < stack[0]:
         kind = "stack overflow"
         below, size = stack[0] - stop.address, stack[1] - stack[0]
         detail = f"{detail}, {below} bytes below the {size} bytes of stack at {stack[0]:#010x}"
-    elif stop.access == unicorn.UC_MEM_WRITE_PROT:
-        kind = "write to flash"
     return Fault(
         kind,
         detail,

@@ -1,0 +1,127 @@
+"""Power that fails at the n-th operation on files: what was not synced is torn, and the process is no more.
+
+A child process runs the action with the functions of `os` and `io` that open, rename, remove, sync and make replaced by
+ones that count. At the n-th it ends, as by kill -9; every file that was written and not synced since loses its second
+half, under whatever name it has by then. Or, with a full disk, that operation and all after it fail.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+KILLED, BARE = 137, 3
+COUNTED = ("open", "replace", "rename", "unlink", "remove", "mkdir", "rmdir", "fsync", "link", "symlink")
+_WRITES = os.O_WRONLY | os.O_RDWR
+
+
+class _Shim:
+    """Counts operations below a folder."""
+
+    def __init__(self, folder: Path, at: int, is_full: bool) -> None:
+        self._folder, self._at, self._is_full = str(folder.resolve()), at, is_full
+        self._count = 0
+        self._paths: dict[int, str] = {}  # of descriptors that are written to
+        self._torn: set[str] = set()
+        self._os = {name: getattr(os, name) for name in COUNTED}
+        self._open_stream = io.open
+
+    def install(self) -> None:
+        for name in COUNTED:
+            setattr(os, name, getattr(self, f"_{name}", self._counted(name)))
+        io.open = self._io_open  # type: ignore[assignment]
+
+    def fail_power(self) -> None:
+        """What is not on the disk is not there any more."""
+        for path in self._torn:
+            if os.path.isfile(path):
+                os.truncate(path, os.path.getsize(path) // 2)
+
+    def _tick(self, path: Any, can_need_room: bool) -> None:
+        if isinstance(path, int) or not os.path.abspath(os.fspath(path)).startswith(self._folder):
+            return
+        self._count += 1
+        if self._is_full and self._count >= self._at and can_need_room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if not self._is_full and self._count == self._at:
+            self.fail_power()
+            os._exit(KILLED)
+
+    def _counted(self, name: str) -> Callable[..., Any]:
+        def call(path: Any, *rest: Any, **named: Any) -> Any:
+            self._tick(path, name in ("mkdir", "link", "symlink"))
+            return self._os[name](path, *rest, **named)
+
+        return call
+
+    def _open(self, path: Any, flags: int, *rest: Any, **named: Any) -> int:
+        writes = bool(flags & _WRITES)
+        self._tick(path, writes)
+        descriptor: int = self._os["open"](path, flags, *rest, **named)
+        if writes:
+            self._note(descriptor, path)
+        return descriptor
+
+    def _io_open(self, file: Any, mode: str = "r", *rest: Any, **named: Any) -> Any:
+        writes = any(letter in mode for letter in "wax+")
+        if not isinstance(file, int):
+            self._tick(file, writes)
+        stream = self._open_stream(file, mode, *rest, **named)
+        if writes and not isinstance(file, int):
+            self._note(stream.fileno(), file)
+        return stream
+
+    def _note(self, descriptor: int, path: Any) -> None:
+        self._paths[descriptor] = os.path.abspath(os.fspath(path))
+        self._torn.add(self._paths[descriptor])
+
+    def _fsync(self, descriptor: int) -> None:
+        self._os["fsync"](descriptor)
+        self._torn.discard(self._paths.get(descriptor, ""))
+
+    def _replace(self, old: Any, new: Any, **named: Any) -> None:
+        self._tick(new, True)
+        self._os["replace"](old, new, **named)
+        before, after = (os.path.abspath(os.fspath(path)) for path in (old, new))
+        self._torn = {after + path[len(before) :] if path.startswith(before) else path for path in self._torn}
+
+    _rename = _replace
+
+
+def _child(act: Callable[[], object], folder: Path, at: int, is_full: bool) -> int:
+    shim = _Shim(folder, at, is_full)
+    shim.install()
+    from hil.errors import HilError
+
+    try:
+        act()
+    except HilError as error:
+        return 0 if is_full and "\n" not in str(error) else BARE
+    except BaseException:
+        traceback.print_exc()
+        return BARE
+    shim.fail_power()
+    return 1 if shim._count >= at else 2
+
+
+def failing(
+    act: Callable[[], object], folder: Path, is_full: bool = False, moments: range | None = None
+) -> Iterator[int]:
+    """Run the action in a child for each moment, from the first operation to beyond the last; yields after each.
+
+    Raises AssertionError where the action ends by anything but power or, with a full disk, an error of one line.
+    """
+    for at in range(1, 10_000):
+        child = os.fork()
+        if child == 0:
+            os._exit(_child(act, folder, at, is_full))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code != BARE, f"operation {at}"
+        yield at
+        if code == 2:  # it has come to its end before
+            return
