@@ -5,6 +5,7 @@ from __future__ import annotations
 from robot.api import SkipExecution, logger
 from robot.api.deco import keyword
 
+from hil.bench.bit_flips import BitFlips
 from hil.link import Hello, LinkError
 from hil.link.messages import Provoke
 from hil.robot.log import table
@@ -43,6 +44,20 @@ class BoardKeywords:
     def switch_board_off(self) -> None:
         """Gives the target back: to the next suite, and a real board to the next run."""
         self.stage.drop_curtain()
+
+    @keyword
+    def flip_bit_at(self, place: str, bit: int = 0, function: str = "model_finish", call: int = 1) -> None:
+        """A bit of the board's memory changes when a function is called: on the emulators, sim and renode.
+
+        ``place``: a buffer of plan.json, such as ``rnnpool_rows+12``, or a symbol, such as ``head0_weight``. ``call``:
+        at which call from now on. Any other target skips the test.
+
+        | Flip Bit At     image_rows+100    bit=7    function=conv0_part    call=20
+        | Run Keyword And Expect Error    *differed from the reference*    Stream Image    astronaut
+        """
+        if not self.stage.bench.target.capabilities.flips_bits:
+            raise SkipExecution(f"target {self.stage.target} changes no bits of memory: use sim or renode")
+        BitFlips(self.stage.firmware, self.stage.bench.target).flip_bit(place, bit, function=function, call=call)
 
     @keyword
     def board_should_be(self, name: str) -> None:

@@ -39,6 +39,7 @@ class Capabilities:
     measures_memory: bool = True  # its stack and heap are the board's
     sees_stack: bool = False  # from outside
     injects_faults: bool = False  # provoked crashes are caught and explained
+    flips_bits: bool = False  # of memory, at a moment of one's choice: flip_bit()
     timing: str | None = None  # the timing model's mode, "fast" or "full", where that is what counts cycles
     unmodelled: frozenset[str] = frozenset()  # crashes by the name that provokes them, which do not happen here
 
@@ -89,6 +90,18 @@ class Target(Transport, Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+class FlipsBits(Protocol):
+    """What a target with the capability flips_bits can do, once it has booted."""
+
+    def flip_bit(self, address: int, bit: int, at: int, call: int) -> None:
+        """Change bit 0 to 7 of a byte of RAM or flash when the core comes to the address `at` for the call-th time."""
+        ...
+
+    def flips(self) -> list[int]:
+        """How often the core has come to the `at` of each flip_bit() since boot, in their order."""
+        ...
 
 
 class TargetError(HilError):

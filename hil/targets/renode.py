@@ -72,6 +72,7 @@ class RenodeTarget(Closing):
             virtual_time=True,
             sees_stack=True,
             injects_faults=True,
+            flips_bits=True,
             unmodelled=pool().unmodelled(),
         )
 
@@ -203,6 +204,16 @@ class RenodeTarget(Closing):
         if not any(region.origin <= address and address + size <= region.end for region in regions):
             raise TargetError(f"cannot read {size} bytes at {address:#010x}: the chip has no memory there")
         return self.machine.read(address, size)
+
+    def flip_bit(self, address: int, bit: int, at: int, call: int) -> None:
+        """Change bit 0 to 7 of a byte when the core comes to the address `at` for the call-th time."""
+        self.read_memory(address, 1)
+        self.machine.renode.call("flip_bit", address, bit, at, call)
+
+    def flips(self) -> list[int]:
+        """How often the core has come to the `at` of each flip_bit() since boot."""
+        found: list[int] = self.machine.renode.call("flips")
+        return found
 
     def count_blocks(self) -> None:
         """Count how often each block of instructions runs, until blocks() is asked for."""

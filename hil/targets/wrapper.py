@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
-from hil.targets.base import Observed, Target
+from hil.targets.base import FlipsBits, Observed, Target
 from hil.targets.closing import Closing
 
 
@@ -32,6 +33,12 @@ class Wrapper(Closing):
 
     def read_memory(self, address: int, size: int) -> bytes:
         return self.target.read_memory(address, size)
+
+    def flip_bit(self, address: int, bit: int, at: int, call: int) -> None:
+        cast(FlipsBits, self.target).flip_bit(address, bit, at, call)
+
+    def flips(self) -> list[int]:
+        return cast(FlipsBits, self.target).flips()
 
     def observed(self) -> Observed | None:
         return self.target.observed()

@@ -17,7 +17,15 @@ from hil.targets.pyrenode.find import find
 from hil.targets.pyrenode.messages import Board, State, Stop
 
 QUANTUM_US = 500  # how finely virtual time is cut: the host can answer, and the line feed bytes, this often
-OURS = ("Stm32f4Dma.cs", "Stm32f4Rcc.cs", "AccessGuard.cs", "HostLine.cs", "Stepper.cs", "BlockCounter.cs")
+OURS = (
+    "Stm32f4Dma.cs",
+    "Stm32f4Rcc.cs",
+    "AccessGuard.cs",
+    "HostLine.cs",
+    "Stepper.cs",
+    "BlockCounter.cs",
+    "BitFlip.cs",
+)
 # Fewer garbage collections (docs/renode.md has what it brings). Mono reads it once, at its start.
 _MONO_GC = ("MONO_GC_PARAMS", "nursery-size=64m")
 _START_MS = 30_000
@@ -31,6 +39,7 @@ class Emulation:
         self._emulation, self._monitor = wrappers.Emulation(), wrappers.Monitor()
         self._names = count()
         self._stepper: Any = None
+        self._flips: list[Any] = []
         self.command("include " + " ".join(f"@{platforms() / 'renode' / name}" for name in OURS))
 
     def command(self, text: str) -> str:
@@ -77,6 +86,7 @@ class Emulation:
         from Antmicro.Renode.Time import TimeInterval  # type: ignore[import-not-found]
 
         self.switch_off()
+        self._flips = []
         self.command(f"logFile @{board.log}")
         clock = self._emulation.internal.MasterTimeSource  # the monitor's commands for it take half a second at first
         clock.Quantum, clock.AdvanceImmediately = TimeInterval.FromMicroseconds(QUANTUM_US), True
@@ -146,6 +156,16 @@ class Emulation:
         """Address, number of instructions, times run, of each block since count_blocks(); counting ends."""
         words = [int(word) for word in self._counter.Take()]
         return list(zip(words[::3], words[1::3], words[2::3], strict=True))
+
+    def flip_bit(self, address: int, bit: int, at: int, call: int) -> None:
+        """Change a bit of memory when the core comes to `at` for the call-th time from here on."""
+        from Antmicro.Renode.Hil import BitFlip
+
+        self._flips.append(BitFlip(self._machine, self._guard.Cpu, address, bit, at, call))
+
+    def flips(self) -> list[int]:
+        """How often the core has come to where each bit is to change."""
+        return [int(flip.Calls) for flip in self._flips]
 
     def request_reset(self) -> None:
         """As the reset button, when time next passes."""

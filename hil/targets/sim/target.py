@@ -9,6 +9,7 @@ from hil.board import Board
 from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
 from hil.targets.closing import Closing
 from hil.targets.image import load
+from hil.targets.sim.bit_flips import BitFlip
 from hil.targets.sim.board import SimBoard
 from hil.timing.compiled.engine import Mode
 from hil.timing.cost_model import CostModel
@@ -27,8 +28,9 @@ class SimTarget(Closing):
 
     name = "sim"
     capabilities = Capabilities(
-        cycles="timing-model", reads_memory=True, virtual_time=True, sees_stack=True, injects_faults=True
-    )
+        cycles="timing-model", reads_memory=True, virtual_time=True, sees_stack=True, injects_faults=True,
+        flips_bits=True,
+    )  # fmt: skip
 
     def __init__(
         self, board: Board, *, timing: Mode = "fast", model: CostModel | None = None, runaway_s: float = RUNAWAY_S
@@ -39,6 +41,7 @@ class SimTarget(Closing):
         self.capabilities = replace(type(self).capabilities, timing=timing if model is None else model.name)
         self._timing, self._model, self._runaway_s = timing, model, runaway_s
         self._sim: SimBoard | None = None
+        self._flips: list[BitFlip] = []
 
     @property
     def sim(self) -> SimBoard:
@@ -56,6 +59,7 @@ class SimTarget(Closing):
         """Power up with a firmware. Raises HilError where the ELF does not fit the board."""
         where = f"platforms/{self.board.name}/board.toml, [timing]"
         model = self._model or ModelledCycles(self._timing, figures=Figures.of(self.board.timing, where))
+        self._flips = []
         self._sim = SimBoard(self.board, load(elf, self.board), model, self._runaway_s)
 
     def reset(self) -> None:
@@ -89,6 +93,16 @@ class SimTarget(Closing):
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of flash or RAM. Raises TargetError outside them."""
         return self.sim.core.memory.read(address, size)
+
+    def flip_bit(self, address: int, bit: int, at: int, call: int) -> None:
+        """Change bit 0 to 7 of a byte when the core comes to the address `at` for the call-th time."""
+        flip = BitFlip(self.sim.core, address, bit, call)
+        flip.arm(at)
+        self._flips.append(flip)
+
+    def flips(self) -> list[int]:
+        """How often the core has come to the `at` of each flip_bit() since boot."""
+        return [flip.calls for flip in self._flips]
 
     def observed(self) -> Observed:
         """Cycles, instructions and the stack's high-water mark, exactly."""
