@@ -26,6 +26,7 @@ from hil.training.batches import loader
 from hil.training.device import Device
 from hil.training.faces import face_losses
 from hil.training.fake_quantise import keep_statistics, quantise_aware
+from hil.training.grow import grow
 from hil.training.lesson import Lesson, lesson_for
 from hil.training.memory import keep_freed_memory
 from hil.training.people import class_losses
@@ -113,9 +114,12 @@ def begin(
     groups = _parameter_groups(network, recipe)
     if start is not None:
         before = weights.load(start)
-        if problems({key: value.shape for key, value in network.state_dict().items()}, before.state_dict()):
+        if not problems({key: value.shape for key, value in network.state_dict().items()}, before.state_dict()):
+            network.load_state_dict(before.state_dict())
+        elif isinstance(network, Detector) and isinstance(before, Detector):
+            _grow(network, before, start)
+        else:
             raise HilError(f"{start} is a {before.spec.name}, whose tensors are not a {network.spec.name}'s")
-        network.load_state_dict(before.state_dict())
     network.to(device.name, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = copy.deepcopy(network)
     ranges = _ranges(start) if is_quantised else None
@@ -125,6 +129,13 @@ def begin(
     optimiser = torch.optim.AdamW(groups, recipe.peak_rate, recipe.betas, fused=True)
     schedule = Schedule(recipe.images)
     return Training(network, average, optimiser, recipe, schedule, seed, recipe.images, device=device, ranges=ranges)
+
+
+def _grow(network: Detector, before: Detector, start: Path) -> None:
+    try:
+        grow(network, before)
+    except HilError as error:
+        raise HilError(f"{start} is {error}") from error
 
 
 def _ranges(start: Path | None) -> dict[str, float]:
