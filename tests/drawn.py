@@ -8,13 +8,14 @@ import torch
 from networks import ClassifierSpec
 from torch import Tensor, nn
 
+from hil.reference.backbones import DenseLayer, Inception, SqueezeExcite
 from hil.reference.blocks import ConvBnRelu6, L2Norm, MbConv
 from hil.reference.rnnpool import RnnPool
 
 KINDS = (
     "conv", "relu", "hard_swish", "linear_bn", "depthwise", "multiplied", "dilated", "dilated_depthwise", "largest",
     "average", "beside", "sum", "transposed", "nearest", "block", "norm", "pre_activated", "pool", "gru", "lstm",
-    "sum_relu", "silu",
+    "sum_relu", "silu", "excited", "dense", "inception",
 )  # fmt: skip
 
 
@@ -122,6 +123,12 @@ def _layer(kind: str, channels: int, size: int, dice: random.Random) -> nn.Modul
         case "average":
             kernel = dice.choice((2, 3, 5))
             return nn.AvgPool2d(kernel, stride, dice.choice((0, 1)))
+        case "excited":
+            return SqueezeExcite(channels, dice.choice((8, 11, 16)))
+        case "dense":
+            return DenseLayer(channels, dice.choice((4, 5, 8)))
+        case "inception":
+            return Inception(channels, tuple(dice.choice((3, 4, 8)) for _ in range(6)))
         case "beside":
             return Beside(
                 nn.Conv2d(channels, out, 1), nn.Identity(), nn.MaxPool2d(3, 1, 1), ConvBnRelu6(channels, 5, 3)

@@ -18,6 +18,7 @@ from hil.compiler.families.dense import Dense
 from hil.compiler.families.functions import Function
 from hil.compiler.families.pooling import Window
 from hil.compiler.families.reshape import Repeat, Upsample
+from hil.compiler.families.scaling import Scaling
 from hil.compiler.names import free_name
 from hil.compiler.operators import INPUT, Add, Conv, FloatGraph, Mean, Norm, Operator, Pool
 from hil.errors import HilError
@@ -38,7 +39,7 @@ SIZES = ("size", "getattr", "getitem", "floordiv", "mul")  # of what a shape is 
 KNOWN = (
     "Conv2d, ConvTranspose2d (stride 2), Linear, BatchNorm2d, BatchNorm1d, ReLU, ReLU6, LeakyReLU, Hardswish, "
     "Hardsigmoid, SiLU, Sigmoid, Tanh, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Upsample (nearest, 2), RnnPool, "
-    "L2Norm, Dropout, Identity, Flatten, and the functions add, cat, mean, flatten, view, relu, max_pool2d, "
+    "L2Norm, Dropout, Identity, Flatten, and the functions add, cat, mul (a number a channel), mean, flatten, view, relu, max_pool2d, "
     "avg_pool2d, adaptive_avg_pool2d, interpolate"
 )
 
@@ -115,6 +116,8 @@ class Lowering:
                 raise unknown("add of a constant", node)
             one, other = (self.tensors[cast(fx.Node, a)] for a in node.args[:2])
             return self._append(Add(self._unique(f"{readable(_owner(node))}_add"), one, other))
+        if what in ("mul", "imul", "mul_", "multiply"):
+            return self._scaling(node)
         if what in ("cat", "concat", "concatenate"):
             return self._concat(node, name)
         if what == "mean" and _value(node, 1, "dim", ()) in ([2, 3], (2, 3), (-2, -1), [-2, -1], (3, 2), (-1, -2)):
@@ -200,6 +203,15 @@ class Lowering:
         if len(parts) > MOST_INPUTS:
             raise unknown(f"cat of {len(parts)} maps (at most {MOST_INPUTS}: cat some of them first)", node)
         return self._append(Concat(self._unique(name), tuple(self.tensors[part] for part in parts)))
+
+    def _scaling(self, node: fx.Node) -> str:
+        parts = [a for a in node.args[:2] if isinstance(a, fx.Node) and a in self.tensors]
+        parts.sort(key=lambda part: part.meta["shape"][2:].numel(), reverse=True)
+        shapes = [tuple(part.meta["shape"]) for part in parts]
+        if len(shapes) != 2 or any(len(shape) != 4 for shape in shapes) or shapes[1][1:] != (shapes[0][1], 1, 1):
+            raise unknown("a product (of a map with a number a channel, (N, C, 1, 1), only)", node)
+        name = self._unique(f"{readable(_owner(node))}_scaled")
+        return self._append(Scaling(name, tuple(self.tensors[part] for part in parts)))
 
     def _unchanged(self, node: fx.Node, what: str) -> str:
         before, after = _shape_of(node), tuple(node.meta["shape"])

@@ -14,6 +14,7 @@ from hil.compiler.families.dense import Dense
 from hil.compiler.families.functions import NEVER_NEGATIVE, Function
 from hil.compiler.families.pooling import QWindow, Window
 from hil.compiler.families.reshape import Repeat, Upsample
+from hil.compiler.families.scaling import Scaling
 from hil.compiler.operators import Add, Conv, FloatGraph, Mean
 
 
@@ -45,7 +46,7 @@ def is_never_negative(graph: FloatGraph, tensor: str) -> bool:
             return op.ceiling is not None
         case Function():
             return op.kind in NEVER_NEGATIVE
-        case Window() | Repeat() | Upsample() | Concat() | Mean():
+        case Window() | Repeat() | Upsample() | Concat() | Mean() | Scaling():
             return all(is_never_negative(graph, source) for source in op.inputs)
     return False
 

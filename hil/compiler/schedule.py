@@ -12,6 +12,7 @@ import numpy as np
 
 from hil.compiler import graph as q
 from hil.compiler.chains import Chain, Row, alone, shape
+from hil.compiler.families.scaling import QScaling
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _node(layer: q.QPool | q.QMean | q.StepLayer) -> Node:
     height = layer.input.height
     if isinstance(layer, q.StepLayer):
         sources = {t.name: t for t in layer.inputs}  # one that is read twice is waited for once
-        feeds = tuple(Feed(t, 1, 1, 0, layer.halvings) for t in sources.values())
+        feeds = tuple(_feed(layer, t) for t in sources.values())
         return Node(layer.name, (layer,), feeds, layer.emits)
     if isinstance(layer, q.QMean):
         emits = [step == height - 1 for step in range(height)]
@@ -107,6 +108,12 @@ def _node(layer: q.QPool | q.QMean | q.StepLayer) -> Node:
         emits = [step in ends for step in range(height + layer.is_padded)]
     copies_last = isinstance(layer, q.QPool) and layer.is_padded
     return Node(layer.name, (layer,), (Feed(layer.input, 1, 1, 0),), tuple(emits), copies_last=copies_last)
+
+
+def _feed(layer: q.StepLayer, tensor: q.Tensor) -> Feed:
+    """A row a step, but of a vector of factors all there is, until the end."""
+    stride = 0 if isinstance(layer, QScaling) and tensor.name == layer.factors.name else 1
+    return Feed(tensor, stride, 1, 0, layer.halvings)
 
 
 class Replay:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from hil.errors import HilError
-from hil.reference import classifiers, found, networks
+from hil.reference import classifiers, found, imagenet, networks
 from hil.reference.classifiers import Classifier, ClassifierSpec
 from hil.reference.networks import Detector, DetectorSpec
 from hil.reference.own import Tensors, TensorSpec
@@ -15,7 +15,7 @@ Network = Detector | Classifier | Tensors
 TableSpec = DetectorSpec | ClassifierSpec
 Spec = TableSpec | TensorSpec
 
-SPECS: dict[str, TableSpec] = {**networks.SPECS, **classifiers.SPECS}
+SPECS: dict[str, TableSpec] = {**networks.SPECS, **classifiers.SPECS, **imagenet.SPECS}
 
 
 def build(name: str) -> Network:

@@ -21,6 +21,7 @@ class ClassifierSpec:
 
     classes: names in the order of the logits. shorter_side: pixels to which a photo is scaled before the centre of
     input_shape (C, H, W) is cut out. Network input = (uint8 - input_mean) * input_scale, a value a channel (RGB order).
+    folders: what the classes' folders of photos are called or begin with, where not as the classes.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ClassifierSpec:
     input_mean: tuple[float, ...]
     input_scale: tuple[float, ...]
     shorter_side: int
+    folders: tuple[str, ...] = ()
 
 
 class Classifier(nn.Module):
@@ -57,7 +59,8 @@ class Classifier(nn.Module):
         return (image.float() - mean.to(image.device)) * scale.to(image.device)
 
 
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of RGB in 0..1
+MEAN = tuple(255 * mean for mean in (0.485, 0.456, 0.406))  # ImageNet's, RGB
+SCALE = tuple(1 / (255 * deviation) for deviation in (0.229, 0.224, 0.225))
 
 _FRONT = (
     Conv(8, stride=2),
@@ -88,8 +91,8 @@ def _visual_wake_words(name: str, rows: tuple[LayerRow, ...]) -> ClassifierSpec:
         rows=rows,
         classes=("no person", "person"),
         input_shape=(3, 224, 224),
-        input_mean=tuple(255 * mean for mean in _MEAN),
-        input_scale=tuple(1 / (255 * deviation) for deviation in _DEVIATION),
+        input_mean=MEAN,
+        input_scale=SCALE,
         shorter_side=256,
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hil.reference.backbones import SqueezedMb
 from hil.reference.blocks import MbConv
 from hil.reference.catalogue import TableSpec, of_spec
 from hil.reference.rnnpool import RnnPool
@@ -26,8 +27,8 @@ class Costs:
     """parameters: trainable; zeroed: of them, those that EdgeML's sparse training sets to 0.
 
     convolutions, recurrent: multiply-accumulates an image; elements: updates of hidden units.
-    largest_pair, largest_map: activations (numbers, not bytes) of the block behind RNNPool with most input plus output,
-    and of the largest map behind RNNPool.
+    largest_pair, largest_map: activations (numbers, not bytes) of the inverted residual behind RNNPool with most input
+    plus output, and of the largest map behind RNNPool; of all, where a network has no RNNPool.
     """
 
     parameters: int
@@ -53,10 +54,10 @@ class Costs:
 class _Counter:
     """Forward hooks that add up what a network does with one image."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_behind_pool: bool) -> None:
         self.zeroed = self.convolutions = self.recurrent = self.sparse_recurrent = self.elements = 0
         self.largest_pair = self.largest_map = 0
-        self.is_behind_pool = False
+        self.is_behind_pool = is_behind_pool
 
     def convolution(self, module: nn.Conv2d, _: object, output: Tensor) -> None:
         self.convolutions += output.shape[2] * output.shape[3] * module.weight.numel()
@@ -78,7 +79,7 @@ class _Counter:
 
     def layer(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         """A row of the network's table: the first RNNPool and what comes after it is what the paper's peak is about."""
-        if self.is_behind_pool and isinstance(module, MbConv):
+        if self.is_behind_pool and isinstance(module, MbConv | SqueezedMb):
             self.largest_pair = max(self.largest_pair, inputs[0].numel() + output.numel())
         self.is_behind_pool |= isinstance(module, RnnPool)
         if self.is_behind_pool:
@@ -89,7 +90,7 @@ def costs(spec: TableSpec) -> Costs:
     """The costs of one image through a network; shapes only, nothing is computed."""
     with torch.device("meta"):
         network = of_spec(spec).eval()
-        counter = _Counter()
+        counter = _Counter(not any(isinstance(module, RnnPool) for module in network.modules()))
         for module in network.modules():
             hook: Any = {nn.Conv2d: counter.convolution, nn.Linear: counter.linear, RnnPool: counter.pool}.get(
                 type(module)

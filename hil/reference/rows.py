@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from hil.reference import backbones
 from hil.reference.blocks import ConvBnRelu6, MbConv
 from hil.reference.rnnpool import RnnPool
 
@@ -57,7 +58,75 @@ class Mean:
     """The mean over all pixels: a 1 x 1 map."""
 
 
-LayerRow = Conv | Separable | Pool | Mb | Mean
+@dataclass(frozen=True)
+class Normal:
+    """ConvBn to `out` channels with one of hil.reference.backbones.ACTIVATIONS."""
+
+    out: int
+    kernel: int = 3
+    stride: int = 1
+    activation: str = "relu"
+
+
+@dataclass(frozen=True)
+class Largest:
+    """The largest value of each window."""
+
+    kernel: int = 3
+    stride: int = 2
+    padding: int = 1
+
+
+@dataclass(frozen=True)
+class Dense:
+    """`repeat` DenseLayers, each with so many channels more."""
+
+    repeat: int
+    growth: int = 32
+
+
+@dataclass(frozen=True)
+class Average:
+    """Transition to `out` channels and half the size."""
+
+    out: int
+
+
+@dataclass(frozen=True)
+class Normed:
+    """Batch norm and ReLU."""
+
+
+@dataclass(frozen=True)
+class Basic:
+    """`repeat` BasicBlocks to `out` channels; the first takes the stride."""
+
+    out: int
+    repeat: int = 1
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Inception:
+    """One Inception block."""
+
+    widths: tuple[int, int, int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Squeezed:
+    """`repeat` SqueezedMb blocks to `out` channels; the first takes the stride."""
+
+    out: int
+    t: int
+    kernel: int = 3
+    repeat: int = 1
+    stride: int = 1
+
+
+LayerRow = (
+    Conv | Separable | Pool | Mb | Mean | Normal | Largest | Dense | Average | Normed | Basic | Inception | Squeezed
+)
 
 
 def add_layers(layers: nn.ModuleDict, row: LayerRow, channels: int) -> int:
@@ -76,10 +145,33 @@ def add_layers(layers: nn.ModuleDict, row: LayerRow, channels: int) -> int:
         case Mean():
             _append(layers, "mean", nn.AdaptiveAvgPool2d(1))
             return channels
+        case Normal():
+            _append(layers, "conv", backbones.ConvBn(channels, row.out, row.kernel, row.stride, row.activation))
+            return row.out
+        case Largest():
+            _append(layers, "largest", nn.MaxPool2d(row.kernel, row.stride, row.padding))
+            return channels
+        case Average():
+            _append(layers, "average", backbones.Transition(channels, row.out))
+            return row.out
+        case Normed():
+            _append(layers, "norm", backbones.PreActivated(channels))
+            return channels
+        case Inception(widths):
+            _append(layers, "inception", backbones.Inception(channels, widths))
+            return widths[0] + widths[2] + widths[4] + widths[5]
+        case Dense():
+            for i in range(row.repeat):
+                _append(layers, "dense", backbones.DenseLayer(channels + i * row.growth, row.growth))
+            return channels + row.repeat * row.growth
     for i in range(row.repeat):
         stride = row.stride if i == 0 else 1
         if isinstance(row, Mb):
             _append(layers, "mob", MbConv(channels, row.out, row.t, stride))
+        elif isinstance(row, Basic):
+            _append(layers, "basic", backbones.BasicBlock(channels, row.out, stride))
+        elif isinstance(row, Squeezed):
+            _append(layers, "mob", backbones.SqueezedMb(channels, row.out, row.t, row.kernel, stride))
         else:
             _append(layers, "conv", ConvBnRelu6(channels, channels, 3, stride, groups=channels))
             _append(layers, "conv", ConvBnRelu6(channels, row.out, 1))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
@@ -97,6 +98,8 @@ def _under_our_names(tensors: Mapping[str, Tensor], network: Network) -> dict[st
 
 def _recognise(tensors: Mapping[str, Any]) -> str | None:
     """The network that shares the most tensor names with a state dict; None if fewer than half are known."""
-    shared = {name: len(tensors.keys() & build(name).state_dict().keys()) for name in SPECS}
-    best = max(shared, key=lambda name: shared[name] / len(build(name).state_dict()))
+    with torch.device("meta"):
+        known = {name: build(name).state_dict().keys() for name in SPECS}
+    shared = {name: len(tensors.keys() & keys) for name, keys in known.items()}
+    best = max(shared, key=lambda name: shared[name] / len(known[name]))
     return best if shared[best] * 2 > len(tensors) else None

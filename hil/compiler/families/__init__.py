@@ -3,7 +3,7 @@ in integers (bit-exact with its kernel), its constants and its predicted cycles.
 
 functions.py  ReLU, hard swish and other functions of one value, by table   pooling.py  average and largest of a window
 concat.py     maps side by side, channel after channel                      dense.py    fully connected, of a whole map
-reshape.py    channels repeated, and maps of twice the size
+reshape.py    channels repeated, and maps of twice the size              scaling.py  a number a channel times a map
 """
 
 from hil.compiler.families.concat import QConcat
@@ -11,5 +11,6 @@ from hil.compiler.families.dense import QDense
 from hil.compiler.families.functions import QFunction
 from hil.compiler.families.pooling import QWindow
 from hil.compiler.families.reshape import QRepeat, QUpsample
+from hil.compiler.families.scaling import QScaling
 
-LAYERS = (QFunction, QWindow, QConcat, QDense, QRepeat, QUpsample)
+LAYERS = (QFunction, QWindow, QConcat, QDense, QRepeat, QUpsample, QScaling)
