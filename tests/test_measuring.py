@@ -28,7 +28,7 @@ def documented() -> dict[str, list[str]]:
     return {cells(row)[0]: cells(row) for row in rows}
 
 
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", [name for name in SPECS if not name.startswith("imagenet10")])
 def test_the_document_has_every_network_with_its_own_figures_and_the_papers(name: str) -> None:
     row, cost, (channels, height, width) = documented()[name], costs(SPECS[name]), SPECS[name].input_shape
     printed = next(entry.printed for entry in entries() if entry.title == name)

@@ -25,6 +25,13 @@ KNOWN = {
     "rnnpool_face_c": (1_526_098, 2015.96, 6_758_400),
     "  as its table has it": (1_562_642, 2611.5, 6_758_400),
     "rnnpool_face_qvga_mono": (338_538, 211.14, None),
+    "imagenet10_mobilenetv2": (2_236_682, 299.5, 2_408_448),
+    "imagenet10_mobilenetv2_rnnpool": (2_216_686, 263.6, 250_880),
+    "imagenet10_densenet121": (6_964_106, 2833.1, 3_211_264),
+    "imagenet10_densenet121_rnnpool": (5_603_726, 1522.0, 802_816),
+    "imagenet10_efficientnet_b0_rnnpool": (3_992_910, 345.2, 263_424),
+    "imagenet10_resnet18_rnnpool": (10_513_358, 1274.5, 401_408),
+    "imagenet10_googlenet_rnnpool": (4_874_574, 1059.4, 652_288),
 }
 
 

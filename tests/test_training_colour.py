@@ -187,7 +187,7 @@ def test_fine_tuning_with_rounding_keeps_the_ranges(calibrated, data: Path, tmp_
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_every_detector_has_a_recipe(name: str) -> None:
+def test_every_network_has_a_recipe(name: str) -> None:
     assert load_recipe(name).images >= 100_000
 
 

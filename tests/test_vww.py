@@ -29,7 +29,7 @@ from hil.reference.image import open_photo
 from hil.reference.photo import fit_image, from_array
 from hil.reference.rows import Pool
 
-VWW = [spec for spec in SPECS.values() if isinstance(spec, ClassifierSpec)]
+VWW = [spec for name, spec in SPECS.items() if name.startswith("vww") and isinstance(spec, ClassifierSpec)]
 
 
 def small(spec: ClassifierSpec) -> Classifier:

@@ -40,7 +40,8 @@ def evaluate(
     """Measure a face detector's average precision on WIDER FACE's validation set, by the official protocol.
 
     Interrupted, it goes on where it was when it is called again. A classifier's accuracy is measured on DIR's photos
-    with Visual Wake Words labels (DIR/annotations/instances_val.json, DIR/all2014), with its 95 % interval.
+    with Visual Wake Words labels (DIR/annotations/instances_val.json, DIR/all2014) or in a folder a class
+    (DIR/val/CLASS), with its 95 % interval.
     """
     from hil import zoo
     from hil.evaluation.figures import Shares, write_evaluation_json

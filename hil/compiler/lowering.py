@@ -39,8 +39,8 @@ SIZES = ("size", "getattr", "getitem", "floordiv", "mul")  # of what a shape is 
 KNOWN = (
     "Conv2d, ConvTranspose2d (stride 2), Linear, BatchNorm2d, BatchNorm1d, ReLU, ReLU6, LeakyReLU, Hardswish, "
     "Hardsigmoid, SiLU, Sigmoid, Tanh, MaxPool2d, AvgPool2d, AdaptiveAvgPool2d, Upsample (nearest, 2), RnnPool, "
-    "L2Norm, Dropout, Identity, Flatten, and the functions add, cat, mul (a number a channel), mean, flatten, view, relu, max_pool2d, "
-    "avg_pool2d, adaptive_avg_pool2d, interpolate"
+    "L2Norm, Dropout, Identity, Flatten, and the functions add, cat, mul (a number a channel), mean, flatten, "
+    "view, relu, max_pool2d, avg_pool2d, adaptive_avg_pool2d, interpolate"
 )
 
 

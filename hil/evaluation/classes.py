@@ -1,6 +1,6 @@
 """A classifier's accuracy on labelled photos: in floating point, in integers, or as firmware on a target has it.
 
-DIR/annotations/instances_val.json says each photo's class, as hil.training.people reads it.
+DIR/annotations/instances_val.json says each photo's class, or its folder does (hil.training.people).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hil.reference import weights
 from hil.reference.classifiers import Classifier
 from hil.reference.crop import centre_crop
 from hil.reference.image import open_photo
-from hil.training.people import read_labels
+from hil.training.people import labelled_photos
 
 Classify = Callable[[np.ndarray], np.ndarray]  # pixels, (H, W, C) uint8, to logits
 CONFIDENCE = 1.96  # standard deviations: 95 %
@@ -86,7 +86,7 @@ def evaluate_classes(task: Task, step: Step = lambda what, done: None) -> list[A
     if task.is_multi_scale or task.jobs > 1:
         raise HilError("--multi-scale and --jobs are for face detectors, not for a classifier's crops")
     boards.load(task.board)
-    photos = read_labels(task.data, "val")
+    photos = labelled_photos(task.data, network.spec, "val")
     chosen = photos if task.limit is None else photos[:: max(1, len(photos) // task.limit)][: task.limit]
     labels = np.array([label for _, label in chosen])
     found = []

@@ -34,8 +34,9 @@ def grow(network: Detector, before: Detector) -> None:
         for stage in pairs:
             handed = _take_over(stage, handed)
         first, scales = next(iter(network.layers.values())), (before.spec.input_scale, network.spec.input_scale)
-        weight = first.conv.weight if isinstance(first, ConvBnRelu6) else first.cell1.W.t()[..., None, None]
-        weight.mul_((torch.tensor(scales[0]) / torch.tensor(scales[1])).view(1, -1, 1, 1))
+        if not isinstance(first, ConvBnRelu6):
+            raise ValueError("an input that no convolution scales")
+        first.conv.weight.mul_((torch.tensor(scales[0]) / torch.tensor(scales[1])).view(1, -1, 1, 1))
         for new, old in zip((*network.norms, *network.loc, *network.conf),
                             (*before.norms, *before.loc, *before.conf), strict=True):  # fmt: skip
             _head(new, old)
@@ -149,14 +150,14 @@ def _hand_on(block: MbConv, hidden: int, mean: torch.Tensor, deviation: torch.Te
 
 def _head(new: nn.Module, old: nn.Module) -> None:
     """A norm or a head, for maps whose further channels are zero."""
-    if type(new) is not type(old):
-        raise ValueError("heads of another kind")
-    if isinstance(new, L2Norm):
-        _corner(new.weight, old.weight)
-    elif isinstance(new, nn.Conv2d):
-        if new.out_channels != old.out_channels or new.kernel_size != old.kernel_size:  # type: ignore[union-attr]
-            raise ValueError("heads of another size")
-        _corner(new.weight, old.weight)  # type: ignore[arg-type]
-        new.bias.copy_(old.bias)  # type: ignore[union-attr,arg-type]
-    else:
-        new.load_state_dict(old.state_dict())
+    match new, old:
+        case L2Norm(), L2Norm():
+            _corner(new.weight, old.weight)
+        case nn.Conv2d(), nn.Conv2d() if new.out_channels == old.out_channels and new.kernel_size == old.kernel_size:
+            _corner(new.weight, old.weight)
+            assert new.bias is not None and old.bias is not None
+            new.bias.copy_(old.bias)
+        case _ if type(new) is type(old):
+            new.load_state_dict(old.state_dict())
+        case _:
+            raise ValueError("heads of another kind")

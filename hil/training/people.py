@@ -1,4 +1,4 @@
-"""What Visual Wake Words classifiers learn from: photos of COCO with one label each, is there a person or not.
+"""What classifiers learn from: photos of one class each, in folders or with Visual Wake Words labels (people or none).
 
 DIR/all2014/*.jpg    DIR/annotations/instances_train.json, as EdgeML's and pyvww's scripts write it: COCO's format, a
 category of 0 or 1 a photo (Chowdhery et al., Visual Wake Words Dataset, 2019).
@@ -7,7 +7,6 @@ category of 0 or 1 a photo (Chowdhery et al., Visual Wake Words Dataset, 2019).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +53,10 @@ def read_labels(data: Path, split: str) -> list[Labelled]:
 
 @dataclass(frozen=True)
 class LabelledBatches(Dataset[tuple[Tensor, Tensor]]):
-    """Batch number i of an endless sequence of shuffled epochs: input (N, C, H, W) float32, classes (N,) int64."""
+    """Batch number i of an endless sequence of shuffled epochs: input (N, C, H, W) float32, classes (N,) int64.
+
+    Of recipe.window of the network's size, which a classifier that ends in a mean does not mind.
+    """
 
     photos: list[Labelled]
     network: Classifier  # for its normalisation
@@ -72,7 +74,9 @@ class LabelledBatches(Dataset[tuple[Tensor, Tensor]]):
         order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.photos))
         path, label = self.photos[order[place]]
         rng = np.random.default_rng((self.seed, 1, position))
-        return random_view(_opened(path, self.network.spec), self.network.spec.input_shape, self.recipe, rng), label
+        channels, *size = self.network.spec.input_shape
+        height, width = (round(edge * self.recipe.window) for edge in size)
+        return random_view(_opened(path, self.network.spec), (channels, height, width), self.recipe, rng), label
 
 
 def random_view(
@@ -89,18 +93,20 @@ def random_view(
     return np.ascontiguousarray(view[:, ::-1]) if rng.random() < 0.5 else view
 
 
-def labelled_photos(data: Path, classes: Sequence[str]) -> list[Labelled]:
-    """Every photo to train on and its class: Visual Wake Words' train split, or the folders named after the classes.
+def labelled_photos(data: Path, spec: ClassifierSpec, split: str) -> list[Labelled]:
+    """Every photo of a split ("train" or "val") and its class: Visual Wake Words', or the classes' folders.
 
-    They are in DIR/train or in DIR. Raises HilError where there are neither, or a class has no photos.
+    Those are in DIR/train or DIR/val, or in DIR, and called as the classes or as the network's `folders`, where `_` and
+    more may follow. Raises HilError where there are neither, or a class has no photos.
     """
     if (data / "annotations").is_dir():
-        return read_labels(data, "train")
-    folder = data / "train" if (data / "train").is_dir() else data
+        return read_labels(data, split)
+    folder, classes = data / split if (data / split).is_dir() else data, spec.folders or spec.classes
     found = [
         (path, label)
         for label, name in enumerate(classes)
-        for path in sorted((folder / name).rglob("*"))
+        for inner in sorted({folder / name, *(folder.glob(f"{name}_*") if spec.folders else ())})
+        for path in sorted(inner.rglob("*"))
         if path.suffix.lower() in SUFFIXES
     ]
     if empty := [name for label, name in enumerate(classes) if label not in {found_label for _, found_label in found}]:
@@ -118,7 +124,7 @@ class PeopleLesson:
     losses: tuple[str, ...] = ("class_loss",)
 
     def __init__(self, spec: ClassifierSpec, data: Path, recipe: Recipe, seed: int) -> None:
-        photos = labelled_photos(data, spec.classes)
+        photos = labelled_photos(data, spec, "train")
         self.data_name = "Visual Wake Words, instances_train" if (data / "annotations").is_dir() else data.name
         self.held_out = photos[:: recipe.holdout_every]
         rest = [photo for i, photo in enumerate(photos) if i % recipe.holdout_every]
