@@ -77,6 +77,8 @@ def test_unknown_networks_are_refused_with_the_known_ones() -> None:
 def test_costs_count_a_window_as_algorithm_1_has_it() -> None:
     found = costs(SPECS["vww_mobilenet_rnnpool"])
     assert found.recurrent == 27 * 27 * (2 * 36 * 8 * (8 + 8) + 24 * 8 * (8 + 8))
+    for cell, gates in (("gru", 3), ("lstm", 4)):
+        assert costs(SPECS[f"vww_mobilenet_rnnpool_{cell}"]).recurrent == gates * found.recurrent
 
 
 def test_the_command_shows_ours_beside_the_papers(

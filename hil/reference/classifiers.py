@@ -7,7 +7,7 @@ trained all three (Jerry-Kwan/RNNPool).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -62,7 +62,12 @@ class Classifier(nn.Module):
 MEAN = tuple(255 * mean for mean in (0.485, 0.456, 0.406))  # ImageNet's, RGB
 SCALE = tuple(1 / (255 * deviation) for deviation in (0.229, 0.224, 0.225))
 
-_FRONT = (
+
+def _front(cell: str = "fastgrnn") -> tuple[LayerRow, ...]:
+    return tuple(replace(row, cell=cell) if isinstance(row, Pool) else row for row in _FRONT)
+
+
+_FRONT: tuple[LayerRow, ...] = (
     Conv(8, stride=2),
     Pool(8, 8, patch=6),
     Mb(24, 6, repeat=4, stride=2),
@@ -101,5 +106,8 @@ _TABLES = (
     _visual_wake_words("vww_mobilenet_rnnpool", (*_FRONT, Mean())),
     _visual_wake_words("vww_mobilenet_2rnnpool", (*_FRONT, _WHOLE_MAP)),
     _visual_wake_words("vww_mobilenet_last_rnnpool", (*_PLAIN, _WHOLE_MAP)),
+    # The first with other cells, as the paper's Table 18 has them in a MobileNetV2 for ImageNet-10.
+    _visual_wake_words("vww_mobilenet_rnnpool_gru", (*_front("gru"), Mean())),
+    _visual_wake_words("vww_mobilenet_rnnpool_lstm", (*_front("lstm"), Mean())),
 )
 SPECS = {spec.name: spec for spec in _TABLES}

@@ -70,8 +70,9 @@ class _Counter:
         windows = (output.shape[2] - pad) * (output.shape[3] - pad)
         h1, h2, pixels = module.hidden1, module.hidden2, 2 * module.patch**2
         summaries = 4 * module.patch
-        self.recurrent += windows * (pixels * h1 * (module.in_channels + h1) + summaries * h2 * (h1 + h2))
-        matrices = module.in_channels * h1, h1 * h1, h1 * h2, h2 * h2  # W1, U1, W2, U2
+        one, two = module.cell1, module.cell2
+        matrices = one.W.numel(), one.U.numel(), two.W.numel(), two.U.numel()
+        self.recurrent += windows * (pixels * sum(matrices[:2]) + summaries * sum(matrices[2:]))
         kept = [_kept(matrices[0], KEPT_W1), *(_kept(numbers, KEPT_OTHERS) for numbers in matrices[1:])]
         self.zeroed += sum(matrices) - sum(kept)
         self.sparse_recurrent += windows * (pixels * (kept[0] + kept[1]) + summaries * (kept[2] + kept[3]))

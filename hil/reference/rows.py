@@ -34,13 +34,17 @@ class Separable:
 
 @dataclass(frozen=True)
 class Pool:
-    """RnnPool to 4 * hidden2 channels. pad: with the replicated row and column that brings back a whole map."""
+    """RnnPool to 4 * hidden2 channels. pad: with the replicated row and column that brings back a whole map.
+
+    cell: fastgrnn, gru or lstm.
+    """
 
     hidden1: int
     hidden2: int
     patch: int = 8
     stride: int = 4
     pad: bool = True
+    cell: str = "fastgrnn"
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ def add_layers(layers: nn.ModuleDict, row: LayerRow, channels: int) -> int:
             _append(layers, "conv", ConvBnRelu6(channels, row.out, row.kernel, row.stride))
             return row.out
         case Pool():
-            pool = RnnPool(channels, row.hidden1, row.hidden2, row.patch, row.stride, row.pad)
+            pool = RnnPool(channels, row.hidden1, row.hidden2, row.patch, row.stride, row.pad, cell=row.cell)
             _append(layers, "rnnpool", pool)
             return 4 * row.hidden2
         case Mean():
