@@ -89,7 +89,7 @@ def test_what_a_classifier_cannot_do_is_refused(
         (Task(str(model), data, ("float",), is_multi_scale=True), "for face detectors"),
         (Task(str(model), data, ("float",), jobs=2), "for face detectors"),
         (Task(str(model), data, ("float",), board="uno"), "uno"),
-        (Task(str(model), tmp_path, ("float",)), "no Visual Wake Words labels"),
+        (Task(str(model), tmp_path, ("float",)), "has no photos of no person, person: give --data"),
     ):
         with pytest.raises(HilError, match=message):
             evaluate_classes(task)

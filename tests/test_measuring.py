@@ -10,6 +10,8 @@ from cli import hil
 from stub_firmware import REPOSITORY
 from test_compiler_c import needs_gcc
 
+from hil.compiler.emit import weights_bytes
+from hil.firmware.model import load_model
 from hil.measure.networks import HEADER
 from hil.reference.catalogue import SPECS
 from hil.reference.costs import costs
@@ -50,6 +52,17 @@ def test_a_row_is_measured(capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     for measured, written in zip(row[5:8], known[5:8], strict=True):
         ours, theirs = (int(re.sub(r"\D", "", re.split(r"[ (]", cell)[0])) for cell in (measured, written))
         assert ours == pytest.approx(theirs, rel=0.02), "the document is out of date: run the command again"
+
+
+def test_a_network_that_no_flash_holds_has_a_row_all_the_same(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hil.measure.networks.CODE_BYTES", 2 << 20)
+    outcome = hil(capsys, monkeypatch, "models", "--measure", "rnnpool_face_m4")
+    row = cells(outcome.out.splitlines()[2])
+    assert outcome.code == 0 and row[:4] == documented()["rnnpool_face_m4"][:4]
+    lacking = weights_bytes(load_model("rnnpool_face_m4")[0])
+    assert row[6:] == [f"stm32f429_disco lacks {lacking:,}", "-", "none", "-"]
 
 
 def test_networks_that_there_are_not(

@@ -64,14 +64,15 @@ def _boards(networks: list[str], checkpoints: Path | None) -> None:
 
 
 def _measure(networks: list[str], checkpoints: Path | None, data: Path | None, jobs: int) -> None:
-    from hil.measure.networks import HEADER, measure, row
+    from hil.measure.networks import HEADER, Measured, measure, row
 
     is_exact = []
     console.print(HEADER, soft_wrap=True, highlight=False, markup=False)
     with progress() as step:
         for found in measure(networks, checkpoints, data, jobs, step):
             console.print(row(found), soft_wrap=True, highlight=False, markup=False)
-            is_exact.append(found.run.bit_exact)
+            if isinstance(found, Measured):
+                is_exact.append(found.run.bit_exact)
     leave(is_exact)
 
 

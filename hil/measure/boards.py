@@ -11,16 +11,14 @@ from hil.board import Board
 from hil.compiler import QuantisedGraph
 from hil.compiler.choose import choose, drafts, placed
 from hil.compiler.draft import Draft
-from hil.compiler.emit import weights_bytes
 from hil.compiler.plan import GUARD_BYTES
 from hil.compiler.weights import hot_bytes
 from hil.errors import HilError
 from hil.firmware.model import load_model
-from hil.measure.networks import checkpoint
+from hil.measure.networks import checkpoint, missing_flash
 from hil.reference.catalogue import SPECS
 
 ENDLESS = 64 << 20  # bytes of SRAM that any network fits
-CODE_BYTES = 72 << 10  # of flash beside the weights. M4: 143,032 by hil run, less 71,988 of weights
 Step = Callable[[str, float], None]
 
 
@@ -59,13 +57,13 @@ def fits(networks: Sequence[str], on: Sequence[str], folder: Path | None, step: 
 
 
 def _fit(network: str, graph: QuantisedGraph, schedules: list[Draft], board: Board) -> Fit:
-    missing_flash = max(0, weights_bytes(graph) + CODE_BYTES - board.flash.bytes)
+    lacking = missing_flash(graph, board)
     try:
         plan = choose(placed(schedules, board), graph)
     except HilError:
-        return Fit(network, board, missing_bytes=_missing(graph, schedules, board), missing_flash=missing_flash)
+        return Fit(network, board, missing_bytes=_missing(graph, schedules, board), missing_flash=lacking)
     outside, cycles = plan.arenas.get("sdram", 0), sum(plan.cycles.values())
-    return Fit(network, board, plan.ram_bytes, outside, cycles, missing_flash=missing_flash)
+    return Fit(network, board, plan.ram_bytes, outside, cycles, missing_flash=lacking)
 
 
 def _missing(graph: QuantisedGraph, schedules: list[Draft], board: Board) -> int:

@@ -12,10 +12,14 @@ from pathlib import Path
 from hil import zoo
 from hil.bench.batch import Job, demo_photo, run_job
 from hil.bench.run import Run
+from hil.board import Board
 from hil.board import load as load_board
 from hil.checkpoints.seeding import seed_network
+from hil.compiler import QuantisedGraph
+from hil.compiler.emit import weights_bytes
 from hil.errors import HilError
 from hil.evaluation.run import FLOAT, INTEGER, Task, evaluate_model
+from hil.firmware.model import load_model
 from hil.firmware.planned import plan_of
 from hil.paths import BUILD
 from hil.reference import weights
@@ -25,6 +29,7 @@ from hil.reference.networks import DetectorSpec
 from hil.reference.paper import Printed, entries
 
 BOARDS = ("stm32f407_disco", "stm32f429_disco")  # the table's; the first that a network fits is its board
+CODE_BYTES = 72 << 10  # of flash beside the weights. M4: 143,032 by hil run, less 71,988 of weights
 WAYS = (FLOAT, INTEGER, "native")
 SEEDED = BUILD / "seeded"
 SEED_PHOTOS = 4
@@ -51,18 +56,33 @@ class Measured:
         return next(int(m.value or 0) for m in self.run.measurements if m.name == "layers.differing")
 
 
-def measure(names: Sequence[str], folder: Path | None, data: Path | None, jobs: int, step: Step) -> Iterator[Measured]:
+@dataclass(frozen=True)
+class TooLarge:
+    """A network whose weights no board's flash holds. missing_bytes: on the last one."""
+
+    network: str
+    cost: Costs
+    missing_bytes: int
+
+
+def measure(
+    names: Sequence[str], folder: Path | None, data: Path | None, jobs: int, step: Step
+) -> Iterator[Measured | TooLarge]:
     """Build and run networks, all without names; those that come with trained weights are also evaluated on data.
 
     folder: of checkpoints NETWORK.safetensors, taken where they are; data: WIDER FACE, without which there is no AP.
-    Raises HilError for an unknown network, and one that fits no board; target and link errors pass.
+    Raises HilError for an unknown network, and one that fits no board's RAM; target and link errors pass.
     """
     unknown = [name for name in names if name not in SPECS]
     if unknown:
         raise HilError(f"unknown network {unknown[0]!r}: known are {', '.join(SPECS)}")
     for name in names or SPECS:
         model = checkpoint(name, folder, step)
-        board = _board(model)
+        graph, _ = load_model(model)
+        if lacking := missing_flash(graph, load_board(BOARDS[-1])):
+            yield TooLarge(name, costs(SPECS[name]), lacking)
+            continue
+        board = _board(model, graph)
         photo = demo_photo(SEEDED / f"{name}.png", model)
         (subject,) = run_job(Job(model, (photo,), "sim", board), step)
         is_trained = weights.metadata(zoo.find(model)).get("training") != "none"
@@ -83,9 +103,16 @@ def checkpoint(name: str, folder: Path | None, step: Step) -> str:
     return str(made)
 
 
-def _board(model: str) -> str:
-    """The first board that has the memory. Raises HilError, the last one's, where none has."""
+def missing_flash(graph: QuantisedGraph, board: Board) -> int:
+    """Bytes of flash that a board lacks for a network, 0 where it has enough."""
+    return max(0, weights_bytes(graph) + CODE_BYTES - board.flash.bytes)
+
+
+def _board(model: str, graph: QuantisedGraph) -> str:
+    """The first board that has the memory; the last where none of the others has."""
     for name in BOARDS[:-1]:
+        if missing_flash(graph, load_board(name)):
+            continue
         try:
             plan_of(model, load_board(name))
         except HilError:
@@ -99,16 +126,23 @@ def _precision(model: str, data: Path, board: str, jobs: int, step: Step) -> dic
     return {one.way: dict(one.precision) for one in found}
 
 
-def row(found: Measured) -> str:
+def row(found: Measured | TooLarge) -> str:
     """A network's row in Markdown, the paper's figures in brackets."""
     printed = next(entry.printed for entry in entries() if entry.title == found.network)
     channels, height, width = SPECS[found.network].input_shape
-    run = found.run
-    cells = (
+    known = (
         found.network,
         f"{width}x{height}x{channels}",
         _beside(f"{found.cost.parameters:,}", printed.parameters),
         _beside(f"{found.cost.macs / 1e6:,.1f} M", printed.operations),
+    )
+    if isinstance(found, TooLarge):
+        lacks = f"{BOARDS[-1]} lacks {found.missing_bytes:,}"
+        cells = (*known, _beside("-", printed.precision), _beside("-", printed.ram), lacks, "-", "none", "-")
+        return f"| {' | '.join(cells)} |"
+    run = found.run
+    cells = (
+        *known,
         _precisions(found, printed),
         _beside(_memory(run), printed.ram),
         _beside(f"{run.firmware.flash_bytes:,}", printed.flash),
