@@ -11,15 +11,18 @@ import torch
 from networks import images, quantised, randomise
 from PIL import Image
 from test_compiler_c import Program, needs_gcc
+from torch import nn
 
 from hil.compiler import run
 from hil.compiler.families.scaling import QScaling
+from hil.compiler.trace import trace
 from hil.errors import HilError
 from hil.evaluation.classes import evaluate_classes
 from hil.evaluation.run import Task
 from hil.reference import weights
 from hil.reference.classifiers import Classifier, ClassifierSpec
 from hil.reference.imagenet import CLASSES, FOLDERS, SPECS
+from hil.reference.own import classifier
 from hil.reference.rows import (
     Average,
     Basic,
@@ -151,3 +154,17 @@ def test_the_sample_has_twenty_photos_a_class(shared_data: Path) -> None:
     spec: ClassifierSpec = SPECS["imagenet10_mobilenetv2"]
     labels = [label for _, label in labelled_photos(shared_data / "ten_sample", spec, "val")]
     assert np.bincount(labels).tolist() == [20] * 10
+
+
+@pytest.mark.parametrize("product", [lambda x: x * x, lambda x: x * 2.0])
+def test_other_products_than_by_a_number_a_channel_are_refused(product) -> None:
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.product = nn.Conv2d(3, 4, 3), product
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.product(self.conv(x)).mean((2, 3))
+
+    with pytest.raises(HilError, match="does not know a product .of a map with a number a channel"):
+        trace(classifier(Odd(), "odd", (3, 12, 12), ("a", "b", "c", "d")))
