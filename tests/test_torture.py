@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,13 @@ from board_programs import need_compiler
 from stub_firmware import expected_boxes, random_image
 
 from hil import board
+from hil.errors import HilError
 from hil.link import Client, frames, upload
 from hil.link.bound import Bound
 from hil.link.frames import Frame
 from hil.targets.native import NativeTarget
 from hil.targets.sim import SimTarget
+from hil.torture import campaign as campaigns
 from hil.torture.cases import ENDINGS, KINDS, Case, case
 from hil.torture.lies import hosts_frame
 from hil.torture.line import HARMS, Fault
@@ -90,6 +93,23 @@ def test_endings_come_at_every_byte_in_both_directions() -> None:
     numbers = [n for n in range(2 * size * len(ENDINGS) * len(KINDS)) if KINDS[n % len(KINDS)] == "ending"]
     places = {(f.kind, f.direction, f.at) for n in numbers for f in case(0, n, size).faults}
     assert places == {(kind, way, at) for kind in ENDINGS for way in ("out", "home") for at in range(size)}
+
+
+def test_a_campaign_goes_on_where_it_was_stopped(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaigns, "BLOCK", 8)
+    monkeypatch.setattr(campaigns, "_firmware", lambda campaign: None)
+    monkeypatch.setattr(campaigns, "_staged", lambda campaign: contextlib.nullcontext(stage))
+    whole = campaigns.run(campaigns.Campaign("native", 3, 24, tmp_path / "whole"))
+    campaigns.run(campaigns.Campaign("native", 3, 8, tmp_path / "parts"))
+    with campaigns.Campaign("native", 3, 24, tmp_path / "parts").file.open("a") as file:
+        file.write('{"number": 1, "faults": {"fl')  # the process ended here
+    tried: list[int] = []
+    monkeypatch.setattr(campaigns, "attempt", lambda stage, case: (tried.append(case.number), attempt(stage, case))[1])
+    parts = campaigns.run(campaigns.Campaign("native", 3, 24, tmp_path / "parts"))
+    assert tried == list(range(8, 24)) and (parts.cases, whole.cases) == (24, 24)
+    assert not parts.failures and parts.faults["lying host"] == whole.faults["lying host"]
+    with pytest.raises(HilError, match="no target is called 'moon'"):
+        campaigns.run(campaigns.Campaign("moon", 3, 8, tmp_path))
 
 
 # -- defects, put in on purpose

@@ -89,7 +89,7 @@ def make(name: str) -> Subject:
 
 def _threshold(network: Detector, images: list[np.ndarray]) -> float:
     """A score that about BOXES anchors of an image reach."""
-    margins = np.sort(np.concatenate([float_path.float_outputs(network, image).margins for image in images]))
+    margins = np.sort(np.concatenate([float_path.float_outputs(network, image).margins.max(1) for image in images]))
     margin = float(margins[-min(BOXES * len(images), len(margins) // 2)])
     return round(1 / (1 + float(np.exp(-margin))), 4)
 
