@@ -44,6 +44,7 @@ from hil.commands import (
     seed,
     selftest,
     serve,
+    show,
     torture,
     train,
 )
@@ -82,7 +83,7 @@ def _say_version(is_wanted: bool) -> None:
 for command in (
     demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
     train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, power.power, cycles.cycles,
-    profile.profile, calibrate.calibrate, bench.bench, compare.compare, selftest.selftest, torture.torture,
+    profile.profile, calibrate.calibrate, show.show, bench.bench, compare.compare, selftest.selftest, torture.torture,
     diff_emulators.diff_emulators,
     new_network.new_network,
 ):  # fmt: skip

@@ -4,10 +4,10 @@
         assert hil_bench.run(photo).passed
 
 Options: --hil-target and --hil-board (each can be given several times: every test runs on every pair), --hil-model,
---hil-timing, --hil-at, --hil-limits, --hil-metrics, --hil-results; each is also a setting of pytest's configuration
-file (hil_target = native). Fixtures: `hil_place` (target and board), `hil_firmware` (built once a session),
-`hil_target` (a fresh one a test, not booted), `hil_bench` (a fresh target that runs the firmware). A target that does
-not work on this machine skips its tests and says how to get it.
+--hil-timing, --hil-at, --hil-limits, --hil-metrics, --hil-results, --hil-failures; each is also a setting of pytest's
+configuration file (hil_target = native). Fixtures: `hil_place` (target and board), `hil_firmware` (built once a
+session), `hil_target` (a fresh one a test, not booted), `hil_bench` (a fresh target that runs the firmware). A target
+that does not work on this machine skips its tests and says how to get it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from hil.errors import HilError
+from hil.failure.under_pytest import KEY as BUNDLES
+from hil.failure.under_pytest import NONE, Bundles
 from hil.gate.gathering import KEY, gathering
 from hil.pytest_boards import (
     TARGET,
@@ -69,6 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("at", "for the target serial, then the default: PORT[,KEY=VALUE...], as for hil run", metavar="PORT")
     add("limits", "a TOML file laid over the board's limits", metavar="FILE")
     add("metrics", "write every run's measurements here, as OpenMetrics", metavar="FILE")
+    add("failures", f"write bundles of failures here, {NONE}: nowhere; default build/failures", metavar="DIR")
     add("results", "write every run's run.json here, for hil compare", metavar="DIR")
 
 
@@ -77,6 +80,9 @@ def pytest_configure(config: pytest.Config) -> None:
     gathered = gathering(config, metrics and Path(metrics), results and Path(results))
     config.stash[KEY] = gathered
     config.pluginmanager.register(gathered, "hil-gathering")
+    folder = setting(config, "failures") or "build/failures"
+    bundles = config.stash[BUNDLES] = Bundles(None if folder == NONE else Path(folder))
+    config.pluginmanager.register(bundles, "hil-bundles")
     names = ("target", "board", "timing", "at")
     if any(setting(config, name) for name in names):  # complains about unknown names once, before collection
         places(config)
@@ -166,6 +172,7 @@ def hil_firmware(hil_place: Place, pytestconfig: pytest.Config) -> Firmware:
 def create_target(place: Place, config: pytest.Config) -> Target:
     """A target for a place, as the options say; skips the test where this machine cannot have it."""
     from hil import board, targets
+    from hil.failure.session import Session
     from hil.targets.connection import options
 
     at = setting(config, "at") if place.target == "serial" else None
@@ -173,7 +180,7 @@ def create_target(place: Place, config: pytest.Config) -> Target:
     if "connection" in connection:
         connection["connection"] = in_turn(connection["connection"])
     try:
-        return targets.create(place.target, board.load(place.board), **connection)
+        return Session(targets.create(place.target, board.load(place.board), **connection))
     except HilError as error:
         pytest.skip(str(error))
 
@@ -210,4 +217,5 @@ def bench_for(firmware: Firmware, target: Target, config: pytest.Config) -> Benc
 
     bench = Bench(firmware, target, limits(config, firmware))
     bench.on_run = config.stash[KEY].take
+    config.stash[BUNDLES].watch(bench)
     return bench

@@ -30,6 +30,7 @@ from robot.libdoc import libdoc  # noqa: E402
 from robot.libdocpkg import LibraryDocumentation  # noqa: E402
 
 from hil.errors import HilError  # noqa: E402
+from hil.failure.bundle import open_bundle  # noqa: E402
 from hil.robot import HilLibrary, log  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -323,6 +324,15 @@ def test_measurements_are_metadata_of_the_suite(outcome: tuple[Path, str]) -> No
     assert [m["name"] for m in found["measurements"] if m["name"] not in shown] == []
     assert shown["layers.differing"] == "0 layer, limit 0" and shown["cycles.total"].startswith("not measured")
     assert found["origin"]["test"] == "Suite.It Works" and found["origin"].keys() >= {"commit", "host", "compiler"}
+
+
+@pytest.mark.xdist_group("robot")
+def test_a_test_that_fails_leaves_a_bundle_and_names_it(outcome: tuple[Path, str]) -> None:
+    folder, said = outcome
+    left = folder / "failures" / "Suite.It_Fails_With_A_Reason.hil.zip"
+    failure = open_bundle(left).failure
+    assert failure.kind == "test" and failure.test == "Suite.It Fails With A Reason"
+    assert f"hil show {left}" in ExecutionResult(folder / "output.xml").suite.tests[1].message
 
 
 @pytest.mark.parametrize("suite", SUITES, ids=lambda path: path.name)

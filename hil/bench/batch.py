@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,19 +13,22 @@ from hil import board as boards
 from hil import targets
 from hil.bench.limits import load_limits
 from hil.bench.replay import header
-from hil.bench.run import Subject
+from hil.bench.run import Run, Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
 from hil.files import writing
 from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.elf import check_elf
 from hil.firmware.model import model_spec
+from hil.link import LinkError
 from hil.reference.photo import Photo, load_photo, sample_photo, to_image
+from hil.targets.base import Target, TargetError
 from hil.targets.connection import Mode, options
 from hil.targets.recording import Recorder
 
 Step = Callable[[str, float], None]  # what is being done, and how much of it is done (0..1)
 BOTH = "both"  # of the timing model's modes
+OnFailure = Callable[[Bench, Run | HilError], None]
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,17 @@ class Job:
     monitor: int | None = None
 
 
-def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
+def run_job(
+    job: Job,
+    step: Step = lambda what, done: None,
+    look_at: Callable[[Target], Target] = lambda target: target,
+    on_failure: OnFailure = lambda bench, found: None,
+) -> list[Subject]:
     """Run every image and compare it with the references; one subject an image, in the order given.
 
-    All that can be checked before the build is checked before it. Raises HilError for bad input, TargetError and
-    LinkError where target or link fail.
+    look_at: puts something around the target, from inside; on_failure: told of a run that did not pass, or of the error
+    that ended it, while the target stands as it was. All that can be checked before the build is checked before it.
+    Raises HilError for bad input, TargetError and LinkError where target or link fail.
     """
     board = boards.load(job.board)
     check_target(job.target)
@@ -79,12 +89,24 @@ def run_job(job: Job, step: Step = lambda what, done: None) -> list[Subject]:
     firmware = firmware_for(job)
     limits = load_limits(board, spec.name, job.limits, job.kernels, firmware.compiler)
     step(f"booting {job.target}", 0)
-    target = targets.create(job.target, board, **connection)
+    target = look_at(targets.create(job.target, board, **connection))
     if job.record is not None:
         target = Recorder(target, job.record, header(firmware, photos, target.capabilities))
     with Bench(firmware, target, limits) as bench:
-        subjects = [_run_photo(bench, photo, i, len(photos), step) for i, photo in enumerate(photos)]
+        bench.on_run = lambda run: None if run.passed else on_failure(bench, run)
+        with _told(bench, on_failure):
+            subjects = [_run_photo(bench, photo, i, len(photos), step) for i, photo in enumerate(photos)]
     return _with_full_timing(firmware, photos, subjects, step) if both else subjects
+
+
+@contextmanager
+def _told(bench: Bench, on_failure: OnFailure) -> Iterator[None]:
+    """An error of target or link is told before the target is closed."""
+    try:
+        yield
+    except (TargetError, LinkError) as error:
+        on_failure(bench, error)
+        raise
 
 
 def _with_full_timing(firmware: Firmware, photos: list[Photo], subjects: list[Subject], step: Step) -> list[Subject]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from hil import board as boards
-from hil.bench.limits import load_limits
+from hil.bench.limits import Limits
 from hil.bench.run import Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
@@ -112,10 +112,16 @@ class RecordedFirmware(Firmware):
         return Compiler(family, version) if version else None
 
 
-def replay(path: Path, model: str | None = None, step: Step = lambda what, done: None) -> list[Subject]:
+def replay(
+    path: Path,
+    model: str | None = None,
+    step: Step = lambda what, done: None,
+    limits: Limits | None = None,
+) -> list[Subject]:
     """Judge every image of a recording; model: in the place of the recorded name, the same network under another one.
 
-    Raises HilError for a file that is no recording of a run, and where the model or the link have changed since.
+    limits: in the place of the board's. Raises HilError for a file that is no recording of a run, and where the model
+    or the link have changed since.
     """
     recording = Recording.load(path)
     step("reading the model", 0)
@@ -127,9 +133,7 @@ def replay(path: Path, model: str | None = None, step: Step = lambda what, done:
     counts = Capabilities(said["cycles"], measures_memory=said.get("sizes") is not None, timing=said.get("timing"))
     target = ReplayTarget(firmware.board, recording, counts)
     subjects = []
-    with Bench(
-        firmware, target, load_limits(firmware.board, firmware.network_name, compiler=firmware.compiler)
-    ) as bench:
+    with Bench(firmware, target, limits) as bench:
         for done, photo in enumerate(photos):
             step(f"replaying {photo.name}", done / len(photos))
             subjects.append(Subject(bench.run(photo), photo.pixels, firmware.plan, firmware.board))

@@ -25,7 +25,7 @@ from hil.firmware.build import Firmware
 from hil.link import Client, DeviceFault, Hello, ProtocolError, Result
 from hil.reference.classifiers import Classifier
 from hil.reference.own import Tensors
-from hil.reference.photo import Photo
+from hil.reference.photo import Photo, from_array
 from hil.targets.base import Target
 from hil.targets.reported import explain
 
@@ -47,6 +47,8 @@ class Bench:
         )
         self.client = Client(target)
         self.hello: Hello | None = None
+        self.sent: Photo | None = None  # the latest image, and what came of it: what a failure is about
+        self.judged: Run | None = None
         self.on_run: Callable[[Run], None] = lambda run: None
         self._memory: Memory | None = None
 
@@ -61,6 +63,7 @@ class Bench:
 
     def boot(self) -> Hello:
         """Load the firmware, start it and make sure that it is the one that was built."""
+        self.sent = self.judged = None
         _ = self.firmware.elf_hash  # complains about a file that is not as it was built, before it runs
         self.target.boot(self.firmware.elf)
         self.hello = self.client.hello()
@@ -70,6 +73,8 @@ class Bench:
 
     def infer(self, pixels: NDArray[np.uint8], progress: Progress | None = None) -> Result:
         """Stream an image, with digests of all tensors in the result."""
+        if self.sent is None or self.sent.pixels is not pixels:
+            self.sent, self.judged = from_array(pixels), None
         report = None if progress is None else lambda taken, total: progress(taken / total)
         with self._explained():
             return self.client.infer(pixels, digests=True, progress=report)
@@ -130,6 +135,7 @@ class Bench:
         Boxes and every tensor's digest are compared; where one differs, a second inference taps the first such tensor,
         so that the run says which value differs. Raises TargetError and LinkError where target or link fail.
         """
+        self.sent, self.judged = photo, None
         before, begun = self._link_counts(), self._now()
         result = self.infer(photo.pixels, progress)
         counts, outside = self._link_counts(), self._outside(result, begun)
@@ -143,6 +149,7 @@ class Bench:
         chip = (self.hello or self.client.hello()).unique_id
         found = Findings(photo, result, differing, divergence, trace, reference, classes, link, outside, chip, tensors)
         run = judge(found, self.firmware, self.target, self.limits)
+        self.judged = run
         self.on_run(run)
         return run
 

@@ -71,6 +71,9 @@ JsonFile = Annotated[
 ReportFile = Annotated[
     Path | None, typer.Option("--report", metavar="FILE", help="Write report.html here.", callback=outputs.file)
 ]
+FailuresFolder = Annotated[
+    Path, typer.Option("--failures", metavar="DIR", help="Where bundles of failures go.", callback=outputs.folder)
+]
 RecordFile = Annotated[
     Path | None,
     typer.Option("--record", metavar="FILE", help="Write down the link, for hil replay.", callback=outputs.file),

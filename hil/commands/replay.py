@@ -4,23 +4,53 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
+from zipfile import is_zipfile
 
 import typer
 
-from hil.commands.console import progress
+from hil.commands.console import console, leave, progress
 from hil.commands.options import JsonFile, ReportFile
-from hil.commands.results import conclude
+from hil.commands.results import conclude, show, write_results
 
 
 def replay(
-    recording: Annotated[Path, typer.Argument(metavar="FILE", help="Made by hil run --record.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A recording, or a failure's .hil.zip.", show_default=False)
+    ],
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="The model, under its name here.")] = None,
     json: JsonFile = None,
     report: ReportFile = None,
 ) -> None:
-    """Judge a recorded session again, without a board and without a compiler."""
+    """Judge a recorded session again, without a board and without a compiler; or run a failure's bundle again.
+
+    Of a bundle: exit code 1 where it fails again, and it says whether in the same way.
+    """
+    if is_zipfile(file):
+        _bundle(file, json, report)
+        return
     from hil.bench.replay import replay
 
     with progress() as step:
-        subjects = replay(recording, model, step)
+        subjects = replay(file, model, step)
     conclude(subjects, json, report)
+
+
+def _bundle(file: Path, json: Path | None, report: Path | None) -> None:
+    """A bundle run again."""
+    from hil.failure.again import run_again
+    from hil.failure.bundle import open_bundle
+
+    bundle = open_bundle(file)
+    with progress() as step:
+        found = run_again(bundle, step)
+    if found.subject is not None:
+        write_results([found.subject], json, report)
+        show([found.subject])
+    if found.error is not None:
+        console.print(found.error, markup=False, highlight=False, soft_wrap=True)
+    failure = bundle.failure
+    verdict = f"the same failure on {found.where}" if found.is_same else f"not the same failure on {found.where}"
+    console.print(f"[bold]{verdict}[/]", highlight=False)
+    for line in (*found.differences, f"{failure.test}: {failure.text}" if failure.test else failure.text):
+        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    leave([not found.is_same and found.error is None and (found.subject is None or found.subject.run.passed)])

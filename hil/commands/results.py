@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from hil.commands.console import console, errors, leave
+from hil.commands.console import console, errors, leave, shortest
 from hil.files import is_standard_output
 
 if TYPE_CHECKING:
@@ -32,6 +32,12 @@ def show(subjects: Sequence[Subject], where: Console = console) -> None:
 
     runs = [subject.run for subject in subjects]
     where.print(verdict(runs[0]) if len(runs) == 1 else verdicts(runs))
+
+
+def name_bundles(left: Sequence[Path]) -> None:
+    """Say where failures can be taken home from."""
+    for path in left:
+        errors.print(f"all about the failure: hil show {shortest(path)}", soft_wrap=True, highlight=False, markup=False)
 
 
 def conclude(subjects: Sequence[Subject], json_path: Path | None, report_path: Path | None) -> None:

@@ -12,6 +12,7 @@ from hil.commands.options import (
     DEFAULT_BOARD,
     At,
     BoardName,
+    FailuresFolder,
     Generated,
     JsonFile,
     Kernels,
@@ -25,7 +26,8 @@ from hil.commands.options import (
     Timing,
     Toolchain,
 )
-from hil.commands.results import conclude
+from hil.commands.results import conclude, name_bundles
+from hil.paths import BUILD
 
 
 def run(
@@ -49,9 +51,12 @@ def run(
         int | None, typer.Option(metavar="PORT", help="Renode's monitor at this port of this machine.")
     ] = None,
     network: NetworkOption = None,
+    failures: FailuresFolder = BUILD / "failures",
 ) -> None:
     """Run photos through the firmware and compare with the references."""
     from hil.bench.batch import Job, run_job
+    from hil.failure.leaving import Leaving
+    from hil.failure.session import Session
 
     job = Job(
         model,
@@ -70,6 +75,10 @@ def run(
         toolchain,
         monitor,
     )
-    with progress() as step:
-        subjects = run_job(job, step)
+    leaving = Leaving(failures)
+    try:
+        with progress() as step:
+            subjects = run_job(job, step, Session, leaving.of_run)
+    finally:
+        name_bundles(leaving.left)
     conclude(subjects, json, report)

@@ -29,6 +29,8 @@ from hil.errors import HilError
 from hil.evaluation import official as official
 from hil.evaluation.journal import Journal, Predictions
 from hil.evaluation.multiscale import multi_scale_detector
+from hil.failure.leaving import FOLDER, Leaving
+from hil.failure.session import Session
 from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.model import load_model
 from hil.paths import BUILD
@@ -37,6 +39,7 @@ from hil.reference import weights
 from hil.reference.detect import Detect, float_detector, on_letterbox
 from hil.reference.image import open_photo
 from hil.reference.networks import Detector
+from hil.reference.photo import from_array
 from hil.version import described
 
 FLOAT, INTEGER = "float", "integer"
@@ -50,7 +53,7 @@ class Task:
     """What to evaluate. data: WIDER FACE's folder; limit: so many photos, spread evenly over the set.
 
     ways: of WAYS, one after another; jobs: worker processes; is_multi_scale: the paper's convention, in float only;
-    store: the folder for results; is_fresh: begin anew instead of going on.
+    store: the folder for results; is_fresh: begin anew instead of going on; failures: the folder for their bundles.
     """
 
     model: str
@@ -62,6 +65,7 @@ class Task:
     limit: int | None = None
     store: Path = RESULTS
     is_fresh: bool = False
+    failures: Path = FOLDER
 
 
 def evaluate_model(task: Task, step: Step = lambda what, done: None) -> list[Predictions]:
@@ -169,6 +173,8 @@ class _Worker:
     detect: Detect
     folder: Path
     mode: str
+    bench: Bench | None = None
+    leaving: Leaving
 
 
 def _start_worker(task: Task, way: str, firmware: Firmware | None) -> None:
@@ -181,6 +187,7 @@ def _start_worker(task: Task, way: str, firmware: Firmware | None) -> None:
     network = weights.load(zoo.find(task.model))
     assert isinstance(network, Detector)
     _Worker.folder = photos_of(task.data)
+    _Worker.leaving = Leaving(task.failures)
     _Worker.mode = "L" if network.spec.input_shape[0] == 1 else "RGB"
     _Worker.detect = _detector(task, way, network, firmware)
 
@@ -197,7 +204,10 @@ def _one_photo(name: str) -> tuple[str, np.ndarray, float]:
     try:
         return _timed(name)
     except HilError as error:  # as a kind that passes from process to process
-        raise HilError(f"{name}: {error}") from None
+        if _Worker.bench is not None:
+            _Worker.leaving.of_run(_Worker.bench, error)
+        bundles = "".join(f"; all about it: hil show {path}" for path in _Worker.leaving.left)
+        raise HilError(f"{name}: {error}{bundles}") from None
 
 
 def _timed(name: str) -> tuple[str, np.ndarray, float]:
@@ -215,14 +225,16 @@ def _detector(task: Task, way: str, network: Detector, firmware: Firmware | None
     if firmware is None:
         graph, _ = load_model(task.model)
         return on_letterbox(lambda planes: decode.detect(graph, integer.run(graph, _as_hwc(planes))), network.spec)
-    bench = Bench(firmware, targets.create(way, firmware.board))
+    bench = _Worker.bench = Bench(firmware, Session(targets.create(way, firmware.board)))
     bench.boot()  # its process or its simulated board ends with this worker
     return on_letterbox(lambda planes: _boxes(bench, planes), network.spec)
 
 
 def _boxes(bench: Bench, planes: np.ndarray) -> np.ndarray:
     """What the device finds in a (C, H, W) image; nothing is compared, so that it is as fast as the target."""
-    return np.asarray(bench.client.infer(_as_hwc(planes)).detections, np.float32).reshape(-1, 5)
+    pixels = _as_hwc(planes)
+    bench.sent = from_array(pixels)
+    return np.asarray(bench.client.infer(pixels).detections, np.float32).reshape(-1, 5)
 
 
 def _as_hwc(planes: np.ndarray) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from robot import result as model_of_result
+from robot import running
 from robot.api.deco import library
 
 from hil.robot.board import BoardKeywords
@@ -36,8 +38,11 @@ class HilLibrary(BoardKeywords, ImageKeywords, JudgementKeywords, LineKeywords):
     that this computer lacks, with the command that brings it.
 
     What a run found (the photo with its boxes, cycles a layer, memory) is shown in log.html under `Stream Image`, and
-    again under a keyword that fails.
+    again under a keyword that fails. A test that fails leaves a bundle in failures/ beside log.html, for ``hil show``
+    and ``hil replay``.
     """
+
+    ROBOT_LISTENER_API_VERSION = 3
 
     def __init__(
         self,
@@ -57,3 +62,9 @@ class HilLibrary(BoardKeywords, ImageKeywords, JudgementKeywords, LineKeywords):
         | ``limits`` | a TOML file laid over the board's limits |
         """
         self.stage = Stage(target, board, model, at or None, limits)
+        self.ROBOT_LIBRARY_LISTENER = self
+
+    def end_test(self, data: running.TestCase, result: model_of_result.TestCase) -> None:
+        """Called by Robot: a test that failed leaves a bundle, which its message names."""
+        if result.failed and (path := self.stage.bundle(result.full_name, result.message)):
+            result.message += f"\n\nAll about it: hil show {path}"

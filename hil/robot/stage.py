@@ -17,6 +17,8 @@ from hil.bench.limits import load_limits
 from hil.bench.run import Run, Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
+from hil.failure.leaving import Leaving, failure_of
+from hil.failure.session import Session
 from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.programs import MissingToolError
 from hil.gate.figures import NOT_MEASURED, measurements
@@ -60,7 +62,7 @@ class Stage:
                 target = targets.create(self.target, boards.load(self.board), **options(self.target, self.at))
             except HilError as error:
                 raise SkipExecution(str(error)) from None
-            self._line = FaultyLine(target)
+            self._line = FaultyLine(Session(target))
             limits = load_limits(firmware.board, firmware.network_name, self.limits, compiler=firmware.compiler)
             self._bench = Bench(firmware, self._line, limits)
         self._bench.boot()
@@ -71,6 +73,14 @@ class Stage:
         bench, self._bench, self._line = self._bench, None, None
         if bench is not None:
             bench.target.close()
+
+    def bundle(self, test: str, message: str) -> Path | None:
+        """A bundle of a test's failure beside the log; None where no board ran in it."""
+        bench = self._bench
+        if bench is None or bench.hello is None:
+            return None
+        leaving = Leaving(output_folder() / "failures")
+        return leaving.leave(test, bench, failure_of(bench, None, message, test), bench.judged)
 
     @property
     def bench(self) -> Bench:
