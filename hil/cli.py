@@ -28,6 +28,7 @@ from hil.commands import (
     edgeml,
     evaluate,
     flash,
+    history,
     init,
     late,
     models,
@@ -83,7 +84,8 @@ def _say_version(is_wanted: bool) -> None:
 for command in (
     demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
     train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, power.power, cycles.cycles,
-    profile.profile, calibrate.calibrate, show.show, bench.bench, compare.compare, selftest.selftest, torture.torture,
+    profile.profile, calibrate.calibrate, show.show, bench.bench, compare.compare, history.history,
+    selftest.selftest, torture.torture,
     diff_emulators.diff_emulators,
     new_network.new_network,
 ):  # fmt: skip

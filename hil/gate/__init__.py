@@ -8,4 +8,5 @@ gathering.py    what the runs of a pytest session leave
 documents.py    files and folders of results, read
 tolerance.py    how far a figure may move
 difference.py   two sets of results, figure by figure   outcomes.py, profiles.py  beside the figures
+store.py        a history's folder of results by commit         steps.py    what moved from commit to commit
 """

@@ -88,7 +88,7 @@ class Comparison:
             for row in pair.rows:
                 if row.verdict is not Verdict.SAME:
                     found[pair.subject][row].append(pair.head.name)
-        return {subject: sorted(rows.items(), key=lambda one: _order(one[0])) for subject, rows in found.items()}
+        return {subject: sorted(rows.items(), key=lambda one: order(one[0])) for subject, rows in found.items()}
 
 
 def compare(base: Sequence[Document], head: Sequence[Document], tolerances: Tolerances) -> Comparison:
@@ -139,7 +139,7 @@ def _pair(base: Document, head: Document, tolerances: Tolerances) -> Pair:
     before = {figure.name: figure for figure in base.figures}
     after = {figure.name: figure for figure in head.figures}
     rows = tuple(
-        _row(name, before[name].value if name in before else None, after[name].value if name in after else None,
+        row_of(name, before[name].value if name in before else None, after[name].value if name in after else None,
              (after.get(name) or before[name]).unit, tolerances)
         for name in dict.fromkeys((*after, *before))
     )  # fmt: skip
@@ -148,7 +148,8 @@ def _pair(base: Document, head: Document, tolerances: Tolerances) -> Pair:
     return Pair(base, head, rows, notes, faults, functions)
 
 
-def _row(name: str, base: float | None, head: float | None, unit: str, tolerances: Tolerances) -> Row:
+def row_of(name: str, base: float | None, head: float | None, unit: str, tolerances: Tolerances) -> Row:
+    """A figure's row. base, head: None where it is not there or was not measured."""
     return Row(name, base, head, unit, _verdict(base, head, name, tolerances))
 
 
@@ -165,7 +166,7 @@ def _verdict(base: float | None, head: float | None, name: str, tolerances: Tole
     return Verdict.BETTER if tolerance.worsening(base, head) < 0 else Verdict.MOVED
 
 
-def _order(row: Row) -> tuple[int, float]:
+def order(row: Row) -> tuple[int, float]:
     """The worst first, then by how much it moved."""
     ranks = (Verdict.WORSE, Verdict.GONE, Verdict.BETTER, Verdict.NEW, Verdict.MOVED, Verdict.SAME)
     return ranks.index(row.verdict), -abs(row.percent or 0)
