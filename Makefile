@@ -11,7 +11,7 @@ TORCH  := torch==2.13.0
 PROGRAMS := arm-none-eabi-gcc cmake ninja cc
 PACKAGES := gcc-arm-none-eabi cmake ninja-build gcc libc6-dev
 
-.PHONY: demo test bench lint install tools clean
+.PHONY: demo test bench docs lint install tools clean
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -24,6 +24,9 @@ test: lint
 
 bench: install
 	$(BIN)/hil bench
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 lint: install
 	$(BIN)/ruff check .

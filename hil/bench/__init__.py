@@ -4,4 +4,5 @@ session.py  one target, booted: runs and taps               batch.py     image f
 compare.py  device against references                       classify.py  the same for classifiers
 judge.py    measurements and the verdict                    limits.py    which measurement may be how large
 run.py      what a run found, as run.json                   replay.py    a recorded session judged again
+schema.py   run.json for other programs: a JSON schema
 """
