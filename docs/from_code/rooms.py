@@ -11,8 +11,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 BOX_WIDTH, BOX_HEIGHT, GAP, RISE = 112, 30, 26, 78
 QUIET = frozenset({
-    "__main__", "caches", "elf_file", "errors", "files", "leftovers", "locks", "machine_code", "paths", "pools", "reading", "shown",
-    "version",
+    "__main__", "caches", "elf_file", "errors", "files", "leftovers", "locks", "machine_code", "paths", "pools",
+    "reading", "shown", "version",
 })  # fmt: skip
 
 Imports = dict[str, set[str]]
