@@ -46,6 +46,10 @@ class CostModel(Protocol):
         """Have a native hook called before the instruction at pc. Returns False where the caller must hook it."""
         ...
 
+    def go_on(self) -> None:
+        """The native hook has stopped the core before a block (blockhook.STOP_MODEL): see to what it wants."""
+        ...
+
     def context(self) -> Hashable:
         """What the running block's cost depends on: equal in two rounds of a loop, every further one costs the same."""
         ...

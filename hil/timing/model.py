@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import unicorn
 
 from hil.errors import HilError
-from hil.timing.compiled import blockhook, hooks
+from hil.timing.compiled import blockhook, codehook, hooks
 from hil.timing.compiled.engine import Engine, Mode
 from hil.timing.compiled.native import compile_meanwhile
 from hil.timing.compiled.pipeline import work_out
@@ -17,8 +17,6 @@ from hil.timing.statement.figures import DOCUMENTED, Figures
 if TYPE_CHECKING:
     from hil.timing.cost_model import ExceptionStep
     from hil.timing.machine import Machine
-
-_EVERYWHERE = 1, 0  # a hook's range: begin past end
 
 
 class ModelledCycles:
@@ -49,7 +47,10 @@ class ModelledCycles:
         )  # fmt: skip
         machine.state[hooks.ARENA_WORD] = self.engine.arena.ctypes.data
         if self._mode == "full":
-            machine.add_native_hook(unicorn.UC_HOOK_CODE, hooks.on_board_instruction.address, *_EVERYWHERE)
+            handle = machine.add_native_hook(
+                unicorn.UC_HOOK_CODE, hooks.on_board_instruction.address, codehook.BEGIN, codehook.END
+            )
+            self.engine.add_hook(codehook.MovableHook(uc, handle))
 
     def reset(self) -> None:
         """The core was reset: the caches are empty, and code may have been loaded."""
@@ -73,6 +74,10 @@ class ModelledCycles:
         A second code hook of Unicorn's would make every instruction walk a list of hooks.
         """
         return self._mode == "full" and self.engine.watch(pc, function, data)
+
+    def go_on(self) -> None:
+        """The core stopped for a block that is to be translated anew (blockhook.STOP_MODEL)."""
+        self.engine.translate_anew()
 
     def context(self) -> tuple[int, int]:
         """Equal in two rounds of a loop: then every further round costs the same."""

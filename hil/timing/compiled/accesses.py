@@ -72,6 +72,7 @@ def _sdram_extra(m, row, address):
 @njit(**INTERNAL)
 def access(m, row, address):
     """Slave, extra cycles and missing data lines of a load or store."""
+    address = address | FLASH_ORIGIN if address < 2 * FLASH_HALFWORDS else address
     slave = (address >= 0x1000_0000) + (address >= 0x2000_0000) + (address >= m[SRAM1_END]) + (address >= m[SRAM2_END])
     if 0xC000_0000 <= address < 0xE000_0000:
         slave = EXTERNAL_SLAVE

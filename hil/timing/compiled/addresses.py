@@ -65,7 +65,7 @@ def steps_of(
         if matters(instruction):
             followed.tell(instruction)
         followed.execute(instruction, is_conditional(instruction))
-    return _needed(followed.steps)
+    return needed(followed.steps)
 
 
 class _Followed:
@@ -166,15 +166,15 @@ class _Followed:
         return loaded
 
 
-def _needed(steps: list[Step]) -> list[Step]:
+def needed(steps: list[Step]) -> list[Step]:
     """Those that accesses and divides come of, renumbered."""
-    needed: set[int] = set()
+    used: set[int] = set()
     for number in range(len(steps) - 1, -1, -1):
-        if steps[number].kind in (at.STEP_ACCESS, at.STEP_DIVIDE) or number in needed:
-            needed |= {number, steps[number].first, steps[number].second}
-    places = {number: k for k, number in enumerate(sorted(needed - {ZERO}))} | {ZERO: ZERO}
+        if steps[number].instruction or number in used:
+            used |= {number, steps[number].first, steps[number].second}
+    places = {number: k for k, number in enumerate(sorted(used - {ZERO}))} | {ZERO: ZERO}
     return [
         replace(step, first=places[step.first], second=places[step.second])
         for number, step in enumerate(steps)
-        if number in needed
+        if number in used
     ]

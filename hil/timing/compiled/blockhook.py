@@ -66,7 +66,9 @@ FLAG_SPIN = 1 << 34  # branches to itself and does nothing else
 FLAGS = FLAG_CHECKS | FLAG_FPU | FLAG_SPIN
 
 # -- reasons in STOP
-STOP_NONE, STOP_EVENT, STOP_EXCEPTION, STOP_FPU, STOP_CHECK, STOP_SPIN, STOP_STACK, STOP_LATE, STOP_HOST = range(9)
+STOP_NONE, STOP_EVENT, STOP_EXCEPTION, STOP_FPU, STOP_CHECK, STOP_SPIN, STOP_STACK, STOP_LATE, STOP_HOST, STOP_MODEL = (
+    range(10)
+)
 
 # -- a check: kind | signed offset << 8 (24 bits) | coefficients of r0 to pc << 32 (2 bits each)
 # tested are the registers at the block's entry, or for a late check at the instruction

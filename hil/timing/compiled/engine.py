@@ -13,6 +13,7 @@ from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2
 from hil.errors import HilError
 from hil.timing.compiled import layout as at
 from hil.timing.compiled.accesses import evaluate
+from hil.timing.compiled.codehook import MovableHook
 from hil.timing.compiled.hooks import look, on_block
 from hil.timing.compiled.pipeline import NEVER, work_out
 from hil.timing.compiled.plans import Plans
@@ -21,7 +22,7 @@ from hil.timing.statement import rules as catalogue
 from hil.timing.statement.decode import Decoder, UndecodableError
 from hil.timing.statement.fetch import LATENCY
 from hil.timing.statement.figures import DOCUMENTED, Figures
-from hil.timing.statement.flash import FlashSettings
+from hil.timing.statement.flash import FlashSettings, canonical
 from hil.timing.statement.instruction import Instruction, Kind
 from hil.timing.statement.pipeline import BANKS, SINGLE
 from hil.timing.statement.trace import effective_address
@@ -71,6 +72,7 @@ class Engine:
         self._pointer = self.arena.ctypes.data_as(ctypes.POINTER(ctypes.c_int64))
         self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget), _BLOCK(self._set_flash), _BLOCK(self._plan)
         self._watched: dict[int, tuple[int, int]] = {}
+        self._code_hook: MovableHook | None = None
         self._write_header()
         self._rows, self._plans = self._new_rows(), self._new_plans()
         self.set_flash(FlashSettings())
@@ -79,7 +81,10 @@ class Engine:
         return Rows(self.arena, self.rules, self.mode == "full", self.figures, self._has_sdram)
 
     def _new_plans(self) -> Plans:
-        return Plans(self.arena, self._row, lambda instruction: instruction.address in self._conditional, self._read)
+        def is_conditional(instruction: Instruction) -> bool:
+            return instruction.address in self._conditional
+
+        return Plans(self.arena, self._row, is_conditional, self._read, self.mode == "full")
 
     def _write_header(self) -> None:
         m, rules = self.arena, self.rules
@@ -95,7 +100,8 @@ class Engine:
         for word, function in functions.items():
             m[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
         m[at.FN_LOOK] = look.address if self.mode == "full" else 0
-        m[at.FN_EVALUATE] = evaluate.address if self.mode == "fast" else 0
+        m[at.FN_EVALUATE] = evaluate.address
+        m[at.LEARNS] = self.mode == "fast"
         self._on_block = on_block.ctypes
         m[at.FN_WORK_OUT] = work_out.address  # the last: a second process may be at it
         m[at.ARENA] = m.ctypes.data
@@ -179,7 +185,7 @@ class Engine:
     def split(self, address: int) -> None:
         """The running block has run up to an address: charge that; the rest becomes a block of its own."""
         m = self.arena
-        node = int(m[at.NODE])
+        node, address = int(m[at.NODE]), canonical(address)
         start, end = int(m[node + at.N_START]), int(m[node + at.N_END])
         if not node or not start < address <= end:
             return
@@ -189,12 +195,12 @@ class Engine:
         self.border(start, address - start)
         m[at.SIGNATURE], m[at.SERIAL] = found
         self.border(address, end - address)
-        m[at.HELD] = 0
+        m[at.SIGNATURE], m[at.HELD] = found[0], 0
 
     def break_off(self, pc: int) -> None:
         """The running block has stopped before pc, or has left for it: charge what has run. Nothing runs then."""
         m = self.arena
-        node = int(m[at.NODE])
+        node, pc = int(m[at.NODE]), canonical(pc)
         if not node:
             return
         start, end = int(m[node + at.N_START]), int(m[node + at.N_END])
@@ -216,6 +222,7 @@ class Engine:
 
     def now(self, pc: int) -> int:
         """The cycle in which the instruction at pc, the last so far of the running block, executes."""
+        pc = canonical(pc)
         self.split(pc + self._decoder.at(pc).size)
         return self.cycles + int(self.arena[self.arena[at.STATE] + 1])
 
@@ -263,6 +270,7 @@ class Engine:
         for table, bits in ((at.STATE_HASH, at.STATE_BITS), (at.NODE_HASH, at.NODE_BITS), (at.EXIT_HASH, at.EXIT_BITS)):
             m[table : table + (2 << bits)] = 0
         m[at.STATE_COUNT], m[at.NODE_COUNT], m[at.EXIT_COUNT] = 3, 1, 1
+        m[at.LAST_NODE] = 0
         start = [at.NO_CLASS, -1, 0, 0, -LATENCY - 2, 3, *[-LATENCY - 1] * 3, 0, 0, 0, -NEVER, -NEVER]
         if not m[at.HAS_FETCH]:
             start[1:] = [0] * (at.STATE_WORDS - 1)
@@ -285,7 +293,7 @@ class Engine:
     def _plan(self, address: int, size: int) -> None:
         """A block has no plan yet: called from inside the block hook."""
         try:
-            self._plans.plan(address, size, list(self._instructions(address, address + size)))
+            self._plans.plan(address, size, tuple(self._instructions(address, address + size)))
         except Exception as error:
             self._keep(error)
 
@@ -325,11 +333,32 @@ class Engine:
             self._conditional.add(address)
             address = self._decoder.at(address).end
 
+    def add_hook(self, hook: MovableHook) -> None:
+        """The code hook of the full model."""
+        self._code_hook = hook
+
+    def translate_anew(self) -> bool:
+        """Whether the emulation stopped because a block is to be translated with fewer code hooks: then run on.
+
+        Nothing must be running.
+        """
+        m = self.arena
+        plan, m[at.WANTED] = int(m[at.WANTED]), 0
+        if not plan or self._code_hook is None:
+            return False
+        m[plan + at.P_VAIN] = 0
+        m[plan + at.P_PATIENCE] *= 2
+        shift, start = int(m[at.ALIAS]), int(m[plan + at.P_START])
+        first, start, end = (address - shift for address in (m[plan + at.P_FROM], start, start + m[plan + at.P_SIZE]))
+        m[at.HOOK_RANGE] = self._code_hook.narrow(int(first), int(start), int(end))
+        return True
+
     def watch(self, pc: int, function: int, data: int) -> bool:
         """In the full model: have the code hook call a native hook function before the instruction at pc.
 
         Returns whether it will: not outside flash and RAM.
         """
+        pc = canonical(pc)
         self._watched[pc] = function, data
         index = self._table_index(pc)
         if index is None:
@@ -341,6 +370,9 @@ class Engine:
         self.arena[row + at.R_NEEDS] |= at.NEED_CALL
         self.arena[row + at.R_FUNCTION], self.arena[row + at.R_DATA] = function, data
         self.arena[row + at.R_OWN_ADDRESS] = pc
+        for start, end in self._plans.change(pc):
+            if self._code_hook is not None:
+                self._code_hook.drop(start, end)
         return True
 
     def _table_index(self, address: int) -> int | None:

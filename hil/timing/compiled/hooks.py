@@ -1,7 +1,8 @@
-"""The compiled model's native hooks: before each block, and in the full model before each instruction.
+"""The compiled model's native hooks: before each block, and in the full model before instructions that need one.
 
 An instruction hook that is the only one costs 5 ns, a memory hook 80 (Unicorn 2.1.4 restores the CPU's state for each
-access): so data addresses are worked out from the registers before the instruction runs.
+access): so data addresses are worked out from the registers, at the block's entry where that tells them (accesses.py),
+else before the instruction runs.
 """
 
 # ruff: noqa: F403, F405  every capital name is an offset from layout
@@ -15,7 +16,7 @@ from hil.machine_code import njit
 from hil.timing.compiled import blockhook
 from hil.timing.compiled.accesses import access, divide_extra
 from hil.timing.compiled.layout import *
-from hil.timing.compiled.memo import begin, settle
+from hil.timing.compiled.memo import begin, find, settle
 from hil.timing.compiled.native import (
     INTERNAL,
     as_integer,
@@ -60,23 +61,53 @@ def look(uc, row, m):
     m[SIGNATURE] = mix(m[SIGNATURE], row | m[row + R_DYNAMIC] << 40)
 
 
+@njit(**INTERNAL)
+def canonical(address):
+    """Where flash really lies: with BOOT0 low it shows at 0, too."""
+    return address | FLASH_ORIGIN if address < 2 * FLASH_HALFWORDS else address
+
+
+@njit(**INTERNAL)
+def _widen(m):
+    """The block that was to be translated with fewer code hooks has been: all others get them everywhere."""
+    if m[HOOK_RANGE] != 0:
+        range_ = as_words(m[HOOK_RANGE])
+        range_[0], range_[1] = 1, 0
+        m[HOOK_RANGE] = 0
+
+
 @hook(SIGNATURE_OF_HOOK)
 def on_block(uc, address, size, m):
     """User data is the arena: for a core with nothing around it (hil.timing.cycles.call). Size 0: no block follows."""
-    at = np.int64(address)
+    at = canonical(np.int64(address))
+    m[ALIAS] = at - np.int64(address)
+    _widen(m)
     link = settle(m, at)
     if m[CYCLES] >= m[DEADLINE]:
         call_stop(m[FN_STOP], as_integer(uc))
     elif size != 0:
-        begin(as_integer(uc), m, at, np.int64(size), link)
+        node = find(m, at, np.int64(size), link)
+        if node == 0:
+            call_stop(m[FN_STOP], as_integer(uc))
+        else:
+            begin(as_integer(uc), m, node)
+
+
+@njit(**INTERNAL)
+def _look_at(uc, m, address):
+    """An instruction is about to execute."""
+    if address < m[HOOKED_FROM]:
+        m[m[PLAN] + P_VAIN] += 1
+        return
+    entry = table_entry(m, address)
+    if entry & LOOKED_AT:
+        call_look(m[FN_LOOK], uc, entry & ~LOOKED_AT, m[ARENA])
 
 
 @hook(SIGNATURE_OF_HOOK)
 def on_instruction(uc, address, size, m):
     """User data is the arena."""
-    entry = table_entry(m, np.int64(address))
-    if entry & LOOKED_AT:
-        call_look(m[FN_LOOK], as_integer(uc), entry & ~LOOKED_AT, m[ARENA])
+    _look_at(as_integer(uc), m, canonical(np.int64(address)))
 
 
 @hook(blockhook.HOOK_SIGNATURE)
@@ -84,7 +115,9 @@ def on_board_block(uc, address, size, user_data):
     """User data is the simulated board's state (hil.timing.compiled.blockhook)."""
     s = as_words(as_integer(user_data))
     m = as_words(s[ARENA_WORD])
-    at = np.int64(address)
+    at = canonical(np.int64(address))
+    m[ALIAS] = at - np.int64(address)
+    _widen(m)
     link = settle(m, at)
     s[blockhook.CYCLES] += m[CYCLES] - s[CHARGED]
     s[CHARGED] = m[CYCLES]
@@ -92,17 +125,19 @@ def on_board_block(uc, address, size, user_data):
         call_block(m[FN_SET_FLASH], s[blockhook.WAIT_STATES], s[blockhook.ART])
         link = 0
     state = carray(user_data, (blockhook.LENGTH,), np.uint64)
+    node = find(m, at, np.int64(size), link)
+    if node == 0:
+        blockhook.stop(uc, state, blockhook.STOP_MODEL)
+        return
     if blockhook.enter(uc, state, address, size) == np.uint64(0):
         return
-    begin(as_integer(uc), m, at, np.int64(size), link)
+    begin(as_integer(uc), m, node)
     s[AT_ENTRY] = m[CYCLES]
-    s[blockhook.PREV_END] = at + np.int64(size)
+    s[blockhook.PREV_END] = np.int64(address) + np.int64(size)
 
 
 @hook(blockhook.HOOK_SIGNATURE)
 def on_board_instruction(uc, address, size, user_data):
     """User data is the simulated board's state."""
     m = as_words(as_words(as_integer(user_data))[ARENA_WORD])
-    entry = table_entry(m, np.int64(address))
-    if entry & LOOKED_AT:
-        call_look(m[FN_LOOK], as_integer(uc), entry & ~LOOKED_AT, m[ARENA])
+    _look_at(as_integer(uc), m, canonical(np.int64(address)))

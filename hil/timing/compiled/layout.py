@@ -39,6 +39,13 @@ CURRENT_LINE, PREFETCHED_LINE, LINE_CLOCK, LINE_COUNT = range(32, 36)
 ARGUMENT = 36  # the exit to be worked out by FN_WORK_OUT
 # by the block being settled: how many lines, and the one after if a stolen fetch may enter it
 LINES_ENTERED, PEEKED_LINE = 37, 38
+LEARNS = 39  # the fast model: plans are gone by now and then
+HOOKED_FROM = 61  # address from which on instructions of the running block have to be looked at
+PLAN = 164  # of the running block
+WANTED = 165  # the plan of a block whose code hooks are in vain: it has to be translated anew
+ALIAS = 173  # how far above its address the block that was entered last lies in flash
+HOOK_RANGE = 167  # the address of the code hook's range in Unicorn, 0: it is everywhere
+LINE_CHANGES = 166  # lines brought into the instruction cache
 HELD = 60  # what runs is a part of a block whose accesses have been told: a block split in its middle
 SLOT = 62  # of the instruction cache, that the next line to come in takes
 DATA_LINES = 40  # of the data cache, the latest first
@@ -46,6 +53,8 @@ DATA_LINE_COUNT = 8
 SDRAM_ROWS = 54  # the open row of each of four banks, 0: none
 LINES = 64  # the lines in the instruction cache
 LINE_CAPACITY = 64
+
+NOWHERE = 1 << 40  # past all addresses
 
 # -- the pipeline while a block is worked out; times relative to the block's entry
 TIME, EXECUTED, PREVIOUS, OVERLAP = range(128, 132)
@@ -70,6 +79,9 @@ STALL_ADDRESS, STALL_FP, STALL_STORE, STALL_BASE = 1, 2, 3, 4
 NODE, SIGNATURE, SERIAL, STATE = range(160, 164)  # NODE 0: none runs
 STATE_COUNT, NODE_COUNT, EXIT_COUNT, ROW_COUNT, CLASS_COUNT = range(168, 173)
 SIMULATED = 174  # instructions worked out one by one
+
+# -- the block whose lines were gone through last: if it runs again from the same lines on, nothing is different
+LAST_NODE, LAST_CURRENT, LAST_PREFETCHED, LAST_TOTAL, LAST_CURRENT_AFTER, LAST_PREFETCHED_AFTER = range(152, 158)
 
 # -- what the instruction cache says of each line that a block's fetches enter, in order
 CODES = 192  # up to 257: a block stays within a page of 4 KB
@@ -96,7 +108,7 @@ NO_CLASS, FAILED_NARROW, FAILED_WIDE = (CLASSES + CLASS_STRIDE * n for n in (1, 
 
 # -- a node
 N_START, N_END, N_STATE, N_INSTRUCTIONS, N_FLAGS, N_EXIT = range(6)  # N_EXIT: last used if not taken, if taken
-N_PLAN = 7  # 0: nothing to be told at its entry
+N_PLAN = 7
 NODE_BITS = 16
 NODE_STRIDE = 8
 NODES = CLASSES + CLASS_STRIDE * CLASS_CAPACITY
@@ -135,10 +147,14 @@ NEED_PASSED, NEED_ADDRESS, NEED_DIVIDE, NEED_SIGNED_DIVIDE, NEED_CALL = 1, 2, 4,
 # -- a plan: the steps that tell, at a block's entry, where its accesses go (plans.py). In the fast model they are taken
 # at its first entry and then less and less often, as long as they tell the same: P_COUNTDOWN entries from now
 P_SIZE, P_COUNT, P_SIGNATURE, P_COUNTDOWN, P_INTERVAL = range(5)
-P_STEPS = 8
+P_START = 5
+P_FROM = 6  # in the full model: from where on instructions have to be looked at
+P_VAIN, P_PATIENCE = 7, 8  # code hooks that came in vain, and how many may
+P_STEPS = 9
 STEP_WORDS = 4
 S_KIND, S_CONSTANT, S_ROW = 0, 1, 2  # S_KIND: kind | shift << 8 | first slot << 16 | second slot << 32
 STEP_REGISTER, STEP_SUM, STEP_WORD, STEP_ACCESS, STEP_DIVIDE = range(5)
+PATIENCE = 200  # code hooks in vain before a block is translated anew; then twice as many, and so on
 LONGEST_INTERVAL = 63  # odd, so that what comes in turns of two, four, ... is met in all its turns
 
 # -- behind the rows: last use of each flash line (0: not in the cache), row of each halfword of flash, then of RAM

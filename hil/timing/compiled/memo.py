@@ -74,6 +74,7 @@ def _use_line(m, line, code):
         else:
             m[LINE_STAMPS + m[LINES + m[SLOT]] - FIRST_FLASH_LINE] = 0
         m[LINES + m[SLOT]] = line
+        m[LINE_CHANGES] += 1
     m[LINE_CLOCK] += 1
     m[stamp] = m[LINE_CLOCK]
 
@@ -109,6 +110,22 @@ def _enter_lines(m, node, taken):
     return total
 
 
+@njit(**INTERNAL)
+def _enter_lines_again(m, node, taken):
+    """_enter_lines, but at once where the same block comes round once more and the cache holds what it held."""
+    current, prefetched = m[CURRENT_LINE], m[PREFETCHED_LINE]
+    if m[LAST_NODE] == node + taken and current == m[LAST_CURRENT] and prefetched == m[LAST_PREFETCHED]:
+        m[CURRENT_LINE], m[PREFETCHED_LINE] = m[LAST_CURRENT_AFTER], m[LAST_PREFETCHED_AFTER]
+        return m[LAST_TOTAL]
+    changes = m[LINE_CHANGES]
+    total = _enter_lines(m, node, taken)
+    is_steady = changes == m[LINE_CHANGES] and m[PEEKED_LINE] == 0
+    m[LAST_NODE] = node + taken if is_steady else 0
+    m[LAST_CURRENT], m[LAST_PREFETCHED], m[LAST_TOTAL] = current, prefetched, total
+    m[LAST_CURRENT_AFTER], m[LAST_PREFETCHED_AFTER] = m[CURRENT_LINE], m[PREFETCHED_LINE]
+    return total
+
+
 # -- nodes
 
 
@@ -137,30 +154,19 @@ def _find_node(m, address, size, state):
         m[node + N_INSTRUCTIONS] += 1
         m[node + N_FLAGS] = m[row + R_FLAGS]  # of its last instruction
     first = row_at(m, m[node + N_START])
-    if first != NO_ROW and m[FN_EVALUATE] != 0:
+    if first != NO_ROW:
         if m[first + R_PLAN] == 0 or m[m[first + R_PLAN] + P_SIZE] != size:
             call_block(m[FN_PLAN], m[node + N_START], size)
-        if m[first + R_PLAN] != 0 and m[m[first + R_PLAN] + P_COUNT] != 0:
-            m[node + N_PLAN] = m[first + R_PLAN]
+        m[node + N_PLAN] = m[first + R_PLAN]
     return node
 
 
 @njit(**INTERNAL)
-def _tell(uc, m, plan):
-    """Take the steps of a plan when their turn has come; the signature stays what they came to last."""
-    m[plan + P_COUNTDOWN] -= 1
-    if m[plan + P_COUNTDOWN] <= 0:
-        before = m[plan + P_SIGNATURE]
-        call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
-        is_same = m[plan + P_SIGNATURE] == before
-        m[plan + P_INTERVAL] = min(LONGEST_INTERVAL, 2 * m[plan + P_INTERVAL] + 1) if is_same else 1
-        m[plan + P_COUNTDOWN] = m[plan + P_INTERVAL]
-    m[SIGNATURE] = m[plan + P_SIGNATURE]
+def find(m, address, size, link):
+    """The node of the block at an address in the current state; link: the exit that led here, 0 where not known.
 
-
-@njit(**INTERNAL)
-def begin(uc, m, address, size, link):
-    """The block at an address begins to run, in the current state; link: the exit that led here, 0 where not known."""
+    0 where the block has to be translated anew first: too many of its code hooks came in vain.
+    """
     target = address | size << 40
     if link != 0 and m[link + X_TARGET] == target:
         node = m[link + X_NEXT]
@@ -172,12 +178,46 @@ def begin(uc, m, address, size, link):
         if link != 0:
             m[link + X_TARGET] = target
             m[link + X_NEXT] = node
+    plan = m[node + N_PLAN]
+    if plan != 0 and m[plan + P_VAIN] > m[plan + P_PATIENCE] and m[HELD] == 0:
+        m[WANTED] = plan
+        return 0
+    return node
+
+
+@njit(**INTERNAL)
+def _learn(uc, m, plan):
+    """Take the steps of a plan when their turn has come; the signature stays what they came to last."""
+    m[plan + P_COUNTDOWN] -= 1
+    if m[plan + P_COUNTDOWN] <= 0:
+        before = m[plan + P_SIGNATURE]
+        call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
+        is_same = m[plan + P_SIGNATURE] == before
+        m[plan + P_INTERVAL] = min(LONGEST_INTERVAL, 2 * m[plan + P_INTERVAL] + 1) if is_same else 1
+        m[plan + P_COUNTDOWN] = m[plan + P_INTERVAL]
+
+
+@njit(**INTERNAL)
+def begin(uc, m, node):
+    """A block begins to run: what its entry tells of its accesses."""
     m[NODE] = node
     m[SIGNATURE] = 0
     m[SERIAL] += 1
     m[INSTRUCTIONS] += m[node + N_INSTRUCTIONS]
-    if m[node + N_PLAN] != 0 and m[HELD] == 0:
-        _tell(uc, m, m[node + N_PLAN])
+    plan = m[node + N_PLAN]
+    if m[HELD] != 0:
+        return
+    m[PLAN] = plan
+    if plan == 0:
+        m[HOOKED_FROM] = 0
+        return
+    m[HOOKED_FROM] = m[plan + P_FROM]
+    if m[plan + P_COUNT] != 0:
+        if m[LEARNS]:
+            _learn(uc, m, plan)
+        else:
+            call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
+        m[SIGNATURE] = m[plan + P_SIGNATURE]
 
 
 # -- exits
@@ -214,7 +254,7 @@ def settle(m, next_address):
     signature = m[SIGNATURE]
     if m[TRACKS_LINES]:
         m[PEEKED_LINE] = 0
-        signature = mix(signature, _enter_lines(m, node, taken))
+        signature = mix(signature, _enter_lines_again(m, node, taken))
     known = m[node + N_EXIT + taken]
     if known == 0 or m[known + X_SIGNATURE] != signature:
         known = _find_exit(m, node, taken, signature, next_address)

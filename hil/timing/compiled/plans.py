@@ -2,58 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from unicorn import arm_const
 
 from hil.timing.compiled import layout as at
-from hil.timing.compiled.addresses import Step, steps_of
+from hil.timing.compiled.addresses import Step, needed, steps_of
 from hil.timing.compiled.rows import REGISTERS
-from hil.timing.statement.instruction import Instruction
+from hil.timing.statement.instruction import Instruction, Kind
 
 REGISTER_IDS = [*REGISTERS, *(arm_const.UC_ARM_REG_S0 + n for n in range(32))]  # by the bits of masks
+_TOLD = at.NEED_ADDRESS | at.NEED_DIVIDE | at.NEED_SIGNED_DIVIDE
+
+
+@dataclass(frozen=True)
+class _Known:
+    offset: int
+    block: tuple[Instruction, ...]
 
 
 class Plans:
-    """Writes plans into an arena. row(address): of a decoded instruction."""
+    """Writes plans into an arena. row(address): of a decoded instruction.
+
+    is_exact: the full model, in which a code hook looks at what the entry does not tell exactly and at all that comes
+    after it in the block, for the flash's caches want accesses in order.
+    """
 
     def __init__(
         self, arena: NDArray[np.int64], row: Callable[[int], int], is_conditional: Callable[[Instruction], bool],
-        read: Callable[[int, int], bytes],
+        read: Callable[[int, int], bytes], is_exact: bool,
     ) -> None:  # fmt: skip
-        self._arena, self._row, self._read = arena, row, read
+        self._arena, self._row, self._read, self._is_exact = arena, row, read, is_exact
         self._is_conditional = is_conditional
-        self._known: dict[tuple[int, int], int] = {}
+        self._known: dict[tuple[int, int], _Known] = {}
         arena[at.PLAN_NEXT] = at.PLANS
 
-    def plan(self, address: int, size: int, block: list[Instruction]) -> None:
+    def plan(self, address: int, size: int, block: tuple[Instruction, ...]) -> None:
         """Make the plan of the block at an address the one that its first row names."""
-        offset = self._known.get((address, size))
-        if offset is None:
-            steps = steps_of(block, self._matters, self._is_conditional, self._read)
-            offset = self._known[address, size] = self._write(size, steps)
-        self._arena[self._row(address) + at.R_PLAN] = offset
+        known = self._known.get((address, size))
+        if known is None:
+            steps, looked_from = self._steps(block)
+            offset = self._room(steps)
+            if offset:
+                self._write(offset, address, size, steps, looked_from)
+            known = self._known[address, size] = _Known(offset, block)
+        self._arena[self._row(address) + at.R_PLAN] = known.offset
 
-    def _matters(self, instruction: Instruction) -> bool:
-        needs = int(self._arena[self._row(instruction.address) + at.R_NEEDS])
-        return bool(needs & (at.NEED_ADDRESS | at.NEED_DIVIDE | at.NEED_SIGNED_DIVIDE))
+    def change(self, pc: int) -> Iterator[tuple[int, int]]:
+        """The instruction at pc has to be looked at, which it had not. Yields the blocks that it is in."""
+        for (address, size), known in self._known.items():
+            if known.offset and address <= pc < address + size:
+                self._write(known.offset, address, size, *self._steps(known.block))  # not longer than it was
+                yield address, address + size
 
-    def _write(self, size: int, steps: list[Step]) -> int:
-        """A plan's offset; one without steps where the arena has no room left."""
+    def _steps(self, block: tuple[Instruction, ...]) -> tuple[list[Step], int]:
+        """A block's steps, and the address from which on its instructions have to be looked at."""
+        steps = steps_of(block, lambda one: bool(self._needs(one) & _TOLD), self._is_conditional, self._read)
+        if not self._is_exact:
+            return steps, block[-1].end
+        told = {step.instruction.address for step in steps if step.instruction and step.is_exact}
+        its_it: Instruction | None = None
+        for one in block:
+            its_it = one if one.kind is Kind.IT else its_it
+            needs = self._needs(one)
+            if needs & ~_TOLD or needs and one.address not in told:
+                first = its_it.address if self._is_conditional(one) and its_it else one.address
+                return _before(steps, first), first
+        return steps, block[-1].end
+
+    def _needs(self, instruction: Instruction) -> int:
+        return int(self._arena[self._row(instruction.address) + at.R_NEEDS])
+
+    def _room(self, steps: list[Step]) -> int:
+        """Where a plan may go; 0 where the arena has no room left."""
         m, offset = self._arena, int(self._arena[at.PLAN_NEXT])
         words = at.P_STEPS + at.STEP_WORDS * len(steps)
-        if offset + words > at.PLANS + at.PLAN_WORDS - at.P_STEPS:
-            steps, words = [], at.P_STEPS
         if offset + words > at.PLANS + at.PLAN_WORDS:
             return 0
-        m[offset : offset + words] = 0
-        m[offset + at.P_SIZE], m[offset + at.P_COUNT] = size, len(steps)
-        for k, step in enumerate(steps):
-            place = offset + at.P_STEPS + at.STEP_WORDS * k
-            m[place + at.S_KIND] = step.kind | step.shift << 8 | step.first << 16 | step.second << 32
-            m[place + at.S_CONSTANT] = REGISTER_IDS[step.constant] if step.kind == at.STEP_REGISTER else step.constant
-            m[place + at.S_ROW] = self._row(step.instruction.address) if step.instruction else 0
         m[at.PLAN_NEXT] = offset + words
         return offset
+
+    def _write(self, offset: int, address: int, size: int, steps: list[Step], looked_from: int) -> None:
+        m = self._arena
+        m[offset : offset + at.P_STEPS] = 0
+        m[offset + at.P_START], m[offset + at.P_SIZE], m[offset + at.P_COUNT] = address, size, len(steps)
+        m[offset + at.P_FROM] = looked_from
+        m[offset + at.P_PATIENCE] = at.PATIENCE
+        for place, step in self._places(offset, steps):
+            is_register = step.kind == at.STEP_REGISTER
+            m[place + at.S_KIND] = step.kind | step.shift << 8 | step.first << 16 | step.second << 32
+            m[place + at.S_CONSTANT] = REGISTER_IDS[step.constant] if is_register else step.constant
+            m[place + at.S_ROW] = self._row(step.instruction.address) if step.instruction else 0
+
+    @staticmethod
+    def _places(offset: int, steps: list[Step]) -> Iterator[tuple[int, Step]]:
+        for k, step in enumerate(steps):
+            yield offset + at.P_STEPS + at.STEP_WORDS * k, step
+
+
+def _before(steps: list[Step], address: int) -> list[Step]:
+    """The steps for what comes before an address, and what they come of."""
+    return needed([step for step in steps if not step.instruction or step.instruction.address < address])

@@ -16,6 +16,8 @@ from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2
 
 from hil.board import Board
 from hil.errors import HilError
+from hil.timing.compiled import codehook
+from hil.timing.compiled.codehook import MovableHook
 from hil.timing.compiled.engine import Engine, Mode
 from hil.timing.compiled.hooks import on_block, on_instruction
 from hil.timing.compiled.native import compile_meanwhile
@@ -89,13 +91,7 @@ class Core:
         cycles, instructions = engine.cycles, engine.instructions
         engine.start()
         engine.set_deadline(cycles + timeout_cycles)
-        try:
-            uc.emu_start(address | 1, self.stop)
-        except unicorn.UcError as error:
-            raise self._died(error) from None
-        if engine.problem:
-            raise engine.problem
-        pc = uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1
+        pc = self._run(address)
         if pc != self.stop and engine.cycles < cycles + timeout_cycles:
             raise HilError(
                 f"{self._program.path}: the core went to sleep before {self._program.describe(pc)} (WFI or WFE): "
@@ -110,6 +106,19 @@ class Core:
         engine.finish(self.stop)
         r0 = uc.reg_read(arm_const.UC_ARM_REG_R0)
         return Call(engine.cycles - cycles, engine.instructions - instructions, r0)
+
+    def _run(self, pc: int) -> int:
+        """Execute until something ends it; returns where."""
+        while True:
+            try:
+                self.uc.emu_start(pc | 1, self.stop)
+            except unicorn.UcError as error:
+                raise self._died(error) from None
+            if self.engine.problem:
+                raise self.engine.problem
+            pc = self.uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1
+            if not self.engine.translate_anew():
+                return pc
 
     # -- set-up
 
@@ -140,19 +149,23 @@ class Core:
         return stop
 
     def _hook(self) -> None:
-        kinds = [(unicorn.UC_HOOK_BLOCK, on_block.address)]
+        self._add_hook(unicorn.UC_HOOK_BLOCK, on_block.address, 1, 0)
         if self.engine.mode == "full":
-            kinds.append((unicorn.UC_HOOK_CODE, on_instruction.address))
-        for kind, function in kinds:
-            handle = ctypes.c_size_t()
-            status = uclib.uc_hook_add(
-                self.uc._uch, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(function),
-                ctypes.c_void_p(self.engine.arena.ctypes.data), ctypes.c_uint64(1), ctypes.c_uint64(0),
-            )  # fmt: skip
-            if status != unicorn.UC_ERR_OK:
-                raise HilError(f"Unicorn refused a hook (status {status}): is unicorn 2.1.4 installed?")
+            handle = self._add_hook(unicorn.UC_HOOK_CODE, on_instruction.address, codehook.BEGIN, codehook.END)
+            self.engine.add_hook(MovableHook(self.uc, handle))
         invalid = unicorn.UC_HOOK_MEM_INVALID
         self.uc.hook_add(invalid, self._on_fault)
+
+    def _add_hook(self, kind: int, function: int, begin: int, end: int) -> int:
+        """A native hook on a range, everywhere if begin > end; its handle."""
+        handle = ctypes.c_size_t()
+        status = uclib.uc_hook_add(
+            self.uc._uch, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(function),
+            ctypes.c_void_p(self.engine.arena.ctypes.data), ctypes.c_uint64(begin), ctypes.c_uint64(end),
+        )  # fmt: skip
+        if status != unicorn.UC_ERR_OK:
+            raise HilError(f"Unicorn refused a hook (status {status}): is unicorn 2.1.4 installed?")
+        return int(handle.value)
 
     def _on_fault(self, uc: unicorn.Uc, access: int, address: int, size: int, value: int, data: object) -> bool:
         self._fault = access, address

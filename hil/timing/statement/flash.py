@@ -42,6 +42,11 @@ def is_flash(address: int) -> bool:
     return FLASH_ORIGIN <= address < FLASH_END
 
 
+def canonical(address: int) -> int:
+    """Where flash really lies: with BOOT0 low it shows at 0, too."""
+    return address | FLASH_ORIGIN if address < FLASH_END - FLASH_ORIGIN else address
+
+
 class LineCache:
     """A fully associative cache of lines, least recently used out first."""
 
@@ -81,6 +86,7 @@ class Flash:
 
     def fetch(self, address: int, issued: int) -> int:
         """Cycles that fetching a word waits beyond its one data cycle; its address went out in cycle `issued`."""
+        address = canonical(address)
         line = address >> LINE_SHIFT
         if line == self._current or not self._waits(address):
             return 0
@@ -112,6 +118,7 @@ class Flash:
 
     def read(self, address: int, size: int, issued: int) -> int:
         """Cycles that a data read of `size` bytes waits, its first address having gone out in cycle `issued`."""
+        address = canonical(address)
         if not self._waits(address):
             return 0
         waits = 0

@@ -126,8 +126,8 @@ class Core:
             first, last = sdram.origin, sdram.end - 1
             self._closed_sdram = self.uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory, None, first, last)
 
-    def _add_model_hook(self, kind: int, function: int, begin: int, end: int) -> None:
-        unicorn_api.add_native_hook(self.uc, kind, function, self._table.address, begin, end)
+    def _add_model_hook(self, kind: int, function: int, begin: int, end: int) -> int:
+        return unicorn_api.add_native_hook(self.uc, kind, function, self._table.address, begin, end)
 
     # -- time
 
@@ -316,6 +316,9 @@ class Core:
     def _explain_hook_stop(self, why: int, pc: int) -> Stop | None:
         """What the block hook stopped for; it did so before the block at pc."""
         words = self.words
+        if why == hook.STOP_MODEL:
+            self.model.go_on()
+            return None
         if why == hook.STOP_HOST and self._watched.add_late_checks():
             return None
         if why == hook.STOP_CHECK:
@@ -344,9 +347,11 @@ class Core:
             self.uc.ctl_remove_cache(block, block + size)  # an end address counts when code is translated
             self.words[hook.SKIP_CHECKS] = block
             stop = self._run_once(block, until=pc)
+            while stop is None:
+                stop = self._run_once(self.register(uc_arm.UC_ARM_REG_PC), until=pc)
             self.uc.ctl_remove_cache(block, block + size)
-            if stop is None or stop.pc != pc or stop.reason is not Reason.SLEEP:
-                return stop or Stop(reason, pc)
+            if stop.pc != pc or stop.reason is not Reason.SLEEP:
+                return stop
         return Stop(reason, pc)
 
     def _settle(self, pc: int) -> None:
