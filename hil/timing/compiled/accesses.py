@@ -70,14 +70,16 @@ def _sdram_extra(m, row, address):
 
 
 @njit(**INTERNAL)
+def slave_of(m, address):
+    slave = (address >= 0x1000_0000) + (address >= 0x2000_0000) + (address >= m[SRAM1_END]) + (address >= m[SRAM2_END])
+    slave = EXTERNAL_SLAVE if 0xC000_0000 <= address < 0xE000_0000 else slave
+    return slave if m[HAS_SLAVES] else ANY_SLAVE
+
+
+@njit(**INTERNAL)
 def access(m, row, address):
     """Slave, extra cycles and missing data lines of a load or store."""
     address = address | FLASH_ORIGIN if address < 2 * FLASH_HALFWORDS else address
-    slave = (address >= 0x1000_0000) + (address >= 0x2000_0000) + (address >= m[SRAM1_END]) + (address >= m[SRAM2_END])
-    if 0xC000_0000 <= address < 0xE000_0000:
-        slave = EXTERNAL_SLAVE
-    if not m[HAS_SLAVES]:
-        slave = ANY_SLAVE
     unit = m[row + R_UNIT]
     extra = 0
     if address & (unit - 1):
@@ -89,7 +91,7 @@ def access(m, row, address):
     missing = 0
     if m[TRACKS_LINES] and m[row + R_BYTES] and 0x0800_0000 <= address < 0x0820_0000:
         missing = _missing_data_lines(m, address, m[row + R_BYTES])
-    return slave | extra << EXTRA_SHIFT | missing << MISS_SHIFT
+    return slave_of(m, address) | extra << EXTRA_SHIFT | missing << MISS_SHIFT
 
 
 @njit(**INTERNAL)
@@ -100,11 +102,21 @@ def _word(uc, m, address):
     return 0
 
 
+@njit(**INTERNAL)
+def _range(m, row, first, last):
+    """Of an access somewhere between two addresses; OUT_OF_RANGE where it matters which."""
+    is_flash = first < 0x1000_0000 and m[TRACKS_LINES] and m[row + R_BYTES]
+    is_sdram = last >= 0xC000_0000 and m[row + R_HALFWORDS]
+    if slave_of(m, first) != slave_of(m, last) or is_flash or is_sdram:
+        m[OUT_OF_RANGE] = 1
+    return slave_of(m, first)
+
+
 @hook(types.void(types.int64, types.int64, ARENA_POINTER))
 def evaluate(uc, plan, m):
     """Take the steps of a plan with the registers as they are; P_SIGNATURE is what the block's cost depends on."""
     signature = 0
-    for k in range(m[plan + P_COUNT]):
+    for k in range(m[STEPS]):
         step = plan + P_STEPS + STEP_WORDS * k
         packed = m[step + S_KIND]
         kind = packed & 0xFF
@@ -123,6 +135,8 @@ def evaluate(uc, plan, m):
         row = m[step + S_ROW]
         if kind == STEP_ACCESS:
             m[row + R_DYNAMIC] = access(m, row, value)
+        elif kind == STEP_RANGE:
+            m[row + R_DYNAMIC] = _range(m, row, value, value + m[step + S_SPAN])
         else:
             m[row + R_DYNAMIC] = divide_extra(m, first, second, m[row + R_NEEDS] & NEED_SIGNED_DIVIDE) << EXTRA_SHIFT
         signature = mix(signature, row | m[row + R_DYNAMIC] << 40)

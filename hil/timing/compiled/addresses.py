@@ -24,8 +24,9 @@ class Step:
     """value = first + (second << shift) + constant, of slots; the step's own number is the slot it fills.
 
     kind: at.STEP_REGISTER (constant: the register's number), STEP_SUM, STEP_WORD (the word at that address),
-    STEP_ACCESS (at that address) or STEP_DIVIDE (first by second). instruction: what accesses or divides. is_exact:
-    False where the value may be a little off, or come of memory that the block itself has changed.
+    STEP_ACCESS (at that address), STEP_RANGE (between it and `span` bytes on) or STEP_DIVIDE (first by second).
+    instruction: what accesses or divides. is_exact: False where the value may be a little off, or come of memory that
+    the block itself has changed.
     """
 
     kind: int
@@ -35,19 +36,22 @@ class Step:
     constant: int = 0
     instruction: Instruction | None = None
     is_exact: bool = True
+    span: int = 0
 
 
 @dataclass(frozen=True)
 class _Held:
-    """What a register holds: a slot's value and a constant."""
+    """What a register holds: a slot's value, a constant, and something unknown from 0 to span, a multiple of grain."""
 
     slot: int
     constant: int = 0
     is_exact: bool = True
+    span: int = 0
+    grain: int = 4
 
     @property
     def is_constant(self) -> bool:
-        return self.slot == ZERO and self.is_exact
+        return self.slot == ZERO and self.is_exact and not self.span
 
 
 def steps_of(
@@ -86,7 +90,9 @@ class _Followed:
         elif instruction.operand:
             address = self._address(instruction, instruction.operand)
             if address:
-                self._step(Step(at.STEP_ACCESS, address.slot, ZERO, 0, address.constant, instruction, address.is_exact))
+                kind = at.STEP_RANGE if address.span else at.STEP_ACCESS
+                is_exact = address.is_exact and address.grain >= instruction.operand.bytes
+                self._step(Step(kind, address.slot, ZERO, 0, address.constant, instruction, is_exact, address.span))
 
     def execute(self, instruction: Instruction, is_conditional: bool) -> None:
         """Note what the instruction leaves in the registers it writes."""
@@ -117,7 +123,9 @@ class _Followed:
 
     def _plain(self, held: _Held | None) -> _Held | None:
         """A value as a slot without a constant."""
-        if held is None or not held.constant:
+        if held is None or held.span:
+            return None
+        if not held.constant:
             return held
         return self._step(Step(at.STEP_SUM, held.slot, constant=held.constant, is_exact=held.is_exact))
 
@@ -135,13 +143,17 @@ class _Followed:
             return None if shift else replace(index, constant=index.constant + constant & _WORD, is_exact=False)
         constant = base.constant + (index.constant << shift) + constant & _WORD
         is_exact = base.is_exact and index.is_exact
+        span, grain = base.span + (index.span << shift), min(base.grain, index.grain << shift, 4)
         if index.slot == ZERO:
-            return _Held(base.slot, constant, is_exact)
+            return _Held(base.slot, constant, is_exact, span, grain)
         if base.slot == ZERO and not shift:
-            return _Held(index.slot, constant, is_exact)
-        return self._step(Step(at.STEP_SUM, base.slot, index.slot, shift, constant, None, is_exact))
+            return _Held(index.slot, constant, is_exact, span, grain)
+        made = self._step(Step(at.STEP_SUM, base.slot, index.slot, shift, constant, None, is_exact))
+        return made and replace(made, span=span, grain=grain)
 
     def _computed(self, result: Sum, address: int) -> _Held | None:
+        if result.most > result.least:
+            return _Held(ZERO, result.least & _WORD, True, result.most - result.least, 1)
         zero = _Held(ZERO)
         base = zero if result.base is None else self._of(result.base)
         if result.keeps_low:
@@ -156,6 +168,8 @@ class _Followed:
     def _loaded(self, instruction: Instruction, operand: MemoryOperand) -> dict[int, _Held | None]:
         """The registers that words are loaded into: what memory holds there when the block is entered."""
         address = self._address(instruction, operand)
+        if address and address.span:  # some word of a table
+            address = None
         loaded: dict[int, _Held | None] = {}
         for k, number in enumerate(instruction.moved):
             place = address and replace(address, constant=address.constant + 4 * k & _WORD)

@@ -346,9 +346,11 @@ class Engine:
         plan, m[at.WANTED] = int(m[at.WANTED]), 0
         if not plan or self._code_hook is None:
             return False
+        shift, start = int(m[at.ALIAS]), int(m[plan + at.P_START])
+        if m[at.OUT_OF_RANGE]:
+            self._plans.leave_ranges(start, int(m[plan + at.P_SIZE]))
         m[plan + at.P_VAIN] = 0
         m[plan + at.P_PATIENCE] *= 2
-        shift, start = int(m[at.ALIAS]), int(m[plan + at.P_START])
         first, start, end = (address - shift for address in (m[plan + at.P_FROM], start, start + m[plan + at.P_SIZE]))
         m[at.HOOK_RANGE] = self._code_hook.narrow(int(first), int(start), int(end))
         return True

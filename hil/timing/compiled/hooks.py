@@ -86,7 +86,7 @@ def on_block(uc, address, size, m):
     if m[CYCLES] >= m[DEADLINE]:
         call_stop(m[FN_STOP], as_integer(uc))
     elif size != 0:
-        node = find(m, at, np.int64(size), link)
+        node = find(as_integer(uc), m, at, np.int64(size), link)
         if node == 0:
             call_stop(m[FN_STOP], as_integer(uc))
         else:
@@ -125,7 +125,7 @@ def on_board_block(uc, address, size, user_data):
         call_block(m[FN_SET_FLASH], s[blockhook.WAIT_STATES], s[blockhook.ART])
         link = 0
     state = carray(user_data, (blockhook.LENGTH,), np.uint64)
-    node = find(m, at, np.int64(size), link)
+    node = find(as_integer(uc), m, at, np.int64(size), link)
     if node == 0:
         blockhook.stop(uc, state, blockhook.STOP_MODEL)
         return

@@ -15,7 +15,7 @@ ARENA = 7  # its own address
 CYCLES = 8  # at the last border
 DEADLINE = 9
 INSTRUCTIONS = 10
-FN_PLAN, FN_EVALUATE, FN_MEM_READ = 14, 15, 19
+FN_PLAN, FN_EVALUATE, FN_MEM_READ = 14, 15, 185
 
 # -- a profile being made (hil.timing.profile.profiler); 0: none
 FN_COUNT = 11  # called for each block that has run
@@ -41,6 +41,8 @@ ARGUMENT = 36  # the exit to be worked out by FN_WORK_OUT
 LINES_ENTERED, PEEKED_LINE = 37, 38
 LEARNS = 39  # the fast model: plans are gone by now and then
 HOOKED_FROM = 61  # address from which on instructions of the running block have to be looked at
+STEPS = 19  # how many of a plan are to be taken
+OUT_OF_RANGE = 186  # an access between two addresses may go to different slaves, or to flash
 PLAN = 164  # of the running block
 WANTED = 165  # the plan of a block whose code hooks are in vain: it has to be translated anew
 ALIAS = 173  # how far above its address the block that was entered last lies in flash
@@ -150,10 +152,11 @@ P_SIZE, P_COUNT, P_SIGNATURE, P_COUNTDOWN, P_INTERVAL = range(5)
 P_START = 5
 P_FROM = 6  # in the full model: from where on instructions have to be looked at
 P_VAIN, P_PATIENCE = 7, 8  # code hooks that came in vain, and how many may
-P_STEPS = 9
+P_RANGES = 9  # steps up to the last STEP_RANGE: they change nothing, and are tried before the block is entered
+P_STEPS = 10
 STEP_WORDS = 4
-S_KIND, S_CONSTANT, S_ROW = 0, 1, 2  # S_KIND: kind | shift << 8 | first slot << 16 | second slot << 32
-STEP_REGISTER, STEP_SUM, STEP_WORD, STEP_ACCESS, STEP_DIVIDE = range(5)
+S_KIND, S_CONSTANT, S_ROW, S_SPAN = range(4)  # S_KIND: kind | shift << 8 | first slot << 16 | second slot << 32
+STEP_REGISTER, STEP_SUM, STEP_WORD, STEP_ACCESS, STEP_DIVIDE, STEP_RANGE = range(6)
 PATIENCE = 200  # code hooks in vain before a block is translated anew; then twice as many, and so on
 LONGEST_INTERVAL = 63  # odd, so that what comes in turns of two, four, ... is met in all its turns
 

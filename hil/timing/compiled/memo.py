@@ -162,10 +162,11 @@ def _find_node(m, address, size, state):
 
 
 @njit(**INTERNAL)
-def find(m, address, size, link):
+def find(uc, m, address, size, link):
     """The node of the block at an address in the current state; link: the exit that led here, 0 where not known.
 
-    0 where the block has to be translated anew first: too many of its code hooks came in vain.
+    0 where the block has to be translated anew first: too many of its code hooks came in vain, or an access may go
+    elsewhere than its plan says.
     """
     target = address | size << 40
     if link != 0 and m[link + X_TARGET] == target:
@@ -179,7 +180,13 @@ def find(m, address, size, link):
             m[link + X_TARGET] = target
             m[link + X_NEXT] = node
     plan = m[node + N_PLAN]
-    if plan != 0 and m[plan + P_VAIN] > m[plan + P_PATIENCE] and m[HELD] == 0:
+    if plan == 0 or m[HELD] != 0:
+        return node
+    m[OUT_OF_RANGE] = 0
+    if m[plan + P_RANGES] != 0 and not m[LEARNS]:
+        m[STEPS] = m[plan + P_RANGES]
+        call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
+    if m[OUT_OF_RANGE] or m[plan + P_VAIN] > m[plan + P_PATIENCE]:
         m[WANTED] = plan
         return 0
     return node
@@ -213,6 +220,7 @@ def begin(uc, m, node):
         return
     m[HOOKED_FROM] = m[plan + P_FROM]
     if m[plan + P_COUNT] != 0:
+        m[STEPS] = m[plan + P_COUNT]
         if m[LEARNS]:
             _learn(uc, m, plan)
         else:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from unicorn import arm_const
 
 from hil.timing.compiled import layout as at
-from hil.timing.compiled.addresses import Step, needed, steps_of
+from hil.timing.compiled.addresses import ZERO, Step, needed, steps_of
 from hil.timing.compiled.rows import REGISTERS
 from hil.timing.statement.instruction import Instruction, Kind
 
@@ -18,10 +18,11 @@ REGISTER_IDS = [*REGISTERS, *(arm_const.UC_ARM_REG_S0 + n for n in range(32))]  
 _TOLD = at.NEED_ADDRESS | at.NEED_DIVIDE | at.NEED_SIGNED_DIVIDE
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Known:
     offset: int
     block: tuple[Instruction, ...]
+    has_ranges: bool = True  # False: an access once was out of its range
 
 
 class Plans:
@@ -44,34 +45,42 @@ class Plans:
         """Make the plan of the block at an address the one that its first row names."""
         known = self._known.get((address, size))
         if known is None:
-            steps, looked_from = self._steps(block)
-            offset = self._room(steps)
-            if offset:
-                self._write(offset, address, size, steps, looked_from)
-            known = self._known[address, size] = _Known(offset, block)
+            known = self._known[address, size] = _Known(0, block)
+            steps, looked_from = self._steps(known)
+            known.offset = self._room(steps)
+            if known.offset:
+                self._write(known.offset, address, size, steps, looked_from)
         self._arena[self._row(address) + at.R_PLAN] = known.offset
 
     def change(self, pc: int) -> Iterator[tuple[int, int]]:
         """The instruction at pc has to be looked at, which it had not. Yields the blocks that it is in."""
         for (address, size), known in self._known.items():
             if known.offset and address <= pc < address + size:
-                self._write(known.offset, address, size, *self._steps(known.block))  # not longer than it was
+                self._write(known.offset, address, size, *self._steps(known))  # not longer than it was
                 yield address, address + size
 
-    def _steps(self, block: tuple[Instruction, ...]) -> tuple[list[Step], int]:
+    def leave_ranges(self, address: int, size: int) -> None:
+        """An access of a block may go to one of two slaves, or to flash: it has to be looked at from now on."""
+        known = self._known[address, size]
+        known.has_ranges = False
+        self._write(known.offset, address, size, *self._steps(known))
+
+    def _steps(self, known: _Known) -> tuple[list[Step], int]:
         """A block's steps, and the address from which on its instructions have to be looked at."""
+        block = known.block
         steps = steps_of(block, lambda one: bool(self._needs(one) & _TOLD), self._is_conditional, self._read)
         if not self._is_exact:
             return steps, block[-1].end
-        told = {step.instruction.address for step in steps if step.instruction and step.is_exact}
+        usable = [step for step in steps if step.is_exact and (known.has_ranges or step.kind != at.STEP_RANGE)]
+        told = {step.instruction.address for step in usable if step.instruction}
         its_it: Instruction | None = None
         for one in block:
             its_it = one if one.kind is Kind.IT else its_it
             needs = self._needs(one)
             if needs & ~_TOLD or needs and one.address not in told:
                 first = its_it.address if self._is_conditional(one) and its_it else one.address
-                return _before(steps, first), first
-        return steps, block[-1].end
+                return _ranges_first(_before(steps, first)), first
+        return _ranges_first(steps), block[-1].end
 
     def _needs(self, instruction: Instruction) -> int:
         return int(self._arena[self._row(instruction.address) + at.R_NEEDS])
@@ -91,11 +100,13 @@ class Plans:
         m[offset + at.P_START], m[offset + at.P_SIZE], m[offset + at.P_COUNT] = address, size, len(steps)
         m[offset + at.P_FROM] = looked_from
         m[offset + at.P_PATIENCE] = at.PATIENCE
+        m[offset + at.P_RANGES] = max((k + 1 for k, step in enumerate(steps) if step.kind == at.STEP_RANGE), default=0)
         for place, step in self._places(offset, steps):
             is_register = step.kind == at.STEP_REGISTER
             m[place + at.S_KIND] = step.kind | step.shift << 8 | step.first << 16 | step.second << 32
             m[place + at.S_CONSTANT] = REGISTER_IDS[step.constant] if is_register else step.constant
             m[place + at.S_ROW] = self._row(step.instruction.address) if step.instruction else 0
+            m[place + at.S_SPAN] = step.span
 
     @staticmethod
     def _places(offset: int, steps: list[Step]) -> Iterator[tuple[int, Step]]:
@@ -106,3 +117,11 @@ class Plans:
 def _before(steps: list[Step], address: int) -> list[Step]:
     """The steps for what comes before an address, and what they come of."""
     return needed([step for step in steps if not step.instruction or step.instruction.address < address])
+
+
+def _ranges_first(steps: list[Step]) -> list[Step]:
+    """What changes nothing before what uses the data cache or open rows; either in order."""
+    late = (at.STEP_ACCESS, at.STEP_DIVIDE)
+    order = sorted(range(len(steps)), key=lambda k: steps[k].kind in late)
+    places = {k: place for place, k in enumerate(order)} | {ZERO: ZERO}
+    return [replace(steps[k], first=places[steps[k].first], second=places[steps[k].second]) for k in order]

@@ -9,8 +9,8 @@ import capstone
 from capstone import arm_const as arm
 
 from hil.errors import HilError
-from hil.timing.statement.instruction import FIRST_S_REGISTER, PC, SP, Instruction, Kind, MemoryOperand
-from hil.timing.statement.results import NUMBERS, result_of
+from hil.timing.statement.instruction import FIRST_S_REGISTER, PC, SP, Instruction, Kind, MemoryOperand, Sum
+from hil.timing.statement.results import NUMBERS, bounds_of, result_of
 
 _SINGLE_BYTES = {
     arm.ARM_INS_LDR: 4, arm.ARM_INS_LDRB: 1, arm.ARM_INS_LDRH: 2, arm.ARM_INS_LDRSB: 1, arm.ARM_INS_LDRSH: 2,
@@ -210,8 +210,17 @@ def _single(common: _Common) -> Instruction:
         address_registers=memory.registers,
         writes_back=bool(instruction.writeback),
         moved=_moved(instruction.operands[:1]) if is_word else (),
+        result=_part(instruction, memory.operand.bytes) if is_load and not is_word else None,
         step=_step(instruction),
     )
+
+
+def _part(instruction: capstone.CsInsn, size: int) -> Sum | None:
+    """What loading a byte or a halfword leaves."""
+    if size == 4:
+        return None
+    least, most = bounds_of(8 * size, instruction.mnemonic.startswith("ldrs"))
+    return Sum(NUMBERS[instruction.operands[0].reg], least=least, most=most)
 
 
 def _multiple(common: _Common, kind: Kind) -> Instruction:

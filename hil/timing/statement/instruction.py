@@ -53,8 +53,8 @@ class MemoryOperand:
 class Sum:
     """What an instruction leaves in a register: base + (index << shift) + constant, of registers as they were before.
 
-    Registers are numbered as the bits of masks; None: none. keeps_low: MOVT, the base's low half stays. is_exact: False
-    where the value is only near that.
+    Registers are numbered as the bits of masks; None: none. keeps_low: MOVT, the base's low half stays. least, most:
+    between what that is plus something unknown. is_exact: False where the value is only near that.
     """
 
     target: int
@@ -63,6 +63,8 @@ class Sum:
     shift: int = 0
     constant: int = 0
     keeps_low: bool = False
+    least: int = 0
+    most: int = 0
     is_exact: bool = True
 
 

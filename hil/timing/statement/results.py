@@ -13,6 +13,10 @@ NUMBERS = (
     | {arm.ARM_REG_S0 + n: FIRST_S_REGISTER + n for n in range(32)}
 )
 _ADD, _SUBTRACT = (arm.ARM_INS_ADD, arm.ARM_INS_ADDW), (arm.ARM_INS_SUB, arm.ARM_INS_SUBW)
+_EXTENDED = {
+    arm.ARM_INS_UXTB: (8, False), arm.ARM_INS_UXTH: (16, False),
+    arm.ARM_INS_SXTB: (8, True), arm.ARM_INS_SXTH: (16, True),
+}  # fmt: skip
 _NEAR = (arm.ARM_INS_AND, arm.ARM_INS_BIC, arm.ARM_INS_ORR, arm.ARM_INS_EOR)  # stay near their first operand
 
 
@@ -34,6 +38,9 @@ def result_of(instruction: capstone.CsInsn) -> Sum | None:
         return Sum(target, constant=_pc(instruction) + last.imm)
     if operation == arm.ARM_INS_MLA:  # an index times a stride, added to an array's start
         return Sum(target, base=NUMBERS[last.reg], is_exact=False)
+    bounds = _bounds(instruction)
+    if bounds:
+        return Sum(target, least=bounds[0], most=bounds[1])
     if len(operands) == 2:  # ADDS r0, #4
         first = operands[0]
     if first.type != arm.ARM_OP_REG:
@@ -43,6 +50,30 @@ def result_of(instruction: capstone.CsInsn) -> Sum | None:
     if operation == arm.ARM_INS_LSL and last.type == arm.ARM_OP_IMM:
         return Sum(target, index=NUMBERS[first.reg], shift=last.imm)
     return Sum(target, base=NUMBERS[first.reg], is_exact=False) if operation in _NEAR else None
+
+
+def bounds_of(bits: int, is_signed: bool) -> tuple[int, int]:
+    """The least and the most that so many bits hold."""
+    return (-(1 << bits - 1), (1 << bits - 1) - 1) if is_signed else (0, (1 << bits) - 1)
+
+
+def _bounds(instruction: capstone.CsInsn) -> tuple[int, int] | None:
+    """Between what a result lies, whatever the operands."""
+    numbers = [x.imm for x in instruction.operands if x.type == arm.ARM_OP_IMM]
+    operation = instruction.id
+    if operation in _EXTENDED:
+        return bounds_of(*_EXTENDED[operation])
+    if not numbers:
+        return None
+    if operation in (arm.ARM_INS_SSAT, arm.ARM_INS_USAT):
+        return bounds_of(numbers[0], operation == arm.ARM_INS_SSAT)
+    if operation in (arm.ARM_INS_UBFX, arm.ARM_INS_SBFX):
+        return bounds_of(numbers[-1], operation == arm.ARM_INS_SBFX)
+    if operation == arm.ARM_INS_LSR:
+        return bounds_of(32 - numbers[-1], False)
+    if operation == arm.ARM_INS_AND and 0 <= numbers[-1] < 1 << 16:
+        return 0, numbers[-1]
+    return None
 
 
 def _pc(instruction: capstone.CsInsn) -> int:
