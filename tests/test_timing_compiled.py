@@ -60,6 +60,7 @@ def _memory(rng: random.Random) -> bytes:
         lambda: t.mov(7, base) + t.ldr_back(0, 7, 4) + t.ldr_back(1, 7, 4),
         lambda: t.mov(7, store_base) + t.str_back(0, 7, 4) + t.str_back(1, 7, 4),
         lambda: t.movs(0, 12) + t.str_register(1, store_base, 0),
+        lambda: t.ssat(0, 4, _scratch(rng)) + t.ldr_index(1, base, 0) + t.ldr(2, base, offset),
     ]
     return rng.choice(kinds)()
 
@@ -114,12 +115,12 @@ def random_program(seed: int, length: int, bases: dict[int, int] | None = None) 
     return Program(Path("random.elf"), segments, {"f": ENTRY})
 
 
-def record(program: Program, chip: board.Board = BOARD) -> list[Executed]:
+def record(program: Program, chip: board.Board = BOARD, arguments: tuple[int, ...] = ()) -> list[Executed]:
     """The program's run, instruction by instruction."""
     core = Core(program, chip, "fast")
     recorder = Recorder(Decoder(core.read), lambda number: int(core.uc.reg_read(REGISTERS[number])))
     core.uc.hook_add(unicorn.UC_HOOK_CODE, lambda uc, address, size, data: recorder.on_instruction(address))
-    call = core.call(ENTRY, (), STACK, 10**7)
+    call = core.call(ENTRY, arguments, STACK, 10**7)
     steps = recorder.steps(core.stop)
     assert len(steps) == call.instructions
     return steps
@@ -181,6 +182,31 @@ def test_the_sdram_rule_makes_a_difference_in_both_modes() -> None:
     on, off = (cycles("full", active) for active in (rules.ALL, rules.ALL - {"sdram"}))
     assert on > 2 * off
     assert cycles("fast", rules.ALL) == pytest.approx(on, rel=0.25)  # rows are taken to be open
+
+
+def table_look_up(*more: bytes) -> Program:
+    """A loop that looks up words of a table at r0 by an index of four bits: 300 times, enough to be translated anew."""
+    body = t.mov_wide(4, 3) + t.ssat(4, 4, 4) + t.ldr_index(5, 0, 4) + t.ldr(2, 1) + t.ldr(2, 1, 4) + b"".join(more)
+    code = t.load_constant(3, 300) + body + t.half(0x3B01) + t.b_if(1, -len(body) - 2) + t.bx(t.LR)
+    return Program(Path("table.elf"), (Segment(t.FLASH, bytes(0x100)), Segment(ENTRY, code)), {"f": ENTRY})
+
+
+@pytest.mark.parametrize("wait_states", [0, 5])
+def test_a_table_that_moves_to_another_memory_is_followed(wait_states: int) -> None:
+    """Told at the loop's entry while it lies in RAM; in flash, and where two banks meet, looked at again."""
+    program = table_look_up()
+    core = Core(program, BOARD, "full", rules.ALL, wait_states)
+    pipeline = Pipeline(rules.ALL, FlashSettings(wait_states))
+    for table in (t.SRAM1 + 0x100, t.CCM + 0x100, t.SRAM2, t.FLASH + 0x80, t.SRAM1 + 0x100):
+        before = pipeline.cycle
+        steps = record(program, arguments=(table, t.SRAM1))
+        pipeline.flash.leave()
+        pipeline.start(ENTRY)
+        for step in steps:
+            pipeline.execute(step)
+        expected = pipeline.arrival() - before
+        pipeline._cycle = pipeline.arrival()
+        assert core.call(ENTRY, (table, t.SRAM1), STACK, 10**7).cycles == expected
 
 
 def test_two_runs_give_identical_cycles() -> None:

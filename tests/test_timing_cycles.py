@@ -207,7 +207,7 @@ def test_not_linked(tmp_path: Path) -> None:
     assert "is not linked" in complaint(elf(tmp_path, RETURN, kind=1))
 
 
-@pytest.mark.parametrize("address", [0x0810_0000 - 2, 0x2002_0000, 0x1001_0000, 0x0001_0000, 0x6000_0000])
+@pytest.mark.parametrize("address", [0x0810_0000 - 2, 0x2002_0000, 0x1001_0000, 0x0021_0000, 0x6000_0000])
 def test_outside_the_chip_s_memory(tmp_path: Path, address: int) -> None:
     path = t.write_elf(tmp_path / "p.elf", {0x0800_0100: RETURN, address: bytes(4)}, {"f": 0x0800_0100})
     message = complaint(path)

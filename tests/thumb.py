@@ -85,6 +85,15 @@ def ldr_back(rt: int, rn: int, step: int) -> bytes:
     return half(0xF850 | rn, rt << 12 | 0xB00 | step)
 
 
+def ldr_index(rt: int, rn: int, rm: int) -> bytes:
+    """LDR.W rt, [rn, rm, LSL #2]."""
+    return half(0xF850 | rn, rt << 12 | 2 << 4 | rm)
+
+
+def ssat(rd: int, bits: int, rn: int) -> bytes:
+    return half(0xF300 | rn, rd << 8 | bits - 1)
+
+
 def str_(rt: int, rn: int, offset: int = 0) -> bytes:
     return half(0xF8C0 | rn, rt << 12 | offset)
 

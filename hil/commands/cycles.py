@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 _DEFAULT_TIMEOUT_CYCLES = 1_000_000_000
 
 
-def _word(text: str) -> int | str:
-    """A number as C or Python writes it, else a symbol's name."""
-    try:
-        return int(text, 0)
-    except ValueError:
-        return text
-
-
 def _address(text: str) -> int:
     try:
         return int(text, 0)
@@ -37,8 +29,17 @@ def cycles(
     call: Annotated[str, typer.Option("--call", metavar="SYMBOL", help="The function to call.", show_default=False)],
     arg: Annotated[
         list[str] | None,
-        typer.Option(metavar="N", help="An argument: a number or a symbol. Repeat for r0, r1, ... and the stack."),
+        typer.Option(
+            metavar="N", help="An argument: 3, 1.5, a symbol, SYMBOL+16 or @DATA. Repeat for r0, r1, ..., the stack."
+        ),
     ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE|ZEROS:N", help="Put data into SRAM [or at NAME@ADDRESS=].")
+    ] = None,
+    init: Annotated[
+        list[str] | None, typer.Option(metavar="SYMBOL", help="Call this first, behind the constructors, untimed.")
+    ] = None,
+    constructors: Annotated[bool, typer.Option(help="Run the ELF's .init_array first (C++ static objects).")] = True,
     sp: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Top of the stack [default: end of SRAM].")] = None,
     wait_states: Annotated[
         int | None, typer.Option(metavar="N", help="Flash wait states [default: the board's at full clock].")
@@ -60,12 +61,16 @@ def cycles(
 
     from rich.table import Table
 
+    from hil.timing.cycles.arguments import parse_argument, parse_data
     from hil.timing.cycles.call import time_function
 
     timing = time_function(
         elf,
         call,
-        [_word(text) for text in arg or ()],
+        [parse_argument(text) for text in arg or ()],
+        data=[parse_data(text) for text in data or ()],
+        init=init or (),
+        constructors=constructors,
         board=board,
         stack=None if sp is None else _address(sp),
         wait_states=wait_states,
@@ -84,6 +89,7 @@ def cycles(
             str(number), f"{one.cycles:,}", f"{one.instructions:,}", f"{one.cycles / max(1, one.instructions):.3f}"
         )
     console.print(table)
-    console.print(f"r0 = {timing.calls[-1].r0:#010x}")
+    result = f"r0 = {timing.calls[-1].r0:#010x}"
+    console.print(f"{result}, s0 = {timing.calls[-1].s0:g}" if timing.returns_floats else result)
     if timing.annotation:
         print(shown(timing.annotation, keep="\n\t"))

@@ -10,6 +10,7 @@ from typing import Any
 from hil import board as boards
 from hil.errors import HilError
 from hil.timing.compiled.engine import Mode
+from hil.timing.cycles.arguments import Argument, Placed, distribute, place, resolve
 from hil.timing.cycles.core import Call, Core
 from hil.timing.cycles.program import Program, load_program
 from hil.timing.profile.annotate import Code, annotate
@@ -31,22 +32,26 @@ class Timing:
     symbol: str
     calls: tuple[Call, ...]
     annotation: str = ""
+    returns_floats: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """{"symbol", "cycles": [..], "instructions": [..], "r0": of the last call}."""
+        """{"symbol", "cycles": [..], "instructions": [..], "r0": of the last call}; "s0", too, of a hard-float ELF."""
         return {
             "symbol": self.symbol,
             "cycles": [call.cycles for call in self.calls],
             "instructions": [call.instructions for call in self.calls],
             "r0": self.calls[-1].r0,
-        }
+        } | ({"s0": self.calls[-1].s0} if self.returns_floats else {})
 
 
 def time_function(
     elf: Path,
     symbol: str,
-    arguments: Sequence[int | str] = (),
+    arguments: Sequence[Argument] = (),
     *,
+    data: Iterable[Placed] = (),
+    init: Sequence[str] = (),
+    constructors: bool = True,
     board: str = "stm32f407_disco",
     stack: int | None = None,
     wait_states: int | None = None,
@@ -58,10 +63,12 @@ def time_function(
 ) -> Timing:
     """Call a function of an ELF `repeat` times and count its cycles.
 
-    arguments: r0 to r3, then words on the stack; a string is a symbol, whose address is passed. stack: its top, by
-    default the end of SRAM. wait_states: of the flash, by default those of the board at its full clock. disabled: names
-    of hil.timing.statement.rules. annotated: how many of the hottest blocks to annotate. Raises HilError for what is
-    wrong with the ELF or with what it does.
+    arguments: r0 to r3, then words on the stack; of a string, a symbol's or data's name, with an offset if need be
+    (out+16), the address is passed; floats go to S registers where the ELF's ABI says so. data: put into SRAM first.
+    init: functions called first, without arguments and untimed, after the ELF's constructors (C++ static objects).
+    stack: its top, by default the end of SRAM. wait_states: of the flash, by default those of the board at its full
+    clock. disabled: names of hil.timing.statement.rules. annotated: how many of the hottest blocks to annotate. Raises
+    HilError for what is wrong with the ELF or with what it does.
     """
     chip = boards.load(board)
     if mode not in _MODES:
@@ -72,23 +79,19 @@ def time_function(
     if repeat < 1 or timeout_cycles < 1:
         raise HilError("--repeat and --timeout-cycles are at least 1")
     active = rules.without(disabled)
-    program = load_program(elf, chip)
-    address = program.address(symbol)
-    words = [_word(program.address(word) if isinstance(word, str) else word) for word in arguments]
+    program = place(load_program(elf, chip), data, chip)
+    address = program.function(symbol)
+    words, floats = distribute([resolve(program, one) for one in arguments], program.passes_floats)
     core = Core(program, chip, mode, active, waits)
     top = chip.sram.end if stack is None else stack
+    first = [*(program.constructors if constructors else ()), *(program.function(name) for name in init)]
+    core.prepare(first, top, timeout_cycles)
     profiler = Profiler(core.engine) if annotated else None
-    calls = tuple(core.call(address, words, top, timeout_cycles) for _ in range(repeat))
-    if profiler is None:
-        return Timing(symbol, calls)
-    return Timing(symbol, calls, annotate(profiler.take(), Code(core.engine.instruction, program.describe), annotated))
-
-
-def _word(value: int) -> int:
-    """An argument as a register holds it."""
-    if not -(1 << 31) <= value < 1 << 32:
-        raise HilError(f"--arg {value} does not fit a register's 32 bits: pass a 64-bit value as two arguments")
-    return value & 0xFFFF_FFFF
+    calls = tuple(core.call(address, words, top, timeout_cycles, floats) for _ in range(repeat))
+    hottest = ""
+    if profiler is not None:
+        hottest = annotate(profiler.take(), Code(core.engine.instruction, program.describe), annotated)
+    return Timing(symbol, calls, hottest, program.passes_floats)
 
 
 __all__ = ["DEFAULT_TIMEOUT_CYCLES", "Program", "Timing", "time_function"]

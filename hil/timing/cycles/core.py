@@ -1,6 +1,6 @@
 """A bare Cortex-M4 with its memory: runs one function of a program on the timing model, no firmware around it.
 
-DWT->CYCCNT and SysTick count the model's cycles; nothing interrupts. Peripherals read as 0 and take writes.
+DWT->CYCCNT and SysTick count the model's cycles; nothing interrupts. What memory there is: memory.py.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from hil.timing.compiled.codehook import MovableHook
 from hil.timing.compiled.engine import Engine, Mode
 from hil.timing.compiled.hooks import on_block, on_instruction
 from hil.timing.compiled.native import compile_meanwhile
+from hil.timing.compiled.pages import PAGE, Pages
 from hil.timing.compiled.pipeline import work_out
+from hil.timing.cycles.memory import CoreMemory
 from hil.timing.cycles.program import Program
 from hil.timing.cycles.systick import SystemCounters
 from hil.timing.statement import rules as catalogue
 from hil.timing.statement.figures import Figures
-from hil.timing.statement.flash import FlashSettings
+from hil.timing.statement.flash import FlashSettings, canonical
 
-_PERIPHERALS = (0x4000_0000, 0x2000_0000)
-_SYSTEM = (0xE000_0000, 0x10_0000)
-_PAGE_BYTES = 4096
 _TRANSLATION_BYTES = 32 << 20  # or Unicorn reserves 1 GB of addresses
 _ARGUMENT_REGISTERS = 4
 _FPEXC_ENABLED = 1 << 30
-_FP_REGISTERS = 32
+_FP_REGISTERS, _FLOAT_REGISTERS = 32, 16
 _FP_VALUE = 0x8000  # from the start of SRAM: what code finds that takes pointers out of FP registers nobody has set
 
 
 @dataclass(frozen=True)
 class Call:
-    """What one call of a function took."""
+    """What one call of a function took, and what it left in r0 and, as a float, in s0."""
 
     cycles: int
     instructions: int
     r0: int
+    s0: float = 0.0
 
 
 class Core:
@@ -62,7 +62,7 @@ class Core:
         self._program, self._board = program, board
         self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
         self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
-        self.uc.ctl_set_page_size(_PAGE_BYTES)  # blocks as the simulated board forms them
+        self.uc.ctl_set_page_size(PAGE)  # blocks as the simulated board forms them
         self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)  # type: ignore[attr-defined]
         figures = Figures.of(board.timing, f"platforms/{board.name}/board.toml, [timing]")
         self.engine = Engine(
@@ -74,19 +74,32 @@ class Core:
             board.sdram is not None,
             board.bank_ends,
         )
-        self.engine.set_flash(FlashSettings(wait_states))
-        self._map()
+        self._flash = FlashSettings(wait_states)
+        self.engine.set_flash(self._flash)
+        self._pages = Pages(self.uc, self._add_hook)
+        self._memory = CoreMemory(self.uc, board, SystemCounters(self._now))
+        self._memory.load((segment.address, segment.data) for segment in program.segments)
+        self.uc.reg_write(arm_const.UC_ARM_REG_FPEXC, _FPEXC_ENABLED)
         self.stop = self._free_flash()
         self._fault: tuple[int, int] | None = None
         self._hook()
 
-    def call(self, address: int, arguments: Sequence[int], stack: int, timeout_cycles: int) -> Call:
+    def prepare(self, functions: Sequence[int], stack: int, timeout_cycles: int) -> None:
+        """Call functions that are not timed, such as constructors; then the flash's caches are empty again."""
+        for address in functions:
+            self.call(address, (), stack, timeout_cycles)
+        self.engine.set_flash(self._flash)
+
+    def call(
+        self, address: int, arguments: Sequence[int], stack: int, timeout_cycles: int, floats: Sequence[int] = ()
+    ) -> Call:
         """Call a function as C does (AAPCS). Raises HilError if it faults or does not return in time.
 
-        Cycles run from the function's first instruction to the arrival at its return address.
+        arguments: words for core registers and stack; floats: for S registers, as bits. Cycles run from the function's
+        first instruction to the arrival at its return address.
         """
         uc, engine = self.uc, self.engine
-        self._pass(arguments, stack)
+        self._pass(arguments, floats, stack)
         uc.reg_write(arm_const.UC_ARM_REG_LR, self.stop | 1)
         cycles, instructions = engine.cycles, engine.instructions
         engine.start()
@@ -104,8 +117,9 @@ class Core:
                 "or is it a main loop?"
             )
         engine.finish(self.stop)
-        r0 = uc.reg_read(arm_const.UC_ARM_REG_R0)
-        return Call(engine.cycles - cycles, engine.instructions - instructions, r0)
+        r0, s0 = uc.reg_read(arm_const.UC_ARM_REG_R0), uc.reg_read(arm_const.UC_ARM_REG_S0)
+        as_float: float = struct.unpack("<f", struct.pack("<I", s0 & 0xFFFF_FFFF))[0]
+        return Call(engine.cycles - cycles, engine.instructions - instructions, r0, as_float)
 
     def _run(self, pc: int) -> int:
         """Execute until something ends it; returns where."""
@@ -122,23 +136,6 @@ class Core:
 
     # -- set-up
 
-    def _map(self) -> None:
-        uc, board = self.uc, self._board
-        all_rights, no_code = unicorn.UC_PROT_ALL, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
-        uc.mem_map(board.flash.origin, board.flash.bytes, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
-        uc.mem_map(board.sram.origin, board.sram.bytes, all_rights)
-        if board.ccm:
-            uc.mem_map(board.ccm.origin, board.ccm.bytes, no_code)
-        if board.sdram:  # as if brought up already
-            uc.mem_map(board.sdram.origin, board.sdram.bytes, no_code)
-        uc.mmio_map(*_PERIPHERALS, lambda *_: 0, None, lambda *_: None, None)
-        counters = SystemCounters(self._now)
-        uc.mmio_map(*_SYSTEM, lambda uc, offset, size, data: counters.read(offset), None,
-                    lambda uc, offset, size, value, data: counters.write(offset, value), None)  # fmt: skip
-        for segment in self._program.segments:
-            uc.mem_write(segment.address, segment.data)
-        uc.reg_write(arm_const.UC_ARM_REG_FPEXC, _FPEXC_ENABLED)
-
     def _free_flash(self) -> int:
         """An address in flash that the program does not use, to return to."""
         stop = self._board.flash.end - 16
@@ -149,19 +146,24 @@ class Core:
         return stop
 
     def _hook(self) -> None:
-        self._add_hook(unicorn.UC_HOOK_BLOCK, on_block.address, 1, 0)
+        arena = self.engine.arena.ctypes.data
+        self._add_hook(unicorn.UC_HOOK_BLOCK, on_block.address, arena)
         if self.engine.mode == "full":
-            handle = self._add_hook(unicorn.UC_HOOK_CODE, on_instruction.address, codehook.BEGIN, codehook.END)
-            self.engine.add_hook(MovableHook(self.uc, handle))
-        invalid = unicorn.UC_HOOK_MEM_INVALID
-        self.uc.hook_add(invalid, self._on_fault)
+            kind, function = unicorn.UC_HOOK_CODE, on_instruction.address
+            self.engine.add_hook(
+                MovableHook(self.uc, self._add_hook(kind, function, arena, codehook.BEGIN, codehook.END))
+            )
+        ends = [0, *(memory.end for memory in sorted(self._board.rams, key=lambda one: one.origin))]
+        starts = [*sorted(memory.origin for memory in self._board.rams), 1 << 32]
+        for first, last in zip(ends, starts, strict=True):  # a hook that RAM lies under makes its stores slow
+            self.uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_fault, None, first, last - 1)
 
-    def _add_hook(self, kind: int, function: int, begin: int, end: int) -> int:
+    def _add_hook(self, kind: int, function: int, user_data: int, begin: int = 1, end: int = 0) -> int:
         """A native hook on a range, everywhere if begin > end; its handle."""
         handle = ctypes.c_size_t()
         status = uclib.uc_hook_add(
             self.uc._uch, ctypes.byref(handle), ctypes.c_int(kind), ctypes.c_void_p(function),
-            ctypes.c_void_p(self.engine.arena.ctypes.data), ctypes.c_uint64(begin), ctypes.c_uint64(end),
+            ctypes.c_void_p(user_data), ctypes.c_uint64(begin), ctypes.c_uint64(end),
         )  # fmt: skip
         if status != unicorn.UC_ERR_OK:
             raise HilError(f"Unicorn refused a hook (status {status}): is unicorn 2.1.4 installed?")
@@ -171,9 +173,9 @@ class Core:
         self._fault = access, address
         return False
 
-    def _pass(self, arguments: Sequence[int], stack: int) -> None:
-        """r0 to r3, the rest on the stack, 8-byte aligned. The FP registers hold an address in SRAM."""
-        uc, rest = self.uc, arguments[_ARGUMENT_REGISTERS:]
+    def _pass(self, arguments: Sequence[int], floats: Sequence[int], stack: int) -> None:
+        """r0 to r3, the rest on the stack, 8-byte aligned. FP registers without a float hold an address in SRAM."""
+        uc, rest = self.uc, [*floats[_FLOAT_REGISTERS:], *arguments[_ARGUMENT_REGISTERS:]]
         if not any(memory.origin < stack <= memory.end for memory in self._board.rams):
             raise HilError(
                 f"--sp {stack:#010x} is in no RAM of the {self._board.chip}: "
@@ -183,7 +185,9 @@ class Core:
         uc.mem_write(stack, struct.pack(f"<{len(rest)}I", *(word & 0xFFFF_FFFF for word in rest)))
         uc.reg_write(arm_const.UC_ARM_REG_SP, stack)
         for number in range(_FP_REGISTERS):
-            uc.reg_write(arm_const.UC_ARM_REG_S0 + number, self._board.sram.origin + _FP_VALUE)
+            value = floats[number] if number < min(len(floats), _FLOAT_REGISTERS) else None
+            unset = self._board.sram.origin + _FP_VALUE
+            uc.reg_write(arm_const.UC_ARM_REG_S0 + number, unset if value is None else value)
         for number in range(_ARGUMENT_REGISTERS):
             word = arguments[number] if number < len(arguments) else 0
             uc.reg_write(arm_const.UC_ARM_REG_R0 + number, word & 0xFFFF_FFFF)
@@ -197,6 +201,9 @@ class Core:
                 return bytes(self.uc.mem_read(address, min(size, memory.end - address)))
         return b""
 
+    def _can_run(self, pc: int) -> bool:
+        return bool(self.read(canonical(pc), 2))
+
     def _now(self, address: int) -> int:
         """The cycle of the access to a counter at an address that is being made."""
         return self.engine.access_cycle(address)
@@ -207,6 +214,8 @@ class Core:
         if error.errno == unicorn.UC_ERR_INSN_INVALID:
             code = self.read(pc, 4).hex(" ")
             return HilError(f"{place} the bytes {code} are no instruction of a Cortex-M4: did the code run into data?")
+        if self._fault is None and error.errno == unicorn.UC_ERR_EXCEPTION and not self._can_run(pc):
+            self._fault = unicorn.UC_MEM_FETCH_PROT, pc
         if self._fault:
             access, target = self._fault
             kinds = {

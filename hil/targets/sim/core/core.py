@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import partial
 
 import unicorn
 from unicorn import arm_const as uc_arm
@@ -18,9 +19,9 @@ from hil.targets.sim.core import unicorn_api
 from hil.targets.sim.core.blocks import Block, decode, uses_fpu
 from hil.targets.sim.core.blocktable import BlockTable
 from hil.targets.sim.core.memory import Memory
-from hil.targets.sim.core.pages import PAGE, Pages
 from hil.targets.sim.core.watched import WatchedInstructions
 from hil.timing.compiled import blockhook as hook
+from hil.timing.compiled.pages import PAGE, Pages
 from hil.timing.cost_model import CostModel
 from hil.timing.machine import Machine
 
@@ -87,7 +88,7 @@ class Core:
         self.uc.ctl_set_cpu_model(uc_arm.UC_CPU_ARM_CORTEX_M4)
         self.uc.ctl_set_page_size(PAGE)
         self.uc.ctl_set_tcg_buffer_size(TCG_BUFFER)  # type: ignore[attr-defined]
-        self._pages = Pages(self.uc)
+        self._pages = Pages(self.uc, partial(unicorn_api.add_native_hook, self.uc))
         self.memory = Memory(self.uc, board)
         self.model = model
         self._trap = _Trap()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hil import board as boards
 from hil.board import Board
 from hil.targets.base import TargetError
-from hil.targets.sim.core.pages import PAGE
+from hil.timing.compiled.pages import PAGE
 
 ERASED = 0xFF
 BOOT_ALIAS = 0x0000_0000  # BOOT0 low: flash shows here too, so address 0 reads as the initial stack pointer

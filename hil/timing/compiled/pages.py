@@ -13,12 +13,15 @@ them.
 # mypy: disable-error-code="call-arg, var-annotated"
 from __future__ import annotations
 
+import ctypes
+from collections.abc import Callable
+
 import numpy as np
 import unicorn
 from numba import boolean, carray, types
 from unicorn import arm_const
+from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2.1.4
 
-from hil.targets.sim.core import unicorn_api
 from hil.timing.compiled.native import as_integer, call_reg_read, call_reg_write, hook
 
 PAGE = 4096  # Unicorn's default for this core, 1 KB, makes it miss its table of pages all the time
@@ -59,10 +62,11 @@ def _on_new_page(uc, address, access, result, user_data):  # type: ignore[no-unt
 
 
 class Pages:
-    """The hook on one core. Keep it as long as the core."""
+    """The hook on one core, which add_hook(kind, function address, user data) adds. Keep it as long as the core."""
 
-    def __init__(self, uc: unicorn.Uc) -> None:
+    def __init__(self, uc: unicorn.Uc, add_hook: Callable[[int, int, int], object]) -> None:
         self._words = np.zeros(_IS_CODE + _PAGES, np.int64)
-        self._words[_REG_READ], self._words[_REG_WRITE] = unicorn_api.REG_READ, unicorn_api.REG_WRITE
+        for word, function in ((_REG_READ, uclib.uc_reg_read), (_REG_WRITE, uclib.uc_reg_write)):
+            self._words[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
         uc.ctl_set_tlb_mode(unicorn.UC_TLB_VIRTUAL)  # type: ignore[attr-defined]
-        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_TLB_FILL, _on_new_page.address, self._words.ctypes.data)
+        add_hook(unicorn.UC_HOOK_TLB_FILL, _on_new_page.address, self._words.ctypes.data)
