@@ -7,12 +7,12 @@ Options: --hil-target and --hil-board (each can be given several times: every te
 --hil-timing, --hil-at, --hil-limits, --hil-metrics, --hil-results, --hil-failures; each is also a setting of pytest's
 configuration file (hil_target = native). Fixtures: `hil_place` (target and board), `hil_firmware` (built once a
 session), `hil_target` (a fresh one a test, not booted), `hil_bench` (a fresh target that runs the firmware). A target
-that does not work on this machine skips its tests and says how to get it.
+that does not work on this machine skips its tests and says how to get it. `hil_cycles` times functions of any ELF.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from hil.bench.session import Bench
     from hil.firmware.build import Firmware
     from hil.targets.base import Target
+    from hil.timing.cycles.expected import TimedProgram
 
 DEFAULT_TARGET, DEFAULT_BOARD, DEFAULT_MODEL = "sim", "stm32f407_disco", "rnnpool_face_m4"
 TIMINGS = ("fast", "full")
@@ -183,6 +184,18 @@ def create_target(place: Place, config: pytest.Config) -> Target:
         return Session(targets.create(place.target, board.load(place.board), **connection))
     except HilError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def hil_cycles(pytestconfig: pytest.Config) -> Callable[..., TimedProgram]:
+    """hil_cycles("firmware.elf").call("fir", data, n): modelled cycles of any ELF's function, to be compared.
+
+    A relative path is looked for where pytest's configuration file lies. Options are those of `hil cycles` (board=,
+    wait_states=, mode=, ...), for the program or for a call.
+    """
+    from hil.timing.cycles.expected import TimedProgram
+
+    return lambda elf, **options: TimedProgram(pytestconfig.rootpath / elf, **options)
 
 
 @pytest.fixture

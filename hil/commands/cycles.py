@@ -26,7 +26,15 @@ def _address(text: str) -> int:
 
 def cycles(
     elf: Annotated[Path, typer.Argument(metavar="ELF", help="A program linked for the chip.", show_default=False)],
-    call: Annotated[str, typer.Option("--call", metavar="SYMBOL", help="The function to call.", show_default=False)],
+    call: Annotated[
+        str | None, typer.Option("--call", metavar="SYMBOL", help="The function to call; without: the whole program.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", metavar="SYMBOL", help="Of a whole program: count from here on.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="SYMBOL", help="Of a whole program: stop here [default: where it exits].")
+    ] = None,
     arg: Annotated[
         list[str] | None,
         typer.Option(
@@ -56,7 +64,7 @@ def cycles(
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Time a function of any Thumb ELF on the modelled Cortex-M4, with no firmware around it."""
+    """Time a function of any Thumb ELF on the modelled Cortex-M4, or a whole program on the simulated board."""
     import json
 
     from rich.table import Table
@@ -64,6 +72,13 @@ def cycles(
     from hil.timing.cycles.arguments import parse_argument, parse_data
     from hil.timing.cycles.call import time_function
 
+    if call is None:
+        if any((arg, data, init, sp, annotate, disable)) or repeat != 1 or wait_states is not None:
+            raise HilError("a whole program takes --from, --until, --mode, --timeout-cycles, --board: or give --call")
+        _run_whole(elf, since, until, board, mode, timeout_cycles, as_json)
+        return
+    if since or until:
+        raise HilError("--from and --until are of a whole program, without --call")
     timing = time_function(
         elf,
         call,
@@ -93,3 +108,25 @@ def cycles(
     console.print(f"{result}, s0 = {timing.calls[-1].s0:g}" if timing.returns_floats else result)
     if timing.annotation:
         print(shown(timing.annotation, keep="\n\t"))
+
+
+def _run_whole(
+    elf: Path, since: str | None, until: str | None, board: str, mode: str, timeout_cycles: int, as_json: bool
+) -> None:
+    import json
+
+    from hil.targets.sim.program import run_program
+
+    if mode not in ("full", "fast"):
+        raise HilError(f"there is no mode {mode!r}: choose one of full, fast")
+    ran = run_program(
+        elf, since=since, until=until, board=board, mode=cast("Mode", mode), timeout_cycles=timeout_cycles
+    )
+    if as_json:
+        print(json.dumps(ran.as_json()))
+        return
+    text = shown(ran.output.decode(errors="replace"), keep="\n\t")
+    print(text, end="" if text.endswith("\n") else "\n")
+    ended = f"exit code {ran.exit_code}" if ran.exit_code is not None else f"at {until}"
+    counts = f"{ran.cycles:,} modelled cycles ({mode}), {ran.instructions:,} instructions"
+    console.print(f"{counts}, {ran.seconds * 1e3:.3f} ms: {ended}")

@@ -47,6 +47,7 @@ class SimBoard:
         self._pc = 0
         self._sleeps = self._reset_wanted = self.has_output = self.arrived = False
         self._busy_since = self._asleep_since = 0
+        self.on_breakpoint: Callable[[int], int | None] = lambda pc: None  # where to go on; None: it is a fault
         self.chip = Chip(board, model, self._request_reset, self.describe_place)
         self.core, self._nvic, self._events = self.chip.core, self.chip.nvic, self.chip.events
         self.clock = VirtualClock(self.chip.rcc.hclk_hz)
@@ -168,7 +169,10 @@ class SimBoard:
             raise self.faults.polling(poll.address, self.core.words[hook.BLOCK]) from None
         self._pc = stop.pc
         deal = self._deal_with.get(stop.reason)
-        if deal:
+        answered = self.on_breakpoint(stop.pc) if stop.reason is Reason.BREAKPOINT else None
+        if answered is not None:
+            self._pc = answered
+        elif deal:
             deal(stop)
         else:
             self._pc = self.faults.from_stop(stop)
