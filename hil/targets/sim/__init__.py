@@ -7,7 +7,7 @@ exceptions.py  exception entry and return; faults.py: what a fault is; crash.py:
 board.py       SimBoard: runs the chip through virtual time and deals with what stops the core
 target.py      SimTarget, the board as the bench uses it; call.py: one function called by itself; bit_flips.py: harm
 program.py     a whole program from reset on; semihosting.py: what it asks of a debugger
-bench.py       how fast it all is; trial.py: whether it works here at all
+bench.py       how fast it all is, bare.py: beside a clock that costs nothing; trial.py: whether it works here at all
 """
 
 from hil.targets.sim.board import SimBoard

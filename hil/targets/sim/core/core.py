@@ -210,7 +210,7 @@ class Core:
 
     def register(self, register: int) -> int:
         """A core register by its UC_ARM_REG id, as uint32."""
-        return self.uc.reg_read(register) & 0xFFFF_FFFF
+        return unicorn_api.read_register(self.uc, register)
 
     def set_register(self, register: int, value: int) -> None:
         self.uc.reg_write(register, value)

@@ -1,0 +1,61 @@
+"""A clock that costs nearly nothing, for the bench: what Unicorn takes by itself, with a block hook but no model.
+
+A block is charged its bytes, which is enough for events to come when they would; checks of blocks stay.
+"""
+
+# mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
+from __future__ import annotations
+
+import numpy as np
+from numba import carray
+
+from hil.errors import HilError
+from hil.timing.compiled import blockhook
+from hil.timing.compiled.native import hook
+from hil.timing.cost_model import ExceptionStep
+from hil.timing.machine import Machine
+
+
+@hook(blockhook.HOOK_SIGNATURE)
+def on_bare_block(uc, address, size, user_data):
+    """User data is the simulated board's state."""
+    state = carray(user_data, (blockhook.LENGTH,), np.uint64)
+    state[blockhook.CYCLES] += state[blockhook.BLOCK_SIZE]
+    if blockhook.enter(uc, state, address, size) != np.uint64(0):
+        state[blockhook.PREV_END] = np.uint64(address) + np.uint64(size)
+
+
+class Bare:
+    """hil.timing.cost_model.CostModel without a model."""
+
+    name = "bare"
+    problem: HilError | None = None
+
+    @property
+    def hook_address(self) -> int:
+        return on_bare_block.address
+
+    def attach(self, machine: Machine) -> None: ...
+
+    def reset(self) -> None: ...
+
+    def cycles_before(self, address: int, pc: int) -> int:
+        return pc - address
+
+    def break_off(self, pc: int) -> None: ...
+
+    def watch(self, pc: int, function: int, data: int) -> bool:
+        return False
+
+    def go_on(self) -> None: ...
+
+    def context(self) -> int:
+        return 0
+
+    def start(self) -> None: ...
+
+    def arrival_cycles(self) -> int:
+        return 0
+
+    def exception_cycles(self, step: ExceptionStep) -> int:
+        return 12
