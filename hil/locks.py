@@ -87,7 +87,7 @@ class Lock:
         try:
             told = json.loads(self._holder_path.read_text(encoding="utf-8"))
             return f"process {told['pid']} ({told['command']}) since {told['since']}"
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return ""
 
     @property

@@ -35,10 +35,10 @@ def read_bytes(path: Path, most: int = MOST_TEXT, kind: str = "") -> bytes:
     return content
 
 
-def read_text(path: Path, most: int = MOST_TEXT) -> str:
+def read_text(path: Path, most: int = MOST_TEXT, kind: str = "") -> str:
     """As read_bytes, for text in UTF-8."""
     try:
-        return read_bytes(path, most).decode("utf-8")
+        return read_bytes(path, most, kind).decode("utf-8")
     except UnicodeDecodeError as error:
         raise HilError(f"{path} is no text in UTF-8 ({error})") from error
 

@@ -145,7 +145,7 @@ def _with(section: str, compilers: tuple[str, ...]) -> tuple[str, ...]:
 
 def _read(path: Path, sections: tuple[str, ...]) -> Limits:
     try:
-        table = toml_of(read_text(path, MOST_BYTES), str(path))
+        table = toml_of(read_text(path, MOST_BYTES, "limits"), str(path))
     except HilError as error:
         hint = "" if str(error).startswith("cannot read") else f': write [{sections[1]}], then "cycles.total" = 1e8'
         raise HilError(f"{error}{hint}") from error

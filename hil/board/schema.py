@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from hil.errors import HilError
+from hil.reading import toml_of
 
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="lower case, as the board's folder")]
 Text = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^\"\\\n]+$")]
@@ -137,11 +137,9 @@ def toml(path: Path) -> tuple[str, dict[str, Any]]:
     """A TOML file's text and what it says. Raises HilError where it cannot be read or is none."""
     try:
         text = path.read_text(encoding="utf-8")
-        return text, tomllib.loads(text)
+        return text, toml_of(text, str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise HilError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is no UTF-8 text'}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise HilError(f"{path} is not TOML: {error}") from error
 
 
 def convert(data: Any, kind: type[T], path: Path, text: str, within: str = "") -> T:

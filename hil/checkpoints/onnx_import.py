@@ -209,7 +209,7 @@ def _named(model: _Model, path: Path) -> list[Found]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))["rnnpool"]
         return [_from_table(model, table) for table in tables]
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise HilError(
             f"{path} does not name RNNPools ({error!r}): [[rnnpool]] with input, output, patch, stride, pad, and W1, "
             "U1, gate1, update1, W2, U2, gate2, update2 by their names in the graph"

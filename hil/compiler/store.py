@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from hil.compiler import families, gated
 from hil.compiler import graph as q
 from hil.errors import HilError
 
+_DAMAGED = (zipfile.BadZipFile, zlib.error)
 _TYPES: dict[str, typing.Any] = {cls.__name__: cls for cls in (
     q.Tensor, q.Gate, q.QConv, q.QCell, q.QPool, q.QNorm, q.QAdd, q.QMean, q.Source, q.Detector, q.QuantisedGraph,
     gated.QGated, *families.LAYERS)}  # fmt: skip
@@ -32,7 +35,7 @@ def load(path: Path) -> q.QuantisedGraph:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         graph = _revive(json.loads(arrays["description"].tobytes()), arrays)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError, AttributeError, EOFError, *_DAMAGED) as error:
         raise HilError(f"{path} is no quantised graph ({error}): build the model again with hil build") from error
     return typing.cast(q.QuantisedGraph, graph)
 

@@ -58,7 +58,7 @@ class Bundle:
             return None
         try:
             return json.loads(self.members[name])
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise HilError(f"{self.path} is damaged: its {name} is no JSON ({error})") from error
 
     def text(self, name: str) -> str:
@@ -98,7 +98,7 @@ def open_bundle(path: Path) -> Bundle:
         raise HilError(f"{path} is no bundle, or damaged ({error}): expected NAME{SUFFIX} that hil made") from error
     try:
         about = json.loads(members.pop("bundle.json", b""))
-    except ValueError:
+    except (ValueError, RecursionError):
         about = None
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise HilError(f"{path} is no bundle: it lacks a bundle.json with format {FORMAT!r}")

@@ -123,7 +123,7 @@ def _index(store: Path) -> dict[str, Any]:
         content = json.loads((store / INDEX).read_text(encoding="utf-8"))
         commits = content["commits"] if content["schema"] == SCHEMA else {}
         return {name: entry for name, entry in commits.items() if _is_entry(entry)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

@@ -15,7 +15,6 @@ What no pattern fits keeps the defaults below. A figure that may fall may fall a
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import HilError
+from hil.reading import read_text, toml_of
 
 ANY, ONLY_FALL, ONLY_RISE = "any", "may only fall", "may only rise"
 _KEYS = {"relative", "absolute"}
@@ -73,14 +73,11 @@ def load_tolerances(path: Path | None) -> Tolerances:
     """The file's patterns, then the defaults. Raises HilError where it is no such file, with what is wrong in it."""
     if path is None:
         return DEFAULTS
+    text = read_text(path, kind="tolerances")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise HilError(f"cannot read the tolerances {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise HilError(
-            f'{path} is not TOML ({error}): write [tolerance], then "cycles.*" = {{ relative = 0.01 }}'
-        ) from error
+        table = toml_of(text, str(path))
+    except HilError as error:
+        raise HilError(f'{error}: write [tolerance], then "cycles.*" = {{ relative = 0.01 }}') from error
     if unknown := sorted(table.keys() - {"tolerance", "falls"}):
         raise HilError(f"{path}: there is no section {unknown[0]!r}: write [tolerance] or [falls]")
     return (*_section(table, "tolerance", True, path), *_section(table, "falls", False, path), *DEFAULTS)

@@ -10,6 +10,7 @@ import jinja2
 
 from hil.failure.bundle import Bundle
 from hil.files import write_text
+from hil.report.run_html import as_text
 from hil.report.terminal import figure
 
 _SHOWN_BLOCKS = 1000
@@ -24,7 +25,7 @@ def render(bundle: Bundle) -> str:
     """The page as HTML."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hil.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=as_text,
     )  # fmt: skip
     environment.filters |= {"figure": figure}
     run = bundle.json("run.json") or {}

@@ -16,7 +16,9 @@ from rich.text import Text
 from hil.files import write_text
 from hil.gate.difference import Comparison, Pair, Row, Verdict
 from hil.report.flamegraph import differential_flame_graph
+from hil.report.run_html import as_text
 from hil.report.terminal import figure
+from hil.shown import shown
 
 MARKER = "<!-- rnnpool-hil compare -->"  # by it a comment is found again, to be updated
 MOST_ROWS, MOST_FUNCTIONS = 40, 12  # shown in a comment or a terminal; the page has all
@@ -154,7 +156,7 @@ def _functions_rows(pair: Pair) -> Iterator[str]:
 
 def _code(text: str) -> str:
     """As code, so that no name is taken for markup."""
-    return "`" + text.replace("`", "'").replace("|", "¦").replace("\n", " ") + "`"
+    return "`" + shown(text).replace("`", "'").replace("|", "¦") + "`"
 
 
 def write_page(found: Comparison, path: Path) -> None:
@@ -166,7 +168,7 @@ def render(found: Comparison) -> str:
     """The page as HTML, in one file without anything from elsewhere."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hil.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=as_text,
     )  # fmt: skip
     environment.filters |= {"figure": figure, "change": change, "percent": percent, "signed": _signed}
     return environment.get_template("comparison.html.j2").render(

@@ -13,6 +13,7 @@ from hil.gate.steps import Step
 from hil.gate.store import Commit
 from hil.report.comparison import change, percent
 from hil.report.history_charts import anchor, charts
+from hil.report.run_html import as_text
 from hil.report.terminal import figure
 
 MOST_ROWS = 12  # of what moved at one commit
@@ -28,7 +29,7 @@ def render(found: Sequence[Step], damaged: Sequence[str] = ()) -> str:
     """The page as HTML, in one file without anything from elsewhere. found: the oldest commit first."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("hil.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
+        trim_blocks=True, lstrip_blocks=True, finalize=as_text,
     )  # fmt: skip
     environment.filters |= {"figure": figure, "change": change, "percent": percent, "anchor": anchor}
     commits = [step.commit for step in found]

@@ -4,12 +4,12 @@ Notes on why: the model card beside the shipped checkpoint.
 """
 
 import math
-import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from hil.errors import HilError
+from hil.reading import toml_of
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -69,8 +69,8 @@ def load_recipe(network: str, path: Path | None = None) -> Recipe:
         known = ", ".join(sorted(recipe.stem for recipe in RECIPES.glob("*.toml")))
         raise HilError(f"there is no recipe {path}: pass --recipe FILE, or train one of {known}")
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        table = toml_of(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError as error:
         raise HilError(f"{path} is not TOML ({error})") from error
     defaults = {field.name: field.default for field in fields(Recipe)}
     unknown = sorted(table.keys() - defaults.keys())
