@@ -28,6 +28,7 @@ from hil.commands import (
     edgeml,
     evaluate,
     flash,
+    gate,
     history,
     init,
     late,
@@ -84,7 +85,7 @@ def _say_version(is_wanted: bool) -> None:
 for command in (
     demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
     train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, power.power, cycles.cycles,
-    profile.profile, calibrate.calibrate, show.show, bench.bench, compare.compare, history.history,
+    profile.profile, calibrate.calibrate, show.show, bench.bench, compare.compare, history.history, gate.gate,
     selftest.selftest, torture.torture,
     diff_emulators.diff_emulators,
     new_network.new_network,

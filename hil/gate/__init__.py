@@ -4,6 +4,7 @@ figures.py      run.json, bench.json, an evaluation or a profile as one flat tab
 origin.py       the commit, branch and computer that results come from
 results.py      a results folder: a file a run
 openmetrics.py  the same for Prometheus and its kin
+measured.py     a project's tests run for their results       github.py   summary and comment
 gathering.py    what the runs of a pytest session leave
 documents.py    files and folders of results, read
 tolerance.py    how far a figure may move

@@ -26,6 +26,7 @@ CHARTED = (  # patterns of figures, in the order in which they are shown, and wh
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8a6d00", "#3f7fbf", "#444444")
 _DASHES, _MARKS = ("-", "--", ":", "-."), ("o", "s", "^", "D", "v", "P", "X")
 _SIZE = (5.6, 3.1)  # inches: what a phone shows whole, with legible text
+_GROUP = re.compile(r'<g id="(PathCollection_\d+)">(.*?)<use [^>]*? style="([^"]*)"/>', re.DOTALL)  # a line's points
 _ANCHOR = re.compile(r'<a xlink:href="(#[^"]+)"( [^>]*)?>')
 
 
@@ -70,7 +71,7 @@ def _chart(commits: Sequence[Commit], name: str, title: str) -> Chart:
     axes.margins(x=0.02, y=0.15)
     if len(series) > 1:
         axes.legend(fontsize=7, framealpha=0.9)
-    return Chart(name, title, _labelled(_svg(picture, name), labels), tuple(series))
+    return Chart(name, title, _labelled(_lighter(_svg(picture, name)), labels), tuple(series))
 
 
 def _draw(
@@ -100,3 +101,11 @@ def _labelled(svg: str, labels: Sequence[str]) -> str:
     """With a name on each point, for a pointer's hint and a screen reader; points stand in the order of drawing."""
     names = iter(labels)
     return _ANCHOR.sub(lambda match: f'<a href="{match[1]}" tabindex="-1"><title>{escape(next(names))}</title>', svg)
+
+
+def _lighter(svg: str) -> str:
+    """The same picture in two thirds of the bytes: hundredths of a point, and a colour a line instead of a point."""
+    for group in _GROUP.findall(svg):
+        svg = svg.replace(f'<g id="{group[0]}">', f'<g id="{group[0]}" style="{group[2]}">', 1)
+    svg = re.sub(r'(<use [^>]*?) style="[^"]*"/>', r"\1/>", svg)
+    return re.sub(r">\s+<", "><", re.sub(r"(\d\.\d\d)\d+", r"\1", svg))

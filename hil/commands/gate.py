@@ -1,0 +1,106 @@
+"""`hil gate`: a project's tests, and their results against those of another commit; what the GitHub Action runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hil.commands import outputs
+from hil.commands.console import console, errors, shortest
+from hil.paths import BUILD
+
+if TYPE_CHECKING:
+    from hil.gate.difference import Comparison
+    from hil.gate.github import PullRequest
+    from hil.gate.measured import Measured
+    from hil.gate.tolerance import Tolerances
+
+
+def gate(
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="[PYTEST]...", help="For pytest, behind --.")] = None,
+    project: Annotated[Path, typer.Option(metavar="DIR", help="Whose tests.")] = Path("."),
+    base: Annotated[
+        str | None, typer.Option(metavar="REF", help="The commit to compare with; a pull request's own without.")
+    ] = None,
+    base_results: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Its results, where they are kept; else its tests are run, in a tree apart."),
+    ] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", "-t", help="Again for another one.")] = None,
+    tolerance: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML, as for hil compare.")] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="For all it writes.", callback=outputs.folder)] = BUILD
+    / "gate",
+    comment: Annotated[bool, typer.Option("--comment", help="Comment on GitHub's pull request.")] = False,
+    title: Annotated[str, typer.Option(metavar="TEXT", help="Of the comment.")] = "Firmware",
+) -> None:
+    """Run the tests, compare their results with another commit's; exit code 1 where a test or a figure fails."""
+    from hil.files import write_text
+    from hil.gate import github
+    from hil.gate.measured import Measured, measure, measure_commit
+    from hil.gate.tolerance import load_tolerances
+    from hil.report.comparison import MARKER
+
+    tolerances = load_tolerances(tolerance)
+    request = github.pull_request()
+    targets, more = target or ["sim"], arguments or []
+    head = measure(project, out, targets, more)
+    reference = base or (request.base if request else None)
+    there: Measured | None = None
+    if base_results is not None and any(base_results.glob("*.json")):
+        there = Measured(0, base_results)
+    elif reference is not None:
+        errors.print(f"running the tests of {reference[:20]} ...", highlight=False)
+        there = measure_commit(project, reference, out / "base", targets, more)
+    found = _compared(there, head, tolerances)
+    text = _in_words(found, head.code, title)
+    write_text(out / "comment.md", text)
+    github.add_summary(text)
+    if found is not None:
+        _show(found, out)
+    if comment and request is not None:
+        _comment(request, text, MARKER)
+    if head.code or (found is not None and not found.passed):
+        raise typer.Exit(1)
+
+
+def _compared(there: Measured | None, head: Measured, tolerances: Tolerances) -> Comparison | None:
+    """None where one side has no results."""
+    from hil.errors import HilError
+    from hil.gate.difference import compare
+    from hil.gate.documents import load
+
+    if there is None or not there.has_results or not head.has_results:
+        return None
+    try:
+        return compare(load(there.results), load(head.results), tolerances)
+    except HilError as error:
+        errors.print(f"not compared: {error}", soft_wrap=True, highlight=False, markup=False)
+        return None
+
+
+def _in_words(found: Comparison | None, code: int, title: str) -> str:
+    from hil.report.comparison import MARKER, as_markdown
+
+    text = as_markdown(found, title) if found else f"{MARKER}\n### {title}: nothing to compare with\n"
+    return text + ("" if code == 0 else f"\n✗ pytest ended with {code}.\n")
+
+
+def _show(found: Comparison, out: Path) -> None:
+    from hil.report.comparison import in_terminal, write_page
+
+    write_page(found, out / "comparison.html")
+    console.print(in_terminal(found), highlight=False)
+    console.print(f"[bold]{shortest(out / 'comparison.html')}[/] shows it", highlight=False, soft_wrap=True)
+
+
+def _comment(request: PullRequest, text: str, marker: str) -> None:
+    """A comment that GitHub refuses, as on a fork's pull request, fails nothing: the summary has it."""
+    from hil.errors import HilError
+    from hil.gate import github
+
+    try:
+        console.print(f"comment: {github.comment(request, text, marker)}", highlight=False)
+    except HilError as error:
+        errors.print(f"no comment: {error}", soft_wrap=True, highlight=False, markup=False)

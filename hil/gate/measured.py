@@ -1,0 +1,89 @@
+"""A project's tests run for their results: of the tree as it stands, and of another commit in a tree of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.errors import HilError
+from hil.files import make_folder, reason
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a session left. code: pytest's exit code; results: the folder, empty where no test got so far."""
+
+    code: int
+    results: Path
+
+    @property
+    def has_results(self) -> bool:
+        return any(self.results.glob("*.json"))
+
+
+def measure(project: Path, out: Path, targets: Sequence[str], arguments: Sequence[str]) -> Measured:
+    """Run a project's tests; leaves results/, metrics.txt, junit.xml and failures/ in `out`, in place of older ones."""
+    make_folder(out)
+    out = out.absolute()
+    shutil.rmtree(out / "results", ignore_errors=True)
+    wanted = [
+        f"--hil-results={out / 'results'}",
+        f"--hil-metrics={out / 'metrics.txt'}",
+        f"--junitxml={out / 'junit.xml'}",
+    ]
+    wanted += [f"--hil-failures={out / 'failures'}", *(f"--hil-target={target}" for target in targets), *arguments]
+    try:
+        done = subprocess.run([sys.executable, "-m", "pytest", *wanted], cwd=project)
+    except OSError as error:
+        raise HilError(f"cannot run the tests in {project}: {reason(error)}") from error
+    return Measured(done.returncode, out / "results")
+
+
+def measure_commit(project: Path, ref: str, out: Path, targets: Sequence[str], arguments: Sequence[str]) -> Measured:
+    """The same of another commit of the project's repository. Raises HilError where git does not know it."""
+    top = Path(_git(project, "rev-parse", "--show-toplevel"))
+    commit = _git(project, "rev-parse", "--verify", f"{ref}^{{commit}}")
+    inside = project.resolve().relative_to(top.resolve())
+    with _tree_of(top, commit, out) as tree:
+        if not (tree / inside).is_dir():
+            raise HilError(f"{ref} has no folder {inside}: there is nothing to compare with")
+        return measure(tree / inside, out, targets, arguments)
+
+
+@contextmanager
+def _tree_of(top: Path, commit: str, out: Path) -> Iterator[Path]:
+    """A checkout of a commit that goes again."""
+    make_folder(out)
+    tree = out.absolute() / "tree"
+    if tree.exists():  # of a run that was killed
+        _remove(top, tree)
+    _git(top, "worktree", "add", "--detach", "--force", str(tree), commit)
+    try:
+        yield tree
+    finally:
+        _remove(top, tree)
+
+
+def _remove(top: Path, tree: Path) -> None:
+    subprocess.run(["git", "-C", str(top), "worktree", "remove", "--force", str(tree)], capture_output=True)
+    shutil.rmtree(tree, ignore_errors=True)
+    subprocess.run(["git", "-C", str(top), "worktree", "prune"], capture_output=True)
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, env=os.environ | {"LC_ALL": "C"}
+        )
+    except OSError as error:
+        raise HilError(f"comparing with a commit needs git ({reason(error)}): apt-get install -y git") from error
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it failed"])[-1]
+        raise HilError(f"git {arguments[0]} in {folder}: {said}; in CI, check the base out too (fetch-depth: 0)")
+    return done.stdout.strip()
