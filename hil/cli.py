@@ -23,6 +23,7 @@ from hil.commands import (
     calibrate,
     compare,
     cycles,
+    debug,
     demo,
     diff_emulators,
     edgeml,
@@ -48,6 +49,7 @@ from hil.commands import (
     serve,
     show,
     torture,
+    trace,
     train,
 )
 from hil.commands.console import console, errors
@@ -86,7 +88,7 @@ for command in (
     demo.demo, init.init, build.build, run.run, replay.replay, plan.plan, models.models, seed.seed, quantise.quantise,
     train.train, evaluate.evaluate, late.doctor, serve.serve, boards.boards, flash.flash, power.power, cycles.cycles,
     profile.profile, calibrate.calibrate, show.show, bench.bench, compare.compare, history.history, gate.gate,
-    selftest.selftest, torture.torture,
+    debug.debug, trace.trace, selftest.selftest, torture.torture,
     diff_emulators.diff_emulators,
     new_network.new_network,
 ):  # fmt: skip

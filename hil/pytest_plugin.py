@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -74,6 +75,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("metrics", "write every run's measurements here, as OpenMetrics", metavar="FILE")
     add("failures", f"write bundles of failures here, {NONE}: nowhere; default build/failures", metavar="DIR")
     add("results", "write every run's run.json here, for hil compare", metavar="DIR")
+    add("coverage", "write here, as lcov, which of the firmware's lines ran on simulated boards", metavar="FILE")
+    group.addoption(
+        "--hil-gdb", nargs="?", const="3333", metavar="PORT",
+        help="where the firmware crashes on the simulated board, wait there for GDB at this port (3333)",
+    )  # fmt: skip
+    add("coverage-limit", "fail where fewer percent of them ran", metavar="PERCENT")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -88,6 +95,31 @@ def pytest_configure(config: pytest.Config) -> None:
     if any(setting(config, name) for name in names):  # complains about unknown names once, before collection
         places(config)
         _timing(config)
+    if config.getoption("--hil-gdb") is not None:
+        _debug_port(config)
+    if setting(config, "coverage") or setting(config, "coverage-limit"):
+        from hil.measure.coverage.session import CoverageOfSession
+
+        config.pluginmanager.register(
+            CoverageOfSession(config, setting(config, "coverage"), setting(config, "coverage-limit"))
+        )
+
+
+def _debug_port(config: pytest.Config) -> int:
+    """Where GDB is waited for; several workers could not all be watched."""
+    text = str(config.getoption("--hil-gdb"))
+    if not text.isdecimal() or int(text) > 0xFFFF:
+        raise pytest.UsageError(f"--hil-gdb {text}: give a port, or nothing after it")
+    if hasattr(config, "workerinput") or getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("--hil-gdb waits for a person at one board: leave -n out")
+    return int(text)
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    """To the person who started pytest, whatever is captured."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        print(f"\n{text}", flush=True)
 
 
 def setting(config: pytest.Config, name: str) -> Any:
@@ -180,6 +212,11 @@ def create_target(place: Place, config: pytest.Config) -> Target:
     connection = options(place.target, at, _timing(config) if place.target == "sim" else None)
     if "connection" in connection:
         connection["connection"] = in_turn(connection["connection"])
+    if place.target == "sim" and config.getoption("--hil-gdb") is not None:
+        from hil.debug import DebugTarget
+
+        chosen, port = board.load(place.board), _debug_port(config)
+        return DebugTarget(chosen, say=partial(_say, config), waits="fault", port=port)
     try:
         return Session(targets.create(place.target, board.load(place.board), **connection))
     except HilError as error:

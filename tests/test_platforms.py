@@ -64,9 +64,7 @@ def test_memories_are_the_same_for_compiler_and_emulators(described: Board, repl
     memories = {name: entry for name, entry in repl.items() if entry.type == "Memory.MappedMemory"}
     assert {name: (e.addresses[0], int(e.attributes["size"], 16)) for name, e in memories.items()} == expected
     simulated = Memory(unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS), described)
-    assert {
-        region.name: (region.origin, len(region.data)) for region in (simulated.flash, *simulated._rams)
-    } == expected
+    assert {region.name: (region.origin, len(region.data)) for region in (simulated.flash, *simulated.rams)} == expected
 
 
 def test_without_ccm_its_sections_go_to_sram(described: Board) -> None:

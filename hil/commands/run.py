@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hil.commands import outputs
 from hil.commands.console import progress
 from hil.commands.options import (
     DEFAULT_BOARD,
@@ -52,11 +53,21 @@ def run(
     ] = None,
     network: NetworkOption = None,
     failures: FailuresFolder = BUILD / "failures",
+    coverage: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write here, as lcov, which lines of the firmware ran.", callback=outputs.file
+        ),
+    ] = None,
+    coverage_limit: Annotated[
+        float | None, typer.Option(min=0, max=100, metavar="PERCENT", help="Fail where fewer of them ran.")
+    ] = None,
 ) -> None:
     """Run photos through the firmware and compare with the references."""
     from hil.bench.batch import Job, run_job
     from hil.failure.leaving import Leaving
     from hil.failure.session import Session
+    from hil.measure.coverage.gather import covering
 
     job = Job(
         model,
@@ -77,7 +88,7 @@ def run(
     )
     leaving = Leaving(failures)
     try:
-        with progress() as step:
+        with covering(coverage, coverage_limit), progress() as step:
             subjects = run_job(job, step, Session, leaving.of_run)
     finally:
         name_bundles(leaving.left)

@@ -69,7 +69,7 @@ class _Watched(Wrapper):
     def boot(self, elf: Path) -> None:
         super().boot(elf)
         self._is_noting = False
-        self._sim_target.sim.faults.on_fault = self._at_fault
+        self._sim_target.sim.faults.on_fault.append(self._at_fault)
 
     def read(self, timeout_s: float) -> bytes:
         """As the board's, which is stopped in between where the stretch begins; what it says is cut as without."""

@@ -29,6 +29,7 @@ FILES = {  # where each template lands
     "firmware.robot.j2": "firmware.robot",
     "limits.toml.j2": "limits.toml",
     "workflow.yml.j2": ".github/workflows/firmware.yml",
+    "launch.json.j2": ".vscode/launch.json",
     "gitignore.j2": ".gitignore",
 }
 PHOTO = "photos/astronaut.png"
@@ -61,7 +62,9 @@ def lay_down(folder: Path, model: str, board: Board) -> Project:
     """
     spec, source = model_spec(model), zoo.find(model)
     checkpoint = None if model in zoo.names() else source.name
-    facts = {"checkpoint": checkpoint, "model": checkpoint or model} | _facts(spec, board, plan_of(model, board))
+    facts = {"checkpoint": checkpoint, "model": checkpoint or model, "stem": Path(model).stem} | _facts(
+        spec, board, plan_of(model, board)
+    )
     texts = {name: TEMPLATES.get_template(template).render(facts) for template, name in FILES.items()}
     files = (*texts, PHOTO, *([checkpoint] if checkpoint else []))
     if there := [name for name in files if (folder / name).exists()]:

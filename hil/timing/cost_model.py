@@ -34,6 +34,10 @@ class CostModel(Protocol):
         """The core was reset: queues and caches are empty."""
         ...
 
+    def see(self, address: int, size: int) -> None:
+        """A block is about to run in pieces: learn of it what is learnt when it is first entered."""
+        ...
+
     def cycles_before(self, address: int, pc: int) -> int:
         """Cycles from the entry of the block now running, which begins at `address`, to its instruction at `pc`."""
         ...

@@ -57,6 +57,10 @@ class ModelledCycles:
         self.engine.forget_code()
         self.engine.start()
 
+    def see(self, address: int, size: int) -> None:
+        """Decode a block that has not run yet."""
+        self.engine.see(address, size)
+
     def cycles_before(self, address: int, pc: int) -> int:
         """Cycles from the running block's entry to the execution of the instruction at pc, the last that has run."""
         return self.engine.now(pc) - int(self._machine.state[hooks.AT_ENTRY])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 
 from unicorn import arm_const as uc_arm
 
 from hil.board import Board
 from hil.targets.base import Observed, TargetError
 from hil.targets.image import Image
+from hil.targets.sim import ran
 from hil.targets.sim.chip import Chip
 from hil.targets.sim.clock import VirtualClock
 from hil.targets.sim.core.core import Reason, Stop
@@ -46,6 +48,7 @@ class SimBoard:
         self.resets = -1  # not counting power-on
         self._pc = 0
         self._sleeps = self._reset_wanted = self.has_output = self.arrived = False
+        self.is_mid_block = False  # a debugger has stopped it there
         self._busy_since = self._asleep_since = 0
         self.on_breakpoint: Callable[[int], int | None] = lambda pc: None  # where to go on; None: it is a fault
         self.chip = Chip(board, model, self._request_reset, self.describe_place)
@@ -54,8 +57,8 @@ class SimBoard:
         self.chip.on_clock, self.chip.on_bite = self._change_clock, self._bite
         self._storms, self._resets, self._reset_flags = Storms(), Resets(), rcc.RESET_SOFTWARE
         self._reset_why = ""
-        self._exceptions = Exceptions(self.core, self._nvic, self.chip.scb)
-        self.faults = Faults(self.chip, self._exceptions, image.symbols, self.clock)
+        self.exceptions = Exceptions(self.core, self._nvic, self.chip.scb)
+        self.faults = Faults(self.chip, self.exceptions, image.symbols, self.clock)
         self.usart = self.chip.usarts[board.uart.peripheral]
         self.usart.line_baud, self.usart.on_output = board.uart.baud, self._expect_output
         self.usart.on_deaf = self._check_port
@@ -63,13 +66,15 @@ class SimBoard:
             Reason.EVENT: self._go_on, Reason.EXCEPTION: self._go_on, Reason.HOST: self._go_on,
             Reason.SLEEP: self._sleep, Reason.SPIN: self._spin, Reason.STACK_LIMIT: self._near_stack_end,
             Reason.SUPERVISOR_CALL: self._call_supervisor, Reason.EXCEPTION_RETURN: self._return_from_exception,
-            Reason.ARRIVED: self._arrive,
+            Reason.ARRIVED: self._arrive, Reason.DEBUG: self._arrive,
         }  # fmt: skip
         self.core.memory.power_on(_SEED)
         for address, data in image.parts:
             self.core.memory.write(address, data)
         self._find_stack()
         self.reset(rcc.RESET_POWER_ON)
+        left = ran.wanted(image.path, model)
+        self.leave = weakref.finalize(self, left.write if left else lambda: None)
 
     def _find_stack(self) -> None:
         """Where the firmware says its stack is; without that, from the initial stack pointer down, with no limit."""
@@ -85,8 +90,9 @@ class SimBoard:
     def reset(self, cause: int = rcc.RESET_PIN) -> None:
         """Reset the chip. RAM keeps its contents; time goes on."""
         self.resets += 1
-        self._reset_wanted = self._sleeps = False
+        self._reset_wanted = self._sleeps = self.is_mid_block = False
         self.faults.open = None
+        self.exceptions.frames.clear()
         self._events.clear()
         self.chip.reset(cause)
         for register, value in _CORE_RESET.items():
@@ -140,34 +146,48 @@ class SimBoard:
     def run(self, until: int) -> None:
         """Let the board run until a cycle, or until bytes for the host have gone out (then has_output is set)."""
         self.has_output = self.arrived = False
-        while not (self.has_output or self.arrived) and self.core.now < until:
-            self._events.run(self.core.now)
-            if self._reset_wanted:
-                self._reset_itself()
-            if self.has_output:
-                return
-            if self.faults.open and self.core.now >= self.faults.must_end_at:
-                raise self.faults.open
-            self._take_exception()
-            runaway = self._busy_since + int(self._runaway_s * self.clock.hz)
-            if self._sleeps:
-                self.core.advance(min(self._events.next, until, self.faults.must_end_at))
-                self._busy_since = self.core.now
-                if not self._can_wake() and self.core.now - self._asleep_since > ENDLESS_SLEEP_S * self.clock.hz:
-                    raise self.faults.open or self.faults.asleep(self._pc - 2)
-                continue
-            if self.core.now >= runaway:
-                raise self.faults.open or self.faults.endless(self._pc, self._runaway_s)
-            self.chip.look_ahead(min(until, runaway))
-            self._step()
+        while not (self.has_output or self.arrived) and (self.is_mid_block or self.core.now < until):
+            if self.is_mid_block or self._look_up(until):
+                self._run_core()
 
-    def _step(self) -> None:
-        """Run the core until it stops and deal with why."""
+    def step(self, until: int) -> None:
+        """As run(), but one instruction: `arrived` is set when it has been executed, or has faulted."""
+        self.has_output = self.arrived = False
+        while not (self.has_output or self.arrived) and (self.is_mid_block or self.core.now < until):
+            if self.is_mid_block or self._look_up(until):
+                self.chip.look_ahead(self.core.now)
+                self._run_core(step=True)
+                self.arrived = True
+
+    def _look_up(self, until: int) -> bool:
+        """See to everything that is due. Returns whether the core can run on."""
+        self._events.run(self.core.now)
+        if self._reset_wanted:
+            self._reset_itself()
+        if self.has_output:
+            return False
+        if self.faults.open and self.core.now >= self.faults.must_end_at:
+            raise self.faults.open
+        self._take_exception()
+        runaway = self._busy_since + int(self._runaway_s * self.clock.hz)
+        if self._sleeps:
+            self.core.advance(min(self._events.next, until, self.faults.must_end_at))
+            self._busy_since = self.core.now
+            if not self._can_wake() and self.core.now - self._asleep_since > ENDLESS_SLEEP_S * self.clock.hz:
+                raise self.faults.open or self.faults.asleep(self._pc - 2)
+            return False
+        if self.core.now >= runaway:
+            raise self.faults.open or self.faults.endless(self._pc, self._runaway_s)
+        self.chip.look_ahead(min(until, runaway))
+        return True
+
+    def _run_core(self, step: bool = False) -> None:
+        """Run the core until it stops, or for an instruction, and deal with why."""
         try:
-            stop = self.core.run(self._pc)
+            stop = (self.core.step if step else self.core.run)(self._pc, self.is_mid_block)
         except PollsForEver as poll:
             raise self.faults.polling(poll.address, self.core.words[hook.BLOCK]) from None
-        self._pc = stop.pc
+        self._pc, self.is_mid_block = stop.pc, stop.is_mid_block
         deal = self._deal_with.get(stop.reason)
         answered = self.on_breakpoint(stop.pc) if stop.reason is Reason.BREAKPOINT else None
         if answered is not None:
@@ -188,11 +208,11 @@ class SimBoard:
         if exception is None:
             return
         self._sleeps = False
-        if self._nvic.level(exception) >= self._exceptions.masked_level():
+        if self._nvic.level(exception) >= self.exceptions.masked_level():
             return
         pc = self._pc
         try:
-            entry = self._exceptions.take(exception, pc)
+            entry = self.exceptions.take(exception, pc)
         except TargetError:
             raise self.faults.no_vector(exception, pc) from None
         self._pc = self.faults.frame_lost(pc) if entry.stacking_failed else self.faults.vector(entry)
@@ -207,9 +227,19 @@ class SimBoard:
     def _arrive(self, stop: Stop) -> None:
         self.arrived = True
 
+    def stop_soon(self) -> None:
+        """Have run() return, with `arrived` set, before anything more is executed than the present block."""
+        self.arrived = True
+        self.core.request_stop()
+
     def jump(self, pc: int) -> None:
         """Have the core go on at another address."""
-        self._pc = pc & ~1
+        self._pc, self.is_mid_block = pc & ~1, False
+
+    @property
+    def pc(self) -> int:
+        """The address that the core goes on at, if no exception comes first."""
+        return self._pc
 
     def _sleep(self, stop: Stop) -> None:
         self._sleeps, self._asleep_since = True, self.core.now
@@ -224,7 +254,7 @@ class SimBoard:
         """A branch to itself: let the time until the next event pass at once. Raises where none can end it."""
         if self.faults.open:
             raise self.faults.open
-        if not self._can_wake() or self._exceptions.masked_level() <= 0:
+        if not self._can_wake() or self.exceptions.masked_level() <= 0:
             raise self.faults.stuck(stop.pc)
         now = self.core.now
         rounds = -(-(self.core.words[hook.NEXT_EVENT] - now) // _SPIN_CYCLES)
@@ -238,14 +268,14 @@ class SimBoard:
 
     def _call_supervisor(self, stop: Stop) -> None:
         self._nvic.set_pending(SV_CALL)
-        if self._nvic.next() != SV_CALL or self._nvic.level(SV_CALL) >= self._exceptions.masked_level():
+        if self._nvic.next() != SV_CALL or self._nvic.level(SV_CALL) >= self.exceptions.masked_level():
             self._nvic.set_pending(SV_CALL, False)
             self._pc = self.faults.unservable_call(stop.pc)
 
     def _return_from_exception(self, stop: Stop) -> None:
         ended = self._nvic.active[-1] if self._nvic.active else 0
         try:
-            self._pc, chained = self._exceptions.leave(stop.pc | 1 | 0xFFFF_FF00)
+            self._pc, chained = self.exceptions.leave(stop.pc | 1 | 0xFFFF_FF00)
         except InvalidReturn as error:
             self._pc = self.faults.bad_return(str(error), stop.pc)
             return
@@ -284,6 +314,12 @@ class SimBoard:
         self.has_output = True
 
     # -- what can be seen from outside
+
+    @property
+    def parts(self) -> Iterator[object]:
+        """All that has state of its own, which a debugger puts back, in an order that stays."""
+        yield from (self, self.clock, self.faults, self.exceptions, self._storms, self._resets)
+        yield from self.chip.parts
 
     def describe_place(self) -> str:
         """The function now running, for messages."""

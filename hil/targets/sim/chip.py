@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from hil.board import Board
@@ -106,6 +106,14 @@ class Chip:
         clocked = None if register is None else partial(self.rcc.is_on, register, bit)
         self.bus.place(origin, peripheral, clocked)
         self._peripherals.append(peripheral)
+
+    @property
+    def parts(self) -> Iterator[object]:
+        """All on the die that has state of its own, each once, in an order that stays."""
+        yield from (self, self.events, self.bus.polling, self.bus.patience)
+        yield from dict.fromkeys([*self._peripherals, *self.bus.peripherals])
+        for dma in self.dmas:
+            yield from dma.streams
 
     def reset(self, cause: int) -> None:
         """Reset every peripheral. cause: flags for RCC_CSR (rcc.RESET_*). Memory and time stay as they are."""

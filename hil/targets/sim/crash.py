@@ -24,14 +24,14 @@ HANDLER_GRACE_S = 1.0  # in which a fault handler must have reset the board or r
 class Faults:
     """Raises faults in the core. history keeps each as the error that it would be; open is the one being handled.
 
-    on_fault is told of each while the core is still where it happened.
+    on_fault are told of each while the core is still where it happened.
     """
 
     def __init__(self, chip: Chip, exceptions: Exceptions, symbols: Symbols, clock: VirtualClock) -> None:
         self._chip, self._exceptions, self._symbols, self._clock = chip, exceptions, symbols, clock
         self.history: list[TargetFault] = []
         self.open: TargetFault | None = None
-        self.on_fault: Callable[[TargetFault], None] = lambda fault: None
+        self.on_fault: list[Callable[[TargetFault], None]] = []
         self._must_end_s = 0.0
         self.stack: tuple[int, int] | None = None  # lowest address and top of the main stack, where known
 
@@ -68,7 +68,8 @@ class Faults:
         scb = self._chip.scb
         scb.note_fault(fault.cfsr, fault.hfsr, fault.address if fault.shows_address else None)
         self.history.append(record)
-        self.on_fault(record)
+        for listener in self.on_fault:
+            listener(record)
         record = self.open = self.open or record
         self._must_end_s = self._clock.seconds(self._chip.core.now) + HANDLER_GRACE_S
         return self._enter(fault.exception, pc, record)

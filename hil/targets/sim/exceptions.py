@@ -47,6 +47,7 @@ class Exceptions:
 
     def __init__(self, core: Core, nvic: Nvic, scb: Scb) -> None:
         self._core, self._nvic, self._scb = core, nvic, scb
+        self.frames: list[tuple[int, int]] = []  # the contexts on the stacks, address and bytes, the innermost last
         status = [uc_arm.UC_ARM_REG_XPSR, uc_arm.UC_ARM_REG_CONTROL, uc_arm.UC_ARM_REG_SP]
         self._entry_registers = Registers(core.uc, _BASIC + status)
         self._basic = Registers(core.uc, _BASIC)
@@ -80,6 +81,7 @@ class Exceptions:
         if stored:
             core.memory.write(frame_at, struct.pack(f"<{len(words)}I", *words))
         core.note_stack(frame_at)
+        self.frames.append((frame_at, 4 * len(words)))
         core.set_register(uc_arm.UC_ARM_REG_SP, frame_at)
         core.set_register(uc_arm.UC_ARM_REG_LR, self._return_value(control, with_floats))
         core.spend(core.model.exception_cycles("entry"))
@@ -134,6 +136,7 @@ class Exceptions:
         size = _EXTENDED_BYTES if with_floats else _BASIC_BYTES
         if not core.memory.is_ram(frame_at, size):
             raise UnstackingFailed(f"no memory at {frame_at:#010x}")
+        del self.frames[-1:]
         words = struct.unpack(f"<{size // 4}I", core.memory.read(frame_at, size))
         *basic, address, xpsr = words[:8]
         self._basic.write(list(basic))

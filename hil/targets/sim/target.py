@@ -58,6 +58,7 @@ class SimTarget(Closing):
     def boot(self, elf: Path) -> None:
         """Power up with a firmware. Raises HilError where the ELF does not fit the board."""
         where = f"platforms/{self.board.name}/board.toml, [timing]"
+        self.close()
         model = self._model or ModelledCycles(self._timing, figures=Figures.of(self.board.timing, where))
         self._flips = []
         self._sim = SimBoard(self.board, load(elf, self.board), model, self._runaway_s)
@@ -67,11 +68,13 @@ class SimTarget(Closing):
         self.sim.reset()
 
     def close(self) -> None:
+        if self._sim is not None:
+            self._sim.leave()
         self._sim = None
 
     def write(self, data: bytes) -> None:
         """Put bytes on the line; they arrive one by one, at the line's speed, while read() lets time pass."""
-        self.sim.usart.host_write(data)
+        self._write(data)
 
     def read(self, timeout_s: float) -> bytes:
         """Bytes that the firmware has sent: at least one, or b"" once timeout_s of virtual time has passed.
@@ -79,16 +82,27 @@ class SimTarget(Closing):
         Raises TargetFault where the firmware crashes, TargetError where it does something the board does not model.
         """
         sim = self.sim
-        data = sim.usart.host_take()
+        data = self._take()
         deadline_s = sim.seconds + timeout_s
         while not data and sim.seconds < deadline_s:
-            sim.run(sim.clock.cycle(deadline_s) + 1)
-            data = sim.usart.host_take()
+            self._run(sim.clock.cycle(deadline_s) + 1)
+            data = self._take()
         return data
 
     def now_s(self) -> float:
         """Since power-on, virtual."""
         return self.sim.seconds
+
+    # -- what is done to the board; a debugger's target does it its own way
+
+    def _write(self, data: bytes) -> None:
+        self.sim.usart.host_write(data)
+
+    def _take(self) -> bytes:
+        return self.sim.usart.host_take()
+
+    def _run(self, until: int) -> None:
+        self.sim.run(until)
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of flash or RAM. Raises TargetError outside them."""

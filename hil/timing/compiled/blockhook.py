@@ -46,6 +46,10 @@ EXACT_PC = 42  # set by a code hook on an instruction that reads the clock
 EXACT_BLOCK = 43  # BLOCKS + 1 when it was set
 SUSPECT = 44  # the check that failed: its number among the block's, or for a late one its instruction's address
 CAME_FROM = 45  # PREV_END when the block was entered: just behind the branch to it
+RESUMED = 46  # BLOCKS + 1 where what runs next goes on in the middle of a block: it is let go on
+SKIP_STOP = 47  # address of an instruction that a debugger has stopped at and goes on from
+RESUMED_START = 59  # BLOCK_START of the whole block, of which a part goes on
+HELD = 58  # a reason to stop that a debugger's has come before
 FN_STOP = 48  # addresses of native functions and of the callback for blocks never seen
 FN_REG_READ = 49
 FN_FIRST_SIGHT = 50
@@ -69,6 +73,7 @@ FLAGS = FLAG_CHECKS | FLAG_FPU | FLAG_SPIN
 STOP_NONE, STOP_EVENT, STOP_EXCEPTION, STOP_FPU, STOP_CHECK, STOP_SPIN, STOP_STACK, STOP_LATE, STOP_HOST, STOP_MODEL = (
     range(10)
 )
+STOP_DEBUG = 10  # SUSPECT: the instruction to stop before; where it is another, the hook stops at the next block
 
 # -- a check: kind | signed offset << 8 (24 bits) | coefficients of r0 to pc << 32 (2 bits each)
 # tested are the registers at the block's entry, or for a late check at the instruction
@@ -131,6 +136,8 @@ def _is_masked(uc, s):  # type: ignore[no-untyped-def]
 
 @njit(**INTERNAL)
 def _needs_attention(uc, s):  # type: ignore[no-untyped-def]
+    if s[RESUMED] == s[BLOCKS] + np.uint64(1):
+        return False
     if s[STOP] != STOP_NONE:  # a stop that an IT block held up
         stop(uc, s, s[STOP])
         return True

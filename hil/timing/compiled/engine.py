@@ -281,6 +281,12 @@ class Engine:
         else:
             m[at.STATE] = at.START_STATE
 
+    def see(self, address: int, size: int) -> None:
+        """Decode a block with the registers as they are at its entry, unless it has run before."""
+        index = self._table_index(address)
+        if index is not None and not self.arena[index]:
+            self._decode(address, size)
+
     def _decode(self, address: int, size: int) -> None:
         """First sight of a block: called from inside the block hook."""
         try:

@@ -88,12 +88,13 @@ class Profiler:
         m[at.PROFILE], m[at.TRACE] = self._table.ctypes.data, self._trace.ctypes.data
         m[at.FN_WORK_OUT] = ctypes.cast(self._work, ctypes.c_void_p).value or 0
         m[at.FN_COUNT] = counting.count.address
-        engine.before_forgetting = self._harvest
+        self._before_forgetting = engine.before_forgetting
+        engine.before_forgetting = self._before_forget
 
     def take(self) -> Profile:
         """What ran since; counting ends. Raises HilError where there was more than the table holds."""
         m, engine = self._engine.arena, self._engine
-        engine.before_forgetting = lambda: None
+        engine.before_forgetting = self._before_forgetting
         self._harvest()
         m[at.FN_COUNT] = m[at.TRACE] = m[at.PROFILE] = 0
         m[at.FN_WORK_OUT] = work_out.address
@@ -150,6 +151,10 @@ class Profiler:
             yield "sdram" if is_sdram else _DYNAMIC.get(instruction.kind, "branch-refill"), beyond
 
     # -- the end
+
+    def _before_forget(self) -> None:
+        self._harvest()
+        self._before_forgetting()
 
     def _harvest(self) -> None:
         """Add the counts to the profile and empty them: the exits they are about are about to be forgotten."""

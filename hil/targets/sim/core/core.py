@@ -31,6 +31,7 @@ NOWHERE = 0x0008_0000 - 2  # where emu_start would end by itself: in flash's ali
 TCG_BUFFER = 32 << 20  # the default reserves 1 GB of address space
 _SVC, _DATA_ABORT, _BKPT, _EXCEPTION_EXIT = 2, 4, 7, 8  # Unicorn's interrupt numbers
 _WFE, _YIELD = 0xBF20, 0xBF10
+STEP_BYTES = 2 + 4 * 4  # an IT and four instructions under it
 
 
 class Reason(Enum):
@@ -52,17 +53,23 @@ class Reason(Enum):
     DIVIDE_BY_ZERO = auto()
     STACK_LIMIT = auto()  # the block will take SP below the stack
     MEMORY = auto()  # an access or a fetch that no memory answers
+    DEBUG = auto()  # a debugger wants to look
 
 
 @dataclass(frozen=True)
 class Stop:
-    """pc: of the instruction that cannot go on, or the next one. access, address, size: of a MEMORY stop (UC_MEM_*)."""
+    """pc: of the instruction that cannot go on, or the next one. access, address, size: of a MEMORY stop (UC_MEM_*).
+
+    is_mid_block: of a DEBUG stop: nothing may happen before the block goes on, or interrupts would come at other times
+    than without the stop.
+    """
 
     reason: Reason
     pc: int
     access: int = 0
     address: int = 0
     size: int = 0
+    is_mid_block: bool = False
 
 
 class NeedsExactPc(Exception):
@@ -79,6 +86,11 @@ class _Trap:
     clock_access: bool = False
     error: BaseException | None = None
 
+    @property
+    def has_any(self) -> bool:
+        """Whether Unicorn itself has stopped."""
+        return self.interrupt is not None or self.is_invalid or self.memory is not None
+
 
 class Core:
     """One core with its memories. Time is in cycles of its clock and never goes back."""
@@ -94,6 +106,7 @@ class Core:
         self._trap = _Trap()
         self._running = False
         self._closed_sdram: int | None = None  # the hook on its addresses while nothing answers there
+        self._block_end = 0  # of the block that a debugger has stopped in
         self.stop_at = NOWHERE  # an address that is never executed
         self._table = BlockTable(board, self.memory)
         self.words = self._table.words
@@ -119,6 +132,10 @@ class Core:
             self._closed_sdram = None
             self.memory.open_sdram(self.uc)
 
+    @property
+    def sdram_is_open(self) -> bool:
+        return self._closed_sdram is None
+
     def close_sdram(self) -> None:
         """Nothing answers at the SDRAM's addresses."""
         sdram = self.memory.sdram
@@ -135,7 +152,13 @@ class Core:
     @property
     def now(self) -> int:
         """The cycle it is, while the core runs that at which the present block was entered."""
-        return self.words[hook.BLOCK_START if self._running else hook.CYCLES]
+        return self._block_start if self._running else self.words[hook.CYCLES]
+
+    @property
+    def _block_start(self) -> int:
+        """When the block that runs was entered, also where it was broken off in between."""
+        words = self.words
+        return words[hook.RESUMED_START if words[hook.BLOCKS] == words[hook.RESUMED] else hook.BLOCK_START]
 
     def exact_now(self) -> int:
         """The cycle at which the instruction that is accessing a register started.
@@ -160,6 +183,16 @@ class Core:
         if self._watched.want_clock_accesses(block):
             self.repeat_access()
         return self.words[hook.BLOCK_START]
+
+    @property
+    def executed(self) -> int:
+        """Instructions so far; while the core runs, those of the present block included."""
+        return self.words[hook.INSTRUCTIONS]
+
+    @property
+    def state_address(self) -> int:
+        """Of the block hook's array, for hooks of others."""
+        return self._table.address
 
     def advance(self, cycle: int) -> None:
         """Let time pass while nothing executes."""
@@ -217,13 +250,55 @@ class Core:
 
     # -- running
 
-    def run(self, pc: int) -> Stop:
-        """Execute from pc until something stops the core."""
+    def run(self, pc: int, is_mid_block: bool = False) -> Stop:
+        """Execute from pc until something stops the core. is_mid_block: as the stop before said."""
+        if is_mid_block:
+            self._let_go(self._block_start)
+        return self._run_to(pc)
+
+    def _run_to(self, pc: int, until: int | None = None) -> Stop:
         while True:
-            stop = self._run_once(pc)
+            stop = self._run_once(pc, until)
             if stop is not None:
                 return stop
             pc = self.register(uc_arm.UC_ARM_REG_PC)
+
+    def pass_over(self, pc: int | None) -> None:
+        """Do not stop for a debugger the next time that the instruction at pc is executed."""
+        self.words[hook.SKIP_STOP] = 1 if pc is None else pc  # no address is odd
+
+    def _let_go(self, start: int) -> None:
+        """What runs next is not asked whether anything waits: a block that was entered at a cycle goes on."""
+        words = self.words
+        words[hook.RESUMED], words[hook.RESUMED_START] = words[hook.BLOCKS] + 1, start
+
+    def step(self, pc: int, is_mid_block: bool) -> Stop:
+        """Execute one instruction, or an IT and what is under it. The cycles are those without stepping.
+
+        A deadline must have been set that has come, so that the core stops behind a block's last instruction.
+        """
+        if not is_mid_block:
+            self._block_end = pc + self._natural_size(pc)
+        end = self._block_end
+        following = pc + step_bytes(self.memory.read(pc, min(end - pc, STEP_BYTES)))
+        self._let_go(self._block_start if is_mid_block else self.now)
+        if following >= end:
+            return self._run_to(pc)
+        self.uc.ctl_remove_cache(pc, end)  # an end address counts when code is translated
+        stop = self._run_to(pc, following)
+        self.uc.ctl_remove_cache(pc, end)
+        if stop.reason is Reason.SLEEP and stop.pc == following:
+            return Stop(Reason.DEBUG, following, is_mid_block=True)
+        return stop
+
+    def _natural_size(self, pc: int) -> int:
+        """Bytes of the block at pc as Unicorn cuts it; the cost model has then seen it as a whole."""
+        try:
+            size: int = self.uc.ctl_request_cache(pc)[2]
+        except unicorn.UcError:  # nothing can be executed there: the core will say what
+            return STEP_BYTES
+        self.model.see(pc, size)
+        return size
 
     def request_stop(self) -> None:
         """Make the core stop before its next block. Safe in a register callback, where uc_emu_stop is not."""
@@ -254,7 +329,7 @@ class Core:
         until = self.stop_at if until is None else until
         trap = self._trap = _Trap()
         words = self.words
-        words[hook.STOP] = hook.STOP_NONE
+        words[hook.STOP], words[hook.HELD] = words[hook.HELD], hook.STOP_NONE
         words[hook.EXACT_BLOCK] = 0
         self._running = True
         code = unicorn_api.start(self.uc, pc | 1, until)
@@ -266,10 +341,12 @@ class Core:
         if trap.clock_access:
             self._settle(pc)
             self._watched.add_clock_access(pc)
+            self._let_go(self._block_start)
             return None
-        if words[hook.STOP] != hook.STOP_NONE:
-            return self._explain_hook_stop(words[hook.STOP], pc)
-        return self._explain_trap(trap, code, pc)
+        why = words[hook.STOP]
+        if why == hook.STOP_NONE or (why == hook.STOP_DEBUG and (trap.has_any or code)):
+            return self._explain_trap(trap, code, pc)
+        return self._explain_hook_stop(why, pc)
 
     def _explain_trap(self, trap: _Trap, code: int, pc: int) -> Stop:
         """What Unicorn reported by itself."""
@@ -333,13 +410,28 @@ class Core:
             address = words[hook.SUSPECT]
             self._settle(address)
             return Stop(_check_reason(self._watched.late_kind(address)), address)
+        if why == hook.STOP_DEBUG:
+            return self._explain_debug_stop(pc)
         if why == hook.STOP_STACK:
             words[hook.SKIP_CHECKS] = pc
+        if why != hook.STOP_STACK and not self.register(uc_arm.UC_ARM_REG_XPSR) >> 24 & 1:
+            return Stop(
+                Reason.INVALID_STATE, pc
+            )  # it has been branched to as ARM code, which the next start would hide
         reasons = {
             hook.STOP_EVENT: Reason.EVENT, hook.STOP_EXCEPTION: Reason.EXCEPTION, hook.STOP_SPIN: Reason.SPIN,
             hook.STOP_STACK: Reason.STACK_LIMIT, hook.STOP_HOST: Reason.HOST,
         }  # fmt: skip
         return Stop(reasons[why], pc)
+
+    def _explain_debug_stop(self, pc: int) -> Stop:
+        """Before an instruction, or at a block's border where that could not be."""
+        if pc != self.words[hook.SUSPECT]:
+            return Stop(Reason.DEBUG, pc)
+        self._block_end = self.words[hook.BLOCK] + self.words[hook.BLOCK_SIZE]
+        is_mid_block = pc != self.words[hook.BLOCK]
+        self._settle(pc)
+        return Stop(Reason.DEBUG, pc, is_mid_block=is_mid_block)
 
     def _run_up_to(self, block: int, pc: int, reason: Reason) -> Stop:
         """Execute the block's instructions before the one at pc, which will fault, and report that."""
@@ -387,6 +479,17 @@ class Core:
                 self.request_stop()
         except Exception as error:
             self.fail(error)
+
+
+def step_bytes(code: bytes) -> int:
+    """Bytes of the first instruction, with those under it where it is an IT."""
+    instructions = decode(0, code)
+    size = next(instructions).size
+    for instruction in instructions:
+        if not instruction.conditional:
+            break
+        size += instruction.size
+    return size
 
 
 def _check_reason(kind: int) -> Reason:

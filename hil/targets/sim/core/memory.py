@@ -7,6 +7,7 @@ pattern, as the real one starts with anything: code that relies on zeros there f
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,8 +60,9 @@ class Memory:
         self.system = Region("system", SYSTEM_PAGE, _allocate(PAGE), dma=True)
         self.ccm = _region(board.ccm)
         self.sdram = _region(board.sdram)
-        self._rams = tuple(region for region in (self.sram, self.ccm, self.sdram) if region is not None)
-        self._regions = (*self._rams, self.flash, self.system)
+        self.rams = tuple(region for region in (self.sram, self.ccm, self.sdram) if region is not None)
+        self._regions = (*self.rams, self.flash, self.system)
+        self.on_write: Callable[[int, int], None] | None = None  # told of what DMA and exception entry write
         self.flash.data[:] = ERASED
         self._fill_system(board)
         code, data = unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
@@ -97,7 +99,7 @@ class Memory:
     def power_on(self, seed: int) -> None:
         """RAM after a power cycle: the same noise each time."""
         noise = np.random.Generator(np.random.PCG64(seed))
-        for region in self._rams:
+        for region in self.rams:
             region.data[:] = noise.integers(0, 256, len(region.data), np.uint8)
 
     def find(self, address: int, size: int = 1) -> Region | None:
@@ -121,19 +123,21 @@ class Memory:
         region = self.find(address, len(data))
         if region is None:
             raise TargetError(f"cannot write {len(data)} bytes at {address:#010x}: the chip has no memory there")
+        if self.on_write is not None:
+            self.on_write(address, len(data))
         region.data[address - region.origin :][: len(data)] = np.frombuffer(data, np.uint8)
 
     @property
     def gaps(self) -> list[tuple[int, int]]:
         """The stretches of addresses, first and last, that are not RAM."""
-        ram = sorted(self._rams, key=lambda region: region.origin)
+        ram = sorted(self.rams, key=lambda region: region.origin)
         starts = [0, *(region.end for region in ram)]
         ends = [*(region.origin - 1 for region in ram), 0xFFFF_FFFF]
         return list(zip(starts, ends, strict=True))
 
     def is_ram(self, address: int, size: int) -> bool:
         """Whether the core can store there."""
-        return self.find(address, size) in self._rams
+        return self.find(address, size) in self.rams
 
     def word(self, address: int) -> int:
         """A little-endian word."""

@@ -57,6 +57,17 @@ def add_native_hook(uc: unicorn.Uc, kind: int, function: int, user_data: int, be
     return handle.value
 
 
+def remove_native_hook(uc: unicorn.Uc, handle: int) -> None:
+    """uc_hook_del of a native function's hook; code that was translated with it is forgotten."""
+    check(uclib.uc_hook_del(uc._uch, ctypes.c_size_t(handle)), "uc_hook_del")
+    forget_translations(uc)
+
+
+def forget_translations(uc: unicorn.Uc) -> None:
+    """All code will be translated again, with the hooks that there are by then."""
+    uc.ctl_flush_tb()  # type: ignore[attr-defined]
+
+
 def map_registers(
     uc: unicorn.Uc, origin: int, size: int, read: Callable[..., int], write: Callable[..., None]
 ) -> tuple[Any, Any]:

@@ -38,7 +38,7 @@ class Bus:
     def __init__(self, core: Core, where: Callable[[], str]) -> None:
         """where: describes the code now running, for errors."""
         self._core, self._where = core, where
-        self._polling = PollingLoops(core)
+        self.polling = PollingLoops(core)
         self.patience = Patience()
         self._pages: dict[int, tuple[Peripheral, int, Callable[[], bool] | None]] = {}
         self._idle_writes: set[int] = set()
@@ -52,6 +52,16 @@ class Bus:
         """Put a peripheral on a 1 KB page. Its offsets count from base; clocked: whether RCC feeds it."""
         self._pages[origin // _PAGE] = (peripheral, origin if base is None else base, clocked)
 
+    @property
+    def peripherals(self) -> list[Peripheral]:
+        """Each once."""
+        return list(dict.fromkeys(peripheral for peripheral, _, _ in self._pages.values()))
+
+    def peek(self, address: int) -> int | None:
+        """A word as it stands, without side effects; None where there is none."""
+        page = self._pages.get(address // _PAGE)
+        return page[0].peek(address - page[1] & ~3) & 0xFFFF_FFFF if page else None
+
     def read(self, address: int, size: int) -> int:
         """A load of 1, 2 or 4 bytes. A peripheral without clock reads 0, as on the chip."""
         peripheral, base, clocked = self._find(address)
@@ -61,7 +71,7 @@ class Bus:
         word = peripheral.read(offset & ~3)
         changes_at = peripheral.changes_at(offset & ~3)
         if changes_at is not None:
-            self._polling.note(address, word, changes_at)
+            self.polling.note(address, word, changes_at)
         return word >> 8 * (offset & 3) & _LANES[size]
 
     def write(self, address: int, size: int, value: int) -> None:

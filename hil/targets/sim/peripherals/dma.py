@@ -49,6 +49,7 @@ class Stream:
     def __init__(self, name: str, memory: Memory, interrupt: Callable[[bool], None]) -> None:
         self.name, self._memory, self._interrupt = name, memory, interrupt
         self.errors = 0  # transfers since power-on that the bus did not take
+        self.on_moved: Callable[[str, int], None] = lambda stream, count: None  # a timeline is told
         self.reset()
 
     def reset(self) -> None:
@@ -122,6 +123,7 @@ class Stream:
         return False
 
     def _count(self, size: int) -> None:
+        self.on_moved(self.name, size)
         self.registers[_NDTR] -= size
         if self.left == 0:
             if self.registers[_CR] & CIRC:

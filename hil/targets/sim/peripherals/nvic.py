@@ -33,6 +33,7 @@ class Nvic(Peripheral):
 
     def __init__(self, interrupts: int, changed: Callable[[], None]) -> None:
         self.count = IRQ0 + interrupts
+        self.on_active: Callable[[int, bool], None] = lambda exception, begins: None  # a timeline is told
         self._changed = changed
         self.reset()
 
@@ -92,10 +93,12 @@ class Nvic(Peripheral):
         """The exception is being taken."""
         self.pending &= ~(1 << exception)
         self.active.append(exception)
+        self.on_active(exception, True)
 
     def leave(self) -> int:
         """The innermost exception has ended. Returns its number."""
         exception = self.active.pop()
+        self.on_active(exception, False)
         self._repend(exception)
         return exception
 

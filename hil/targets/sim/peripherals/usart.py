@@ -54,6 +54,8 @@ class Usart(RegisterFile):
         self.line_baud: int | None = None  # of the host at the other end; None: nobody is there
         self.on_output: Callable[[], None] | None = None
         self.on_deaf: Callable[[], None] | None = None  # bytes came while the receiver was off
+        # a timeline is told of bytes on the line: whether to the host, when the first one is over, cycles a byte, which
+        self.on_line: Callable[[bool, int, int, bytes], None] = lambda to_host, first_end, step, data: None
         self.bytes_lost = 0  # received while nobody took the one before, or while the receiver was off
         self._interrupt, self._nvic, self._events, self._dmas = interrupt, nvic, events, controllers
         self._now, self._clock = now, clock
@@ -85,6 +87,7 @@ class Usart(RegisterFile):
         self.catch_up()
         if not self._wire:
             self._next_arrival = max(now, self._next_arrival) + self.byte_cycles
+        self.on_line(False, self._next_arrival + len(self._wire) * self.byte_cycles, self.byte_cycles, data)
         self._wire += data
         self._idle_at = None
         self._schedule()
@@ -228,6 +231,7 @@ class Usart(RegisterFile):
             self._bursts[-1].data[-1:] = data
             return
         start = max(now, self._sent_at)
+        self.on_line(True, start + step, step, data)
         self._free_at = start + (len(data) - 1) * step
         self._sent_at = start + len(data) * step
         self._complete_cleared = False
