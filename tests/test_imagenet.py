@@ -38,6 +38,7 @@ from hil.reference.rows import (
     Pool,
     Squeezed,
 )
+from hil.training.fake_quantise import quantise_aware
 from hil.training.people import LabelledBatches, labelled_photos
 from hil.training.recipe import Recipe
 
@@ -140,6 +141,11 @@ def test_a_window_makes_smaller_views(folders: Path) -> None:
     photos = labelled_photos(folders, network.spec, "val")
     views, labels = LabelledBatches(photos, network, Recipe(batch=4, window=0.5), 0)[0]
     assert views.shape == (4, 3, 36, 38) and labels.shape == (4,)
+
+
+def test_rounding_is_not_learnt_by_halves() -> None:
+    with pytest.raises(HilError, match="imagenet10_resnet18_rnnpool cannot learn the firmware's rounding"):
+        quantise_aware(small("resnet18_rnnpool"), {})
 
 
 def test_accuracy_on_folders(folders: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from hil.errors import HilError
+from hil.reference.backbones import ConvBn, PreActivated
 from hil.reference.blocks import ConvBnRelu6, L2Norm, MbConv
 from hil.reference.catalogue import Network
 from hil.reference.rnnpool import RnnPool
@@ -26,8 +27,13 @@ STATE_RANGE = 127 / 128  # of RNNPool's output, whose scale is always 1/128
 def quantise_aware(network: Network, ranges: Mapping[str, float]) -> None:
     """Make a network round from now on, in place; its parameters and their names stay.
 
-    ranges: the calibrated ones of its checkpoint. Raises HilError where a tensor has none.
+    ranges: the calibrated ones of its checkpoint. Raises HilError where a tensor has none, and for the blocks of
+    hil.reference.backbones, whose roundings are not known here.
     """
+    if any(isinstance(module, ConvBn | PreActivated) for module in network.modules()):
+        raise HilError(
+            f"{network.spec.name} cannot learn the firmware's rounding: only networks of MobileNet's blocks can"
+        )
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             module.forward = partial(_rounded_convolution, module)  # type: ignore[method-assign]
