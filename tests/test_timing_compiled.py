@@ -20,6 +20,7 @@ from hil.timing.compiled.rows import REGISTERS
 from hil.timing.cycles.core import Core
 from hil.timing.cycles.program import Program, Segment
 from hil.timing.statement import rules
+from hil.timing.statement.accelerator import accelerator, names
 from hil.timing.statement.decode import Decoder
 from hil.timing.statement.figures import DOCUMENTED, Figures
 from hil.timing.statement.flash import FlashSettings
@@ -171,6 +172,25 @@ def test_compiled_equals_readable_in_sdram(seed: int, active: frozenset[str], fi
     program = random_program(seed, 200, IN_SDRAM)
     compiled = Core(program, replace(F429, timing=figures), "full", active, 5).call(ENTRY, (), STACK, 10**7)
     assert compiled.cycles == readable_cycles(record(program, F429), active, 5, Figures.of(figures))
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**32),
+    length=st.sampled_from([200, 1600]),
+    name=st.sampled_from(names()),
+    wait_states=st.integers(1, 6),
+)
+def test_compiled_equals_readable_with_other_flash_accelerators(
+    seed: int, length: int, name: str, wait_states: int
+) -> None:
+    program = random_program(seed, length)
+    compiled = Core(program, BOARD, "full", rules.ALL, wait_states, accelerator(name)).call(ENTRY, (), STACK, 10**7)
+    pipeline = Pipeline(rules.ALL, FlashSettings(wait_states, accelerator=accelerator(name)))
+    pipeline.start(ENTRY)
+    for step in record(program):
+        pipeline.execute(step)
+    assert compiled.cycles == pipeline.arrival()
 
 
 def test_the_sdram_rule_makes_a_difference_in_both_modes() -> None:

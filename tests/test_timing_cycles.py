@@ -101,6 +101,31 @@ def test_a_function_at_2_mod_4_whose_first_instruction_is_wide_fetches_two_words
     assert time(tmp_path, ALU, RETURN).calls[0].cycles == 1 + 3
 
 
+@pytest.mark.parametrize(
+    ("flash", "first", "again"),
+    [  # four words in a row and a return, by hand: what the array takes longer than decode (one word a cycle)
+        ("stm32f4", 5 + 4 + 3, 4 + 3),  # one line of 16 bytes and its 5 wait states, the return in the prefetched next
+        ("none", None, None),
+    ],
+)
+def test_flash_accelerators_differ(tmp_path: Path, flash: str, first: int | None, again: int | None) -> None:
+    timing = time(tmp_path, ALU, ALU, ALU, t.nop(), RETURN, wait_states=5, repeat=2, flash=flash)
+    cycles = [call.cycles for call in timing.calls]
+    if flash == "none":
+        assert cycles[0] == cycles[1] > 4 * 5, "every word is waited for, each time"
+    else:
+        assert cycles == [first, again]
+
+
+def test_an_accelerator_brings_its_chip_s_wait_states(tmp_path: Path) -> None:
+    path = elf(tmp_path, *[ALU] * 100, RETURN)
+    cycles = {name: time_function(path, "f", flash=name).calls[0].cycles for name in ("stm32f4", "stm32l4")}
+    four = time_function(path, "f", flash="stm32l4", wait_states=4).calls[0].cycles
+    assert cycles["stm32l4"] == four > cycles["stm32f4"], "half as many bytes a read, 4 wait states for 5"
+    warm = time_function(path, "f", flash="stm32l4", repeat=2).calls[1].cycles
+    assert warm == time_function(path, "f", wait_states=0).calls[0].cycles, "400 bytes fit its 1 KB"
+
+
 def test_a_literal_is_a_data_read_of_the_flash_at_first_and_cached_then(tmp_path: Path) -> None:
     code = t.ldr_literal(0, 8), t.nop(), RETURN, t.nop(), t.nop(), t.nop(), (77).to_bytes(4, "little")  # one line
     timing = time(tmp_path, *code, wait_states=5, repeat=2)
@@ -249,6 +274,7 @@ def test_a_supervisor_call_has_no_handler(tmp_path: Path) -> None:
         ({"disabled": ["fetch-quue"]}, "did you mean 'fetch-queue'?"),
         ({"mode": "slow"}, "there is no mode 'slow'"),
         ({"wait_states": 16}, "0 to 15 wait states"),
+        ({"flash": "stm32l5"}, "did you mean 'stm32l4'?"),
         ({"repeat": 0}, "at least 1"),
         ({"stack": 0x3000_0000}, "in no RAM"),
         ({"board": "discovery"}, "no board is called"),

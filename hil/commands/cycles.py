@@ -52,6 +52,9 @@ def cycles(
     wait_states: Annotated[
         int | None, typer.Option(metavar="N", help="Flash wait states [default: the board's at full clock].")
     ] = None,
+    flash: Annotated[
+        str, typer.Option(metavar="NAME", help="Accelerator before the flash: stm32f4, stm32l4, prefetch, none.")
+    ] = "stm32f4",
     repeat: Annotated[int, typer.Option(metavar="N", help="Calls; caches stay warm between them.")] = 1,
     mode: Annotated[str, typer.Option(help="full: exact; fast: static cost a block.")] = "full",
     disable: Annotated[
@@ -73,7 +76,12 @@ def cycles(
     from hil.timing.cycles.call import time_function
 
     if call is None:
-        if any((arg, data, init, sp, annotate, disable)) or repeat != 1 or wait_states is not None:
+        if (
+            any((arg, data, init, sp, annotate, disable))
+            or repeat != 1
+            or wait_states is not None
+            or flash != "stm32f4"
+        ):
             raise HilError("a whole program takes --from, --until, --mode, --timeout-cycles, --board: or give --call")
         _run_whole(elf, since, until, board, mode, timeout_cycles, as_json)
         return
@@ -89,6 +97,7 @@ def cycles(
         board=board,
         stack=None if sp is None else _address(sp),
         wait_states=wait_states,
+        flash=flash,
         repeat=repeat,
         mode=cast("Mode", mode),  # time_function checks it
         disabled=disable or (),

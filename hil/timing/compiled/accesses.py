@@ -43,10 +43,10 @@ def _missing_data_lines(m, address, size):
     The lines are kept in order of use: the one wanted moves to the front, the last falls out.
     """
     missing = 0
-    for line in range(address >> 4, ((address + size - 1) >> 4) + 1):
+    for line in range(address >> m[LINE_SHIFT], ((address + size - 1) >> m[LINE_SHIFT]) + 1):
         moving = line
         missing += 1
-        for k in range(DATA_LINES, DATA_LINES + DATA_LINE_COUNT):
+        for k in range(DATA_LINES, DATA_LINES + m[MOST_DATA_LINES]):
             held = m[k]
             m[k] = moving
             if held == line:

@@ -144,9 +144,15 @@ class Engine:
         m[at.HAS_PREFETCH] = left.prefetch
         m[at.HAS_INSTRUCTION_CACHE], m[at.HAS_DATA_CACHE] = left.instruction_cache, left.data_cache
         m[at.TRACKS_LINES] = self.mode == "full" and left.wait_states > 0
-        m[at.LINE_STAMPS : at.LINE_STAMPS + at.FLASH_LINE_COUNT] = 0
+        accelerator = settings.accelerator
+        m[at.LINE_SHIFT], m[at.FIRST_LINE] = accelerator.line_shift, at.FLASH_ORIGIN >> accelerator.line_shift
+        m[at.MOST_LINES], m[at.MOST_DATA_LINES] = accelerator.instruction_lines, accelerator.data_lines
+        m[at.HAS_INSTRUCTION_CACHE] &= accelerator.instruction_lines > 0
+        m[at.HAS_DATA_CACHE] &= accelerator.data_lines > 0
+        lines = 2 * at.FLASH_HALFWORDS >> accelerator.line_shift
+        m[at.LINE_STAMPS : at.LINE_STAMPS + lines + 1] = 0
         m[at.LINE_COUNT] = m[at.CURRENT_LINE] = m[at.PREFETCHED_LINE] = 0
-        m[at.DATA_LINES : at.DATA_LINES + at.DATA_LINE_COUNT] = 0
+        m[at.DATA_LINES : at.PLANS] = 0
         self._forget(0, 0)
 
     def _set_flash(self, wait_states: int, enabled: int) -> None:

@@ -50,11 +50,8 @@ HOOK_RANGE = 167  # the address of the code hook's range in Unicorn, 0: it is ev
 LINE_CHANGES = 166  # lines brought into the instruction cache
 HELD = 60  # what runs is a part of a block whose accesses have been told: a block split in its middle
 SLOT = 62  # of the instruction cache, that the next line to come in takes
-DATA_LINES = 40  # of the data cache, the latest first
-DATA_LINE_COUNT = 8
+LINE_SHIFT, FIRST_LINE, MOST_LINES, MOST_DATA_LINES = range(40, 44)  # of the accelerator; the first line of flash
 SDRAM_ROWS = 54  # the open row of each of four banks, 0: none
-LINES = 64  # the lines in the instruction cache
-LINE_CAPACITY = 64
 
 NOWHERE = 1 << 40  # past all addresses
 
@@ -86,7 +83,6 @@ SIMULATED = 174  # instructions worked out one by one
 LAST_NODE, LAST_CURRENT, LAST_PREFETCHED, LAST_TOTAL, LAST_CURRENT_AFTER, LAST_PREFETCHED_AFTER = range(152, 158)
 
 # -- what the instruction cache says of each line that a block's fetches enter, in order
-CODES = 192  # up to 257: a block stays within a page of 4 KB
 LINE_HIT, LINE_PREFETCHED, LINE_MISSED, LINE_SAME = range(4)
 STARTS_PREFETCH = 4
 
@@ -163,12 +159,15 @@ LONGEST_INTERVAL = 63  # odd, so that what comes in turns of two, four, ... is m
 # -- behind the rows: last use of each flash line (0: not in the cache), row of each halfword of flash, then of RAM
 FLASH_ORIGIN, FLASH_HALFWORDS = 0x0800_0000, 1 << 20
 RAM_ORIGIN, RAM_HALFWORDS = 0x2000_0000, 1 << 18
-FIRST_FLASH_LINE, FLASH_LINE_COUNT = FLASH_ORIGIN >> 4, FLASH_HALFWORDS >> 3
+FLASH_LINE_COUNT = FLASH_HALFWORDS >> 1  # of the shortest lines, four bytes
 LINE_STAMPS = ROWS + (ROW_STRIDE << ROW_BITS)
 SLOT_COUNT = 256
 SLOTS = LINE_STAMPS + FLASH_LINE_COUNT + 8  # what the steps of a plan have come to; the last is always 0
 PLAN_NEXT = SLOTS + SLOT_COUNT  # where the next plan goes
-PLANS = PLAN_NEXT + 8
+CODES = PLAN_NEXT + 8  # a block stays within a page of 4 KB, with a line more that a stolen fetch may enter
+LINES = CODES + 1032  # the lines in the instruction cache
+DATA_LINES = LINES + 128  # of the data cache, the latest first
+PLANS = DATA_LINES + 32
 PLAN_WORDS = 1 << 20
 ROW_TABLE = PLANS + PLAN_WORDS
 LOOKED_AT = 1  # bit of a table entry: the row has needs; rows have even offsets

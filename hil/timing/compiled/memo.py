@@ -24,12 +24,12 @@ from hil.timing.compiled.pipeline import mix, row_at, table_entry
 @njit(**INTERNAL)
 def _oldest_slot(m):
     """The slot that the next line to come in will take."""
-    if m[LINE_COUNT] < LINE_CAPACITY:
+    if m[LINE_COUNT] < m[MOST_LINES]:
         return m[LINE_COUNT]
     oldest = m[LINE_CLOCK] + 1
     slot = 0
-    for k in range(LINE_CAPACITY):
-        used = m[LINE_STAMPS + m[LINES + k] - FIRST_FLASH_LINE]
+    for k in range(m[MOST_LINES]):
+        used = m[LINE_STAMPS + m[LINES + k] - m[FIRST_LINE]]
         if used < oldest:
             oldest = used
             slot = k
@@ -41,14 +41,14 @@ def _line_code(m, line):
     """What the instruction cache says of the first fetch from a line; the slot it would take is left in SLOT."""
     if line == m[CURRENT_LINE]:
         return LINE_SAME
-    stamp = LINE_STAMPS + line - FIRST_FLASH_LINE
+    stamp = LINE_STAMPS + line - m[FIRST_LINE]
     follows = m[stamp + 1] != 0
     code = LINE_HIT
     if m[stamp] == 0:
         code = LINE_MISSED
         slot = _oldest_slot(m)
         m[SLOT] = slot
-        if m[LINE_COUNT] == LINE_CAPACITY and m[LINES + slot] == line + 1:
+        if m[LINE_COUNT] == m[MOST_LINES] and m[LINES + slot] == line + 1:
             follows = False  # it goes to make room
     if line == m[PREFETCHED_LINE]:
         code = LINE_PREFETCHED
@@ -67,12 +67,12 @@ def _use_line(m, line, code):
         m[PREFETCHED_LINE] = line + 1
     if not m[HAS_INSTRUCTION_CACHE]:
         return
-    stamp = LINE_STAMPS + line - FIRST_FLASH_LINE
+    stamp = LINE_STAMPS + line - m[FIRST_LINE]
     if m[stamp] == 0:
-        if m[LINE_COUNT] < LINE_CAPACITY:
+        if m[LINE_COUNT] < m[MOST_LINES]:
             m[LINE_COUNT] += 1
         else:
-            m[LINE_STAMPS + m[LINES + m[SLOT]] - FIRST_FLASH_LINE] = 0
+            m[LINE_STAMPS + m[LINES + m[SLOT]] - m[FIRST_LINE]] = 0
         m[LINES + m[SLOT]] = line
         m[LINE_CHANGES] += 1
     m[LINE_CLOCK] += 1
@@ -87,12 +87,12 @@ def _enter_lines(m, node, taken):
     """
     ahead = m[m[node + N_STATE] + S_AHEAD]
     next_word = (m[node + N_START] & ~3) + ahead
-    last = ((m[node + N_END] - 2) & ~3) >> 4
-    line = next_word >> 4
+    last = ((m[node + N_END] - 2) & ~3) >> m[LINE_SHIFT]
+    line = next_word >> m[LINE_SHIFT]
     if ahead > 0:
-        line = ((next_word - 4) >> 4) + 1
+        line = ((next_word - 4) >> m[LINE_SHIFT]) + 1
         last = max(last, line - 1)
-    if line < FIRST_FLASH_LINE or last >= FIRST_FLASH_LINE + FLASH_LINE_COUNT - 1:
+    if line < m[FIRST_LINE] or last >= m[FIRST_LINE] + ((2 * FLASH_HALFWORDS) >> m[LINE_SHIFT]) - 1:
         return 0
     total = 0
     count = 0

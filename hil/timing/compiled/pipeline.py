@@ -84,9 +84,9 @@ def _fill(m, last_word, before):
         m[FREE + 1] = m[FREE + 2]
         m[FREE_COUNT] -= 1
         word = m[NEXT_WORD]
-        line = word >> 4
+        line = word >> m[LINE_SHIFT]
         waits = 0
-        if line != m[LINE_NOW] and m[TRACKS_LINES] and 0 <= line - FIRST_FLASH_LINE < FLASH_LINE_COUNT:
+        if line != m[LINE_NOW] and m[TRACKS_LINES] and 0 <= word - FLASH_ORIGIN < 2 * FLASH_HALFWORDS:
             m[LINE_NOW] = line
             waits = _enter_line(m, cycle + 1)
             cause = CAUSE_FLASH if waits > 0 else cause
@@ -207,7 +207,7 @@ def _load_state(m, state, address):
     m[BUSY_UNTIL] = m[state + 12]
     m[PREFETCH_READY] = m[state + 13]
     m[CODE_NEXT] = 0
-    m[LINE_NOW] = (m[NEXT_WORD] - 4) >> 4 if m[state + S_AHEAD] > 0 else 0
+    m[LINE_NOW] = (m[NEXT_WORD] - 4) >> m[LINE_SHIFT] if m[state + S_AHEAD] > 0 else 0
 
 
 @njit(**INTERNAL)

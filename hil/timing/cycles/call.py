@@ -16,6 +16,7 @@ from hil.timing.cycles.program import Program, load_program
 from hil.timing.profile.annotate import Code, annotate
 from hil.timing.profile.profiler import Profiler
 from hil.timing.statement import rules
+from hil.timing.statement.accelerator import STM32F4, accelerator
 
 DEFAULT_TIMEOUT_CYCLES = 1_000_000_000
 _MODES = ("full", "fast")
@@ -55,6 +56,7 @@ def time_function(
     board: str = "stm32f407_disco",
     stack: int | None = None,
     wait_states: int | None = None,
+    flash: str = STM32F4.name,
     repeat: int = 1,
     mode: Mode = "full",
     disabled: Iterable[str] = (),
@@ -67,13 +69,16 @@ def time_function(
     (out+16), the address is passed; floats go to S registers where the ELF's ABI says so. data: put into SRAM first.
     init: functions called first, without arguments and untimed, after the ELF's constructors (C++ static objects).
     stack: its top, by default the end of SRAM. wait_states: of the flash, by default those of the board at its full
-    clock. disabled: names of hil.timing.statement.rules. annotated: how many of the hottest blocks to annotate. Raises
-    HilError for what is wrong with the ELF or with what it does.
+    clock. flash: the accelerator before it, of accelerators.toml (another chip's: then its wait states). disabled:
+    names of hil.timing.statement.rules. annotated: how many of the hottest blocks to annotate. Raises HilError for what
+    is wrong with the ELF or with what it does.
     """
     chip = boards.load(board)
     if mode not in _MODES:
         raise HilError(f"there is no mode {mode!r}: choose one of {', '.join(_MODES)}")
-    waits = chip.flash_wait_states if wait_states is None else wait_states
+    between = accelerator(flash)
+    full_clock = chip.flash_wait_states if between is accelerator(STM32F4.name) else between.wait_states
+    waits = full_clock if wait_states is None else wait_states
     if not 0 <= waits <= _MOST_WAIT_STATES:
         raise HilError(f"the flash has 0 to {_MOST_WAIT_STATES} wait states, not {waits}")
     if repeat < 1 or timeout_cycles < 1:
@@ -82,7 +87,7 @@ def time_function(
     program = place(load_program(elf, chip), data, chip)
     address = program.function(symbol)
     words, floats = distribute([resolve(program, one) for one in arguments], program.passes_floats)
-    core = Core(program, chip, mode, active, waits)
+    core = Core(program, chip, mode, active, waits, between)
     top = chip.sram.end if stack is None else stack
     first = [*(program.constructors if constructors else ()), *(program.function(name) for name in init)]
     core.prepare(first, top, timeout_cycles)

@@ -27,6 +27,7 @@ from hil.timing.cycles.memory import CoreMemory
 from hil.timing.cycles.program import Program
 from hil.timing.cycles.systick import SystemCounters
 from hil.timing.statement import rules as catalogue
+from hil.timing.statement.accelerator import STM32F4, Accelerator
 from hil.timing.statement.figures import Figures
 from hil.timing.statement.flash import FlashSettings, canonical
 
@@ -57,6 +58,7 @@ class Core:
         mode: Mode = "full",
         rules: frozenset[str] = catalogue.ALL,
         wait_states: int = 0,
+        accelerator: Accelerator = STM32F4,
     ) -> None:
         compile_meanwhile(work_out)
         self._program, self._board = program, board
@@ -74,7 +76,7 @@ class Core:
             board.sdram is not None,
             board.bank_ends,
         )
-        self._flash = FlashSettings(wait_states)
+        self._flash = FlashSettings(wait_states, accelerator=accelerator)
         self.engine.set_flash(self._flash)
         self._pages = Pages(self.uc, self._add_hook)
         self._memory = CoreMemory(self.uc, board, SystemCounters(self._now))

@@ -11,21 +11,21 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
-LINE_SHIFT = 4  # 16 bytes
-INSTRUCTION_LINES = 64
-DATA_LINES = 8
+from hil.timing.statement.accelerator import STM32F4, Accelerator
+
 LONG_AGO = -(10**9)
 FLASH_ORIGIN, FLASH_END = 0x0800_0000, 0x0820_0000  # as far as any STM32F4 goes
 
 
 @dataclass(frozen=True)
 class FlashSettings:
-    """FLASH_ACR: latency and the enable bits."""
+    """FLASH_ACR: latency and the enable bits; and what accelerator they switch."""
 
     wait_states: int = 0
     instruction_cache: bool = True
     data_cache: bool = True
     prefetch: bool = True
+    accelerator: Accelerator = STM32F4
 
     def under(self, rules: frozenset[str]) -> FlashSettings:
         """What is left of them with some rules off."""
@@ -33,7 +33,8 @@ class FlashSettings:
             wait_states=self.wait_states if "wait-states" in rules else 0,
             instruction_cache=self.instruction_cache and "instruction-cache" in rules,
             data_cache=self.data_cache and "data-cache" in rules,
-            prefetch=self.prefetch and "prefetch" in rules,
+            prefetch=self.prefetch and self.accelerator.prefetch and "prefetch" in rules,
+            accelerator=self.accelerator,
         )
 
 
@@ -70,8 +71,10 @@ class Flash:
 
     def __init__(self, settings: FlashSettings) -> None:
         self.settings = settings
-        self.instructions = LineCache(INSTRUCTION_LINES if settings.instruction_cache else 0)
-        self.data = LineCache(DATA_LINES if settings.data_cache else 0)
+        accelerator = settings.accelerator
+        self._shift = accelerator.line_shift
+        self.instructions = LineCache(accelerator.instruction_lines if settings.instruction_cache else 0)
+        self.data = LineCache(accelerator.data_lines if settings.data_cache else 0)
         self.leave()
 
     def leave(self) -> None:
@@ -87,7 +90,7 @@ class Flash:
     def fetch(self, address: int, issued: int) -> int:
         """Cycles that fetching a word waits beyond its one data cycle; its address went out in cycle `issued`."""
         address = canonical(address)
-        line = address >> LINE_SHIFT
+        line = address >> self._shift
         if line == self._current or not self._waits(address):
             return 0
         due = issued + 1
@@ -122,7 +125,7 @@ class Flash:
         if not self._waits(address):
             return 0
         waits = 0
-        for line in range(address >> LINE_SHIFT, (address + size - 1 >> LINE_SHIFT) + 1):
+        for line in range(address >> self._shift, (address + size - 1 >> self._shift) + 1):
             if line not in self.data:
                 waits += self._read_array(issued + 1 + waits)
             self.data.use(line)
