@@ -367,6 +367,10 @@ class Engine:
         m[at.HOOK_RANGE] = self._code_hook.narrow(int(first), int(start), int(end))
         return True
 
+    def plans(self) -> NDArray[np.int64]:
+        """The offsets of all plans there are."""
+        return self._plans.offsets()
+
     def watch(self, pc: int, function: int, data: int) -> bool:
         """In the full model: have the code hook call a native hook function before the instruction at pc.
 

@@ -52,6 +52,10 @@ class Plans:
                 self._write(known.offset, address, size, steps, looked_from)
         self._arena[self._row(address) + at.R_PLAN] = known.offset
 
+    def offsets(self) -> NDArray[np.int64]:
+        """Of all plans there are."""
+        return np.array([known.offset for known in self._known.values() if known.offset], np.int64)
+
     def change(self, pc: int) -> Iterator[tuple[int, int]]:
         """The instruction at pc has to be looked at, which it had not. Yields the blocks that it is in."""
         for (address, size), known in self._known.items():
