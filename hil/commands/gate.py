@@ -92,7 +92,7 @@ def _show(found: Comparison, out: Path) -> None:
 
     write_page(found, out / "comparison.html")
     console.print(in_terminal(found), highlight=False)
-    console.print(f"[bold]{shortest(out / 'comparison.html')}[/] shows it", highlight=False, soft_wrap=True)
+    console.print(f"{shortest(out / 'comparison.html')} shows it", highlight=False, soft_wrap=True)
 
 
 def _comment(request: PullRequest, text: str, marker: str) -> None:

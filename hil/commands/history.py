@@ -37,6 +37,6 @@ def history(
         errors.print(f"left out: {line}", soft_wrap=True, highlight=False, markup=False)
     path = html or store / "history.html"
     write_history(list(steps(commits, tolerances)), damaged, path)
-    console.print(f"[bold]{shortest(path)}[/] shows {len(commits)} commits", highlight=False, soft_wrap=True)
+    console.print(f"{shortest(path)} shows {len(commits)} commits", highlight=False, soft_wrap=True)
     if damaged:
         raise typer.Exit(1)

@@ -50,7 +50,7 @@ def _bundle(file: Path, json: Path | None, report: Path | None) -> None:
         console.print(found.error, markup=False, highlight=False, soft_wrap=True)
     failure = bundle.failure
     verdict = f"the same failure on {found.where}" if found.is_same else f"not the same failure on {found.where}"
-    console.print(f"[bold]{verdict}[/]", highlight=False)
+    console.print(f"{verdict}", highlight=False)
     for line in (*found.differences, f"{failure.test}: {failure.text}" if failure.test else failure.text):
         console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     leave([not found.is_same and found.error is None and (found.subject is None or found.subject.run.passed)])

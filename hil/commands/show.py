@@ -33,10 +33,10 @@ def show(
         make_folder(extract)
         for name, content in opened.members.items():
             write_bytes(extract / name, content)
-        console.print(f"[bold]{shortest(extract)}[/] has its files", highlight=False, soft_wrap=True)
+        console.print(f"{shortest(extract)} has its files", highlight=False, soft_wrap=True)
     path = html or BUILD / "show" / f"{bundle.name.removesuffix(SUFFIX)}.html"
     write_bundle_page(opened, path)
     console.print(f"{opened.failure.text}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"[bold]{shortest(path)}[/] shows it", highlight=False, soft_wrap=True)
+    console.print(f"{shortest(path)} shows it", highlight=False, soft_wrap=True)
     if html is None and console.is_terminal:
         typer.launch(str(path))
