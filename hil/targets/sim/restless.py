@@ -8,7 +8,7 @@ from __future__ import annotations
 from hil.targets.sim.peripherals.nvic import PEND_SV, SV_CALL, SYS_TICK
 
 WITHOUT_PROGRESS = 5_000  # exceptions one after another, of which the thread's code sees nothing
-WITHOUT_REST = 60_000  # exceptions, while the program neither sleeps nor sends
+WITHOUT_REST = 40_000  # exceptions, while the program neither sleeps nor sends
 FASTEST_HZ = 60_000  # that exceptions may come at for long while nothing is sent, though the program sleeps
 RESETS_UNHEARD = 30  # in a row, without a byte for the host
 RESETS_A_SECOND = 100
