@@ -25,14 +25,16 @@ test: lint
 bench: install
 	$(BIN)/hil bench
 
+# the site: a link that leads nowhere, a wrong anchor or a page without a place fails
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
-lint: install
+lint: docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
 install: tools $(VENV)/.installed
 

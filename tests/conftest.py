@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,23 @@ def shared_data() -> Path:
             f"needs the third-party data folder (WIDER FACE, oracles): none at {path.name}/, set HIL_DATA to it"
         )
     return path
+
+
+@pytest.fixture
+def users_folder(tmp_path: Path) -> Path:
+    """A user's folder: two photos, a folder of photos, a checkpoint of their own without ranges."""
+    from PIL import Image
+    from skimage import data
+
+    from hil import zoo
+    from hil.reference import weights
+
+    (tmp_path / "photos").mkdir()
+    for i, name in enumerate(("astronaut", "coffee", "rocket")):
+        Image.fromarray(getattr(data, name)()).save(tmp_path / ("photos" if i else ".") / f"{name}.jpg")
+    shutil.copy(tmp_path / "astronaut.jpg", tmp_path / "photo.jpg")
+    weights.save(weights.load(zoo.find("rnnpool_face_m4")), tmp_path / "mine.safetensors")
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

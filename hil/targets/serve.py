@@ -1,6 +1,6 @@
 """A simulated board behind a serial port of its own: for programs that know nothing of the bench, and for its tests.
 
-The simulator gives each byte on the line the time that its baud rate takes; here its clock is made to follow the
+The simulated board gives each byte on the line the time that its baud rate takes; here its clock is made to follow the
 wall's. Where this computer is too slow for that, or busy with other things, the board's time stands still meanwhile.
 """
 
@@ -52,7 +52,7 @@ class Server:
         self._is_stopped = False
 
     def stop(self) -> None:
-        """Have run() return. Made for signal handlers: what they raise inside the simulator's callbacks gets lost."""
+        """Have run() return. Made for signal handlers: what they raise inside the board's callbacks gets lost."""
         self._is_stopped = True
 
     def run(self, elf: Path, announce: Callable[[], None] = lambda: None) -> None:

@@ -1,0 +1,62 @@
+"""What a project has beside its code says the same as the code: versions, packages, checks."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from doc_blocks import REPOSITORY
+
+import hil
+
+yaml = pytest.importorskip("yaml", reason="needs PyYAML, which mkdocs brings: pip install 'rnnpool-hil[docs]'")
+
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+FORMS = sorted((REPOSITORY / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+
+
+def test_the_citation_is_of_this_version() -> None:
+    cited = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    top = re.search(r"^## (\S+) \((\S+)\)", (REPOSITORY / "CHANGELOG.md").read_text(), re.M)
+    assert top and (cited["version"], str(cited["date-released"])) == (top[1], top[2])
+    assert cited["version"] == hil.__version__
+    assert "2002.11921" in cited["references"][0]["identifiers"][0]["value"]
+
+
+def test_the_container_has_what_make_installs() -> None:
+    dockerfile = (REPOSITORY / ".devcontainer" / "Dockerfile").read_text()
+    packages = re.search(r"^PACKAGES := (.*)$", MAKEFILE, re.M)
+    torch = re.search(r"^TORCH  := (.*)$", MAKEFILE, re.M)
+    assert packages and torch
+    assert [name for name in packages[1].split() if not re.search(rf"\s{name}\s", dockerfile)] == []
+    assert torch[1] in dockerfile
+    container = json.loads((REPOSITORY / ".devcontainer" / "devcontainer.json").read_text())
+    assert (REPOSITORY / ".devcontainer" / container["build"]["dockerfile"]).is_file()
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda path: path.stem)
+def test_a_form_has_what_it_asks(form: Path) -> None:
+    content = yaml.safe_load(form.read_text())
+    if form.stem != "config":
+        assert content["name"] and content["description"]
+        assert all(part["attributes"]["label"] for part in content["body"])
+
+
+def test_pre_commit_checks_what_lint_checks() -> None:
+    config = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())
+    lint = re.search(r"^lint: docs\n((?:\t.*\n)+)", MAKEFILE, re.M)
+    assert lint
+    checked = {hook["entry"].split()[0] for repository in config["repos"] for hook in repository["hooks"]}
+    assert checked == set(re.findall(r"\$\(BIN\)/([\w-]+)", lint[1]))
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]["dev"]
+    assert {"codespell", "mypy", "ruff", "import-linter", "pre-commit"} <= {
+        re.split(r"[>=\[]", one)[0] for one in extras
+    }
+
+
+def test_editors_are_told_the_line_length_of_ruff() -> None:
+    ruff = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["ruff"]
+    assert f"max_line_length = {ruff['line-length']}" in (REPOSITORY / ".editorconfig").read_text()
