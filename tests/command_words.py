@@ -17,7 +17,9 @@ ELSEWHERE = frozenset((  # other people's programs, and the shell's own words
     "test", "kill", "sleep", "mkdir", "cp", "rm", "pre-commit", "npm", "node", "curl", "sed",
 ))  # fmt: skip
 OF_SHELL = ("while", "until", "do", "done", "if", "then", "fi")
-OF_PYTEST = frozenset(("-q", "-k", "-n", "-m", "-x", "-p", "-ra", "--junitxml", "--pyargs", "--collect-only", "--dist"))
+OF_PYTEST = frozenset(
+    ("-q", "-s", "-v", "-k", "-n", "-m", "-x", "-p", "-ra", "--junitxml", "--pyargs", "--collect-only", "--dist")
+)
 
 
 class Unknown(Exception):

@@ -47,7 +47,7 @@ def checked(found: Imports, order: list[list[str]]) -> Imports:
     """The same imports. Raises Upwards where one does not point to a lower layer, or a package is in none."""
     level = {name: number for number, layer in enumerate(order) for name in layer}
     for here, others in found.items():
-        for there in others | {here}:
+        for there in (here, *sorted(others)):
             if there not in level:
                 raise Upwards(f"hil.{there} is in no layer of pyproject.toml")
             if there != here and level[there] <= level[here]:
