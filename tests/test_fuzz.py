@@ -19,9 +19,11 @@ RUNS = 20_000
 
 @pytest.mark.parametrize("name", fuzz.SOURCES)
 def test_nothing_on_the_line_kills_the_firmware(name: str, tmp_path: Path) -> None:
-    program = fuzz.build(name, tmp_path)
-    executed, found = fuzz.run(program, fuzz.HERE / "corpus" / name, RUNS, 1, tmp_path / "found")
+    corpus = fuzz.HERE / "corpus" / name
+    before = sorted(corpus.iterdir())
+    executed, found = fuzz.run(fuzz.build(name, tmp_path), corpus, RUNS, 1, tmp_path / "found")
     assert found == "" and executed >= RUNS
+    assert sorted(corpus.iterdir()) == before, "what was found on the way lies elsewhere"
 
 
 def test_the_corpus_reaches_the_links_code(tmp_path: Path) -> None:

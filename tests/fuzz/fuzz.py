@@ -59,14 +59,15 @@ def build(name: str, folder: Path, flags: tuple[str, ...] = SANITISED, replaced:
     return program
 
 
-def run(program: Path, corpus: Path, runs: int, seed: int, folder: Path, grown: Path | None = None) -> tuple[int, str]:
-    """Run a fuzzer. Returns how many inputs were executed, and what it found, empty where nothing."""
-    folder.mkdir(parents=True, exist_ok=True)
-    places = [*([str(grown)] if grown else []), str(corpus)]
+def run(program: Path, corpus: Path, runs: int, seed: int, folder: Path) -> tuple[int, str]:
+    """Run a fuzzer. Returns how many inputs were executed, and what it found, empty where nothing.
+
+    folder: for what kills it; what reached something new goes to folder/grown, never into the corpus.
+    """
+    (folder / "grown").mkdir(parents=True, exist_ok=True)
     command = [str(program), f"-runs={runs}", f"-seed={seed}", "-max_len=1024", "-timeout=20", "-rss_limit_mb=1024"]
-    done = subprocess.run(
-        [*command, f"-artifact_prefix={folder}/", *places], capture_output=True, text=True, errors="replace"
-    )
+    command += [f"-artifact_prefix={folder}/", str(folder / "grown"), str(corpus)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     executed = re.findall(r"Done (\d+) runs", done.stderr)
     return (int(executed[-1]) if executed else 0), done.stderr if done.returncode else ""
 
@@ -113,14 +114,13 @@ def main() -> int:
     failed = False
     for name in SOURCES:
         program, corpus = build(name, folder), HERE / "corpus" / name
-        grown = folder / f"grown_{name}"
-        grown.mkdir(exist_ok=True)
-        executed, found = run(program, corpus, chosen.runs, chosen.seed, folder / name, grown if chosen.grow else None)
+        executed, found = run(program, corpus, chosen.runs, chosen.seed, folder / name)
         print(f"{name}: {executed} executions{', and an input that kills it' if found else ''}")
         if found:
             print(found[-4000:])
         failed = failed or bool(found)
         if chosen.grow:
+            grown = folder / name / "grown"
             subprocess.run([str(program), "-merge=1", str(corpus), str(grown)], capture_output=True, check=True)
     return int(failed)
 
