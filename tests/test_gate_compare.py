@@ -7,11 +7,16 @@ import json
 from pathlib import Path
 
 import compared
+import numpy as np
 import pytest
 from cli import Outcome, hil
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hil.evaluation.classes import Accuracy
+from hil.evaluation.figures import Shares, write_evaluation_json
+from hil.evaluation.journal import Predictions
+from hil.evaluation.run import Task
 from hil.gate.difference import Verdict, compare
 from hil.gate.documents import load
 from hil.gate.profiles import moved_functions
@@ -200,3 +205,16 @@ def test_the_first_pattern_holds_and_files_come_before_defaults(tmp_path: Path) 
     (tmp_path / "t.toml").write_text('[tolerance]\n"cycles.layer.a" = "any"\n"cycles.*" = { absolute = 7 }\n')
     patterns = load_tolerances(tmp_path / "t.toml")
     assert [name for name, _ in patterns[:2]] == ["cycles.layer.a", "cycles.*"] and patterns[2:] == DEFAULTS
+
+
+def test_an_evaluations_figures_are_read_back(tmp_path: Path) -> None:
+    task = Task("rnnpool_face_m4", tmp_path / "WIDER", ("float", "integer"))
+    of_photos = {"a.jpg": np.zeros((0, 5), np.float32)}
+    boxes = Predictions("integer", of_photos, {"a.jpg": 0.5}, {"easy": 0.8, "hard": 0.4})
+    classes = Accuracy("float", np.eye(2), np.array([0, 0]), 4.0)
+    shares = [Shares.of_boxes(boxes), Shares.of_classes(classes)]
+    write_evaluation_json(task, shares, tmp_path / "evaluation.json")
+    (document,) = load(tmp_path / "evaluation.json")
+    found = {figure.name: figure.value for figure in document.figures}
+    assert found["ap.easy.integer"] == 0.8 and found["accuracy.float"] == 0.5
+    assert found["host.photos_per_second.integer"] == 2 and str(tmp_path) not in json.dumps(dict(document.content))
