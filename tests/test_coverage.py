@@ -18,6 +18,7 @@ from hil.link import Client
 from hil.measure.coverage.branches import as_branch
 from hil.measure.coverage.covered import coverage
 from hil.measure.coverage.gather import CoverageError, check, covering
+from hil.measure.coverage.page import page
 from hil.measure.coverage.tracefile import total, tracefile
 from hil.paths import source_root
 from hil.reference.photo import sample_photo
@@ -178,6 +179,16 @@ def test_genhtml_reads_it(sample: Path, folder: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "sample.c" in (tmp_path / "page" / "firmware_src" / "index.html").read_text()
+
+
+def test_the_page_says_of_each_line_whether_it_ran(sample: Path, folder: Path) -> None:
+    run_sample(sample, 0, 10).leave()
+    text = page(coverage(folder), sample)
+    lines = {line.split("</b>")[1].strip(): line for part in text.splitlines() for line in part.split("<span ")[1:]}
+    found = {text.removesuffix("</span>"): line for text, line in lines.items()}
+    assert 'class="no"' in found["sink = value * 3u;"] and " never</b>" in found["sink = value * 3u;"]
+    assert 'class="yes"' in found["sink = 0u;"] and 'class="half"' in found["if (value == 77u) {"]
+    assert "Lines that ran: " in text and "&lt;stdint.h&gt;" in text
 
 
 def test_nothing_is_left_unless_it_is_asked_for(sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

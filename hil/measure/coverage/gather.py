@@ -11,6 +11,7 @@ from pathlib import Path
 from hil.errors import HilError
 from hil.files import write_text
 from hil.measure.coverage.covered import Coverage, coverage
+from hil.measure.coverage.page import page
 from hil.measure.coverage.tracefile import Share, line_share, total, tracefile
 from hil.paths import source_root
 from hil.targets.sim.ran import VARIABLE
@@ -58,7 +59,7 @@ class Gathering:
 
 @contextmanager
 def covering(path: Path | None, limit: float | None) -> Iterator[None]:
-    """Write what runs within to an lcov file; nothing happens where path is None.
+    """Write what runs within to an lcov file or a page; nothing happens where path is None.
 
     Raises CoverageError, with the file written, where fewer lines than `limit` percent were covered; HilError for a
     limit without a file.
@@ -79,8 +80,9 @@ def covering(path: Path | None, limit: float | None) -> Iterator[None]:
 
 
 def write(found: Coverage, path: Path) -> None:
-    """Write the lcov file."""
-    write_text(path, tracefile(found, source_root()))
+    """Write a page where the file is called .html, an lcov file else."""
+    made = page if path.suffix == ".html" else tracefile
+    write_text(path, made(found, source_root()))
 
 
 def check(found: Coverage, limit: float | None) -> None:
