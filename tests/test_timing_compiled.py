@@ -86,17 +86,20 @@ def _conditional(rng: random.Random) -> bytes:
     return t.cmp(_scratch(rng), 9) + t.it(condition & 14, 4) + covered + t.ldr(2, 8, 8)
 
 
-def _branch(rng: random.Random, here: int) -> bytes:
-    """A branch over a few instructions, or a call of a leaf at the start of flash."""
+def _branch(rng: random.Random, here: int, leaf: int) -> bytes:
+    """A branch over a few instructions, or a call of a leaf."""
     skipped = b"".join(rng.choice([t.nop(), t.add_wide(0, 1, 2), t.ldr(3, 8)]) for _ in range(rng.randrange(1, 4)))
     jump = rng.choice([t.b, lambda d: t.b_if(rng.choice([0, 1, 8, 10, 11]), d), lambda d: t.cbz(_scratch(rng), d)])
     if rng.random() < 0.3:
-        return t.bl(t.FLASH - here)
+        return t.bl(leaf - here)
     return jump(2 + len(skipped)) + skipped
 
 
-def random_program(seed: int, length: int, bases: dict[int, int] | None = None) -> Program:
-    """A function that goes through random instructions three times; bases: registers 8 to 11 (BASES)."""
+def random_program(seed: int, length: int, bases: dict[int, int] | None = None, entry: int = ENTRY) -> Program:
+    """A function that goes through random instructions three times; bases: registers 8 to 11 (BASES).
+
+    It calls a leaf that lies 0x200 below its entry.
+    """
     rng = random.Random(seed)
     code = t.push(4, 5, 6, 7, 8, 9, 10, 11, t.LR) + t.nop() * rng.randrange(2)
     for register, base in (bases or BASES).items():
@@ -105,15 +108,15 @@ def random_program(seed: int, length: int, bases: dict[int, int] | None = None) 
     loop = len(code)
     while len(code) - loop < length:
         kind = rng.choices([_memory, _compute, _conditional, None], [5, 4, 1, 1])[0]
-        code += kind(rng) if kind else _branch(rng, ENTRY + len(code))
+        code += kind(rng) if kind else _branch(rng, entry + len(code), entry - 0x200)
     code += t.half(0x3E01)  # SUBS r6, #1
     back = loop - len(code) - 4
     code += t.half(0xF040 | back >> 20 & 0x400 | back >> 12 & 0x3F, 0x8000 | (back < 0) * 0x2800 | back >> 1 & 0x7FF)
     code += t.pop(4, 5, 6, 7, 8, 9, 10, 11, t.PC)
     leaf = t.adds(0, 1) + t.bx(t.LR)
     data = bytes(rng.randrange(256) for _ in range(0x100))
-    segments = Segment(t.FLASH, leaf), Segment(t.FLASH + 0x80, data), Segment(ENTRY, code)
-    return Program(Path("random.elf"), segments, {"f": ENTRY})
+    segments = Segment(entry - 0x200, leaf), Segment(t.FLASH + 0x80, data), Segment(entry, code)
+    return Program(Path("random.elf"), segments, {"f": entry})
 
 
 def record(program: Program, chip: board.Board = BOARD, arguments: tuple[int, ...] = ()) -> list[Executed]:
@@ -121,7 +124,7 @@ def record(program: Program, chip: board.Board = BOARD, arguments: tuple[int, ..
     core = Core(program, chip, "fast")
     recorder = Recorder(Decoder(core.read), lambda number: int(core.uc.reg_read(REGISTERS[number])))
     core.uc.hook_add(unicorn.UC_HOOK_CODE, lambda uc, address, size, data: recorder.on_instruction(address))
-    call = core.call(ENTRY, arguments, STACK, 10**7)
+    call = core.call(program.symbols["f"], arguments, STACK, 10**7)
     steps = recorder.steps(core.stop)
     assert len(steps) == call.instructions
     return steps
@@ -164,6 +167,19 @@ def test_compiled_equals_readable(
     measured = replace(BOARD, timing=figures)
     compiled = Core(program, measured, "full", active, wait_states).call(ENTRY, (), STACK, 10**7)
     assert compiled.cycles == readable_cycles(record(program), active, wait_states, Figures.of(figures))
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32), length=st.sampled_from([40, 200, 600]), active=rule_sets())
+def test_compiled_equals_readable_with_code_in_sram(seed: int, length: int, active: frozenset[str]) -> None:
+    entry = t.SRAM1 + 0x4200
+    program = random_program(seed, length, entry=entry)
+    compiled = Core(program, BOARD, "full", active, 5).call(entry, (), STACK, 10**7)
+    pipeline = Pipeline(active, FlashSettings(5))
+    pipeline.start(entry)
+    for step in record(program):
+        pipeline.execute(step)
+    assert compiled.cycles == pipeline.arrival()
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))

@@ -90,9 +90,28 @@ def test_fp_registers_hold_an_address_in_sram_at_each_call(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("start", [0x2000_0000, 0x2001_C100], ids=["sram1", "sram2"])
-def test_code_in_sram_never_waits(tmp_path: Path, start: int) -> None:
+def test_code_in_sram_comes_a_cycle_later_and_never_waits_for_flash(tmp_path: Path, start: int) -> None:
     path = t.write_elf(tmp_path / "p.elf", {start: ALU + ALU + RETURN}, {"f": start})
-    assert [call.cycles for call in time_function(path, "f", wait_states=5, repeat=2).calls] == [5, 5]
+
+    def cycles(*disabled: str) -> list[int]:
+        return [call.cycles for call in time_function(path, "f", wait_states=5, repeat=2, disabled=disabled).calls]
+
+    assert cycles() == [1 + 5] * 2, "the first word; those behind it are asked for a cycle each"
+    assert cycles("sram-fetch") == [5, 5]
+
+
+@pytest.mark.parametrize("mode", ["full", "fast"])
+def test_code_in_sram_waits_for_its_own_accesses_to_the_system_bus(tmp_path: Path, mode: str) -> None:
+    code = b"".join([t.ldr(0, 3), t.ldr(1, 3, 4), t.ldr(0, 3), t.ldr(1, 3, 4)] * 5) + RETURN
+    path = t.write_elf(tmp_path / "p.elf", {t.SRAM1: code}, {"f": t.SRAM1})
+
+    def cycles(data: int, *disabled: str) -> int:
+        options = {"wait_states": 0, "disabled": disabled, "mode": mode}
+        return time_function(path, "f", [0, 0, 0, data], **options).calls[0].cycles  # type: ignore[arg-type]
+
+    beside, in_the_way = cycles(t.CCM), cycles(t.SRAM1 + 0x1000)
+    assert beside < in_the_way
+    assert cycles(t.CCM, "sram-fetch") == cycles(t.SRAM1 + 0x1000, "sram-fetch") <= beside
 
 
 def test_a_function_at_2_mod_4_whose_first_instruction_is_wide_fetches_two_words(tmp_path: Path) -> None:

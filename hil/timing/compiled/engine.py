@@ -110,6 +110,7 @@ class Engine:
         m[at.HAS_FETCH] = "fetch-queue" in rules
         m[at.HAS_LATE_RELEASE] = "late-release" in rules
         m[at.HAS_SLAVES] = "bus-slaves" in rules
+        m[at.HAS_SRAM_FETCH] = "sram-fetch" in rules
         figures = self.figures
         m[at.DIVIDE_SHORTEST], m[at.DIVIDE_EQUAL] = figures.shortest_divide - 1, figures.equal_divide - 1
         m[at.DIVIDE_LONGEST], m[at.DIVIDE_BITS] = figures.longest_divide - 1, figures.bits_a_divide_cycle
@@ -277,7 +278,7 @@ class Engine:
             m[table : table + (2 << bits)] = 0
         m[at.STATE_COUNT], m[at.NODE_COUNT], m[at.EXIT_COUNT] = 3, 1, 1
         m[at.LAST_NODE] = 0
-        start = [at.NO_CLASS, -1, 0, 0, -LATENCY - 2, 3, *[-LATENCY - 1] * 3, 0, 0, 0, -NEVER, -NEVER]
+        start = [at.NO_CLASS, -1, 0, 0, -LATENCY - 2, 3, *[-LATENCY - 1] * 3, 0, 0, 0, -NEVER, -NEVER, 0, 0]
         if not m[at.HAS_FETCH]:
             start[1:] = [0] * (at.STATE_WORDS - 1)
         m[at.START_STATE : at.START_STATE + at.STATE_WORDS] = start

@@ -24,6 +24,7 @@ TRACE = 13  # the address that work_out writes TRACE_WORDS an instruction to
 
 # -- rules
 HAS_FETCH, HAS_LATE_RELEASE, HAS_SLAVES = range(16, 19)
+HAS_SRAM_FETCH = 63
 
 # -- a board's figures (hil.timing.statement.figures), as cycles on top of the first
 DIVIDE_SHORTEST, DIVIDE_EQUAL, DIVIDE_BITS, DIVIDE_LONGEST = range(20, 24)
@@ -63,6 +64,8 @@ READY = 140  # ring of 4, by word address
 BUSY_UNTIL, PREFETCH_READY = 144, 145
 LINE_NOW, CODE_NEXT = 146, 147  # the line last fetched from, the next of CODES
 
+BUS_FROM, BUS_TAKEN = 158, 159  # a cycle; of it and those behind it a bit each: the code's own accesses have the bus
+
 CAUSES = 148  # why each word of READY came no sooner; a ring of 4 too
 CAUSE_SEQUENCE, CAUSE_SLOT, CAUSE_FLASH = range(3)
 
@@ -87,8 +90,8 @@ LINE_HIT, LINE_PREFETCHED, LINE_MISSED, LINE_SAME = range(4)
 STARTS_PREFETCH = 4
 
 # -- a state: PREVIOUS, EXECUTED, OVERLAP, words ahead, LAST_REQUEST, FREE_COUNT, FREE * 3, READY * 3, BUSY_UNTIL,
-# PREFETCH_READY
-STATE_WORDS = 14
+# PREFETCH_READY, BUS_FROM, BUS_TAKEN
+STATE_WORDS = 16
 S_AHEAD, S_LAST_REQUEST = 3, 4
 STATES = 512
 STATE_BITS = 14
@@ -125,6 +128,7 @@ R_SIZE, R_COST, R_CLASS, R_ADDRESS, R_FLAGS, R_BASE_BACK, R_FP, R_DELAY = range(
 R_FIXED, R_BYTES = 16, 17
 R_FUNCTION, R_DATA, R_OWN_ADDRESS = 18, 19, 20  # what NEED_CALL calls
 R_HALFWORDS = 21  # that an access moves, where the board has SDRAM; else 0
+R_BUS = 23  # words that it moves over the System bus while its code is fetched over it
 R_PLAN = 22  # of the block that was last seen to begin here
 ROW_STRIDE = 24
 ROW_BITS = 16
@@ -136,7 +140,7 @@ F_CALLS, F_RETURNS = 1 << 7, 1 << 8
 # -- what a run knows of an instruction (R_DYNAMIC): slave | extra cycles << EXTRA_SHIFT | missing data lines <<
 # MISS_SHIFT
 SLAVE_MASK, ANY_SLAVE = 7, 7
-EXTERNAL_SLAVE = 5
+SRAM_SLAVE, EXTERNAL_SLAVE = 2, 5
 EXTRA_SHIFT, EXTRA_MASK = 3, (1 << 14) - 1  # 32 words from SDRAM at figures.py's greatest are 6,600
 MISS_SHIFT = 17
 # -- what the code hook must find out (R_NEEDS)

@@ -19,6 +19,7 @@ ARENA_POINTER = types.CPointer(types.int64)
 SIGNATURE_OF_WORK = types.void(types.int64, ARENA_POINTER)
 NEVER = 1 << 40  # the time of a queue slot that is not free
 _LATENCY = 2
+_BUS_MEMORY = 31
 _MIX = 0x9E3779B97F4A7C15 - (1 << 64)
 
 
@@ -90,8 +91,14 @@ def _fill(m, last_word, before):
             m[LINE_NOW] = line
             waits = _enter_line(m, cycle + 1)
             cause = CAUSE_FLASH if waits > 0 else cause
+        if m[HAS_SRAM_FETCH] and word >= RAM_ORIGIN:
+            waits = 0
+            while 0 <= cycle - m[BUS_FROM] < 63 and (m[BUS_TAKEN] >> (cycle - m[BUS_FROM])) & 1:
+                cycle += 1
+            m[READY + ((word >> 2) & 3)] = cycle + _LATENCY + 1
+        else:
+            m[READY + ((word >> 2) & 3)] = cycle + _LATENCY + waits
         m[CAUSES + ((word >> 2) & 3)] = cause
-        m[READY + ((word >> 2) & 3)] = cycle + _LATENCY + waits
         m[LAST_REQUEST] = cycle + waits
         m[NEXT_WORD] = word + 4
 
@@ -118,6 +125,18 @@ def _overlaps(m, row, previous):
     mine = m[row + R_DYNAMIC] & SLAVE_MASK
     other = m[OVERLAP] - 1
     return mine == other or mine == ANY_SLAVE or other == ANY_SLAVE  # noqa: SIM109, PLR1714  plain for numba
+
+
+@njit(**INTERNAL)
+def _take_bus(m, cycle, words):
+    """A data access has the System bus from a cycle on; what is BUS_MEMORY before it is forgotten."""
+    if m[BUS_TAKEN] == 0:
+        m[BUS_FROM] = cycle
+    past = cycle - _BUS_MEMORY - m[BUS_FROM]
+    if past > 0:
+        m[BUS_TAKEN] = m[BUS_TAKEN] >> min(past, 63)
+        m[BUS_FROM] += past
+    m[BUS_TAKEN] |= ((1 << words) - 1) << (cycle - m[BUS_FROM])
 
 
 @njit(**INTERNAL)
@@ -170,6 +189,8 @@ def _execute(m, row, address, next_address):
         duration += waits
         m[TRACED + T_WAITS] = waits
         m[TRACED + T_SLAVE] = dynamic & SLAVE_MASK
+        if m[row + R_BUS] and SRAM_SLAVE <= dynamic & SLAVE_MASK < ANY_SLAVE:
+            _take_bus(m, cycle, m[row + R_BUS])
         m[PREVIOUS] = m[row + R_CLASS]
         if flags & F_OVERLAPS:
             m[OVERLAP] = 1 + (dynamic & SLAVE_MASK)
@@ -206,6 +227,8 @@ def _load_state(m, state, address):
         m[CAUSES + (((base >> 2) + k) & 3)] = CAUSE_SEQUENCE
     m[BUSY_UNTIL] = m[state + 12]
     m[PREFETCH_READY] = m[state + 13]
+    m[BUS_FROM] = m[state + 14]
+    m[BUS_TAKEN] = m[state + 15]
     m[CODE_NEXT] = 0
     m[LINE_NOW] = (m[NEXT_WORD] - 4) >> m[LINE_SHIFT] if m[state + S_AHEAD] > 0 else 0
 
@@ -244,6 +267,10 @@ def _keep_state(m, next_address):
         earliest = min(m[LAST_REQUEST] + 2, time - 2)  # no read of the array can be due before
         m[fresh + 12] = max(m[BUSY_UNTIL], earliest) - time
         m[fresh + 13] = max(m[PREFETCH_READY], earliest) - time
+    past = min(63, max(0, m[LAST_REQUEST] + 1 - m[BUS_FROM]))
+    if m[BUS_TAKEN] >> past:
+        m[fresh + 14] = m[BUS_FROM] + past - time
+        m[fresh + 15] = m[BUS_TAKEN] >> past
     slot = 0
     for k in range(STATE_WORDS):
         slot = mix(slot, m[fresh + k])

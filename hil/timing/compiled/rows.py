@@ -22,6 +22,7 @@ from hil.timing.statement.pipeline import (
     WRITES_LATE,
     fixed_refill,
     slave,
+    takes_system_bus,
 )
 from hil.timing.statement.sdram import halfwords
 
@@ -94,6 +95,7 @@ class Rows:
             at.R_FP: instruction.reads & ~keeps_addend if needs_fp else 0,
             at.R_DELAY: delay,
             at.R_FIXED: fixed_refill(kind) if "branch-refill" in rules else 0,
+            at.R_BUS: instruction.words if "sram-fetch" in rules and takes_system_bus(instruction) else 0,
         }
 
     def _flags(self, instruction: Instruction, is_conditional: bool, is_after: bool) -> int:
@@ -163,6 +165,8 @@ class Rows:
 
     def _address_matters(self, instruction: Instruction, may_pair: bool) -> bool:
         """Whether slave, alignment or flash line can change the cost; SP is taken to be aligned and in RAM."""
+        if {"sram-fetch", "bus-slaves"} <= self._rules and takes_system_bus(instruction):
+            return True
         if may_pair and instruction.kind in SINGLE and "bus-slaves" in self._rules:
             return True
         if instruction.base == SP or instruction.operand is None:

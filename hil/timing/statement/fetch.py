@@ -12,14 +12,31 @@ from hil.timing.statement.flash import Flash
 
 SLOTS = 3
 LATENCY = 2  # cycles from a word's request to its decode
+BUS_MEMORY = 31  # cycles after which a request in the way of an access cannot come any more
+_SYSTEM_BUS = 0x2000_0000  # addresses from here on
+
+
+def is_in_sram(address: int) -> bool:
+    """Whether code at an address is fetched over the System bus."""
+    return address >= _SYSTEM_BUS
 
 
 class FetchQueue:
     """Requests words in order, lazily: a word's request is worked out when an instruction needs it."""
 
-    def __init__(self, flash: Flash) -> None:
-        self._flash = flash
+    def __init__(self, flash: Flash, has_sram_fetch: bool = True) -> None:
+        self._flash, self._has_sram_fetch = flash, has_sram_fetch
+        self.release_bus()
         self.restart(0, 0)
+
+    def release_bus(self) -> None:
+        """No data access has the System bus."""
+        self._bus_taken: set[int] = set()  # cycles
+
+    def occupy_bus(self, cycle: int, words: int) -> None:
+        """A data access has the System bus, from a cycle on for so many words."""
+        self._bus_taken = {taken for taken in self._bus_taken if taken >= cycle - BUS_MEMORY}
+        self._bus_taken.update(range(cycle, cycle + words))
 
     def restart(self, target: int, cycle: int) -> None:
         """Drop everything; the word at `target` is asked for in `cycle`."""
@@ -38,6 +55,13 @@ class FetchQueue:
     def _request(self, cycle: int) -> None:
         self._free_slots.popleft()
         waits = self._flash.fetch(self._next_word, cycle)
+        if self._has_sram_fetch and is_in_sram(self._next_word):
+            while cycle in self._bus_taken:
+                cycle += 1
+            self._ready[self._next_word] = cycle + LATENCY + 1
+            self._last_request = cycle
+            self._next_word += 4
+            return
         self._ready[self._next_word] = cycle + LATENCY + waits
         self._last_request = cycle + waits
         self._next_word += 4

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from hil.timing.statement import rules as catalogue
 from hil.timing.statement.costs import base_cost, divide_cost, magnitude, unaligned_cost
-from hil.timing.statement.fetch import LATENCY, FetchQueue
+from hil.timing.statement.fetch import LATENCY, FetchQueue, is_in_sram
 from hil.timing.statement.figures import DOCUMENTED, Figures
 from hil.timing.statement.flash import Flash, FlashSettings
 from hil.timing.statement.instruction import IMMEDIATE_BRANCHES, Executed, Instruction, Kind
@@ -20,6 +20,7 @@ LOADS = (Kind.LOAD, Kind.LOAD_PC, Kind.LOAD_PAIR, Kind.LOAD_MULTIPLE)
 STORES_BUFFERED = (Kind.STORE, Kind.STORE_PAIR)
 ACCESSES = (*LOADS, *STORES_BUFFERED, Kind.STORE_MULTIPLE)
 WRITES_LATE = (Kind.ALU, Kind.DIVIDE, Kind.FP_MOVE)
+FIRST_ON_SYSTEM_BUS = 2  # slaves from SRAM1 on
 FP_COMPUTES = (Kind.FP_ARITHMETIC, Kind.FP_MULTIPLY_ADD, Kind.FP_DIVIDE)
 LOADS_PC = (Kind.LOAD_MULTIPLE, Kind.LOAD_PC, Kind.TABLE_BRANCH)
 # Refill of a taken branch when the fetch queue is not modelled: TRM 3.3.1, P = 1 to 3.
@@ -39,6 +40,11 @@ def slave(address: int, banks: tuple[int, int] = BANKS) -> int:
     return 4
 
 
+def takes_system_bus(instruction: Instruction) -> bool:
+    """Whether an access may be in the way of the fetch of the code around it."""
+    return instruction.kind in ACCESSES and is_in_sram(instruction.address)
+
+
 def _same_slave(one: int | None, other: int | None, banks: tuple[int, int]) -> bool:
     return one is None or other is None or slave(one, banks) == slave(other, banks)
 
@@ -56,7 +62,7 @@ class Pipeline:
         self.rules, self.figures, self.banks = rules, figures, banks
         self.flash = Flash((flash or FlashSettings()).under(rules))
         self.sdram = Sdram(figures)
-        self._fetch = FetchQueue(self.flash)
+        self._fetch = FetchQueue(self.flash, "sram-fetch" in rules)
         self._cycle = 0  # the next instruction may execute from here on
         self.start(0)
 
@@ -69,6 +75,7 @@ class Pipeline:
         """Arrive at an address with an empty pipeline: without waits its instruction executes in the current cycle."""
         self._last_executed = self._cycle - 1
         self._previous: Executed | None = None
+        self._fetch.release_bus()
         self._overlaps: Executed | None = None  # a load that waits for its successor to know whether it overlaps
         self._fetch.restart(address, self._cycle - 1 - LATENCY)
 
@@ -89,6 +96,7 @@ class Pipeline:
             cycle += self._stall(instruction, at_once=cycle == self._cycle)
         self._release(instruction, decoded, cycle)
         duration = self._duration(step, cycle)
+        self._take_bus(step, cycle)
         self._leave(step, cycle, duration)
         self._last_executed = cycle
         return cycle
@@ -131,6 +139,13 @@ class Pipeline:
             if instruction.address & 2:
                 self._fetch.release(self._last_executed)
         return self._cycle
+
+    def _take_bus(self, step: Executed, cycle: int) -> None:
+        """Rule sram-fetch: an access of code in SRAM to anything but flash and CCM."""
+        applies = {"sram-fetch", "bus-slaves"} <= self.rules and step.passed and takes_system_bus(step.instruction)
+        address = step.data_address if applies else None
+        if address is not None and slave(address, self.banks) >= FIRST_ON_SYSTEM_BUS:
+            self._fetch.occupy_bus(cycle, step.instruction.words)
 
     # -- neighbours in execute
 

@@ -62,6 +62,12 @@ CATALOGUE: tuple[Rule, ...] = (
     Rule("wait-states", "a flash read of 128 bits takes 1 + WS cycles", "A", "RM0090 3.5.1, fitted"),
     Rule("instruction-cache", "64 lines of flash code are kept, least recently used goes", "A", "RM0090 3.5.2, fitted"),
     Rule("data-cache", "8 lines of flash data are kept, least recently used goes", "B", "RM0090 3.5.2"),
+    Rule(
+        "sram-fetch",
+        "code in SRAM comes over the System bus: a cycle later, and not while one of its own accesses has that bus",
+        "C",
+        "Cortex-M3 TRM 14.5.6, taken over",
+    ),
     Rule("sdram", "an access to SDRAM waits for its latency, each halfword and a row to be opened", "C", "RM0090 37.7"),
     Rule("prefetch", "the line after the one being fetched is read ahead", "A", "RM0090 3.5.2, fitted"),
 )
