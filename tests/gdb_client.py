@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,22 +77,34 @@ class Debugged:
     """A firmware on a board under GDB, with the host's part in a thread of its own."""
 
     def __init__(self, elf: Path, host: Callable[[DebugTarget], Any], **options: Any) -> None:
+        def boot_and_run(make: Callable[..., DebugTarget]) -> Any:
+            with make(DISCO, **options) as self.target:
+                self.target.boot(elf)
+                return host(self.target)
+
+        self._start(boot_and_run)
+
+    @classmethod
+    def of(cls, host: Callable[[Callable[..., DebugTarget]], Any]) -> Debugged:
+        """A host that boots for itself; it is given what makes a target of a board."""
+        made = cls.__new__(cls)
+        made._start(host)
+        return made
+
+    def _start(self, host: Callable[[Callable[..., DebugTarget]], Any]) -> None:
         self._said: queue.Queue[str] = queue.Queue()
-        self.target = DebugTarget(DISCO, say=self._said.put, port=0, **options)
+        self.target: Any = None
         self.result: Any = None
         self.error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(elf, host), daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(host,), daemon=True)
         self._thread.start()
 
-    def _run(self, elf: Path, host: Callable[[DebugTarget], Any]) -> None:
+    def _run(self, host: Callable[[Callable[..., DebugTarget]], Any]) -> None:
         try:
-            self.target.boot(elf)
-            self.result = host(self.target)
+            self.result = host(partial(DebugTarget, say=self._said.put, port=0))
         except BaseException as error:
             self.error = error
             self._said.put(f"{error}")
-        finally:
-            self.target.close()
 
     def wait(self) -> int:
         """The server's port, once it says that it waits for a client."""

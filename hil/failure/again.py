@@ -49,11 +49,16 @@ class Again:
     differences: tuple[str, ...] = ()
 
 
-def run_again(bundle: Bundle, step: Step = lambda what, done: None) -> Again:
-    """Run what failed again. Raises HilError where the bundle lacks what that takes."""
+def run_again(
+    bundle: Bundle, step: Step = lambda what, done: None, make: Callable[[Board], Target] | None = None
+) -> Again:
+    """Run what failed again. make: another target than the bundle's, such as one under a debugger.
+
+    Raises HilError where the bundle lacks what that takes.
+    """
     with _unpacked(bundle) as folder:
         firmware = _firmware(bundle, folder, step)
-        target = _target(bundle, firmware.board)
+        target = _target(bundle, firmware.board) if make is None else make(firmware.board)
         if target is None:
             return _on_the_recording(bundle, folder, step)
         photo = _photo(bundle)
@@ -62,7 +67,7 @@ def run_again(bundle: Bundle, step: Step = lambda what, done: None) -> Again:
             found = _image_again(bundle, firmware, target, photo)
             if found.is_same or "session.txt.gz" not in bundle.members:
                 return found
-        fresh = _target(bundle, firmware.board)
+        fresh = _target(bundle, firmware.board) if make is None else make(firmware.board)
         if fresh is None or bundle.failure.kind != "error":
             return found if photo is not None else _on_the_recording(bundle, folder, step)
         step("driving the session again", 0)
