@@ -15,6 +15,7 @@ import hil
 yaml = pytest.importorskip("yaml", reason="needs PyYAML, which mkdocs brings: pip install 'rnnpool-hil[docs]'")
 
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
+EXTRAS = re.compile(r"rnnpool-hil\[([a-z,]+)\]")
 FORMS = sorted((REPOSITORY / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 
 
@@ -60,3 +61,10 @@ def test_pre_commit_checks_what_lint_checks() -> None:
 def test_editors_are_told_the_line_length_of_ruff() -> None:
     ruff = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["ruff"]
     assert f"max_line_length = {ruff['line-length']}" in (REPOSITORY / ".editorconfig").read_text()
+
+
+def test_extras_that_our_files_install_are_there() -> None:
+    extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    files = [*(REPOSITORY / "hil").rglob("*.py"), *(REPOSITORY / "hil" / "project" / "template").iterdir()]
+    asked = {name for path in files for found in EXTRAS.findall(path.read_text()) for name in found.split(",")}
+    assert asked and asked <= extras.keys()
