@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -219,13 +220,13 @@ def switched(tmp_path: Path, off: str = "off") -> Connection:
 
 
 def test_power_is_switched_by_the_labs_command(tmp_path: Path) -> None:
-    power.cycle(switched(tmp_path), off_s=0)
+    power.cycle(partial(power.switch, switched(tmp_path)), off_s=0)
     assert (tmp_path / "noted").read_text() == "off\non; rm *\n", "no shell sees it"
 
 
 def test_power_that_cannot_be_switched(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="desk: .* failed with exit code 1, said: nothing"):
-        power.cycle(switched(tmp_path, "burn"), off_s=0)
+        power.switch(switched(tmp_path, "burn"), False)
     with pytest.raises(TargetError, match="this board cannot be switched: give power_off and power_on"):
         power.switch(Connection(), True)
     with pytest.raises(TargetError, match="desk: cannot run .*No such file"):

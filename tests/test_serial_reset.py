@@ -161,7 +161,7 @@ def test_a_board_that_is_switched_off_and_on_is_found_again(
         return port
 
     monkeypatch.setattr(serial_target, "_open", open_)
-    monkeypatch.setattr(serial_target.power, "cycle", lambda connection: port.sim.reset())
+    monkeypatch.setattr(serial_target.power, "cycle", lambda switched: port.sim.reset())
     with connect(tmp_path, ",reset=power") as target:
         target.boot(elf)
         assert len(opened) == 3 and Client(target).hello().boots == 2
@@ -176,7 +176,7 @@ def test_a_board_that_stays_off(port: Port, elf: Path, tmp_path: Path, monkeypat
             raise TargetError("there is no port")
 
         monkeypatch.setattr(serial_target, "_open", open_)
-        monkeypatch.setattr(serial_target.power, "cycle", lambda connection: None)
+        monkeypatch.setattr(serial_target.power, "cycle", lambda switched: None)
         target.boot(elf)
 
 

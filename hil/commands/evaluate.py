@@ -9,7 +9,18 @@ import typer
 
 from hil.commands import outputs
 from hil.commands.console import console, progress
-from hil.commands.options import DEFAULT_BOARD, BoardName, DataFolder, Model, NetworkOption, ReportFile
+from hil.commands.options import (
+    DEFAULT_BOARD,
+    At,
+    BoardName,
+    Cluster,
+    DataFolder,
+    Elf,
+    Model,
+    NetworkOption,
+    ReportFile,
+)
+from hil.errors import HilError
 
 if TYPE_CHECKING:
     from hil.evaluation.run import Task
@@ -19,7 +30,7 @@ def evaluate(
     model: Model,
     data: DataFolder,
     target: Annotated[
-        str, typer.Option("--target", "-t", help="float, integer, native or sim; several, with commas, are compared.")
+        str, typer.Option("--target", "-t", help="float, integer or a target; several, with commas, are compared.")
     ] = "integer",
     board: BoardName = DEFAULT_BOARD,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that work at once.")] = 1,
@@ -36,6 +47,13 @@ def evaluate(
         typer.Option(help="Folder for results as they come.", show_default="build/evaluate", callback=outputs.folder),
     ] = None,
     network: NetworkOption = None,
+    at: At = None,
+    elf: Elf = None,
+    cluster: Cluster = None,
+    shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only this part of the photos, for --merge.")] = None,
+    merge: Annotated[
+        list[Path] | None, typer.Option(metavar="DIR", help="Take what shards found, of such a folder; repeatable.")
+    ] = None,
 ) -> None:
     """Measure a face detector's average precision on WIDER FACE's validation set, by the official protocol.
 
@@ -46,18 +64,30 @@ def evaluate(
     from hil import zoo
     from hil.evaluation.figures import Shares, write_evaluation_json
     from hil.evaluation.run import RESULTS, Task, evaluate_model
+    from hil.evaluation.work import shard_of
     from hil.reference import weights
     from hil.reference.classifiers import Classifier
     from hil.report.evaluation_html import write_evaluation
     from hil.report.terminal import precision_table
 
     ways = tuple(dict.fromkeys(target.split(",")))
-    task = Task(model, data, ways, board, jobs, multi_scale, limit, store or RESULTS, fresh)
+    part = None if shard is None else shard_of(shard)
+    folders, at = tuple(merge or ()), at if "serial" in ways else None
+    task = Task(
+        model, data, ways, board, jobs, multi_scale, limit, store or RESULTS, fresh,
+        at=at, elf=elf, cluster=cluster, shard=part, merge=folders,
+    )  # fmt: skip
+    if part is not None and (report or json):
+        raise HilError("--report and --json are for all photos: give them with --merge")
     if isinstance(weights.load(zoo.find(model)), Classifier):
         _classes(task, report, json)
         return
     with progress() as step:
         found = evaluate_model(task, step)
+    if part is not None:
+        for one in found:
+            console.print(f"{one.way}: {len(one.boxes)} photos, shard {shard}, in {task.store}", soft_wrap=True)
+        return
     if report is not None:
         write_evaluation(task, found, report)
     if json is not None:
@@ -67,13 +97,14 @@ def evaluate(
 
 def _classes(task: Task, report: Path | None, json: Path | None) -> None:
     """A classifier's accuracy."""
-    from hil.errors import HilError
     from hil.evaluation.classes import evaluate_classes
     from hil.evaluation.figures import Shares, write_evaluation_json
     from hil.report.terminal import accuracy_table
 
     if report is not None:
         raise HilError("--report shows boxes on photos: a classifier's evaluation has none")
+    if task.cluster or task.shard or task.merge or task.at:
+        raise HilError("--cluster, --shard, --merge and --at are for face detectors, not for a classifier's crops")
     with progress() as step:
         found = evaluate_classes(task, step)
     if json is not None:

@@ -10,6 +10,7 @@ import typer
 from rich.text import Text
 
 from hil.commands.console import console, leave, progress
+from hil.commands.options import Cluster
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -32,6 +33,7 @@ def models(
         bool, typer.Option("--boards", help="Plan each on every board: RAM and predicted cycles, or what is missing.")
     ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that evaluate at once.")] = 1,
+    cluster: Cluster = None,
 ) -> None:
     """Every network: parameters, operations and peak RAM as the paper counts them, beside its figures.
 
@@ -42,7 +44,7 @@ def models(
         _boards(networks or [], checkpoints)
         return
     if measure:
-        _measure(networks or [], checkpoints, data, jobs)
+        _measure(networks or [], checkpoints, data, jobs, cluster)
         return
     from hil.reference.paper import entries
 
@@ -63,13 +65,13 @@ def _boards(networks: list[str], checkpoints: Path | None) -> None:
             console.print(row(found), soft_wrap=True, highlight=False, markup=False)
 
 
-def _measure(networks: list[str], checkpoints: Path | None, data: Path | None, jobs: int) -> None:
+def _measure(networks: list[str], checkpoints: Path | None, data: Path | None, jobs: int, cluster: str | None) -> None:
     from hil.measure.networks import HEADER, Measured, measure, row
 
     is_exact = []
     console.print(HEADER, soft_wrap=True, highlight=False, markup=False)
     with progress() as step:
-        for found in measure(networks, checkpoints, data, jobs, step):
+        for found in measure(networks, checkpoints, data, jobs, step, cluster):
             console.print(row(found), soft_wrap=True, highlight=False, markup=False)
             if isinstance(found, Measured):
                 is_exact.append(found.run.bit_exact)

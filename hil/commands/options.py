@@ -110,6 +110,11 @@ At = Annotated[
     ),
 ]
 
+Cluster = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS|local:N", help="Spread the work over a dask scheduler's workers, or N processes."),
+]
+
 
 def _insist(reference: str | None) -> str | None:
     from hil.reference import found

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hil.commands.console import console
-from hil.commands.options import At
+from hil.commands.options import DEFAULT_BOARD, At
 from hil.errors import HilError
 
 HOW = ("on", "off", "cycle")
@@ -24,14 +24,14 @@ def power(
     if how not in HOW:
         raise HilError(f"hil power {how}: choose one of {', '.join(HOW)}")
     asked = inventory.connection(at or "")
-    if asked.kind is None:
+    if asked.kind is None and asked.place is None:
         raise HilError("hil power switches a board of the inventory: name it with --at NAME")
-    if how == "on":  # its adapter may be without power too, so that there is no port to hold
+    if how == "on" and asked.place is None:  # its adapter may be without power too, so that there is no port to hold
         power.switch(asked, True)
     else:
-        held = shelf.take(boards.load(asked.kind), asked)
+        held = shelf.take(boards.load(asked.kind or DEFAULT_BOARD), asked)
         try:
-            power.switch(held.connection, False) if how == "off" else power.cycle(held.connection)
+            power.cycle(held.switch) if how == "cycle" else held.switch(how == "on")
         finally:
             held.release()
-    console.print(f"{asked.name} is {'off' if how == 'off' else 'on'}", highlight=False)
+    console.print(f"{asked.name or asked.place} is {'off' if how == 'off' else 'on'}", highlight=False)

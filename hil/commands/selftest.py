@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from hil.commands.console import console, leave, progress
+from hil.commands.options import Cluster
 from hil.paths import BUILD
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def selftest(
         Path, typer.Option(metavar="DIR", help="What is known already.", show_default="build/selftest")
     ] = BUILD / "selftest",
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is known already.")] = False,
+    cluster: Cluster = None,
     table: Annotated[Path | None, typer.Option(metavar="FILE", help="The table of docs/verdict.md, to write.")] = None,
 ) -> None:
     """Break firmware, plan, link, references and reports on purpose, in hundreds of ways; every mutant must fail.
@@ -39,7 +41,7 @@ def selftest(
         for path in store.glob("*.jsonl"):
             path.unlink()
     with progress() as step:
-        found = campaign.run(subject or [], operator or [], store, jobs, step)
+        found = campaign.run(subject or [], operator or [], store, jobs, step, cluster)
     alive = campaign.survivors(found)
     for verdict in alive:
         console.print(Text(f"{verdict.name} survives", style="bold red"))

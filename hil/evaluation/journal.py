@@ -182,3 +182,14 @@ class Journal:
         self.boxes[entry.photo] = np.asarray(entry.boxes, np.float32).reshape(-1, 5)
         self.seconds[entry.photo], self.contents[entry.photo] = entry.seconds, entry.content
         return True
+
+
+def read(path: Path) -> tuple[dict[str, Any], Journal]:
+    """Another journal's identity and results, the file left as it is. Raises HilError where it is none."""
+    lines = read_bytes(path).decode("utf-8", "replace").splitlines()
+    identity = json_of(lines[0] if lines else "", str(path))
+    if not isinstance(identity, dict):
+        raise HilError(f"{path} is no journal of hil evaluate: its first line says nothing of one")
+    found = Journal(path, identity)
+    found._read()
+    return identity, found

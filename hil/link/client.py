@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hil.link import messages
-from hil.link.channel import Channel, Statistics, Transport
+from hil.link.channel import Channel, Statistics, Transport, is_at_or_after
 from hil.link.download import Download
 from hil.link.errors import (
     BadAnswer,
@@ -26,7 +29,10 @@ from hil.link.exchange import request
 from hil.link.fault import FaultReport
 from hil.link.layout import Layout
 from hil.link.messages import Counter, Counts, Info, Message, Object, Provoke, State, Status, Type, Welcome
+from hil.link.stream import Disturbed, Stream
 from hil.link.upload import Upload
+
+log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 MOST_TAPPED = 1 << 26  # bytes of one tensor; the largest of VGA photos take 40 million
@@ -137,6 +143,39 @@ class Client:
         except (UnexpectedReset, Refused) as error:
             raise self._explain(error, status.session) from None
 
+    def infer_many(self, images: Iterable[NDArray[np.uint8]]) -> Iterator[Result]:
+        """Run images as infer does, in order, each one's transfer beginning while the one before is computed.
+
+        Where the line damages something, the image at hand is run by itself, which counts as a retry. Raises what infer
+        raises, and ProtocolError where another firmware answers than at the start.
+        """
+        hello = self._hello or self.hello()
+        info = self._reader().read(Object.INFO)
+        kept = _Kept(_checked(image, hello) for image in images)
+        wanted: tuple[Object, ...] = (Object.INFO, Object.RESULT, Object.DETECTIONS, Object.LAYER_CYCLES)
+        wanted += (Object.LOGITS,) if hello.max_detections == 0 else ()
+        while kept.has_more():
+            welcome = self._greet()
+            stream = Stream(self._channel, welcome, wanted)
+            try:
+                for objects in stream.run(kept.from_here()):
+                    if objects.pop(Object.INFO) != info:
+                        raise ProtocolError("another firmware answers than at the start: is the port switched over?")
+                    kept.done()
+                    yield self._collect(None, False, _Objects(objects))
+            except Disturbed as error:
+                log.debug("run by itself: %s", error)
+                now = self._greet()
+                if now.boots != welcome.boots or not is_at_or_after(now.session, stream.named):
+                    raise UnexpectedReset(
+                        "the board was reset in the middle of a row of images: run it again"
+                    ) from None
+                self._channel.statistics.retries += 1
+                image = np.frombuffer(kept.first, np.uint8).reshape(hello.height, hello.width, hello.channels)
+                result = self.infer(image)
+                kept.done()
+                yield result
+
     def provoke(self, kind: Provoke | str) -> None:
         """Ask the firmware to crash, by name ("null_call").
 
@@ -208,8 +247,8 @@ class Client:
             raise LinkError(f"the board offers piece {status.piece} of the tapped layer, expected {len(pieces)}")
         self._channel.send(Type.RELEASE, messages.release(status.session, status.piece))
 
-    def _collect(self, pieces: list[bytes] | None, digests: bool) -> Result:
-        reader = self._reader()
+    def _collect(self, pieces: list[bytes] | None, digests: bool, objects: _Objects | None = None) -> Result:
+        reader: Download | _Objects = objects or self._reader()
         assert self._hello is not None
         hello = self._hello
         is_classifier = hello.max_detections == 0
@@ -243,7 +282,7 @@ class Client:
         )
 
     @staticmethod
-    def _boxes(reader: Download, count: int) -> list[tuple[float, ...]]:
+    def _boxes(reader: Download | _Objects, count: int) -> list[tuple[float, ...]]:
         """The boxes, with a class each from a detector of several."""
         layouts = messages.DETECTION, messages.CLASSED_DETECTION
         found = reader.read(Object.DETECTIONS, sizes=tuple(count * layout.size for layout in layouts))
@@ -266,6 +305,48 @@ class Client:
 
     def _kept_fault(self) -> FaultReport:
         return FaultReport.parse(self._reader().read(Object.FAULT))
+
+
+class _Objects:
+    """Objects that have been read already."""
+
+    def __init__(self, objects: dict[Object, bytes]) -> None:
+        self._objects = objects
+
+    def read(self, what: Object, index: int = 0, sizes: tuple[int, ...] = ()) -> bytes:
+        """As Download.read. Raises BadAnswer for another size than it may have."""
+        data = self._objects[what]
+        sizes = (messages.BYTES_OF[what],) if what in messages.BYTES_OF else sizes
+        if sizes and len(data) not in sizes:
+            raise BadAnswer(what.name, "bytes", len(data), " or ".join(map(str, sizes)))
+        return data
+
+
+class _Kept:
+    """Images on their way: each is kept until its result is there."""
+
+    def __init__(self, images: Iterator[bytes]) -> None:
+        self._images, self._kept = images, deque[bytes]()
+
+    @property
+    def first(self) -> bytes:
+        """The oldest that has no result yet."""
+        return self._kept[0]
+
+    def has_more(self) -> bool:
+        if not self._kept:
+            self._kept.extend(islice(self._images, 1))
+        return bool(self._kept)
+
+    def from_here(self) -> Iterator[bytes]:
+        """The oldest without a result, and all behind it."""
+        yield from tuple(self._kept)
+        for image in self._images:
+            self._kept.append(image)
+            yield image
+
+    def done(self) -> None:
+        self._kept.popleft()
 
 
 def _hello(welcome: Welcome, info: Info) -> Hello:

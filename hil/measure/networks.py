@@ -66,12 +66,18 @@ class TooLarge:
 
 
 def measure(
-    names: Sequence[str], folder: Path | None, data: Path | None, jobs: int, step: Step
+    names: Sequence[str],
+    folder: Path | None,
+    data: Path | None,
+    jobs: int,
+    step: Step,
+    cluster: str | None = None,
 ) -> Iterator[Measured | TooLarge]:
     """Build and run networks, all without names; those that come with trained weights are also evaluated on data.
 
-    folder: of checkpoints NETWORK.safetensors, taken where they are; data: WIDER FACE, without which there is no AP.
-    Raises HilError for an unknown network, and one that fits no board's RAM; target and link errors pass.
+    folder: of checkpoints NETWORK.safetensors, taken where they are; data: WIDER FACE, without which there is no AP;
+    cluster: a dask scheduler or "local:N" that evaluates, in the place of jobs. Raises HilError for an unknown network,
+    and one that fits no board's RAM; target and link errors pass.
     """
     unknown = [name for name in names if name not in SPECS]
     if unknown:
@@ -87,7 +93,8 @@ def measure(
         (subject,) = run_job(Job(model, (photo,), "sim", board), step)
         is_trained = weights.metadata(zoo.find(model)).get("training") != "none"
         is_evaluated = data is not None and is_trained and isinstance(SPECS[name], DetectorSpec)
-        precision = _precision(model, data, board, jobs, step) if data is not None and is_evaluated else {}
+        task = None if data is None else Task(model, data, WAYS, board, jobs, cluster=cluster)
+        precision = _precision(task, step) if task is not None and is_evaluated else {}
         yield Measured(name, costs(SPECS[name]), subject.run, precision, is_trained)
 
 
@@ -121,8 +128,8 @@ def _board(model: str, graph: QuantisedGraph) -> str:
     return BOARDS[-1]
 
 
-def _precision(model: str, data: Path, board: str, jobs: int, step: Step) -> dict[str, dict[str, float]]:
-    found = evaluate_model(Task(model, data, WAYS, board, jobs), step)
+def _precision(task: Task, step: Step) -> dict[str, dict[str, float]]:
+    found = evaluate_model(task, step)
     return {one.way: dict(one.precision) for one in found}
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import HilError
-from hil.files import make_folder
+from hil.files import make_folder, write_text
 from hil.pools import complete
 from hil.selftest import catalogue, subjects
 from hil.selftest.mutant import Mutant, Operator, StillbornError
@@ -45,11 +45,13 @@ class Verdict:
         return self.killers == (STILLBORN,)
 
 
-def run(names: Sequence[str], operators: Sequence[str], store: Path, jobs: int, step: Step) -> list[Verdict]:
+def run(
+    names: Sequence[str], operators: Sequence[str], store: Path, jobs: int, step: Step, cluster: str | None = None
+) -> list[Verdict]:
     """Try every mutant of the campaign that the store, a folder, does not know yet. Returns all, known ones included.
 
-    names: of subjects, all without; operators likewise. Raises HilError for unknown ones, and where a sound firmware
-    fails.
+    names: of subjects, all without; operators likewise; cluster: a dask scheduler or "local:N", in the place of jobs.
+    Raises HilError for unknown ones, and where a sound firmware fails.
     """
     unknown = [name for name in names if name not in subjects.names()]
     if unknown:
@@ -57,6 +59,9 @@ def run(names: Sequence[str], operators: Sequence[str], store: Path, jobs: int, 
     asked = {operator.name for operator in catalogue.named(operators)}
     wanted = list(names or subjects.names())
     make_folder(store)
+    if cluster is not None:
+        _spread(cluster, wanted, operators, store, step)
+        return [verdict for name in wanted for verdict in read(store, name) if verdict.operator in asked]
     context = multiprocessing.get_context("spawn")  # not forked: PyTorch's and numba's threads would not be there
     with complete(), ProcessPoolExecutor(min(jobs, len(wanted)), context) as pool:
         futures = [pool.submit(of_subject, name, tuple(operators), store) for name in wanted]
@@ -64,6 +69,28 @@ def run(names: Sequence[str], operators: Sequence[str], store: Path, jobs: int, 
             future.result()
             step(f"mutants of {len(wanted)} networks", done / len(wanted))
     return [verdict for name in wanted for verdict in read(store, name) if verdict.operator in asked]
+
+
+def _spread(cluster: str, names: Sequence[str], operators: Sequence[str], store: Path, step: Step) -> None:
+    """A subject is one piece of work: its worker is told what is known of it, and what it finds is kept at its end."""
+    try:
+        from hil.evaluation.cluster import run_each  # dask is an extra
+    except ModuleNotFoundError as error:
+        raise HilError(f"--cluster needs the package {error.name}: pip install 'rnnpool-hil[cluster]'") from error
+    known = {name: _file(store, name).read_text(encoding="utf-8") for name in names if _file(store, name).exists()}
+    given = [(name, tuple(operators), known.get(name, "")) for name in names]
+    for done, (name, text) in enumerate(run_each(cluster, elsewhere, given), 1):
+        write_text(_file(store, name), text)
+        step(f"mutants of {len(names)} networks", done / len(names))
+
+
+def elsewhere(name: str, operators: Sequence[str], known: str) -> tuple[str, str]:
+    """A subject's name and all that is known of it, by a worker that has a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="hil-selftest-") as folder:
+        file = _file(Path(folder), name)
+        file.write_text(known, encoding="utf-8")
+        of_subject(name, operators, Path(folder))
+        return name, file.read_text(encoding="utf-8")
 
 
 def of_subject(name: str, operators: Sequence[str], store: Path) -> None:

@@ -6,6 +6,7 @@ import logging
 import shlex
 import subprocess
 import time
+from collections.abc import Callable
 
 from hil.targets.base import TargetError
 from hil.targets.connection import Connection
@@ -42,8 +43,8 @@ def switch(connection: Connection, is_on: bool) -> str:
     return command
 
 
-def cycle(connection: Connection, off_s: float = OFF_S) -> None:
-    """Off, a while of nothing, and on. Raises TargetError."""
-    switch(connection, False)
+def cycle(switched: Callable[[bool], object], off_s: float = OFF_S) -> None:
+    """Off, a while of nothing, and on. switched: what does either. Raises TargetError."""
+    switched(False)
     time.sleep(off_s)
-    switch(connection, True)
+    switched(True)

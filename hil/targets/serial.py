@@ -161,6 +161,11 @@ class SerialTarget(Closing):
         runs = f"runs build {before.build_id}" if before else "is silent"
         if choice == NEVER:
             raise TargetError(f"the board at {self._url} {runs} and not {elf}: flash it, without --at flash={NEVER}")
+        assert self._held is not None
+        if choice is None and (done := self._held.flash(elf)) is not None:
+            self.flash_command = done
+            self._start_over()
+            return
         if "://" in self._url and choice is None:
             raise TargetError(
                 f"the board at {self._url} {runs} and not {elf}: flash it where it is plugged in, or, "
@@ -186,8 +191,9 @@ class SerialTarget(Closing):
         elif how == "dtr":
             self._pulse_dtr()
         elif how == "power":
+            assert self._held is not None
             self._disconnect()
-            power.cycle(self.connection)
+            power.cycle(self._held.switch)
             self._come_back()
         elif how == "probe":
             probe = ports.find_probe(self.board, self.connection.probe, self._url)
@@ -303,7 +309,9 @@ class SerialTarget(Closing):
 def _open(url: str, baud: int) -> Any:
     try:
         port = serial.serial_for_url(url, do_not_open=True)
-        port.baudrate, port.write_timeout = baud, WRITE_TIMEOUT_S
+        port.baudrate = baud
+        if not url.startswith("rfc2217://"):  # for which pyserial has none
+            port.write_timeout = WRITE_TIMEOUT_S
         if "://" not in url:
             port.exclusive = True  # against terminal programs, which know nothing of our lock
             port.dtr = False  # which may be wired to the reset pin

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from hil.board import Board
 from hil.locks import LOOK_EVERY_S
-from hil.targets import ports
+from hil.targets import ports, power
 from hil.targets.base import TargetError
 from hil.targets.connection import Connection
 from hil.targets.lock import BoardInUseError, BoardLock
@@ -28,6 +29,14 @@ class Holding(Protocol):
         ...
 
     def release(self) -> None: ...
+
+    def flash(self, elf: Path) -> str | None:
+        """Flash the board from where it is, and say how; None where the tools of this computer do it."""
+        ...
+
+    def switch(self, is_on: bool) -> object:
+        """Its supply. Raises TargetError where that cannot be done."""
+        ...
 
 
 class Local:
@@ -53,6 +62,12 @@ class Local:
         lock, self._lock = self._lock, None
         if lock is not None:
             lock.release()
+
+    def flash(self, elf: Path) -> str | None:
+        return None
+
+    def switch(self, is_on: bool) -> object:
+        return power.switch(self.connection, is_on)
 
 
 def take(board: Board, asked: Connection) -> Holding:
@@ -97,8 +112,14 @@ def _first_free(board: Board, choice: Sequence[Connection], wait_s: float) -> Ho
 
 
 def _hold(board: Board, connection: Connection, wait_s: float) -> Holding:
-    return Local(board, connection, wait_s)
+    if connection.place is None:
+        return Local(board, connection, wait_s)
+    try:
+        from hil.targets.labgrid.place import Place  # labgrid is an extra
+    except ModuleNotFoundError as error:
+        raise TargetError(f"--at labgrid: needs the package {error.name}: pip install 'rnnpool-hil[lab]'") from error
+    return Place(board, connection, wait_s)
 
 
 def _names(choice: Sequence[Connection]) -> str:
-    return ", ".join(one.name or one.port or "a board" for one in choice)
+    return ", ".join(one.name or one.port or one.place or "a board" for one in choice)
