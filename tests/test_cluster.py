@@ -81,44 +81,58 @@ def same(one: Predictions, other: Predictions) -> bool:
     return boxes and list(one.boxes) == list(other.boxes) and one.precision == other.precision
 
 
-@needs_gcc
-def test_workers_that_are_killed_and_a_scheduler_that_is_stopped_change_no_bit(
-    shared_data: Path, tmp_path: Path, cluster: Cluster
-) -> None:
-    task = Task(M4, shared_data / "faces", ("native",), limit=PHOTOS, store=tmp_path / "alone")
-    (alone,) = evaluate_model(task)
+@pytest.fixture(scope="module")
+def alone(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Predictions:
+    """What one process finds."""
+    task = Task(M4, shared_data / "faces", ("native",), limit=PHOTOS, store=tmp_path_factory.mktemp("alone"))
+    (found,) = evaluate_model(task)
+    return found
 
-    workers = [cluster.worker() for _ in range(3)]
-    wait_for_workers(cluster, 3)
+
+@needs_gcc
+def test_a_worker_that_is_killed_changes_no_bit(
+    shared_data: Path, tmp_path: Path, cluster: Cluster, alone: Predictions
+) -> None:
+    workers = [cluster.worker() for _ in range(2)]
+    wait_for_workers(cluster, 2)
 
     def kill(what: str, done: float) -> None:
         if done > 0.25 and workers[0].poll() is None:
             workers[0].kill()
 
-    spread = Task(M4, task.data, ("native",), limit=PHOTOS, store=tmp_path / "spread", cluster=cluster.address)
-    (found,) = evaluate_model(spread, kill)
+    task = Task(M4, shared_data / "faces", ("native",), limit=PHOTOS, store=tmp_path, cluster=cluster.address)
+    (found,) = evaluate_model(task, kill)
     assert same(found, alone) and workers[0].poll() is not None
+
+
+@needs_gcc
+def test_a_run_whose_scheduler_was_stopped_goes_on_with_another(
+    shared_data: Path, tmp_path: Path, cluster: Cluster, alone: Predictions
+) -> None:
+    def task(address: str) -> Task:
+        return Task(M4, shared_data / "faces", ("native",), limit=PHOTOS, store=tmp_path / "store", cluster=address)
 
     def stop(what: str, done: float) -> None:
         if done > 0.3 and cluster.scheduler.poll() is None:
             cluster.scheduler.kill()
             cluster.scheduler.wait()
 
-    again = Task(M4, task.data, ("native",), limit=PHOTOS, store=tmp_path / "again", cluster=cluster.address)
+    cluster.worker()
+    wait_for_workers(cluster, 1)
     with pytest.raises(HilError, match=r"the scheduler at tcp://127.* is gone .*the same command goes on where it was"):
-        evaluate_model(again, stop)
-    kept = next((tmp_path / "again").glob("*.jsonl")).read_text().splitlines()
+        evaluate_model(task(cluster.address), stop)
+    journal = next((tmp_path / "store").glob("*.jsonl"))
+    kept = journal.read_text().splitlines()
     assert 1 < len(kept) < PHOTOS + 1
     anew = Cluster(tmp_path)
     try:
         anew.worker()
         wait_for_workers(anew, 1)
-        again = Task(M4, task.data, ("native",), limit=PHOTOS, store=tmp_path / "again", cluster=anew.address)
-        (resumed,) = evaluate_model(again)
+        (resumed,) = evaluate_model(task(anew.address))
     finally:
         anew.end()
     assert same(resumed, alone)
-    assert next((tmp_path / "again").glob("*.jsonl")).read_text().splitlines()[: len(kept)] == kept
+    assert journal.read_text().splitlines()[: len(kept)] == kept
 
 
 def test_a_cluster_that_will_not_do(shared_data: Path, tmp_path: Path, cluster: Cluster, monkeypatch) -> None:

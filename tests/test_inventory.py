@@ -259,14 +259,14 @@ import pytest
 
 @pytest.mark.parametrize("i", range(6))
 def test_opens(hil_target, i):
-    hil_target.open()
+    hil_target.target.open()
     mark = Path(hil_target.place + ".busy")
     mark.touch(exist_ok=False)  # nobody else has this board
     Path(f"ran-{i}").write_text(hil_target.place)
     mark.unlink()
 
 def test_fails(hil_target):
-    hil_target.open()
+    hil_target.target.open()
     assert False
 """
 

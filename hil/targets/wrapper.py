@@ -16,6 +16,11 @@ class Wrapper(Closing):
         self.target = target
         self.name, self.board, self.capabilities = target.name, target.board, target.capabilities
 
+    @property
+    def place(self) -> str | None:
+        """Which board of a lab it is; None where it is none, and before it is held."""
+        return getattr(self.target, "place", None)
+
     def boot(self, elf: Path) -> None:
         self.target.boot(elf)
 

@@ -20,7 +20,11 @@ from hil.targets.base import TargetError
 VARIABLE, DEFAULT = "LG_COORDINATOR", "127.0.0.1:20408"  # as labgrid has them
 ANSWER_S = 20.0
 ALLOCATED, ACQUIRED = 1, 2  # labgrid.remote.common.ReservationState
-_OPTIONS = (("grpc.keepalive_time_ms", 7_500), ("grpc.keepalive_timeout_ms", 10_000))
+_OPTIONS = (
+    ("grpc.keepalive_time_ms", 7_500),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.use_local_subchannel_pool", 1),  # a coordinator tells clients apart by their connection
+)
 
 
 @dataclass(frozen=True)
