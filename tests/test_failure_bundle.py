@@ -226,20 +226,21 @@ def test_a_test_that_fails_leaves_one_and_its_report_names_it(tmp_path: Path, fi
 
 
 def test_an_evaluation_that_breaks_off_leaves_one(firmware: Firmware, tmp_path: Path, monkeypatch) -> None:
-    from hil.evaluation import run as evaluation
+    from hil.evaluation.work import Detecting
 
     with Bench(firmware, Session(targets.create("sim", firmware.board))) as bench:
 
-        def detect(name: str) -> tuple[str, object, float]:
+        def detect(planes: object) -> object:
             bench.sent = from_array(sample_photo(firmware.network.spec))
             bench.provoke("divide_by_zero")
             raise AssertionError("it survived")
 
-        monkeypatch.setattr(evaluation._Worker, "bench", bench, raising=False)
-        monkeypatch.setattr(evaluation._Worker, "leaving", Leaving(tmp_path), raising=False)
-        monkeypatch.setattr(evaluation, "_timed", detect)
+        detecting = Detecting.__new__(Detecting)  # without a network and its photos
+        detecting._way, detecting._bench, detecting._leaving = "sim", bench, Leaving(tmp_path)
+        monkeypatch.setattr(detecting, "_planes", lambda path: None)
+        monkeypatch.setattr(detecting, "_detect", detect, raising=False)
         with pytest.raises(HilError, match=r"0/a\.jpg: firmware: .*; all about it: hil show .*\.hil\.zip"):
-            evaluation._one_photo("0/a.jpg")
+            list(detecting.boxes([("0/a.jpg", tmp_path)]))
     (left,) = tmp_path.iterdir()
     assert "image.png" in open_bundle(left).members
 

@@ -111,23 +111,26 @@ class Detecting:
 
     def _streamed(self, photos: Iterable[tuple[str, Path]]) -> Iterator[Found]:
         assert self._bench is not None
-        sent: deque[tuple[str, Placement]] = deque()
+        bench = self._bench
+        sent: deque[tuple[str, Placement, np.ndarray]] = deque()
 
         def inputs() -> Iterator[np.ndarray]:
             for name, path in photos:
                 with self._named(name):
                     planes, placement = letterbox(self._planes(path), self._spec)
-                sent.append((name, placement))
-                yield _as_hwc(planes)
+                sent.append((name, placement, _as_hwc(planes)))
+                yield sent[-1][2]
 
-        results = self._bench.client.infer_many(inputs())
+        results = bench.client.infer_many(inputs())
         while True:
             begun = time.perf_counter()
+            if sent:
+                bench.sent = from_array(sent[0][2])
             with self._named(sent[0][0] if sent else "the first photo"):
                 result = next(results, None)
             if result is None:
                 return
-            name, placement = sent.popleft()
+            name, placement, _ = sent.popleft()
             boxes = placement.to_photo(np.asarray(result.detections, np.float32).reshape(-1, 5))
             yield name, np.asarray(boxes, np.float32).reshape(-1, 5), time.perf_counter() - begun
 
