@@ -15,6 +15,8 @@ from hil.timing.compiled.layout import *
 from hil.timing.compiled.native import INTERNAL, call_mem_read, call_reg_read, hook
 from hil.timing.compiled.pipeline import ARENA_POINTER, mix
 
+_ODD = 0x9E3779B97F4A7C15 - (1 << 64)  # of the sum that a signature is
+
 
 @njit(**INTERNAL)
 def divide_extra(m, dividend, divisor, is_signed):
@@ -44,6 +46,8 @@ def _missing_data_lines(m, address, size):
     """
     missing = 0
     for line in range(address >> m[LINE_SHIFT], ((address + size - 1) >> m[LINE_SHIFT]) + 1):
+        if line == m[DATA_LINES] and m[HAS_DATA_CACHE]:  # the one read last
+            continue
         moving = line
         missing += 1
         for k in range(DATA_LINES, DATA_LINES + m[MOST_DATA_LINES]):
@@ -139,5 +143,5 @@ def evaluate(uc, plan, m):
             m[row + R_DYNAMIC] = _range(m, row, value, value + m[step + S_SPAN])
         else:
             m[row + R_DYNAMIC] = divide_extra(m, first, second, m[row + R_NEEDS] & NEED_SIGNED_DIVIDE) << EXTRA_SHIFT
-        signature = mix(signature, row | m[row + R_DYNAMIC] << 40)
-    m[plan + P_SIGNATURE] = signature
+        signature = signature * _ODD + m[row + R_DYNAMIC]
+    m[plan + P_SIGNATURE] = mix(signature, 0)

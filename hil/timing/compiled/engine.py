@@ -153,7 +153,7 @@ class Engine:
         lines = 2 * at.FLASH_HALFWORDS >> accelerator.line_shift
         m[at.LINE_STAMPS : at.LINE_STAMPS + lines + 1] = 0
         m[at.LINE_COUNT] = m[at.CURRENT_LINE] = m[at.PREFETCHED_LINE] = 0
-        m[at.DATA_LINES : at.PLANS] = 0
+        m[at.LINES : at.PLANS] = 0
         self._forget(0, 0)
 
     def _set_flash(self, wait_states: int, enabled: int) -> None:

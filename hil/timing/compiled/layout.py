@@ -160,7 +160,7 @@ STEP_REGISTER, STEP_SUM, STEP_WORD, STEP_ACCESS, STEP_DIVIDE, STEP_RANGE = range
 PATIENCE = 200  # code hooks in vain before a block is translated anew; then twice as many, and so on
 LONGEST_INTERVAL = 63  # odd, so that what comes in turns of two, four, ... is met in all its turns
 
-# -- behind the rows: last use of each flash line (0: not in the cache), row of each halfword of flash, then of RAM
+# -- behind the rows: the place in LINES of each flash line + 1 (0: not there), row of each halfword of flash, then of RAM
 FLASH_ORIGIN, FLASH_HALFWORDS = 0x0800_0000, 1 << 20
 RAM_ORIGIN, RAM_HALFWORDS = 0x2000_0000, 1 << 18
 FLASH_LINE_COUNT = FLASH_HALFWORDS >> 1  # of the shortest lines, four bytes
@@ -171,7 +171,8 @@ PLAN_NEXT = SLOTS + SLOT_COUNT  # where the next plan goes
 CODES = PLAN_NEXT + 8  # a block stays within a page of 4 KB, with a line more that a stolen fetch may enter
 LINES = CODES + 1032  # the lines in the instruction cache
 DATA_LINES = LINES + 128  # of the data cache, the latest first
-PLANS = DATA_LINES + 32
+LINE_USES = DATA_LINES + 32  # when each of LINES was used last
+PLANS = LINE_USES + 128
 PLAN_WORDS = 1 << 20
 ROW_TABLE = PLANS + PLAN_WORDS
 LOOKED_AT = 1  # bit of a table entry: the row has needs; rows have even offsets

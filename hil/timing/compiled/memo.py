@@ -29,7 +29,7 @@ def _oldest_slot(m):
     oldest = m[LINE_CLOCK] + 1
     slot = 0
     for k in range(m[MOST_LINES]):
-        used = m[LINE_STAMPS + m[LINES + k] - m[FIRST_LINE]]
+        used = m[LINE_USES + k]
         if used < oldest:
             oldest = used
             slot = k
@@ -74,9 +74,10 @@ def _use_line(m, line, code):
         else:
             m[LINE_STAMPS + m[LINES + m[SLOT]] - m[FIRST_LINE]] = 0
         m[LINES + m[SLOT]] = line
+        m[stamp] = m[SLOT] + 1
         m[LINE_CHANGES] += 1
     m[LINE_CLOCK] += 1
-    m[stamp] = m[LINE_CLOCK]
+    m[LINE_USES + m[stamp] - 1] = m[LINE_CLOCK]
 
 
 @njit(**INTERNAL)
@@ -180,10 +181,10 @@ def find(uc, m, address, size, link):
             m[link + X_TARGET] = target
             m[link + X_NEXT] = node
     plan = m[node + N_PLAN]
-    if plan == 0 or m[HELD] != 0:
+    if plan == 0 or m[LEARNS] or m[HELD] != 0:
         return node
     m[OUT_OF_RANGE] = 0
-    if m[plan + P_RANGES] != 0 and not m[LEARNS]:
+    if m[plan + P_RANGES] != 0:
         m[STEPS] = m[plan + P_RANGES]
         call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
     if m[OUT_OF_RANGE] or m[plan + P_VAIN] > m[plan + P_PATIENCE]:
