@@ -160,7 +160,7 @@ STEP_REGISTER, STEP_SUM, STEP_WORD, STEP_ACCESS, STEP_DIVIDE, STEP_RANGE = range
 PATIENCE = 200  # code hooks in vain before a block is translated anew; then twice as many, and so on
 LONGEST_INTERVAL = 63  # odd, so that what comes in turns of two, four, ... is met in all its turns
 
-# -- behind the rows: the place in LINES of each flash line + 1 (0: not there), row of each halfword of flash, then of RAM
+# -- behind the rows: the place in LINES of each flash line + 1 (0: not there); row of each halfword of flash, then RAM
 FLASH_ORIGIN, FLASH_HALFWORDS = 0x0800_0000, 1 << 20
 RAM_ORIGIN, RAM_HALFWORDS = 0x2000_0000, 1 << 18
 FLASH_LINE_COUNT = FLASH_HALFWORDS >> 1  # of the shortest lines, four bytes
