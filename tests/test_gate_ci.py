@@ -14,11 +14,16 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import compared
 import pytest
 
 from hil.errors import HilError
 from hil.gate import github
+from hil.gate.difference import compare
+from hil.gate.documents import load
 from hil.gate.github import PullRequest
+from hil.gate.measured import Wanted, measure, measure_commit
+from hil.gate.tolerance import DEFAULTS
 from hil.report.comparison import MARKER
 
 yaml = pytest.importorskip("yaml")
@@ -82,6 +87,7 @@ def run_action(folder: Path, base: str, **environment: str) -> subprocess.Comple
         "TOLERANCE": "",
         "PYTEST": "-p no:robotframework -q",
         "COMMENT": "false",
+        "PROFILE": "",
     }
     facts = {
         "PATH": f"{python}:{os.environ['PATH']}", "GITHUB_TOKEN": "t", "GITHUB_REPOSITORY": "a/b",
@@ -128,6 +134,27 @@ def test_kept_results_spare_the_second_run_and_a_bad_base_is_told(project: Path)
     shutil.copytree(project / "firmware/build/gate/results", project / "build/gate-base")
     again = run_action(project, "f" * 40)
     assert again.returncode == 0 and "nothing moved" in again.stdout, again.stdout + again.stderr
+
+
+def test_a_profile_is_made_at_both_commits(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And lies where the comparison finds it."""
+    real, run = subprocess.run, []
+
+    def recorded(command: list[str], **options: Any) -> Any:
+        if command[1:3] == ["-m", "hil"]:
+            run.append((options["cwd"], command[3:]))
+            compared.write(Path(command[-1]) / "profile.json", compared.profile(5000 + 4000 * len(run), 100))
+            return subprocess.CompletedProcess(command, 0)
+        return real(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", recorded)
+    wanted = Wanted(("native",), ("-p", "no:robotframework", "-q"), ("net", "a.png"))
+    folder, out = project / "firmware", project / "out"
+    head, base = measure(folder, out, wanted), measure_commit(folder, "HEAD~1", out / "base", wanted)
+    assert [made[:-1] for _, made in run] == [["profile", "net", "a.png", "--fit", "--out"]] * 2
+    assert run[0][0] == folder and run[1][0] == out / "base" / "tree" / "firmware"
+    found = compare(load(base.results), load(head.results), DEFAULTS)
+    assert [pair.functions[0].function for pair in found.pairs if pair.functions] == ["conv_row"]
 
 
 # -- the comment

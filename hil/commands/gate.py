@@ -29,6 +29,10 @@ def gate(
         typer.Option(metavar="DIR", help="Its results, where they are kept; else its tests are run, in a tree apart."),
     ] = None,
     target: Annotated[list[str] | None, typer.Option("--target", "-t", help="Again for another one.")] = None,
+    profile: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="MODEL IMAGE", help="Profile this too: says in which functions cycles moved."),
+    ] = None,
     tolerance: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML, as for hil compare.")] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="For all it writes.", callback=outputs.folder)] = BUILD
     / "gate",
@@ -38,21 +42,21 @@ def gate(
     """Run the tests, compare their results with another commit's; exit code 1 where a test or a figure fails."""
     from hil.files import write_text
     from hil.gate import github
-    from hil.gate.measured import Measured, measure, measure_commit
+    from hil.gate.measured import Measured, Wanted, measure, measure_commit
     from hil.gate.tolerance import load_tolerances
     from hil.report.comparison import MARKER
 
     tolerances = load_tolerances(tolerance)
     request = github.pull_request()
-    targets, more = target or ["sim"], arguments or []
-    head = measure(project, out, targets, more)
+    wanted = Wanted(tuple(target or ["sim"]), tuple(arguments or []), profile)
+    head = measure(project, out, wanted)
     reference = base or (request.base if request else None)
     there: Measured | None = None
     if base_results is not None and any(base_results.glob("*.json")):
         there = Measured(0, base_results)
     elif reference is not None:
         errors.print(f"running the tests of {reference[:20]} ...", highlight=False)
-        there = measure_commit(project, reference, out / "base", targets, more)
+        there = measure_commit(project, reference, out / "base", wanted)
     found = _compared(there, head, tolerances)
     text = _in_words(found, head.code, title)
     write_text(out / "comment.md", text)

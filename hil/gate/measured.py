@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,25 +27,39 @@ class Measured:
         return any(self.results.glob("*.json"))
 
 
-def measure(project: Path, out: Path, targets: Sequence[str], arguments: Sequence[str]) -> Measured:
+@dataclass(frozen=True)
+class Wanted:
+    """What to run. targets: pytest's --hil-target; arguments: more of pytest's; profile: a model and an image for
+    `hil profile`, from whose figures a comparison says in which functions cycles moved."""
+
+    targets: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+    profile: tuple[str, str] | None = None
+
+
+def measure(project: Path, out: Path, wanted: Wanted) -> Measured:
     """Run a project's tests; leaves results/, metrics.txt, junit.xml and failures/ in `out`, in place of older ones."""
     make_folder(out)
     out = out.absolute()
-    shutil.rmtree(out / "results", ignore_errors=True)
-    wanted = [
-        f"--hil-results={out / 'results'}",
-        f"--hil-metrics={out / 'metrics.txt'}",
-        f"--junitxml={out / 'junit.xml'}",
-    ]
-    wanted += [f"--hil-failures={out / 'failures'}", *(f"--hil-target={target}" for target in targets), *arguments]
+    results = out / "results"
+    shutil.rmtree(results, ignore_errors=True)
+    files = {"results": results, "metrics": out / "metrics.txt", "failures": out / "failures"}
+    options = [f"--junitxml={out / 'junit.xml'}", *(f"--hil-{name}={path}" for name, path in files.items())]
+    options += [*(f"--hil-target={target}" for target in wanted.targets), *wanted.arguments]
+    code = _run(project, "pytest", *options)
+    if wanted.profile is not None:
+        code = _run(project, "hil", "profile", *wanted.profile, "--fit", "--out", str(results / "profile")) or code
+    return Measured(code, results)
+
+
+def _run(project: Path, module: str, *arguments: str) -> int:
     try:
-        done = subprocess.run([sys.executable, "-m", "pytest", *wanted], cwd=project)
+        return subprocess.run([sys.executable, "-m", module, *arguments], cwd=project).returncode
     except OSError as error:
         raise HilError(f"cannot run the tests in {project}: {reason(error)}") from error
-    return Measured(done.returncode, out / "results")
 
 
-def measure_commit(project: Path, ref: str, out: Path, targets: Sequence[str], arguments: Sequence[str]) -> Measured:
+def measure_commit(project: Path, ref: str, out: Path, wanted: Wanted) -> Measured:
     """The same of another commit of the project's repository. Raises HilError where git does not know it."""
     top = Path(_git(project, "rev-parse", "--show-toplevel"))
     commit = _git(project, "rev-parse", "--verify", f"{ref}^{{commit}}")
@@ -53,7 +67,7 @@ def measure_commit(project: Path, ref: str, out: Path, targets: Sequence[str], a
     with _tree_of(top, commit, out) as tree:
         if not (tree / inside).is_dir():
             raise HilError(f"{ref} has no folder {inside}: there is nothing to compare with")
-        return measure(tree / inside, out, targets, arguments)
+        return measure(tree / inside, out, wanted)
 
 
 @contextmanager
