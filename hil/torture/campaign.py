@@ -121,18 +121,31 @@ def _run(campaign: Campaign, wanted: list[int]) -> Iterator[Block]:
             yield from (_block(stage, campaign.seed, number, size) for number in wanted)
         return
     context = multiprocessing.get_context("spawn")  # not forked: numba's threads would not be there
-    with complete(), ProcessPoolExecutor(min(campaign.jobs, len(wanted)), context) as pool:
-        shares = [wanted[n :: 4 * campaign.jobs] for n in range(4 * campaign.jobs)]
-        futures = [pool.submit(_blocks, campaign, share) for share in shares if share]
-        for future in as_completed(futures):
-            yield from future.result()
+    jobs = min(campaign.jobs, len(wanted))
+    with complete(), ProcessPoolExecutor(jobs, context, _Worker.start, (campaign,)) as pool:
+        futures = [pool.submit(_Worker.block, campaign.seed, number) for number in wanted]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def _blocks(campaign: Campaign, numbers: list[int]) -> list[Block]:
-    """A worker's share."""
-    with _staged(campaign) as stage:
-        size = session_bytes(stage)
-        return [_block(stage, campaign.seed, number, size) for number in numbers]
+class _Worker:
+    """What a worker process keeps from block to block. Its target ends with it."""
+
+    stage: Stage
+    size: int
+
+    @classmethod
+    def start(cls, campaign: Campaign) -> None:
+        cls.stage = _staged(campaign).__enter__()
+        cls.size = session_bytes(cls.stage)
+
+    @classmethod
+    def block(cls, seed: int, number: int) -> Block:
+        return _block(cls.stage, seed, number, cls.size)
 
 
 def _block(stage: Stage, seed: int, number: int, size: int) -> Block:
