@@ -148,6 +148,37 @@ def test_a_file_that_is_no_port_is_named_as_such(tmp_path: Path) -> None:
         target.open()
 
 
+class Remote:
+    """pyserial's port for rfc2217://, as far as it differs: a time limit for writing is an error."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.baudrate = 0
+
+    @property
+    def write_timeout(self) -> float:
+        return 0.0
+
+    @write_timeout.setter
+    def write_timeout(self, seconds: float) -> None:
+        raise NotImplementedError("write_timeout is currently not supported")
+
+    def open(self) -> None:
+        self.is_open = True
+
+    def close(self) -> None:
+        self.is_open = False
+
+
+def test_a_port_behind_rfc2217_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = Remote()
+    monkeypatch.setattr("serial.serial_for_url", lambda url, do_not_open: port)
+    with serial("rfc2217://lab:4000?ign_set_control") as target:
+        target.open()
+        assert port.is_open and port.baudrate == F407.uart.baud
+    assert not port.is_open
+
+
 @pytest.fixture
 def remote(stub_native: Path) -> Iterator[str]:
     """The stub firmware at a TCP port."""
