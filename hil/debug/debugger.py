@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hil.debug import registers
 from hil.debug.commands import Commands, Refused
 from hil.debug.history import Call, History, Outcome
-from hil.debug.packets import INTERRUPT, LONGEST
+from hil.debug.packets import INTERRUPT
 from hil.debug.points import Hit, Kind, Points
+from hil.debug.requests import Requests
 from hil.debug.server import Server
 from hil.errors import HilError
 from hil.targets.base import TargetFault
@@ -17,10 +17,6 @@ from hil.targets.sim import SimBoard
 
 _TRAP, _INTERRUPTED, _FAULT = 5, 2, 11  # signals, as GDB counts them
 _SLICE, _WATCHED_SLICE = 40_000_000, 4_000_000  # cycles until the client is asked whether it wants to stop
-_FEATURES = (
-    f"PacketSize={LONGEST:x};qXfer:features:read+;qXfer:memory-map:read+;qXfer:threads:read+;hwbreak+;"
-    "vContSupported+;ReverseStep+;ReverseContinue+;QStartNoAckMode+"
-)
 
 
 class DebuggerEndedError(HilError):
@@ -48,6 +44,7 @@ class Debugger:
         self._points = Points(board)
         self._history = History(board, self._points)
         self._commands = Commands(board, self._points, self._history)
+        self._requests = Requests(self._commands, self._points, server)
         self._halt: Halt | None = None
         self._steps = False
         self._is_awaited = False  # whether the client waits for the word that the board has stopped
@@ -211,7 +208,9 @@ class Debugger:
             if text[:1] == "k" or text.startswith("vKill"):
                 self._server.drop("")
                 raise DebuggerEndedError("the debugger ended the run")
-            return self._look_up(text, request)
+            if text[:1] == "?":
+                return self._stop_reply()
+            return self._requests.answer(text, request)
         except Refused as error:
             return b"E01" if text[:1] in "gmp" else f"E.{error}".encode()  # GDB takes no words in the place of data
         except (ValueError, IndexError):
@@ -224,93 +223,6 @@ class Debugger:
         self._steps = action in ("s", "S")
         self._halt = None
         self._board.core.pass_over(self._board.pc)
-
-    def _look_up(self, text: str, request: bytes) -> bytes:
-        """What leaves the board as it is, or changes registers, memory and points."""
-        commands = self._commands
-        kind, rest = text[:1], text[1:]
-        if kind == "?":
-            return self._stop_reply()
-        if kind == "D":
-            return b"OK"
-        if kind == "g":
-            return commands.read_registers().encode()
-        if kind == "p":
-            return commands.read_register(int(rest, 16)).encode()
-        if kind == "m":
-            address, size = (int(number, 16) for number in rest.split(","))
-            return commands.read_memory(address, size).hex().encode()
-        if kind == "H":
-            commands.choose_thread(rest[1:])
-            return b"OK"
-        if kind == "T":
-            commands.thread_info(int(rest, 16))
-            return b"OK"
-        if kind in "qQv":
-            return self._query(text)
-        return self._change(kind, rest, request)
-
-    def _change(self, kind: str, rest: str, request: bytes) -> bytes:
-        commands = self._commands
-        if kind == "G":
-            commands.write_registers(bytes.fromhex(rest))
-        elif kind == "P":
-            number, _, value = rest.partition("=")
-            commands.write_register(int(number, 16), bytes.fromhex(value))
-        elif kind == "M":
-            place, _, data = rest.partition(":")
-            commands.write_memory(int(place.partition(",")[0], 16), bytes.fromhex(data))
-        elif kind == "X":
-            place, _, _ = rest.partition(":")
-            commands.write_memory(int(place.partition(",")[0], 16), request[request.index(b":") + 1 :])
-        elif kind == "Z":
-            commands.add_point(commands.point(rest))
-        elif kind == "z":
-            self._points.remove(commands.point(rest))
-        else:
-            return b""
-        return b"OK"
-
-    def _query(self, text: str) -> bytes:
-        commands = self._commands
-        name, _, rest = text.partition(":")
-        if name == "qSupported":
-            return _FEATURES.encode()
-        if name == "QStartNoAckMode":
-            self._server.acknowledge_no_more()
-            return b"OK"
-        if name == "qXfer":
-            return self._transfer(rest)
-        if text == "vCont?":
-            return b"vCont;c;C;s;S"
-        if text == "qC":
-            return b"QC%x" % commands.running_thread
-        if text == "qfThreadInfo":
-            return b"m" + b",".join(b"%x" % number for number in commands.threads)
-        if text == "qsThreadInfo":
-            return b"l"
-        if text == "qAttached":
-            return b"1"
-        name, _, rest = text.partition(",")
-        if name == "qThreadExtraInfo":
-            return commands.thread_info(int(rest, 16)).encode().hex().encode()
-        if name == "qRcmd":
-            return commands.monitor(bytes.fromhex(rest).decode("utf-8", errors="replace")).encode().hex().encode()
-        return b""
-
-    def _transfer(self, rest: str) -> bytes:
-        """A piece of a document."""
-        what, _, annex, window = rest.split(":")
-        documents: dict[str, Callable[[], str]] = {
-            "features": registers.description,
-            "memory-map": self._commands.memory_map,
-            "threads": self._commands.thread_list,
-        }
-        if what not in documents or (what == "features" and annex != "target.xml"):
-            return b"E00"
-        start, size = (int(number, 16) for number in window.split(","))
-        text = documents[what]().encode()
-        return (b"m" if start + size < len(text) else b"l") + text[start : start + size]
 
     def _stop_reply(self) -> bytes:
         halt = self._halt or Halt(_TRAP)
