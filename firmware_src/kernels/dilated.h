@@ -48,16 +48,15 @@ ALWAYS_INLINE void dilated_depthwise_value(const dilated_depthwise_t *d, const u
                                            uint32_t pixel, uint32_t ch)
 {
     const depthwise_t *c = &d->depthwise;
-    const depthwise_group_t *group = c->groups != 0 ? &c->groups[ch / 4] : 0;
-    int32_t acc = group != 0 ? group->bias[ch % 4] : c->bias[ch];
+    int32_t acc = depthwise_bias(c, ch);
     for (uint32_t i = 0; i < c->kernel; i++) {
         for (uint32_t j = 0; j < c->kernel; j++) {
             const uint32_t x = (pixel * c->stride + j * d->dilation) * d->channels + ch;
-            acc += depthwise_weight(c, i * c->kernel + j, ch) * load_8bit(rows[i * d->dilation], x, c->input);
+            acc += depthwise_weight(c, i, j, ch) * load_8bit(rows[i * d->dilation], x, c->input);
         }
     }
-    const int32_t multiplier = group != 0 ? group->multiplier[ch % 4] : c->multiplier[ch];
-    store_saturated(out, pixel * d->channels + ch, requantise(acc, multiplier, c->shift), c->output);
+    const int32_t sum = requantise(acc, depthwise_multiplier(c, ch), c->shift);
+    store_saturated(out, pixel * d->channels + ch, sum, c->output);
 }
 
 ALWAYS_INLINE void dilated_depthwise_pixels(const dilated_depthwise_t *d, const uint8_t *const rows[], uint32_t pixels,
@@ -66,7 +65,7 @@ ALWAYS_INLINE void dilated_depthwise_pixels(const dilated_depthwise_t *d, const 
     uint32_t pixel = 0;
 #if HIL_DSP
     const uint32_t wide = pixels / d->dilation;
-    if (d->depthwise.groups != 0 && wide >= 2) {
+    if (d->depthwise.each != 0) {
         const uint8_t *taps[3] = {rows[0], rows[d->dilation], rows[2 * d->dilation]};
         depthwise_pixels(&d->depthwise, taps, wide, out);
         pixel = wide * d->dilation;

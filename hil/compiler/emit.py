@@ -17,14 +17,14 @@ from hil.compiler import graph as q
 from hil.compiler import store
 from hil.compiler.chains import shape
 from hil.compiler.draft import carry_bytes, piece_bytes
-from hil.compiler.memory import gathered_group, is_grouped, is_narrow, is_wide
+from hil.compiler.memory import gathered_group, is_channelwise, is_narrow, is_wide
 from hil.compiler.padding import outside
 from hil.compiler.plan import GUARD_BYTES, Plan
 from hil.compiler.predict import is_fast
 from hil.compiler.schedule import Node
 from hil.compiler.sparse import blocks
 from hil.compiler.tensors import tensors
-from hil.compiler.weights import grouped, narrow, table_number, weights_header, weights_source, wrapped
+from hil.compiler.weights import channelwise, narrow, table_number, weights_header, weights_source, wrapped
 from hil.paths import copy_sources
 
 CTYPES = {"uint8": "TYPE_U8", "int8": "TYPE_S8", "int16": "TYPE_S16"}
@@ -218,7 +218,7 @@ def _environment(plan: Plan) -> jinja2.Environment:
     environment.filters["piece_bytes"] = piece_bytes
     environment.filters["carry_bytes"] = carry_bytes
     environment.filters["is_narrow"] = is_narrow
-    environment.filters["is_grouped"] = is_grouped
+    environment.filters["is_channelwise"] = is_channelwise
     environment.filters["is_wide"] = is_wide
     environment.filters["gathered_group"] = gathered_group
     environment.filters["blocks"] = blocks
@@ -333,7 +333,7 @@ def _arrays(layer: q.Layer) -> list[np.ndarray]:
     owners = [layer, layer.cell1, layer.cell2] if isinstance(layer, q.QPool) else [layer]
     if isinstance(layer, q.Family):
         return [values for _, values, _ in layer.constants()]
-    if isinstance(layer, q.QConv) and is_grouped(layer):
-        return [grouped(layer)]
+    if isinstance(layer, q.QConv) and (is_channelwise(layer) or is_wide(layer)):
+        return [channelwise(layer)]
     arrays = [value for owner in owners for value in vars(owner).values() if isinstance(value, np.ndarray)]
     return [*arrays, narrow(layer.weight)] if isinstance(layer, q.QConv) and is_narrow(layer) else arrays

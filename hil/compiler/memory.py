@@ -8,6 +8,7 @@ from hil.compiler import graph as q
 from hil.compiler.sparse import room
 
 GATED_AT_ONCE = 3  # sequences of kernels/gated.h
+ENCODABLE = 4096  # the first distance that no offset of an instruction holds
 NARROW_WORDS = 14  # that conv_narrow multiplies without a loop: what fits the instruction cache
 GATHERED_BYTES = 4096  # of a dilated convolution's taps, laid side by side
 SCRATCH_BYTES = 8192  # for a convolution's widened weights and pixels, unless the plan is to save more
@@ -64,10 +65,10 @@ def is_narrow(conv: q.QConv) -> bool:
     return is_plain and is_shape and is_short and conv.output.dtype != "int16"
 
 
-def is_grouped(conv: q.QConv) -> bool:
-    """Whether the loop of kernels/depthwise.h is for a convolution, whose constants then come by groups of channels."""
+def is_channelwise(conv: q.QConv) -> bool:
+    """Whether the loop of kernels/depthwise.h is for a convolution, whose constants then come channel by channel."""
     is_shape = conv.is_depthwise and conv.kernel == 3 and conv.stride <= 2 and conv.dilation == 1
-    return is_shape and conv.output.channels % 4 == 0 and conv.output.channels <= 512 and conv.output.dtype != "int16"
+    return is_shape and conv.output.channels < ENCODABLE and conv.output.dtype != "int16"
 
 
 def parts(pixels: int, chunk: int) -> Iterator[int]:
@@ -115,6 +116,6 @@ def gathered_bytes(conv: q.QConv) -> int:
 def is_wide(conv: q.QConv) -> bool:
     """Whether a dilated depthwise convolution runs as one of neighbouring pixels, which share no tap, as one pixel."""
     channels = conv.dilation * conv.output.channels
-    is_shape = conv.kernel == 3 and conv.stride == 1 and channels % 4 == 0 and channels <= 512
+    is_shape = conv.kernel == 3 and conv.stride == 1 and channels < ENCODABLE
     is_used = conv.output.width >= 2 * conv.dilation and conv.output.dtype != "int16"
     return conv.is_depthwise and conv.dilation > 1 and is_shape and is_used

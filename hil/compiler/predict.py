@@ -16,8 +16,8 @@ from hil.compiler.memory import (
     SCRATCH_BYTES,
     conv_chunk,
     gathered_parts,
+    is_channelwise,
     is_gathered,
-    is_grouped,
     is_narrow,
     is_wide,
     parts,
@@ -43,9 +43,9 @@ class Costs:
     gated_pair: float = 60.0  # conv_gated_outputs: finding that out, and setting out on such a pair
     narrow_pair: float = 61.0  # conv_narrow_pairs: four outputs of two pixels
     narrow_word: float = 43.0  # four taps of theirs
-    depthwise_pair: float = 202.0  # two pixels of four channels
-    depthwise_column: float = 1.0  # a fifth column of three, at stride 2
-    depthwise_group: float = 110.0  # setting out on four channels
+    depthwise_value: float = 17.3  # depthwise_channels: an output of stride 1
+    depthwise_column: float = 4.0  # more for the second column that one of stride 2 loads
+    depthwise_channel: float = 70.0  # setting out on a channel
     plain_pair: float = 45.0  # conv_2x2: two outputs of two pixels
     plain_row: float = 7.0  # a kernel row of theirs, four bytes of it, and each one left over
     plain_word: float = 26.0
@@ -83,7 +83,7 @@ def is_fast(layer: q.Layer) -> bool:
     """Whether the layer's shape is one that the kernels' loops for the Cortex-M4's DSP instructions cover."""
     match layer:
         case q.QConv() if layer.is_depthwise:
-            return is_grouped(layer) and layer.output.width >= 2
+            return is_channelwise(layer)
         case q.QConv():
             return is_narrow(layer) or conv_chunk(layer, [layer.output.width], SCRATCH_BYTES) > 0
         case q.QPool():
@@ -176,10 +176,10 @@ def _plain_conv_row(conv: q.QConv, c: Costs) -> float:
 
 
 def _depthwise(conv: q.QConv, pixels: int, c: Costs) -> float:
-    if not (is_grouped(conv) or is_wide(conv)):
+    if not (is_channelwise(conv) or is_wide(conv)):
         return c.plain_depthwise_mac * conv.kernel**2 * conv.output.channels * pixels
-    pair = c.depthwise_pair + (conv.stride == 2) * 3 * c.depthwise_column
-    return conv.output.channels / 4 * (c.depthwise_group + -(-pixels // 2) * pair)
+    value = c.depthwise_value + (conv.stride == 2) * c.depthwise_column
+    return conv.output.channels * (c.depthwise_channel + pixels * value)
 
 
 def _pool(pool: q.QPool, c: Costs) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.compiler import graph as q
-from hil.compiler.memory import is_grouped, is_narrow, is_wide
+from hil.compiler.memory import is_channelwise, is_narrow, is_wide
 from hil.compiler.sparse import blocks, packed_blocks
 
 HOT_WINDOWS = 16  # a pool with fewer windows reads its weights too seldom for them to earn a copy in SRAM
@@ -51,11 +51,10 @@ def hot_bytes(graph: q.QuantisedGraph) -> int:
 
 def _conv(layer: q.QConv) -> Iterator[Constant]:
     k, out, channels = layer.kernel, layer.output.channels, layer.input.channels
-    if is_grouped(layer) or is_wide(layer):
-        groups = grouped(layer)
-        yield Constant(
-            f"{layer.name}_groups", groups, f"[{len(groups)}]: 9 taps' weights of 0 2, 1 3, biases, multipliers"
-        )
+    if is_channelwise(layer) or is_wide(layer):
+        each = channelwise(layer)
+        what = f"[{len(each)}]: 3 columns' upper weights, the last row's, bias, multiplier"
+        yield Constant(f"{layer.name}_each", each, what)
         return
     if layer.is_depthwise:
         weight, shape = layer.weight.transpose(1, 2, 0), f"[{k}][{k}][{channels}]"
@@ -105,14 +104,15 @@ def narrow(weight: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(taps.transpose(0, 2, 3, 1, 4))
 
 
-def grouped(conv: q.QConv) -> np.ndarray:
-    """A depthwise convolution's constants as kernels/depthwise.h groups them: int32 (dilation * channels / 4, 26)."""
+def channelwise(conv: q.QConv) -> np.ndarray:
+    """A depthwise convolution's constants as kernels/depthwise.h takes them: int32 (dilation * channels, 7)."""
     times = conv.dilation  # the same for each of the pixels that are one: is_wide
     weight, bias, multiplier = (np.concatenate([part] * times) for part in (conv.weight, conv.bias, conv.multiplier))
-    groups = len(bias) // 4
-    taps = weight.reshape(groups, 4, 9)[:, [0, 2, 1, 3]].transpose(0, 2, 1)  # (groups, 9, 4)
-    words = np.ascontiguousarray(taps, "<i2").view("<i4").reshape(groups, 18)
-    return np.concatenate([words, bias.reshape(groups, 4), multiplier.reshape(groups, 4)], 1).astype(np.int32)
+    taps = np.zeros((len(bias), 5, 2), "<i2")
+    taps[:, :3] = weight[:, :2].transpose(0, 2, 1)  # (channels, column, row)
+    taps.reshape(-1, 10)[:, 6:9] = weight[:, 2]
+    words = taps.reshape(-1, 10).view("<i4")
+    return np.concatenate([words, bias[:, None], multiplier[:, None]], 1).astype(np.int32)
 
 
 def packed(matrix: np.ndarray, offsets: np.ndarray, is_dense: bool = False) -> np.ndarray:
