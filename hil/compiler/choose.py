@@ -26,6 +26,7 @@ from hil.errors import HilError
 
 TURNS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 SCRATCH = (SCRATCH_BYTES, 6144, 4608, 3456, 2560, 1536)
+STRUCTURES = 64  # how many of them are looked at, about
 APART = 0.004  # by which share of the chains' cycles two plans differ at least
 
 
@@ -60,16 +61,10 @@ class _Runs:
             self._settings[number, is_again] = kept
         return self._settings[number, is_again]
 
-    def repeats(self) -> list[int]:
-        """The runs that would free bytes by making rows again, on average, those first that free most a cycle."""
-        before = _Structure(self, frozenset()).lasting.mean()
-        worth: dict[int, float] = {}
-        for number, run in enumerate(self.runs):
-            if can_repeat(run):
-                freed = float(before - _Structure(self, frozenset({number})).lasting.mean())
-                cycles = self.settings(number, True)[0].cycles - self.settings(number, False)[0].cycles
-                worth[number] = freed / max(1, cycles)
-        return sorted((n for n, value in worth.items() if value > 0), key=lambda n: -worth[n])
+    @cached_property
+    def repeatable(self) -> list[int]:
+        """The runs that can make rows again."""
+        return [number for number, run in enumerate(self.runs) if can_repeat(run)]
 
     def scheme(self, settings: list[_Setting]) -> Scheme:
         return Scheme(tuple(s.chain for s in settings), self.whole)
@@ -86,7 +81,7 @@ class _Structure:
     """The runs with those of `again` making rows again: what is alive at which moment is settled."""
 
     def __init__(self, runs: _Runs, again: frozenset[int]) -> None:
-        self.runs = runs
+        self.runs, self.again = runs, again
         self.settings = [runs.settings(number, number in again) for number in range(len(runs.runs))]
 
     @cached_property
@@ -127,12 +122,22 @@ class _Structure:
             for settings, peaks in zip(self.settings, self.peaks, strict=True)
         ]
 
-    def ways(self) -> Iterator[tuple[float, int, list[_Setting]]]:
-        """Peak, cycles and settings of every choice that no other one of this structure beats."""
+    def ways(self) -> Iterator[_Way]:
+        """Every choice of settings that no other one of this structure beats."""
         limits = {max(peak, self.lowest) for peaks in self.peaks for peak in peaks}
         for limit in sorted(limits):
             settings = self.cheapest(limit)
-            yield limit, sum(setting.cycles for setting in settings), settings
+            yield _Way(limit, sum(setting.cycles for setting in settings), self, settings)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A setting for each run, with the peak that it stays below and the cycles of all."""
+
+    peak: float
+    cycles: int
+    structure: _Structure
+    settings: list[_Setting]
 
 
 def frontier(graph: q.QuantisedGraph, board: Board) -> list[Plan]:
@@ -146,18 +151,39 @@ def frontier(graph: q.QuantisedGraph, board: Board) -> list[Plan]:
 def drafts(graph: q.QuantisedGraph) -> list[Draft]:
     """The schedules worth placing on a board, whichever it is: the one without chains, then ever smaller peaks."""
     runs = _Runs(graph, _best_stages(graph))
-    repeats = runs.repeats()
-    structures = [_Structure(runs, frozenset(repeats[:count])) for count in range(len(repeats) + 1)]
-    ways = [
-        (cycles, peak, structure, settings) for structure in structures for peak, cycles, settings in structure.ways()
-    ]
+    ways = _ways(runs)
     found = [draft(graph, Scheme(whole=runs.whole))]  # every layer on its own
-    lowest, cycles, least = np.inf, 0.0, min(peak for _, peak, _, _ in ways)
-    for way_cycles, peak, structure, settings in sorted(ways, key=lambda way: way[:2]):
-        if peak < lowest and (way_cycles >= cycles * (1 + APART) or peak == least):
-            found.append(structure.draft(settings))
-            lowest, cycles = peak, way_cycles
+    cycles, least = 0.0, min(way.peak for way in ways)
+    for way in _front(ways):
+        if way.cycles >= cycles * (1 + APART) or way.peak == least:
+            found.append(way.structure.draft(way.settings))
+            cycles = way.cycles
     return found
+
+
+def _ways(runs: _Runs) -> list[_Way]:
+    """The ways of all structures that were looked at.
+
+    From where no run makes rows again, and from where all do, to ever more structures: those that are best at some peak
+    with one run the other way round.
+    """
+    structures: dict[frozenset[int], list[_Way]] = {}
+    wanted = {frozenset[int](), frozenset(runs.repeatable)}
+    while wanted and len(structures) < STRUCTURES:
+        for again in sorted(wanted, key=sorted):
+            structures[again] = list(_Structure(runs, again).ways())
+        best = {way.structure.again for way in _front([way for ways in structures.values() for way in ways])}
+        wanted = {again ^ {run} for again in best for run in runs.repeatable} - structures.keys()
+    return [way for ways in structures.values() for way in ways]
+
+
+def _front(ways: list[_Way]) -> list[_Way]:
+    """The ways that no other one beats, the fastest first."""
+    front: list[_Way] = []
+    for way in sorted(ways, key=lambda way: (way.cycles, way.peak)):
+        if not front or way.peak < front[-1].peak:
+            front.append(way)
+    return front
 
 
 def placed(found: list[Draft], board: Board) -> list[Plan]:
