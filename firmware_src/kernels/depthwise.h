@@ -73,9 +73,9 @@ ALWAYS_INLINE void depthwise_value(const depthwise_t *d, const uint8_t *const ro
     ".endif\n\t"
 #define DEPTHWISE_COLUMN                                             \
     ".if %c[is_signed]\n\t"                                          \
-    DEPTHWISE_LOADS("ldrsb.w")                                       \
+    DEPTHWISE_LOADS("ldrsb")                                       \
     ".else\n\t"                                                      \
-    DEPTHWISE_LOADS("ldrb.w")                                        \
+    DEPTHWISE_LOADS("ldrb")                                        \
     ".endif\n\t"                                                     \
     "pkhbt r11, r11, r12, lsl #16\n\t"
 // What a column is to the output whose left one it is, up to the third row.
@@ -94,7 +94,7 @@ ALWAYS_INLINE void depthwise_value(const depthwise_t *d, const uint8_t *const ro
     "usat r12, #8, r12\n\t"                                          \
     ".endif\n\t"                                                     \
     ".if %c[channels] < 256\n\t"                                     \
-    "strb.w r12, [r3], #%c[channels]\n\t"                            \
+    "strb r12, [r3], #%c[channels]\n\t"                            \
     ".else\n\t"                                                      \
     "strb.w r12, [r3]\n\t"                                           \
     "addw r3, r3, #%c[channels]\n\t"                                 \

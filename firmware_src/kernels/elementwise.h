@@ -47,7 +47,8 @@ ALWAYS_INLINE void add_pixels(const add_t *c, const uint8_t *a, const uint8_t *b
 typedef struct {
     uint16_t channels;
     type_t input;
-    const int32_t *gain;  // [channels]
+    const int16_t *gain;       // [channels], or 0 and
+    const int32_t *wide_gain;  // [channels]
 } l2norm_t;
 
 // The whole root of n, n < 2^32. The float's root is off by at most one: 24 bits of n, rounded, and an exact VSQRT.
@@ -118,52 +119,54 @@ ALWAYS_INLINE uint32_t sum_of_squares(const uint8_t *in, uint32_t count, type_t 
 }
 
 #if HIL_DSP
-// Four values at a time; how many there are is a multiple of four, and not 0.
-ALWAYS_INLINE void l2norm_fours(const l2norm_t *c, const uint8_t *in, int32_t inverse, int8_t *out)
+// Four values of the word r3: times their gains, times the inverse root, saturated, stored from `place` on.
+#define L2NORM_FOUR(gains01, gains23, place)                     \
+    ".if %c[is_signed]\n\t"                                      \
+    "sxtb16 r9, r3, ror #8\n\t"                                  \
+    "sxtb16 r3, r3\n\t"                                          \
+    ".else\n\t"                                                  \
+    "uxtb16 r9, r3, ror #8\n\t"                                  \
+    "uxtb16 r3, r3\n\t"                                          \
+    ".endif\n\t"                                                 \
+    "smulbb r12, r3, " gains01 "\n\t"                            \
+    "smulbt lr, r9, " gains01 "\n\t"                             \
+    "smultb " gains01 ", r3, " gains23 "\n\t"                    \
+    "smultt " gains23 ", r9, " gains23 "\n\t"                    \
+    "smmulr r12, r12, r10\n\t"                                   \
+    "smmulr lr, lr, r10\n\t"                                     \
+    "smmulr " gains01 ", " gains01 ", r10\n\t"                   \
+    "smmulr " gains23 ", " gains23 ", r10\n\t"                   \
+    "ssat r12, #8, r12\n\t"                                      \
+    "ssat lr, #8, lr\n\t"                                        \
+    "ssat " gains01 ", #8, " gains01 "\n\t"                      \
+    "ssat " gains23 ", #8, " gains23 "\n\t"                      \
+    "strb.w r12, [r2, #" place "]\n\t"                           \
+    "strb.w lr, [r2, #" place " + 1]\n\t"                        \
+    "strb.w " gains01 ", [r2, #" place " + 2]\n\t"               \
+    "strb.w " gains23 ", [r2, #" place " + 3]\n\t"
+
+// Eight values at a time; how many there are is a multiple of eight, and not 0, the addresses are of 4.
+ALWAYS_INLINE void l2norm_eights(const l2norm_t *c, const uint8_t *in, int32_t inverse, int8_t *out)
 {
     register const uint8_t *from __asm__("r0") = in;
-    register const int32_t *gain __asm__("r1") = c->gain;
+    register const int16_t *gain __asm__("r1") = c->gain;
     register int8_t *to __asm__("r2") = out;
     register int32_t factor __asm__("r10") = inverse;
     register const int8_t *end __asm__("r11") = out + c->channels;
-    register int32_t spare __asm__("r12");
     __asm__ volatile(
         ".p2align 2\n\t"
         "1:\n\t"
-        "ldr.w r3, [%[in]], #4\n\t"
-        "ldmia %[gain]!, {r4, r5, r6, r7}\n\t"
-        ".if %c[is_signed]\n\t"
-        "sxtb.w r8, r3\n\t"
-        "sxtb.w r9, r3, ror #8\n\t"
-        "sxtb.w %[spare], r3, ror #16\n\t"
-        "asr.w r3, r3, #24\n\t"
-        ".else\n\t"
-        "uxtb.w r8, r3\n\t"
-        "uxtb.w r9, r3, ror #8\n\t"
-        "uxtb.w %[spare], r3, ror #16\n\t"
-        "lsr.w r3, r3, #24\n\t"
-        ".endif\n\t"
-        "mul r4, r4, r8\n\t"
-        "mul r5, r5, r9\n\t"
-        "mul r6, r6, %[spare]\n\t"
-        "mul r7, r7, r3\n\t"
-        "smmulr r4, r4, %[inverse]\n\t"
-        "smmulr r5, r5, %[inverse]\n\t"
-        "smmulr r6, r6, %[inverse]\n\t"
-        "smmulr r7, r7, %[inverse]\n\t"
-        "ssat r4, #8, r4\n\t"
-        "ssat r5, #8, r5\n\t"
-        "ssat r6, #8, r6\n\t"
-        "ssat r7, #8, r7\n\t"
-        "strb.w r5, [%[out], #1]\n\t"
-        "strb.w r6, [%[out], #2]\n\t"
-        "strb.w r7, [%[out], #3]\n\t"
-        "strb r4, [%[out]], #4\n\t"
-        "cmp %[out], %[end]\n\t"
-        "bne 1b"
-        : [in] "+r"(from), [gain] "+r"(gain), [out] "+r"(to), [spare] "=&r"(spare)
-        : [inverse] "r"(factor), [end] "r"(end), [is_signed] "i"(c->input == TYPE_S8)
-        : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "cc", "memory");
+        "ldmia r0!, {r3, r4}\n\t"
+        "ldmia r1!, {r5, r6, r7, r8}\n\t"
+        L2NORM_FOUR("r5", "r6", "0")
+        "mov.w r3, r4\n\t"
+        L2NORM_FOUR("r7", "r8", "4")
+        "add.w r2, r2, #8\n\t"
+        "cmp r2, r11\n\t"
+        "bne.w 1b"
+        : "+r"(from), "+r"(gain), "+r"(to)
+        : "r"(factor), "r"(end), [is_signed] "i"(c->input == TYPE_S8)
+        : "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r12", "lr", "cc", "memory");
 }
 #endif
 
@@ -173,13 +176,14 @@ ALWAYS_INLINE void l2norm_pixels(const l2norm_t *c, const uint8_t *in, uint32_t 
     for (uint32_t x = 0; x < pixels; x++, in += c->channels, out += c->channels) {
         const int32_t inverse = inverse_square_root(sum_of_squares(in, c->channels, c->input));
 #if HIL_DSP
-        if (c->channels % 4 == 0) {
-            l2norm_fours(c, in, inverse, out);
+        if (c->gain != 0 && c->channels % 8 == 0) {
+            l2norm_eights(c, in, inverse, out);
             continue;
         }
 #endif
         for (uint32_t i = 0; i < c->channels; i++) {
-            out[i] = saturate_s8(multiply_high_rounded(load_8bit(in, i, c->input) * c->gain[i], inverse));
+            const int32_t gain = c->gain != 0 ? c->gain[i] : c->wide_gain[i];
+            out[i] = saturate_s8(multiply_high_rounded(load_8bit(in, i, c->input) * gain, inverse));
         }
     }
 }

@@ -335,5 +335,7 @@ def _arrays(layer: q.Layer) -> list[np.ndarray]:
         return [values for _, values, _ in layer.constants()]
     if isinstance(layer, q.QConv) and (is_channelwise(layer) or is_wide(layer)):
         return [channelwise(layer)]
+    if isinstance(layer, q.QNorm):
+        return [layer.stored_gain]
     arrays = [value for owner in owners for value in vars(owner).values() if isinstance(value, np.ndarray)]
     return [*arrays, narrow(layer.weight)] if isinstance(layer, q.QConv) and is_narrow(layer) else arrays

@@ -263,6 +263,11 @@ class QNorm:
     def macs(self) -> int:
         return 2 * self.input.height * self.input.width * self.input.channels
 
+    @property
+    def stored_gain(self) -> np.ndarray:
+        """The gain as the firmware has it: int16 where it fits."""
+        return self.gain.astype(np.int16) if np.abs(self.gain).max() < 2**15 else self.gain
+
 
 @dataclass(frozen=True)
 class QAdd:

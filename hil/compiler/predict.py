@@ -69,7 +69,7 @@ class Costs:
     pixel_start: float = 32.0
     stored: float = 9.0  # rnnpool_store, a value
     norm_pixel: float = 150.0
-    norm_value: float = 9.0
+    norm_value: float = 6.4
     added_value: float = 9.0
     mean_value: float = 6.0
     turn: float = 170.0  # chain_step: a layer's share of a turn

@@ -38,7 +38,7 @@ def constants(graph: q.QuantisedGraph) -> Iterator[Constant]:
             case q.QPool():
                 yield from _pool(layer)
             case q.QNorm():
-                yield Constant(f"{layer.name}_gain", layer.gain, f"[{layer.gain.size}]")
+                yield Constant(f"{layer.name}_gain", layer.stored_gain, f"[{layer.gain.size}]")
             case q.Family():
                 for end, values, comment in layer.constants():
                     yield Constant(f"{layer.name}_{end}", values, comment)
