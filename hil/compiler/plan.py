@@ -18,7 +18,8 @@ from hil.errors import HilError
 
 TILE_BYTES = 512  # a tile is as many rows as fit in this, at least one
 GUARD_BYTES = 64  # painted bytes behind each arena that must stay untouched
-FIRMWARE_BYTES = 4352  # of RAM for application, link, libc and as much stack as runs take, without the tile
+FIRMWARE_BYTES = 3840  # of RAM for application, link and as much stack as runs take, without the tile
+LAYER_BYTES = 25  # and for each layer's cycles, digest and rows
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def place(draft: Draft, board: Board) -> Plan:
     buffers, arenas = _place(draft.wanted, board, hot_bytes(graph))
     tile_rows = max(1, min(TILE_BYTES // image.row_bytes, image.height))
     on_chip = sum(size + GUARD_BYTES for where, size in arenas.items() if where != "sdram" and size)
-    ram_bytes = on_chip + hot_bytes(graph) + tile_rows * image.row_bytes + FIRMWARE_BYTES
+    firmware = FIRMWARE_BYTES + LAYER_BYTES * len(graph.layers)
+    ram_bytes = on_chip + hot_bytes(graph) + tile_rows * image.row_bytes + firmware
     return Plan(board, draft.scheme, draft.nodes, buffers, draft.padding, draft.depth, draft.pitch, draft.chunk,
                 draft.cycles, arenas, tile_rows, ram_bytes, draft.binding)  # fmt: skip
 
