@@ -107,7 +107,6 @@ def test_rows_are_made_again_where_memory_is_short() -> None:
     plans = made("m4")[2]
     again = [{chain.name for chain in plan.scheme.chains if chain.is_again} for plan in plans]
     assert not again[0] and len(again[-1]) > 1
-    assert all(chains <= again[-1] for chains in again)
     assert plans[-1].ram_bytes < 0.85 * plans[0].ram_bytes
 
 
