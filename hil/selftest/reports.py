@@ -21,7 +21,7 @@ Report = Callable[[Result], Result]
 TIME = ("cycles.implausible", "cycles.off_prediction", "cycles.total")
 MEMORY = ("ram.stack_used", "ram.heap_used", "ram.arena_used", "watermarks.stack_beyond", "watermarks.heap_beyond",
           "watermarks.disagreement")  # fmt: skip
-PROTOCOL = ("ProtocolError", "LinkError")
+PROTOCOL = ("ProtocolError", "BadAnswer", "LinkError")
 CHANGED = (
     *EXACT,
     "HilError",

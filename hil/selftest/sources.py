@@ -12,7 +12,10 @@ from hil.selftest.subjects import Subject
 from hil.selftest.trial import attempt_source
 
 EXACT = ("layers.differing", "states.differing", "boxes.differing", "decoder.differing", "logits.differing")
-CRASH = ("DeviceFault", "TargetFault", "TargetError", "LinkTimeout", "LinkError", "ProtocolError", "UnexpectedReset")
+CRASH = (
+    "DeviceFault", "TargetFault", "TargetError", "LinkTimeout", "LinkError", "ProtocolError", "BadAnswer",
+    "UnexpectedReset",
+)  # fmt: skip
 ANY = (*EXACT, *CRASH, "ram.arena_used", "HilError")
 KERNELS = ("conv.h", "depthwise.h", "elementwise.h", "fastgrnn.h", "fastgrnn_cell.h", "rnnpool.h", "tensor.h", "dsp.h")
 SCHEDULE = ("schedule.c", "chain.c", "ring.c")
