@@ -68,8 +68,8 @@ class Costs:
     pixel_pair: float = 29.0  # cell_project_two_pixels: two units
     pixel_start: float = 32.0
     stored: float = 9.0  # rnnpool_store, a value
-    norm_pixel: float = 150.0
-    norm_value: float = 6.4
+    norm_pixel: float = 60.0
+    norm_value: float = 9.6
     added_value: float = 9.0
     mean_value: float = 6.0
     turn: float = 170.0  # chain_step: a layer's share of a turn
