@@ -1,5 +1,5 @@
 """The tutorials, each from top to bottom in an empty directory. My network and My board have tests of their own:
-test_acceptance_own_network.py, test_my_board.py."""
+test_acceptance_own_network.py, test_my_board.py. A faster kernel takes minutes of profiling: its blocks are parsed."""
 
 from __future__ import annotations
 
@@ -52,11 +52,3 @@ def test_board_on_a_desk(tmp_path: Path) -> None:
     said = run_shell(f"trap 'kill $(cat served.pid) 2>/dev/null || :' EXIT\n{script('board-on-a-desk')}", tmp_path)
     assert "rnnpool_face_m4" in said
     assert (tmp_path / "replay.html").stat().st_size > 50_000
-
-
-def test_faster_kernel(tmp_path: Path) -> None:
-    said = run_shell(script("faster-kernel"), tmp_path)
-    assert "rnnpool" in said
-    fast, plain = (json.loads((tmp_path / f"{name}.json").read_text())["cycles"]["total"] for name in ("fast", "plain"))
-    assert plain > 3 * fast
-    assert (tmp_path / "plain" / "flamegraph.svg").is_file() and (tmp_path / "fast" / "profile.json").is_file()
