@@ -52,7 +52,7 @@ def trace(
     write_text(folder / "speedscope.json", speedscope(timeline))
     shown = shortest(folder)
     console.print(
-        f"[bold]{shown}/trace.json[/]: open it at ui.perfetto.dev\n"
-        f"[bold]{shown}/speedscope.json[/]: calls alone, for speedscope.app",
+        f"{shown}/trace.json: open it at ui.perfetto.dev\n"
+        f"{shown}/speedscope.json: calls alone, for speedscope.app",
         soft_wrap=True, highlight=False,
     )  # fmt: skip
