@@ -39,6 +39,8 @@ EXPLAINED = {
     "counted.damaged++;": "added as a condition's 0 or 1, without a branch",
     "}": "the end of a function that the compiler gave no code of its own",
     "frame_span_t body = {0};  // an object of no bytes may have no address either": "zeroed where it is read first",
+    "memcpy(layer[-1].carry, piece + turn->keep, turn->carry);": "its arguments are worked out ahead of the condition",
+    "const uint8_t *piece = first->piece + k * chain->again;": "worked out where it is read, under the condition",
     "for (uint32_t k = 0; k < second->kernel; k++) {": "k = 0 is done ahead of the condition around the loop",
 }
 
