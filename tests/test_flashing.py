@@ -193,7 +193,7 @@ def test_what_is_no_firmware_is_not_flashed(path: Path, tmp_path: Path, content:
     install(path, "st-flash")
     file = tmp_path / "x.elf"
     file.write_bytes(content)
-    with pytest.raises(FlashError, match="no firmware|nothing for the flash"):
+    with pytest.raises(FlashError, match="no firmware|nothing for the flash|is not an ELF file"):
         flash(TOOLS["st-flash"], F407, file, None)
 
 
