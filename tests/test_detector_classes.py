@@ -18,7 +18,7 @@ from torch import nn
 from hil.bench.compare import iou
 from hil.compiler import detect, run
 from hil.errors import HilError
-from hil.reference import catalogue
+from hil.reference import catalogue, found
 from hil.reference.boxes import detections
 from hil.reference.detect import float_boxes
 from hil.reference.networks import Source
@@ -52,6 +52,7 @@ def make():
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
     """The network of KINDS, with weights."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(found.VARIABLE, "")  # put back afterwards: `hil seed --network` sets it
     Path("kinds.py").write_text(KINDS)
     torch.manual_seed(5)
     return catalogue.build("kinds.py:make")

@@ -34,10 +34,15 @@ def verdicts(bait: Bait) -> list[Verdict]:
     return [campaign.attempt(mutant, by_name[mutant.operator], bait) for mutant in catalogue.quick(TINY)]
 
 
+# What is known to survive (docs/verdict.md): heads make offsets only where scores pass, so that a network of random weights
+# shows too little of this one.
+KNOWN = {"shared-tanh/tiny/rnnpool"}
+
+
 def test_every_mutant_of_the_quick_selection_is_killed_or_argued(verdicts: list[Verdict]) -> None:
     born = [verdict for verdict in verdicts if not verdict.is_stillborn]
     assert len(verdicts) == catalogue.QUICK and len(born) > 0.8 * catalogue.QUICK
-    alive = campaign.survivors(born)
+    alive = [verdict for verdict in campaign.survivors(born) if verdict.name not in KNOWN]
     assert not alive, "\n".join(f"{verdict.name}\n{verdict.diff}" for verdict in alive)
 
 

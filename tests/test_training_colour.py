@@ -148,10 +148,16 @@ def test_the_rounding_network_computes_what_the_firmware_does(calibrated) -> Non
     pooled = torch.from_numpy(trace["rnnpool"] * np.float32(2**-7)).permute(2, 0, 1)[None]
     x = network.normalise(torch.from_numpy(image).permute(2, 0, 1)[None])
     exact, plain = (head_offsets(model, x, pooled) for model in (rounding, network.eval()))
+    compared = 0
     for i, (near, far) in enumerate(zip(exact, plain, strict=True)):
         made = trace[f"head{i}"][..., :4].transpose(2, 0, 1) * 2.0**-10
-        error, loss = (float(np.square(found[0].numpy() - made).mean()) for found in (near, far))
+        is_made = made.any(0)  # where no score passes, the firmware makes no offsets
+        if is_made.sum() < 20:
+            continue
+        error, loss = (float(np.square(found[0].numpy() - made)[:, is_made].mean()) for found in (near, far))
         assert error < loss / 4, f"head {i}: it rounds as the firmware does, the float network does not"
+        compared += 1
+    assert compared >= 2
 
 
 def test_gradients_pass_the_rounding_and_statistics_stay(calibrated) -> None:  # type: ignore[no-untyped-def]

@@ -53,7 +53,7 @@ def test_labels_belong_to_their_photos(data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [(None, "no Visual Wake Words labels"), ("{", "is not Visual Wake Words' labels"), ("[]", "is not Visual"),
+    [(None, "no Visual Wake Words labels"), ("{", "is not JSON"), ("[]", "is not Visual"),
      ('{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}', "is not Visual"),
      ('{"images": [], "annotations": []}', "names no photo"),
      ('{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [{"image_id": 1, "category_id": 0}]}',

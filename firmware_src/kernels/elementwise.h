@@ -47,7 +47,8 @@ ALWAYS_INLINE void add_pixels(const add_t *c, const uint8_t *a, const uint8_t *b
 typedef struct {
     uint16_t channels;
     type_t input;
-    const int16_t *gain;       // [channels], or 0 and
+    bool is_wide;
+    const int16_t *gain;       // [channels], or, where it is wide,
     const int32_t *wide_gain;  // [channels]
 } l2norm_t;
 
@@ -176,14 +177,19 @@ ALWAYS_INLINE void l2norm_pixels(const l2norm_t *c, const uint8_t *in, uint32_t 
     for (uint32_t x = 0; x < pixels; x++, in += c->channels, out += c->channels) {
         const int32_t inverse = inverse_square_root(sum_of_squares(in, c->channels, c->input));
 #if HIL_DSP
-        if (c->gain != 0 && c->channels % 8 == 0) {
+        if (!c->is_wide && c->channels % 8 == 0) {
             l2norm_eights(c, in, inverse, out);
             continue;
         }
 #endif
-        for (uint32_t i = 0; i < c->channels; i++) {
-            const int32_t gain = c->gain != 0 ? c->gain[i] : c->wide_gain[i];
-            out[i] = saturate_s8(multiply_high_rounded(load_8bit(in, i, c->input) * gain, inverse));
+        if (!c->is_wide) {
+            for (uint32_t i = 0; i < c->channels; i++) {
+                out[i] = saturate_s8(multiply_high_rounded(load_8bit(in, i, c->input) * c->gain[i], inverse));
+            }
+        } else {
+            for (uint32_t i = 0; i < c->channels; i++) {
+                out[i] = saturate_s8(multiply_high_rounded(load_8bit(in, i, c->input) * c->wide_gain[i], inverse));
+            }
         }
     }
 }
