@@ -34,8 +34,8 @@ def verdicts(bait: Bait) -> list[Verdict]:
     return [campaign.attempt(mutant, by_name[mutant.operator], bait) for mutant in catalogue.quick(TINY)]
 
 
-# What is known to survive (docs/verdict.md): heads make offsets only where scores pass, so that a network of random weights
-# shows too little of this one.
+# What is known to survive (docs/verdict.md): heads make offsets only where scores pass, so that a network of random
+# weights shows too little of this one.
 KNOWN = {"shared-tanh/tiny/rnnpool"}
 
 
