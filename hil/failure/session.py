@@ -60,7 +60,10 @@ class Session(Wrapper):
             self.is_whole = False
 
     def _seconds(self) -> float:
-        seen = self.target.observed() if self.target.capabilities.virtual_time else None
+        try:
+            seen = self.target.observed() if self.target.capabilities.virtual_time else None
+        except TargetError:  # it has crashed, and is no more
+            return self.events[-1].seconds if self.events else 0.0
         return seen.seconds if seen is not None and seen.seconds is not None else time.monotonic() - self._start
 
 
