@@ -39,9 +39,7 @@ def test_the_same_image_costs_the_same_again(hil_bench: Bench, load: Callable[[s
     assert first.total is not None and second.total is not None
     if hil_bench.target.capabilities.timing == "fast":  # which learns in the first where accesses go (docs/timing.md)
         assert abs(first.total - second.total) <= 1e-5 * first.total
-    elif (
-        hil_bench.target.capabilities.cycles == "instructions"
-    ):  # told from a time in nanoseconds
+    elif hil_bench.target.capabilities.cycles == "instructions":  # told from a time in nanoseconds
         assert abs(first.total - second.total) <= 2
     else:
         assert first == second
