@@ -274,7 +274,7 @@ def test_no_path_of_this_computer_is_in_it(failed_run: Path, crash: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("cannot read /home/ann/work/net.safetensors: no", "cannot read net.safetensors: no"),
+        ("cannot read /home/ann/nets/net.safetensors: no", "cannot read net.safetensors: no"),
         (r"C:\Users\ann\net.bin is", "net.bin is"),
         ("model at ~/nets/a.bin", "model at a.bin"),
         ("tests/test_it.py::test[a/b]", "tests/test_it.py::test[a/b]"),

@@ -6,11 +6,9 @@ import base64
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from hil.failure.bundle import Bundle
 from hil.files import write_text
-from hil.report.run_html import as_text
+from hil.report.pages import template
 from hil.report.terminal import figure
 
 _SHOWN_BLOCKS = 1000
@@ -23,14 +21,10 @@ def write_bundle_page(bundle: Bundle, path: Path) -> None:
 
 def render(bundle: Bundle) -> str:
     """The page as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hil.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=as_text,
-    )  # fmt: skip
-    environment.filters |= {"figure": figure}
     run = bundle.json("run.json") or {}
     state = bundle.json("registers.json") or {"registers": {}, "cycle": None, "fault": None}
-    return environment.get_template("bundle.html.j2").render(
+    page = template("bundle.html.j2", figure=figure)
+    return page.render(
         bundle=bundle, about=bundle.about, failure=bundle.failure, run=run, state=state,
         registers=_registers(state["registers"]), measurements=run.get("measurements", []),
         pictures={name: _uri(bundle.members[name]) for name in ("image.png", "tile.png") if name in bundle.members},

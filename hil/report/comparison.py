@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from rich import box
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -16,7 +15,7 @@ from rich.text import Text
 from hil.files import write_text
 from hil.gate.difference import Comparison, Pair, Row, Verdict
 from hil.report.flamegraph import differential_flame_graph
-from hil.report.run_html import as_text
+from hil.report.pages import template
 from hil.report.terminal import figure
 from hil.shown import shown
 
@@ -166,12 +165,8 @@ def write_page(found: Comparison, path: Path) -> None:
 
 def render(found: Comparison) -> str:
     """The page as HTML, in one file without anything from elsewhere."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hil.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=as_text,
-    )  # fmt: skip
-    environment.filters |= {"figure": figure, "change": change, "percent": percent, "signed": _signed}
-    return environment.get_template("comparison.html.j2").render(
+    page = template("comparison.html.j2", figure=figure, change=change, percent=percent, signed=_signed)
+    return page.render(
         found=found, headline=headline(found), moves=found.moves(), faults=faults_of(found), notes=notes_of(found),
         alone=list(alone(found)), profiles=[_profile(pair) for pair in found.pairs if pair.functions],
         origins=[_described(one) for one in (found.pairs[0].base.origin, found.pairs[0].head.origin)],

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import jinja2
 from PIL import Image
 
 from hil.bench.compare import CONFIDENT, Boxes
@@ -21,7 +20,7 @@ from hil.evaluation.journal import Disagreement, Predictions, disagreements, mis
 from hil.evaluation.run import Task
 from hil.files import write_text
 from hil.reference.image import open_photo
-from hil.report.run_html import as_text
+from hil.report.pages import template
 
 WORST = 12  # photos shown
 COLOURS = ("#35a2ff", "#ffb02e", "#ff5fa2", "#52c48b")
@@ -37,11 +36,6 @@ def write_evaluation(task: Task, found: Sequence[Predictions], path: Path) -> No
 
 def render(task: Task, found: Sequence[Predictions]) -> str:
     """The report as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hil.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        finalize=as_text,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     pairs = [_pair(one, other) for one, other in itertools.combinations(found, 2)]
     truth = official.load_ground_truth(task.data)
     faces = dict(zip(truth.names, truth.faces, strict=True))
@@ -50,7 +44,8 @@ def render(task: Task, found: Sequence[Predictions]) -> str:
         ("Where the ways disagree most", worst_photos(found)) if pairs else None,
         (f"Where {found[0].way} is furthest from the annotated faces", [m.photo for m in wrong[0][1]]),
     ]
-    return environment.get_template("evaluation.html.j2").render(
+    page = template("evaluation.html.j2")
+    return page.render(
         task=task,
         found=found,
         colours=dict(zip((one.way for one in found), COLOURS, strict=False)),

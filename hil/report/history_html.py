@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from hil.files import write_text
 from hil.gate.steps import Step
 from hil.gate.store import Commit
 from hil.report.comparison import change, percent
 from hil.report.history_charts import anchor, charts
-from hil.report.run_html import as_text
+from hil.report.pages import template
 from hil.report.terminal import figure
 
 MOST_ROWS = 12  # of what moved at one commit
@@ -27,15 +25,11 @@ def write_history(found: Sequence[Step], damaged: Sequence[str], path: Path) -> 
 
 def render(found: Sequence[Step], damaged: Sequence[str] = ()) -> str:
     """The page as HTML, in one file without anything from elsewhere. found: the oldest commit first."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hil.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, finalize=as_text,
-    )  # fmt: skip
-    environment.filters |= {"figure": figure, "change": change, "percent": percent, "anchor": anchor}
     commits = [step.commit for step in found]
     pictures = list(charts(commits))
     columns = [(series, chart.name) for chart in pictures for series in chart.lines][:MOST_COLUMNS]
-    return environment.get_template("history.html.j2").render(
+    page = template("history.html.j2", figure=figure, change=change, percent=percent, anchor=anchor)
+    return page.render(
         steps=[_row(step, columns) for step in reversed(found)], charts=pictures, columns=columns, damaged=damaged,
         most=MOST_ROWS,
     )  # fmt: skip

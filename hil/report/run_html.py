@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-from markupsafe import Markup
 from numpy.typing import NDArray
 
 from hil.bench.classify import Classification
@@ -21,7 +19,7 @@ from hil.bench.run import Run, Subject, class_of
 from hil.board import Memory
 from hil.files import write_text
 from hil.reference.photo import to_image
-from hil.shown import shown
+from hil.report.pages import template
 
 _MEMORY_TITLES = {"sram": "SRAM", "ccm": "CCM", "sdram": "SDRAM", "flash": "Flash"}
 
@@ -33,19 +31,9 @@ def write_report(subjects: Sequence[Subject], path: Path) -> None:
 
 def render(subjects: Sequence[Subject]) -> str:
     """The report as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hil.report"), autoescape=True, undefined=jinja2.StrictUndefined,
-        finalize=as_text,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"number": _number, "kilobytes": _kilobytes, "millions": _millions}
     pages = [_page(subject) for subject in subjects]
-    return environment.get_template("report.html.j2").render(pages=pages, first=pages[0])
-
-
-def as_text(value: Any) -> Any:
-    """What a template shows: a text from wherever it comes with escapes for what does not print."""
-    return value if isinstance(value, Markup) or not isinstance(value, str) else shown(value, keep="\n\t")
+    page = template("report.html.j2", number=_number, kilobytes=_kilobytes, millions=_millions)
+    return page.render(pages=pages, first=pages[0])
 
 
 def _page(subject: Subject) -> dict[str, Any]:
