@@ -109,6 +109,20 @@ def test_its_robot_suite_is_green(project: Path) -> None:
     assert "3 tests, 2 passed, 0 failed, 1 skipped" in said or "3 tests, 3 passed, 0 failed" in said
 
 
+def test_its_workflow_holds_a_pull_request_against_its_base(project: Path) -> None:
+    yaml = pytest.importorskip("yaml")
+    steps = yaml.safe_load((project / ".github/workflows/firmware.yml").read_text())["jobs"]["firmware"]["steps"]
+    (gate,) = [step["run"] for step in steps if "hil gate" in step.get("run", "")]
+    who = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "commit.gpgsign=false"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "begun"]):
+        subprocess.run([*who, *words], cwd=project, check=True)
+    command = gate.replace("${{ matrix.target }}", "native")
+    command = command.replace("${{ github.event.pull_request.base.sha }}", "HEAD").removeprefix("hil ")
+    said = run(sys.executable, "hil", *command.split(), "--", "-k", "reference", folder=project)
+    assert "passed: nothing moved" in said
+    assert {path.name for path in (project / "build/gate").iterdir()} >= {"results", "base", "comment.md"}
+
+
 def test_its_limits_are_above_what_the_plan_predicts(project: Path) -> None:
     limits = load_limits(load("stm32f407_disco"), "rnnpool_face_m4", project / "limits.toml")
     assert 110e6 < limits["cycles.total"].value < 160e6
