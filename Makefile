@@ -8,6 +8,9 @@ JOBS   ?= 2
 PIP    := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off --quiet
 TORCH  := torch==2.13.0
 
+# A test has ten minutes, then its stack is shown. A worker that dies ends the session: pytest-xdist waits for its tests for ever.
+BOUNDS := --timeout 600 --max-worker-restart 0
+
 PROGRAMS := arm-none-eabi-gcc cmake ninja cc
 PACKAGES := gcc-arm-none-eabi cmake ninja-build gcc libc6-dev
 
@@ -18,7 +21,7 @@ demo: install
 	$(BIN)/hil demo
 
 test: lint
-	COLUMNS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup tests hil --hil-target sim --hil-target native
+	COLUMNS=200 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(BOUNDS) tests hil --hil-target sim --hil-target native
 	$(BIN)/robot --variable TARGET:native --outputdir build/robot/native robot_tests
 	$(BIN)/robot --variable TARGET:sim --outputdir build/robot/sim robot_tests/cycles.robot robot_tests/watermarks.robot
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sysconfig
 import tomllib
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -122,7 +123,8 @@ def _extras() -> frozenset[str]:
 
 
 def _libdoc(words: list[str]) -> None:
-    if words[:1] != ["hil.robot.HilLibrary"] or shutil.which("libdoc") is None:
+    there = shutil.which("libdoc") or shutil.which("libdoc", path=sysconfig.get_path("scripts"))
+    if words[:1] != ["hil.robot.HilLibrary"] or there is None:
         raise Unknown("libdoc is called for hil.robot.HilLibrary")
 
 

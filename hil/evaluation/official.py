@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 from rich.progress import track
 
 from hil.errors import HilError
+from hil.evaluation.matlab import load_cells
 from hil.reference.ap import average_precision
 from hil.reference.detect import Detect
 from hil.reference.image import open_photo
@@ -34,11 +34,14 @@ class GroundTruth:
 def load_ground_truth(data: Path) -> GroundTruth:
     """The official .mat files of the validation set. Raises HilError where one is missing or not what it should be."""
     folder = data / "ground_truth"
-    listing = _load_mat(folder / "wider_face_val.mat", ("event_list", "file_list", "face_bbx_list"))
-    chosen = {name: _load_mat(folder / f"wider_{name}_val.mat", ("gt_list",))["gt_list"] for name in DIFFICULTIES}
+    files = [folder / f"wider_{name}_val.mat" for name in ("face", *DIFFICULTIES)]
+    listing, *chosen = load_cells(files)
+    _require(listing, files[0], "event_list", "file_list", "face_bbx_list")
+    for content, file in zip(chosen, files[1:], strict=True):
+        _require(content, file, "gt_list")
     truth = GroundTruth([], [], {name: [] for name in DIFFICULTIES})
     try:
-        _fill(truth, listing, chosen)
+        _fill(truth, listing, dict(zip(DIFFICULTIES, (content["gt_list"] for content in chosen), strict=True)))
     except (IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise HilError(f"{folder} is not WIDER FACE's ground truth ({shown(error)}): copy it again") from error
     return truth
@@ -47,13 +50,13 @@ def load_ground_truth(data: Path) -> GroundTruth:
 def _fill(truth: GroundTruth, listing: dict[str, Any], chosen: dict[str, Any]) -> None:
     for event in range(len(listing["event_list"])):
         folder_name = _text(listing["event_list"][event])
-        for i, file in enumerate(listing["file_list"][event][0].ravel()):
-            boxes = np.array(listing["face_bbx_list"][event][0].ravel()[i], np.float64).reshape(-1, 4)
+        for i, file in enumerate(listing["file_list"][event]):
+            boxes = np.array(listing["face_bbx_list"][event][i], np.float64).reshape(-1, 4)
             truth.names.append(f"{folder_name}/{_text(file)}.jpg")
             truth.faces.append(np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1))
             for name in DIFFICULTIES:
                 mask = np.zeros(len(boxes), bool)
-                mask[chosen[name][event][0].ravel()[i].ravel().astype(int) - 1] = True  # MATLAB counts from 1
+                mask[np.array(chosen[name][event][i]).ravel().astype(int) - 1] = True  # MATLAB counts from 1
                 truth.counted[name].append(mask)
 
 
@@ -63,23 +66,15 @@ def digest(data: Path) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)).hexdigest()[:16]
 
 
-def _load_mat(path: Path, fields: tuple[str, ...]) -> dict[str, Any]:
-    if not path.is_file():
-        raise HilError(f"no ground truth at {path}: it comes with WIDER FACE's evaluation tools")
-    try:
-        content: dict[str, Any] = scipy.io.loadmat(path)
-    except Exception as error:  # scipy raises a dozen types for a damaged file
-        raise HilError(f"{path} is not a MATLAB file that can be read ({shown(error)}): copy it again") from error
-    missing = [field for field in fields if field not in content]
-    if missing:
+def _require(content: dict[str, Any], path: Path, *fields: str) -> None:
+    if missing := [field for field in fields if field not in content]:
         raise HilError(f"{path} lacks {', '.join(missing)}: it is not WIDER FACE's ground truth")
-    return content
 
 
 def _text(cell: Any) -> str:
     """The string at the bottom of MATLAB's nested cells."""
-    while isinstance(cell, np.ndarray):
-        cell = cell.ravel()[0]
+    while isinstance(cell, list):
+        cell = cell[0]
     return str(cell)
 
 

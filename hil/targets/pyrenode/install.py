@@ -45,7 +45,7 @@ def unpack(archive: Path, sha256: str, home: Path, step: Step = lambda what, don
             new, old = Path(folder) / "new", Path(folder) / "old"
             step(f"unpacking {archive.name}", 0)
             with tarfile.open(archive, "r:gz") as tar:
-                tar.extractall(new, filter="data")
+                _extract(tar, new)
             top = _top(new, archive)
             if home.exists():
                 home.rename(old)
@@ -106,6 +106,20 @@ def _copy(source: IO[bytes], take: Callable[[bytes], object], told: Callable[[in
         take(chunk)
         done += len(chunk)
         told(done)
+
+
+def _extract(tar: tarfile.TarFile, folder: Path) -> None:
+    """Raises TarError for a member that would lie, or lead, outside of the folder, and for a device."""
+    if hasattr(tarfile, "data_filter"):
+        tar.extractall(folder, filter="data")
+        return
+    top = folder.resolve()  # Python 3.11 before 3.11.4 has no filters: Debian 12's
+    for member in tar:
+        path = (top / member.name).resolve()
+        leads = (path.parent / member.linkname if member.issym() else top / member.linkname).resolve()
+        if not (path.is_relative_to(top) and leads.is_relative_to(top)) or member.isdev():
+            raise tarfile.TarError(f"{member.name} does not belong into the folder")
+        tar.extract(member, top)
 
 
 def _top(folder: Path, archive: Path) -> Path:
