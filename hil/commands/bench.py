@@ -53,6 +53,10 @@ def bench(
     console.print(_layers(found))
     if found.goals:
         console.print(_goals(found))
+    else:
+        console.print(
+            f"no goals for {found.model} by {found.compiler or 'an unknown compiler'} on {found.board}", highlight=False
+        )
     console.print(f"figures: {out}", highlight=False, soft_wrap=True)
     if not all(goal.is_met for goal in found.goals):
         raise typer.Exit(1)

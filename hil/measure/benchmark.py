@@ -1,7 +1,7 @@
 """`hil bench`: what a network costs on the board, layer by layer, beside plain C of the same generated network.
 
 Both builds run on the simulated board with the timing model in full mode, counted instruction by instruction. Goals
-(what must be reached and what is aimed at) are tables of platforms/<board>/goals.toml, a section a model.
+(what must be reached and what is aimed at) are tables of platforms/<board>/goals.toml, a section a model and compiler.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from hil.board import Board
 from hil.compiler.graph import QConv
 from hil.errors import HilError
 from hil.firmware.build import Firmware
+from hil.firmware.toolchain import Compiler
 from hil.measure.profile import ImageProfile, profile_image
 from hil.reference.photo import Photo
 from hil.targets import create
@@ -77,6 +78,7 @@ class Benchmark:
     portable_total_cycles: int
     ram_bytes: int
     flash_bytes: int
+    compiler: Compiler | None = None
     goals: tuple[Goal, ...] = ()
 
     @cached_property
@@ -97,7 +99,11 @@ class Benchmark:
 
     def to_json(self) -> dict[str, Any]:
         """All figures, as bench.json's object."""
-        return asdict(self) | {"goals": [asdict(goal) | {"is_met": goal.is_met} for goal in self.goals]}
+        compiler = str(self.compiler) if self.compiler else None
+        return asdict(self) | {
+            "compiler": compiler,
+            "goals": [asdict(goal) | {"is_met": goal.is_met} for goal in self.goals],
+        }
 
 
 def benchmark(firmware: Firmware, portable: Firmware, photo: Photo, step: Step = lambda what, done: None) -> Benchmark:
@@ -117,6 +123,7 @@ def benchmark(firmware: Firmware, portable: Firmware, photo: Photo, step: Step =
         plain.measured["total"],
         run.ram.total_bytes,
         firmware.sizes.flash_bytes,
+        firmware.compiler,
     )
     return replace(found, goals=tuple(_goals(firmware.board, found)))
 
@@ -165,8 +172,12 @@ def _instructions(profile: ImageProfile) -> Counter[str]:
 
 
 def _goals(board: Board, found: Benchmark) -> list[Goal]:
+    """A model's goals, and those of what its compiler makes of it ("MODEL@gcc", "MODEL@gcc-13"), which come last."""
     path = board.folder / "goals.toml"
-    table = tomllib.loads(path.read_text(encoding="utf-8")).get(found.model, {}) if path.is_file() else {}
+    sections = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    table: dict[str, dict[str, float]] = {}
+    for name in (found.model, *(f"{found.model}@{who}" for who in (found.compiler.names if found.compiler else ()))):
+        table |= sections.get(name, {})
     unknown = sorted(table.keys() - found.figures.keys())
     if unknown:
         raise HilError(f"{path}: no figure is called {', '.join(unknown)}: there are {', '.join(found.figures)}")
