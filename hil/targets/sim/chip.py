@@ -135,4 +135,6 @@ class Chip:
         """A new core clock: the flash must be able to follow."""
         self.flash.check()
         self.on_clock(self.rcc.hclk_hz)
+        for usart in self.usarts.values():
+            usart.clock_changed()
         self.iwdg.clock_changed()

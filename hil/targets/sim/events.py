@@ -21,6 +21,10 @@ class Events:
 
     def set(self, owner: str, cycle: int, callback: Callable[[int], None]) -> None:
         """Call callback(cycle) at a cycle, instead of what the owner had waiting."""
+        current = self._current.get(owner)
+        if current and current[0] == cycle:
+            self._current[owner] = (cycle, current[1], callback)
+            return
         self._order += 1
         self._current[owner] = (cycle, self._order, callback)
         heapq.heappush(self._queue, (cycle, self._order, owner))

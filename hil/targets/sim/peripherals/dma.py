@@ -24,6 +24,7 @@ _CR, _NDTR, _PAR, _M0AR, _M1AR, _FCR = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
 EN, DMEIE, TEIE, HTIE, TCIE, CIRC, MINC, DBM = 1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 8, 1 << 10, 1 << 18
 TO_MEMORY, FROM_MEMORY = 0, 1  # DIR
 TEIF, HTIF, TCIF = 1 << 3, 1 << 4, 1 << 5
+_ROUTE = 7 << 25 | 3 << 6 | EN  # of CR: channel, direction, and that it runs
 _FLAG_SHIFTS = (0, 6, 16, 22)
 _FLAG_MASK = 0x3D
 # RM0090, tables 42 and 43, of the serial ports: (controller, stream, channel)
@@ -65,9 +66,9 @@ class Stream:
     def direction(self) -> int:
         return self.registers[_CR] >> 6 & 3
 
-    @property
-    def channel(self) -> int:
-        return self.registers[_CR] >> 25 & 7
+    def serves(self, route: int) -> bool:
+        """Whether it runs for a request: a route of Dma.routes."""
+        return self.registers[_CR] & _ROUTE == route
 
     @property
     def left(self) -> int:
@@ -184,19 +185,11 @@ class Dma(Peripheral):
         for stream in self.streams:
             stream.reset()
 
-    def serving(self, peripheral: str, direction: str) -> Stream | None:
-        """The enabled stream that serves a peripheral's "rx" or "tx" request."""
-        wanted = TO_MEMORY if direction == "rx" else FROM_MEMORY
-        for controller, number, channel in REQUESTS[peripheral, direction]:
-            stream = self.streams[number]
-            if (
-                controller == self.name
-                and stream.is_enabled
-                and stream.channel == channel
-                and stream.direction == wanted
-            ):
-                return stream
-        return None
+    def routes(self, peripheral: str, direction: str) -> list[tuple[Stream, int]]:
+        """The streams that can serve a peripheral's "rx" or "tx" request, and what Stream.serves takes for it."""
+        bits = (TO_MEMORY if direction == "rx" else FROM_MEMORY) << 6 | EN
+        requests = sorted(REQUESTS.get((peripheral, direction), ()))
+        return [(self.streams[number], channel << 25 | bits) for dma, number, channel in requests if dma == self.name]
 
     def read(self, offset: int) -> int:
         for look in self.before_look:

@@ -57,18 +57,23 @@ class Usart(RegisterFile):
         # a timeline is told of bytes on the line: whether to the host, when the first one is over, cycles a byte, which
         self.on_line: Callable[[bool, int, int, bytes], None] = lambda to_host, first_end, step, data: None
         self.bytes_lost = 0  # received while nobody took the one before, or while the receiver was off
-        self._interrupt, self._nvic, self._events, self._dmas = interrupt, nvic, events, controllers
+        self._interrupt, self._nvic, self._events = interrupt, nvic, events
         self._now, self._clock = now, clock
+        self._events_of = {kind: f"{name}.{kind}" for kind in ("rx", "tx")}
         self._wire = bytearray()  # bytes on their way in
         self._next_arrival = 0
         self._bursts: deque[_Burst] = deque()
+        self._receivers = [route for dma in controllers for route in dma.routes(name, "rx")]
+        self._senders = [route for dma in controllers for route in dma.routes(name, "tx")]
         super().__init__()
         for dma in controllers:
-            dma.before_look.append(self.catch_up)
-            dma.after_change.append(self._schedule)
+            if dma.routes(name, "rx") or dma.routes(name, "tx"):
+                dma.before_look.append(self.catch_up)
+                dma.after_change.append(self._schedule)
 
     def reset(self) -> None:
         super().reset()
+        self._byte_cycles = 0  # not worked out
         self._status = 0  # RXNE, ORE, IDLE
         self._received = 0
         self._idle_at: int | None = None  # when the line will have been idle for a byte
@@ -76,8 +81,8 @@ class Usart(RegisterFile):
         self._free_at = 0  # when DR can take another
         self._complete_cleared = True
         self._sender_since: int | None = None  # when the DMA was first seen to feed the transmitter
-        for kind in ("rx", "tx"):
-            self._events.cancel(f"{self.name}.{kind}")
+        for owner in self._events_of.values():
+            self._events.cancel(owner)
 
     # -- the host's end of the line
 
@@ -126,6 +131,15 @@ class Usart(RegisterFile):
     @property
     def byte_cycles(self) -> int:
         """CPU cycles a byte takes: start bit, eight or nine data bits, stop bits."""
+        if not self._byte_cycles:
+            self._byte_cycles = self._work_out_byte()
+        return self._byte_cycles
+
+    def clock_changed(self) -> None:
+        """The bus has another clock."""
+        self._byte_cycles = 0
+
+    def _work_out_byte(self) -> int:
         hz, ratio = self._clock()
         divider = self.values.get(_BRR, 0)
         if not divider:
@@ -140,11 +154,11 @@ class Usart(RegisterFile):
     def read(self, offset: int) -> int:
         if offset == _SR:
             self.catch_up()
-            return self._status | self._transmit_status()
+            return self._status | self._transmit_status(self._now())
         if offset == _DR:
             self.catch_up()
             self._status &= ~(_RXNE | _ORE | _IDLE)  # SR has been read before, in any driver that reads DR
-            self._settle()
+            self._settle(self._now())
             return self._received
         return super().read(offset)
 
@@ -167,10 +181,10 @@ class Usart(RegisterFile):
             self._complete_cleared |= not value & _TC
         else:
             super().write(offset, value)
+            self._byte_cycles = 0
         self._schedule()
 
-    def _transmit_status(self) -> int:
-        now = self._now()
+    def _transmit_status(self, now: int) -> int:
         empty = _TXE if now >= self._free_at else 0
         done = _TC if now >= self._sent_at and not self._complete_cleared else 0
         return empty | (done if self._sent_at else _TC)
@@ -179,12 +193,13 @@ class Usart(RegisterFile):
 
     def catch_up(self) -> None:
         """Bring reception and transmission up to the present cycle."""
-        if not self._is_in_use:
-            return
-        now = self._now()
+        if self._is_in_use:
+            self._catch_up(self._now())
+
+    def _catch_up(self, now: int) -> None:
         self._receive_until(now)
         self._transmit_until(now)
-        self._settle()
+        self._settle(now)
 
     def _receive_until(self, now: int) -> None:
         if self._wire and self._next_arrival <= now:
@@ -256,17 +271,11 @@ class Usart(RegisterFile):
 
     def _sender(self) -> Stream | None:
         """The DMA stream that feeds the transmitter, while one does."""
-        if not self.values.get(_CR3, 0) & _DMAT:
-            return None
-        streams = (dma.serving(self.name, "tx") for dma in self._dmas)
-        return next((stream for stream in streams if stream), None)
+        return _serving(self._senders) if self.values.get(_CR3, 0) & _DMAT else None
 
     def _receiver(self) -> Stream | None:
         """The DMA stream that takes what arrives, while one does."""
-        if not self.values.get(_CR3, 0) & _DMAR:
-            return None
-        streams = (dma.serving(self.name, "rx") for dma in self._dmas)
-        return next((stream for stream in streams if stream), None)
+        return _serving(self._receivers) if self.values.get(_CR3, 0) & _DMAR else None
 
     def _check_baud(self) -> None:
         if self.line_baud is None:
@@ -284,9 +293,9 @@ class Usart(RegisterFile):
 
     # -- interrupts and the next thing to happen
 
-    def _settle(self) -> None:
+    def _settle(self, now: int) -> None:
         control = self.values.get(_CR1, 0)
-        status = self._status | self._transmit_status()
+        status = self._status | self._transmit_status(now)
         wanted = status & (control & (_IDLEIE | _RXNEIE | _TCIE | _TXEIE))  # enable bits stand where the flags do
         wanted |= status & _ORE and (control & _RXNEIE or self.values.get(_CR3, 0) & _EIE)
         self._nvic.set_line(self._interrupt, bool(wanted and control & _UE))
@@ -298,19 +307,22 @@ class Usart(RegisterFile):
     def _schedule(self) -> None:
         if not self._is_in_use:
             return
-        self.catch_up()
+        now = self._now()
+        self._catch_up(now)
         control = self.values.get(_CR1, 0)
-        self._set_event("rx", self._next_receive(control))
-        self._set_event("tx", self._next_transmit(control))
+        self._set_event(self._events_of["rx"], self._next_receive(control))
+        self._set_event(self._events_of["tx"], self._next_transmit(control, now))
         if self._bursts and self.on_output:
             self.on_output()
 
-    def _set_event(self, kind: str, cycle: int | None) -> None:
-        owner = f"{self.name}.{kind}"
+    def _set_event(self, owner: str, cycle: int | None) -> None:
         if cycle is None:
             self._events.cancel(owner)
         else:
-            self._events.set(owner, cycle, lambda _cycle: self._schedule())
+            self._events.set(owner, cycle, self._on_event)
+
+    def _on_event(self, _cycle: int) -> None:
+        self._schedule()
 
     def _next_receive(self, control: int) -> int | None:
         if self._wire:
@@ -320,8 +332,7 @@ class Usart(RegisterFile):
             return self._next_arrival + (count - 1) * self.byte_cycles
         return self._idle_at if self._idle_at is not None and control & _IDLEIE else None
 
-    def _next_transmit(self, control: int) -> int | None:
-        now = self._now()
+    def _next_transmit(self, control: int, now: int) -> int | None:
         times = []
         stream = self._sender()
         if stream:
@@ -338,3 +349,10 @@ class Usart(RegisterFile):
         burst = self._bursts[0]
         end = burst.first_end + (min(len(burst.data), _FLUSH) - 1) * burst.step
         return max(end + burst.step, self._now())
+
+
+def _serving(routes: list[tuple[Stream, int]]) -> Stream | None:
+    for stream, route in routes:
+        if stream.serves(route):
+            return stream
+    return None
