@@ -42,6 +42,8 @@ def test_layers_add_up_to_the_total(found: Benchmark) -> None:
 
 
 def test_every_layer_is_predicted_within_15_percent(found: Benchmark) -> None:
+    if found.compiler is None or found.compiler.family != "gcc":
+        pytest.skip(f"predictions are for gcc, and this is {found.compiler}: apt-get install gcc-arm-none-eabi")
     assert [layer.name for layer in found.layers if abs(layer.deviation) > 0.15] == []
 
 
