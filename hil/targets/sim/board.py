@@ -13,7 +13,7 @@ from hil.targets.image import Image
 from hil.targets.sim import ran
 from hil.targets.sim.chip import Chip
 from hil.targets.sim.clock import VirtualClock
-from hil.targets.sim.core.core import Reason, Stop
+from hil.targets.sim.core.stops import Reason, Stop
 from hil.targets.sim.crash import Faults
 from hil.targets.sim.events import NEVER
 from hil.targets.sim.exceptions import Exceptions, InvalidReturn, UnstackingFailed

@@ -10,7 +10,7 @@ from unicorn import arm_const as uc_arm
 from hil.targets.base import TargetError, TargetFault
 from hil.targets.sim.chip import Chip
 from hil.targets.sim.clock import VirtualClock
-from hil.targets.sim.core.core import Reason, Stop
+from hil.targets.sim.core.stops import Reason, Stop
 from hil.targets.sim.events import NEVER
 from hil.targets.sim.exceptions import Entry, Exceptions
 from hil.targets.sim.faults import FORCED, INVPC, STKERR, VECTTBL, Fault, explain, lost_frame

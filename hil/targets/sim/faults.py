@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import unicorn
 
-from hil.targets.sim.core.core import Reason, Stop
+from hil.targets.sim.core.stops import Reason, Stop
 from hil.targets.sim.peripherals.nvic import BUS_FAULT, HARD_FAULT, MEM_MANAGE, USAGE_FAULT
 
 IACCVIOL = 1 << 0

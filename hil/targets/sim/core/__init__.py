@@ -1,6 +1,6 @@
 """The simulated Cortex-M4: what Unicorn runs, and what must be checked beside it.
 
-core.py        the core, run from one stop to the next
+core.py        the core, run from one stop to the next; stops.py: why it stopped
 blocks.py, bases.py   what of a block Unicorn does not check; blocktable.py, watched.py: where that goes
 polling.py     loops that wait for a register, made short
 memory.py      flash, SRAM, CCM, SDRAM

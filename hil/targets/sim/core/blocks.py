@@ -217,3 +217,14 @@ def keeps_to_registers(address: int, code: bytes) -> bool:
     """Whether a block changes nothing but registers: no stores, no system instructions."""
     names = [mnemonic for _, _, mnemonic, _ in _DISASSEMBLER.disasm_lite(code, address)]
     return bool(names) and not any(name.startswith(_EFFECTS) for name in names)
+
+
+def step_bytes(code: bytes) -> int:
+    """Bytes of the first instruction, with those under it where it is an IT."""
+    instructions = decode(0, code)
+    size = next(instructions).size
+    for instruction in instructions:
+        if not instruction.conditional:
+            break
+        size += instruction.size
+    return size

@@ -7,8 +7,6 @@ run with a Stop that says why and where; the board deals with it and runs on.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 
 import unicorn
@@ -16,9 +14,10 @@ from unicorn import arm_const as uc_arm
 
 from hil.board import Board
 from hil.targets.sim.core import unicorn_api
-from hil.targets.sim.core.blocks import Block, decode, uses_fpu
+from hil.targets.sim.core.blocks import Block, decode, step_bytes, uses_fpu
 from hil.targets.sim.core.blocktable import BlockTable
 from hil.targets.sim.core.memory import Memory
+from hil.targets.sim.core.stops import OF_HOOK, OF_INTERRUPT, NeedsExactPc, Reason, Stop, Trap, check_reason
 from hil.targets.sim.core.watched import WatchedInstructions
 from hil.timing.compiled import blockhook as hook
 from hil.timing.compiled.pages import PAGE, Pages
@@ -29,67 +28,8 @@ log = logging.getLogger(__name__)
 
 NOWHERE = 0x0008_0000 - 2  # where emu_start would end by itself: in flash's alias at 0, from which nothing runs
 TCG_BUFFER = 32 << 20  # the default reserves 1 GB of address space
-_SVC, _DATA_ABORT, _BKPT, _EXCEPTION_EXIT = 2, 4, 7, 8  # Unicorn's interrupt numbers
 _WFE, _YIELD = 0xBF20, 0xBF10
 STEP_BYTES = 2 + 4 * 4  # an IT and four instructions under it
-
-
-class Reason(Enum):
-    """Why the core stopped."""
-
-    EVENT = auto()  # the deadline has come
-    EXCEPTION = auto()  # a pending exception can be taken
-    SLEEP = auto()  # WFI or WFE
-    SPIN = auto()  # a branch to itself: nothing happens until an interrupt
-    HOST = auto()  # asked to from outside
-    ARRIVED = auto()  # at stop_at
-    SUPERVISOR_CALL = auto()
-    EXCEPTION_RETURN = auto()
-    BREAKPOINT = auto()
-    UNDEFINED = auto()
-    INVALID_STATE = auto()  # a branch to an even address
-    NO_FPU = auto()
-    UNALIGNED = auto()
-    DIVIDE_BY_ZERO = auto()
-    STACK_LIMIT = auto()  # the block will take SP below the stack
-    MEMORY = auto()  # an access or a fetch that no memory answers
-    DEBUG = auto()  # a debugger wants to look
-
-
-@dataclass(frozen=True)
-class Stop:
-    """pc: of the instruction that cannot go on, or the next one. access, address, size: of a MEMORY stop (UC_MEM_*).
-
-    is_mid_block: of a DEBUG stop: nothing may happen before the block goes on, or interrupts would come at other times
-    than without the stop.
-    """
-
-    reason: Reason
-    pc: int
-    access: int = 0
-    address: int = 0
-    size: int = 0
-    is_mid_block: bool = False
-
-
-class NeedsExactPc(Exception):
-    """A clock was read in the middle of a block by an instruction not known to read clocks; it will be repeated."""
-
-
-@dataclass
-class _Trap:
-    """What a callback learnt while the core ran."""
-
-    interrupt: int | None = None
-    is_invalid: bool = False
-    memory: tuple[int, int, int] | None = None  # access, address, size
-    clock_access: bool = False
-    error: BaseException | None = None
-
-    @property
-    def has_any(self) -> bool:
-        """Whether Unicorn itself has stopped."""
-        return self.interrupt is not None or self.is_invalid or self.memory is not None
 
 
 class Core:
@@ -103,7 +43,7 @@ class Core:
         self._pages = Pages(self.uc, partial(unicorn_api.add_native_hook, self.uc))
         self.memory = Memory(self.uc, board)
         self.model = model
-        self._trap = _Trap()
+        self._trap = Trap()
         self._running = False
         self._closed_sdram: int | None = None  # the hook on its addresses while nothing answers there
         self._block_end = 0  # of the block that a debugger has stopped in
@@ -327,7 +267,7 @@ class Core:
     def _run_once(self, pc: int, until: int | None = None) -> Stop | None:
         """One uc_emu_start. None: only something of the core's own had to be seen to; run on."""
         until = self.stop_at if until is None else until
-        trap = self._trap = _Trap()
+        trap = self._trap = Trap()
         words = self.words
         words[hook.STOP], words[hook.HELD] = words[hook.HELD], hook.STOP_NONE
         words[hook.EXACT_BLOCK] = 0
@@ -348,10 +288,11 @@ class Core:
             return self._explain_trap(trap, code, pc)
         return self._explain_hook_stop(why, pc)
 
-    def _explain_trap(self, trap: _Trap, code: int, pc: int) -> Stop:
+    def _explain_trap(self, trap: Trap, code: int, pc: int) -> Stop:
         """What Unicorn reported by itself."""
         if trap.interrupt is not None:
-            return self._explain_interrupt(trap.interrupt, pc)
+            self._settle(pc)
+            return Stop(OF_INTERRUPT.get(trap.interrupt, Reason.UNDEFINED), pc)
         if trap.memory is not None:
             access, address, size = trap.memory
             if access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT):
@@ -365,18 +306,6 @@ class Core:
             return self._explain_invalid(pc, code)
         self._settle(pc)
         return Stop(Reason.ARRIVED if pc == self.stop_at else Reason.SLEEP, pc)
-
-    def _explain_interrupt(self, number: int, pc: int) -> Stop:
-        self._settle(pc)
-        if number == _SVC:
-            return Stop(Reason.SUPERVISOR_CALL, pc)
-        if number == _EXCEPTION_EXIT:
-            return Stop(Reason.EXCEPTION_RETURN, pc)
-        if number == _BKPT:
-            return Stop(Reason.BREAKPOINT, pc)
-        if number == _DATA_ABORT:
-            return Stop(Reason.UNALIGNED, pc)
-        return Stop(Reason.UNDEFINED, pc)
 
     def _explain_invalid(self, pc: int, code: int) -> Stop:
         self._settle(pc)
@@ -401,7 +330,7 @@ class Core:
             return None
         if why == hook.STOP_CHECK:
             check = self._table[pc].checks[words[hook.SUSPECT]]
-            return self._run_up_to(pc, check.pc, _check_reason(check.kind))
+            return self._run_up_to(pc, check.pc, check_reason(check.kind))
         if why == hook.STOP_FPU:
             code = decode(pc, self.memory.read(pc, self._table[pc].size))
             first = next(instruction.address for instruction in code if uses_fpu(instruction))
@@ -409,20 +338,14 @@ class Core:
         if why == hook.STOP_LATE:
             address = words[hook.SUSPECT]
             self._settle(address)
-            return Stop(_check_reason(self._watched.late_kind(address)), address)
+            return Stop(check_reason(self._watched.late_kind(address)), address)
         if why == hook.STOP_DEBUG:
             return self._explain_debug_stop(pc)
         if why == hook.STOP_STACK:
             words[hook.SKIP_CHECKS] = pc
         if why != hook.STOP_STACK and not self.register(uc_arm.UC_ARM_REG_XPSR) >> 24 & 1:
-            return Stop(
-                Reason.INVALID_STATE, pc
-            )  # it has been branched to as ARM code, which the next start would hide
-        reasons = {
-            hook.STOP_EVENT: Reason.EVENT, hook.STOP_EXCEPTION: Reason.EXCEPTION, hook.STOP_SPIN: Reason.SPIN,
-            hook.STOP_STACK: Reason.STACK_LIMIT, hook.STOP_HOST: Reason.HOST,
-        }  # fmt: skip
-        return Stop(reasons[why], pc)
+            return Stop(Reason.INVALID_STATE, pc)  # branched to as ARM code, which the next start would hide
+        return Stop(OF_HOOK[why], pc)
 
     def _explain_debug_stop(self, pc: int) -> Stop:
         """Before an instruction, or at a block's border where that could not be."""
@@ -479,18 +402,3 @@ class Core:
                 self.request_stop()
         except Exception as error:
             self.fail(error)
-
-
-def step_bytes(code: bytes) -> int:
-    """Bytes of the first instruction, with those under it where it is an IT."""
-    instructions = decode(0, code)
-    size = next(instructions).size
-    for instruction in instructions:
-        if not instruction.conditional:
-            break
-        size += instruction.size
-    return size
-
-
-def _check_reason(kind: int) -> Reason:
-    return Reason.DIVIDE_BY_ZERO if kind == hook.CHECK_DIVISOR else Reason.UNALIGNED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hil.targets.sim.core.core import Core, NeedsExactPc, unicorn_api
+from hil.targets.sim.core import unicorn_api
+from hil.targets.sim.core.core import Core
+from hil.targets.sim.core.stops import NeedsExactPc
 from hil.targets.sim.peripherals.bus import Bus
 
 SRAM, SRAM_ALIAS = 0x2000_0000, 0x2200_0000

@@ -12,8 +12,10 @@ from typing import Any
 
 from hil.errors import HilError
 from hil.targets.base import TargetError
-from hil.targets.sim.core.core import Core, NeedsExactPc, unicorn_api
+from hil.targets.sim.core import unicorn_api
+from hil.targets.sim.core.core import Core
 from hil.targets.sim.core.polling import PollingLoops
+from hil.targets.sim.core.stops import NeedsExactPc
 from hil.targets.sim.peripherals.patience import Patience, PollsForEver
 from hil.targets.sim.peripherals.registers import Peripheral
 
