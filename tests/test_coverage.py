@@ -11,6 +11,7 @@ import pytest
 from board_programs import COMPILER, DISCO, FLAGS, SOURCES, need_compiler
 from cli import hil
 from compilers import needs
+from stub_firmware import need
 
 from hil.firmware.build import NATIVE, build
 from hil.firmware.model import model_spec
@@ -149,6 +150,7 @@ def test_it_agrees_with_gcc_line_by_line(sample: Path, folder: Path) -> None:
 @needs("stm32f407_disco")
 @needs(NATIVE)
 def test_the_firmware_agrees_with_gcc_except_where_it_is_explained(tmp_path: Path, folder: Path) -> None:
+    need("arm-none-eabi-gcc", "cmake", "cc")
     firmware = build(MODEL, DISCO.name, tmp_path / "firmware", kernels="portable")
     pixels = sample_photo(model_spec(MODEL))
     with SimTarget(DISCO) as target:
