@@ -78,7 +78,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("coverage", "write here, as lcov, which of the firmware's lines ran on simulated boards", metavar="FILE")
     group.addoption(
         "--hil-gdb", nargs="?", const="3333", metavar="PORT",
-        help="where the firmware crashes on the simulated board, wait there for GDB at this port (3333)",
+        help="where the firmware crashes on the sim or on Renode, wait there for GDB at this port (3333)",
     )  # fmt: skip
     add("coverage-limit", "fail where fewer percent of them ran", metavar="PERCENT")
 
@@ -217,6 +217,10 @@ def create_target(place: Place, config: pytest.Config) -> Target:
 
         chosen, port = board.load(place.board), _debug_port(config)
         return DebugTarget(chosen, say=partial(_say, config), waits="fault", port=port)
+    if place.target == "renode" and config.getoption("--hil-gdb") is not None:
+        from hil.targets.pyrenode.gdb import Gdb
+
+        connection["gdb"] = Gdb(partial(_say, config), _debug_port(config), "fault")
     try:
         return Session(targets.create(place.target, board.load(place.board), **connection))
     except HilError as error:

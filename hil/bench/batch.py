@@ -24,6 +24,7 @@ from hil.link import LinkError
 from hil.reference.photo import Photo, load_photo, sample_photo, to_image
 from hil.targets.base import Target, TargetError
 from hil.targets.connection import Mode, options
+from hil.targets.pyrenode.gdb import Gdb
 from hil.targets.recording import Recorder
 
 Step = Callable[[str, float], None]  # what is being done, and how much of it is done (0..1)
@@ -38,7 +39,7 @@ class Job:
     at: how a real board is reached (hil.targets.connection). record: a file for what passes over the link. timing: the
     mode of the simulated board's timing model, "fast" without; BOTH runs every image in the two and compares. kernels,
     ram_budget and toolchain: as hil.firmware.build.build takes them. monitor: a port of this machine for Renode's
-    monitor.
+    monitor; gdb: where a board in Renode waits for GDB.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Job:
     ram_budget: int | None = None
     toolchain: str | None = None
     monitor: int | None = None
+    gdb: Gdb | None = None
 
 
 def run_job(
@@ -81,6 +83,10 @@ def run_job(
         if job.target != "renode":
             raise HilError(f"--monitor opens Renode's monitor, target {job.target} has none: use --target renode")
         connection["monitor"] = job.monitor
+    if job.gdb is not None:
+        if job.target != "renode":
+            raise HilError(f"--gdb opens Renode's GDB server, target {job.target} has none: hil debug is for the sim")
+        connection["gdb"] = job.gdb
     step("reading the model and the images", 0)
     spec = model_spec(job.model)
     load_limits(board, spec.name, job.limits, job.kernels)  # a bad file is found before anything is built

@@ -55,6 +55,11 @@ def progress() -> Iterator[Step]:
         yield step
 
 
+def say(text: str) -> None:
+    """A message to the person at the terminal, as it is, beside what the command prints."""
+    errors.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
 def shortest(path: Path) -> Path:
     """The path as seen from here, where that is shorter."""
     here = Path.cwd()

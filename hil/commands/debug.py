@@ -9,7 +9,7 @@ from zipfile import is_zipfile
 
 import typer
 
-from hil.commands.console import console, errors
+from hil.commands.console import console, errors, say
 from hil.commands.options import DEFAULT_BOARD, BoardName, Kernels, NetworkOption, Toolchain
 from hil.errors import HilError
 
@@ -40,7 +40,7 @@ def debug(
     from hil.debug import DebugTarget
 
     def make(chosen: Board) -> DebugTarget:
-        return DebugTarget(chosen, say=_say, port=port)
+        return DebugTarget(chosen, say=say, port=port)
 
     if is_zipfile(model):
         _bundle(Path(model), make)
@@ -72,7 +72,3 @@ def _bundle(file: Path, make: Callable[[Board], Target]) -> None:
     found = run_again(bundle, make=make)
     console.print(found.error or "it ran to its end", markup=False, highlight=False, soft_wrap=True)
     console.print(f"then: {bundle.failure.text}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _say(text: str) -> None:
-    errors.print(text, soft_wrap=True, highlight=False, markup=False)

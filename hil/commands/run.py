@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hil.commands import outputs
-from hil.commands.console import progress
+from hil.commands.console import progress, say
 from hil.commands.options import (
     DEFAULT_BOARD,
     At,
@@ -51,6 +51,9 @@ def run(
     monitor: Annotated[
         int | None, typer.Option(metavar="PORT", help="Renode's monitor at this port of this machine.")
     ] = None,
+    gdb: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Renode waits for GDB at this port of this machine; 0: any.")
+    ] = None,
     network: NetworkOption = None,
     failures: FailuresFolder = BUILD / "failures",
     coverage: Annotated[
@@ -68,6 +71,7 @@ def run(
     from hil.failure.leaving import Leaving
     from hil.failure.session import Session
     from hil.measure.coverage.gather import covering
+    from hil.targets.pyrenode.gdb import Gdb
 
     job = Job(
         model,
@@ -85,6 +89,7 @@ def run(
         ram_budget,
         toolchain,
         monitor,
+        None if gdb is None else Gdb(say, gdb),
     )
     leaving = Leaving(failures)
     try:

@@ -17,6 +17,7 @@ from hil.targets.image import Image, load
 from hil.targets.pyrenode import stops
 from hil.targets.pyrenode.emulation import QUANTUM_US
 from hil.targets.pyrenode.find import find
+from hil.targets.pyrenode.gdb import Gdb
 from hil.targets.pyrenode.keep import Traffic, keep
 from hil.targets.pyrenode.machine import Machine
 from hil.targets.pyrenode.process import pool
@@ -44,13 +45,13 @@ class RenodeTarget(Closing):
 
     def __init__(
         self, board: Board, *, uart: bool = False, runaway_s: float = RUNAWAY_S, hang_s: float = HANG_S,
-        kept: Path | None = None, monitor: int | None = None,
+        kept: Path | None = None, monitor: int | None = None, gdb: Gdb | None = None,
     ) -> None:  # fmt: skip
         """uart: bytes reach the firmware through the emulated UART at the line's speed; else frames are put into the
         memory that its DMA receives to, in no time. runaway_s: for how long, of virtual time, the firmware may compute
         without sleeping or sending a byte; hang_s: for how long, of ours, Renode may take for a slice of it. kept:
         where log, snapshot, registers and last frames of a run that went wrong go. monitor: a port of this machine at
-        which Renode's monitor is while a board is on.
+        which Renode's monitor is while a board is on. gdb: where and when the board waits for GDB.
 
         Raises HilError, with the commands that help, where there is no Renode or no pyrenode3.
         """
@@ -58,7 +59,7 @@ class RenodeTarget(Closing):
         self.board = board
         self.kept = kept or BUILD / "renode" / board.name
         self._uart, self._runaway_s, self._hang_s = uart, runaway_s, hang_s
-        self._monitor = monitor
+        self._monitor, self._gdb = monitor, gdb
         self._port: MonitorPort | None = None
         self._image: Image | None = None
         self._machine: Machine | None = None
@@ -90,7 +91,7 @@ class RenodeTarget(Closing):
         self._traffic, self._on_the_way, self._awake_s = Traffic(), bytearray(), 0.0
         renode = pool().take()
         try:
-            self._machine = Machine(renode, self.board, elf, self._hang_s)
+            self._machine = Machine(renode, self.board, elf, self._hang_s, self._gdb)
             if self._monitor is not None:
                 self._port = MonitorPort(self._monitor, self.command)
         except HilError:

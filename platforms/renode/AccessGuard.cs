@@ -41,6 +41,11 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
         // "read", "write", "execute" or "abort" once the core was stopped, else null.
         public string Stopped { get; private set; }
 
+        // Whether the core, once stopped, waits for a debugger at that instruction, until Finish() is called.
+        public bool WaitsWhenStopped { get; set; }
+
+        public bool IsOver { get; private set; }
+
         public ulong Address { get; private set; }
 
         public bool IsCode { get; private set; }  // Address is in memory that the core cannot store to
@@ -57,6 +62,12 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
             {
                 Cpu.PC = atStop[ProgramCounter];
             }
+        }
+
+        // Ends the run of a core that waits: after such a stop Renode lets it execute nothing.
+        public void Finish()
+        {
+            IsOver = Stopped != null;
         }
 
         private ExternalMmuResult Check(ulong address, AccessType access, ulong? window, bool isFirstTry)
@@ -111,7 +122,13 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
                 atStop = Registers;
                 Stopped = why;
                 Cpu.Log(LogLevel.Error, "stopped: {0} at 0x{1:X8}, PC 0x{2:X8}", why, address, atStop[ProgramCounter]);
+                if(WaitsWhenStopped && why != "abort")
+                {
+                    Cpu.ExecutionMode = ExecutionMode.SingleStep;
+                    return;
+                }
             }
+            IsOver = true;
             Cpu.IsHalted = true;
         }
 

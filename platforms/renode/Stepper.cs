@@ -71,7 +71,7 @@ namespace Antmicro.Renode.Hil
             Resets++;
         }
 
-        private bool IsDue => time.ElapsedVirtualTime >= target || line.Waiting > 0 || guard.Stopped != null;
+        private bool IsDue => time.ElapsedVirtualTime >= target || line.Waiting > 0 || guard.IsOver;
 
         private TimeInterval target = TimeInterval.Empty;
         private volatile bool isReleased;

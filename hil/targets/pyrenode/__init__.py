@@ -10,6 +10,7 @@ emulation.py   what can be asked of it there
 messages.py    what the two processes say to each other
 process.py     such processes, as seen from here: started, used again, ended
 machine.py     one board in one of them: platform, firmware, serial line, virtual time
+gdb.py         GDB at such a board
 shell.py       its monitor, at a terminal or at a port of this machine
 stops.py       what stopped the core, in words and with the function's name
 keep.py        what is kept of a run that went wrong: log, snapshot, registers, last frames

@@ -14,7 +14,8 @@ from hil.errors import HilError
 from hil.paths import platforms
 from hil.targets.pyrenode import probes, release
 from hil.targets.pyrenode.find import find
-from hil.targets.pyrenode.messages import Board, State, Stop
+from hil.targets.pyrenode.gdb import HOST
+from hil.targets.pyrenode.messages import Board, GdbPort, State, Stop
 
 QUANTUM_US = 500  # how finely virtual time is cut: the host can answer, and the line feed bytes, this often
 OURS = (
@@ -25,6 +26,7 @@ OURS = (
     "Stepper.cs",
     "BlockCounter.cs",
     "BitFlip.cs",
+    "GdbPort.cs",
 )
 # Fewer garbage collections (docs/renode.md has what it brings). Mono reads it once, at its start.
 _MONO_GC = ("MONO_GC_PARAMS", "nursery-size=64m")
@@ -40,6 +42,7 @@ class Emulation:
         self._names = count()
         self._stepper: Any = None
         self._flips: list[Any] = []
+        self._gdb: Any = None
         self.command("include " + " ".join(f"@{platforms() / 'renode' / name}" for name in OURS))
 
     def command(self, text: str) -> str:
@@ -101,7 +104,11 @@ class Emulation:
         # They look peripherals up by themselves: pyrenode3 takes a second for each.
         self._guard = AccessGuard(self._machine)
         self._line = HostLine(self._machine, board.uart, board.dma, board.stream)
+        if board.gdb is not None:
+            self._open_gdb(board.gdb)
         self._stepper = Stepper(self._machine, self._line, self._guard)
+        if board.gdb is not None and board.gdb.at_start:
+            return
         if not self._stepper.Wait(_START_MS):
             raise HilError(f"Renode did not start {board.name} within {_START_MS / 1000:g} s: boot it again")
 
@@ -114,7 +121,7 @@ class Emulation:
         is_held = self._stepper.Wait(patience_ms)
         cpu, guard, line = self._guard.Cpu, self._guard, self._line
         stop = None
-        if is_held and guard.Stopped is not None:
+        if guard.Stopped is not None:
             stop = Stop(str(guard.Stopped), int(guard.Address), bool(guard.IsCode))
         return State(
             microseconds=int(self._stepper.Microseconds),
@@ -124,7 +131,27 @@ class Emulation:
             received=bytes(line.Take()) if is_held else b"",
             stop=stop,
             is_held=is_held,
+            waits_for_gdb=self._gdb is not None and bool(self._gdb.IsWaiting),
         )
+
+    def gdb_port(self) -> int:
+        """Where Renode's GDB server is."""
+        return int(self._gdb.Port)
+
+    def _open_gdb(self, wanted: GdbPort) -> None:
+        from Antmicro.Renode.Hil import GdbPort as Server
+        from System.Net.Sockets import SocketException  # type: ignore[import-not-found]
+
+        try:
+            self._gdb = Server(self._machine, self._guard, wanted.port, wanted.at_start)
+        except SocketException as error:
+            where = f"{HOST}:{wanted.port}"
+            raise HilError(f"cannot listen for GDB at {where} ({error.Message}): name another port") from error
+
+    def _close_gdb(self) -> None:
+        if self._gdb is not None:
+            self._gdb.Close()
+            self._gdb = None
 
     def send(self, data: bytes) -> None:
         """Through the UART, as one burst."""
@@ -182,6 +209,7 @@ class Emulation:
 
         The snapshot names that assembly, and Renode gives it another name each time that it compiles.
         """
+        self._close_gdb()
         self._stepper.Release()
         self._line.Detach()
         self.command("pause")
@@ -190,6 +218,7 @@ class Emulation:
         shutil.copyfile(str(self._guard.GetType().Assembly.Location), parts)
 
     def switch_off(self) -> None:
+        self._close_gdb()
         if self._stepper is not None:
             self._stepper.Release()
             self._stepper = None

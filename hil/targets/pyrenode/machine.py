@@ -9,8 +9,10 @@ from hil.board import Board
 from hil.board.generate import renode_platform
 from hil.targets.base import TargetError
 from hil.targets.pyrenode import messages
+from hil.targets.pyrenode.gdb import Gdb, why
 from hil.targets.pyrenode.messages import State
 from hil.targets.pyrenode.process import Renode
+from hil.targets.symbols import symbols
 
 _POLL_MS = 500
 
@@ -18,11 +20,11 @@ _POLL_MS = 500
 class Machine:
     """A board that has been switched on. Virtual time passes in run_until() alone.
 
-    hang_s: for how long, of our time, Renode may be busy with one call of run_until before it is given up.
-    Raises HilError where Renode does not accept the platform or the firmware.
+    hang_s: for how long, of our time, Renode may be busy with one call of run_until before it is given up; with gdb,
+    for ever. Raises HilError where Renode does not accept the platform or the firmware, and where GDB's port is taken.
     """
 
-    def __init__(self, renode: Renode, board: Board, elf: Path, hang_s: float) -> None:
+    def __init__(self, renode: Renode, board: Board, elf: Path, hang_s: float, gdb: Gdb | None = None) -> None:
         self.renode, self.hang_s = renode, hang_s
         uart, rx_dma = board.uart, board.uart.rx_dma
         dma, stream = (rx_dma.controller, rx_dma.stream) if rx_dma else ("", 0)
@@ -40,10 +42,12 @@ class Machine:
                 dma,
                 stream,
                 str(self.log),
+                None if gdb is None else messages.GdbPort(gdb.port, gdb.waits == "start"),
             ),
         )
         self.instructions_per_s: float = renode.call("instructions_per_s")  # while the core does not sleep
         self.received = bytearray()
+        self._gdb, self._elf = gdb, elf
         self.state = self._advance(0)
 
     @property
@@ -64,12 +68,17 @@ class Machine:
         self.received += self.state.received
 
     def _advance(self, microseconds: int) -> State:
-        give_up = monotonic() + self.hang_s
+        give_up, is_told = monotonic() + self.hang_s, False
         while True:
             state: State = self.renode.call("advance", microseconds, _POLL_MS)
             if state.is_held:
                 return state
-            if monotonic() > give_up:
+            if self._gdb is not None:
+                if state.waits_for_gdb and not is_told:
+                    reason = why(state, self.registers(), symbols(self._elf), self._elf)
+                    self._gdb.tell(self.renode.call("gdb_port"), self._elf, reason)
+                is_told = state.waits_for_gdb
+            elif monotonic() > give_up:
                 pc = self.registers()[15]
                 self.renode.end()
                 raise TargetError(

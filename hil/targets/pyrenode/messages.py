@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class GdbPort:
+    """Where Renode's GDB server is to be, 0: at any free port. at_start: the core waits for it from the beginning."""
+
+    port: int
+    at_start: bool
+
+
+@dataclass(frozen=True)
 class Board:
     """A board to switch on: paths, and what the platform calls the parts of its serial link."""
 
@@ -16,6 +24,7 @@ class Board:
     dma: str
     stream: int
     log: str  # Renode writes to this file from here on
+    gdb: GdbPort | None = None
 
 
 @dataclass(frozen=True)
@@ -38,3 +47,4 @@ class State:
     received: bytes
     stop: Stop | None
     is_held: bool  # False: Renode is still busy with the portion
+    waits_for_gdb: bool = False
