@@ -103,9 +103,23 @@ def renode_script(board: Board) -> str:
 def write_renode(board: Board, folder: Path) -> Path:
     """Write platform, script and our classes for Renode into a folder. Returns the platform's path."""
     folder.mkdir(parents=True, exist_ok=True)
+    platform = _write_platform(board, folder)
+    (folder / "run.resc").write_text(renode_script(board))
+    return platform
+
+
+def write_two_boards(board: Board, folder: Path) -> Path:
+    """Write what Renode needs for a camera's and a detector's board in one emulation. Returns the script's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_platform(board, folder)
+    script = folder / "two_boards.resc"
+    script.write_text(_render("two_boards.resc.j2", board=board))
+    return script
+
+
+def _write_platform(board: Board, folder: Path) -> Path:
     platform = folder / f"{board.name}.repl"
     platform.write_text(renode_platform(board))
-    (folder / "run.resc").write_text(renode_script(board))
     for name in RENODE_CLASSES:
         (folder / name).write_text((platforms() / "renode" / name).read_text())
     return platform

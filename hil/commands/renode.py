@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from hil.commands.console import Step, console, errors, progress
-from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, ModelOrDefault
+from hil.commands.console import Step, console, errors, progress, shortest
+from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, Model, ModelOrDefault
 from hil.errors import HilError
+from hil.paths import BUILD
 
 app = typer.Typer(help="Renode, the emulator behind --target renode.", no_args_is_help=True)
 
@@ -81,6 +82,41 @@ def shell(model: ModelOrDefault = DEFAULT_MODEL, board: BoardName = DEFAULT_BOAR
                 raise
             except HilError as error:
                 errors.print(str(error), soft_wrap=True, highlight=False, markup=False)
+
+
+@app.command()
+def camera(
+    model: Model,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos for the camera.", show_default=False)],
+    board: BoardName = DEFAULT_BOARD,
+    fit: Annotated[bool, typer.Option("--fit", help="Letterbox and convert any photo to the network's input.")] = False,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="For both firmwares and Renode's script.")] = BUILD
+    / "camera",
+    patience: Annotated[float, typer.Option(metavar="SECONDS", help="Of virtual time, for all photos.")] = 60.0,
+) -> None:
+    """Two boards in one emulation: a camera that plays photos from its flash, and the detector that they go to."""
+    from hil import board as boards
+    from hil.bench import two_boards
+    from hil.firmware.build import build
+    from hil.firmware.model import model_spec
+    from hil.reference.photo import load_photo
+    from hil.targets.pyrenode.find import find
+
+    find()
+    spec = model_spec(model)
+    photos = [load_photo(path, spec, fit).pixels for path in images]
+    with progress() as step:
+        step("building two firmwares", 0)
+        script = two_boards.write_project(boards.load(board), build(model, board).elf, photos, out)
+        step("running two boards", 0)
+        played = two_boards.play(out, len(photos), patience)
+    for path, found in zip(images, played.detections, strict=True):
+        boxes = "; ".join(f"{score:.3f} at {x0:.0f}, {y0:.0f}, {x1:.0f}, {y1:.0f}" for x0, y0, x1, y1, score in found)
+        console.print(f"{path.name}: {len(found)} found: {boxes}", soft_wrap=True, highlight=False, markup=False)
+    said = (
+        f"{played.seconds:.1f} s of virtual time, {played.repeated} requests repeated; again: renode {shortest(script)}"
+    )
+    console.print(said, soft_wrap=True, highlight=False, markup=False)
 
 
 def _check_what_is_here(step: Step) -> str | None:

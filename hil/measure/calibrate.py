@@ -13,12 +13,10 @@ from pathlib import Path
 
 from hil import targets
 from hil.board import Board
-from hil.board.generate import write_board
 from hil.errors import HilError
-from hil.files import write_bytes, write_text
-from hil.firmware.cmake import find_tools, run_cmake
-from hil.firmware.scratch import plain_folder
-from hil.paths import BUILD, copy_sources, is_installed
+from hil.files import write_text
+from hil.firmware.beside import build_beside
+from hil.paths import BUILD, is_installed
 from hil.targets.base import Target, TargetError
 from hil.targets.serial import SerialTarget
 from hil.targets.sim import SimTarget
@@ -61,19 +59,8 @@ def build_calibration(board: Board, out: Path | None = None, toolchain: str | No
 
     Raises HilError where a tool is missing or the build fails.
     """
-    tools = find_tools(board.name, toolchain)
     elf = (out or BUILD / "calibration" / board.name) / "calibration.elf"
-    with plain_folder() as work:
-        copy_sources(work, without=())
-        write_board(board, work / "board")
-        binary = str(work / "cmake")
-        configure = ["-S", str(work / "firmware_src" / "calibration"), "-B", binary, "-G", "Ninja", *tools.options]
-        configure += [f"-DCMAKE_TOOLCHAIN_FILE={work / 'platforms' / 'cortex-m4.cmake'}", "-DCMAKE_BUILD_TYPE=None"]
-        configure += [f"-DHIL_BOARD={board.name}", f"-DHIL_BOARD_DIR={work / 'board'}"]
-        for arguments in (configure, ["--build", binary]):
-            run_cmake([str(tools.cmake), *arguments], work, tools.environment(work), board.name, {})
-        write_bytes(elf, (work / "cmake" / "firmware.elf").read_bytes())
-    return elf
+    return build_beside("calibration", board, elf, toolchain)
 
 
 def start(target: Target, elf: Path) -> None:
