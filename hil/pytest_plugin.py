@@ -36,7 +36,7 @@ from hil.pytest_boards import (
 __all__ = ["pytest_runtest_makereport", "pytest_terminal_summary", "pytest_xdist_auto_num_workers"]  # hooks of pytest
 
 if TYPE_CHECKING:
-    from hil.bench.bit_flips import BitFlips
+    from hil.bench.device_faults import DeviceFaults
     from hil.bench.limits import Limits
     from hil.bench.session import Bench
     from hil.firmware.build import Firmware
@@ -256,13 +256,16 @@ def hil_bench(hil_firmware: Firmware, hil_target: Target, pytestconfig: pytest.C
 
 
 @pytest.fixture
-def hil_faults(hil_bench: Bench) -> BitFlips:
-    """Bits of memory that change while the firmware runs. Skips where the target cannot do that."""
-    from hil.bench.bit_flips import BitFlips
+def hil_faults(hil_bench: Bench) -> DeviceFaults:
+    """Bits of memory that change while the firmware runs, a DMA that stalls, a UART that overruns.
+
+    Skips where the target cannot do that.
+    """
+    from hil.bench.device_faults import DeviceFaults
 
     if not hil_bench.target.capabilities.flips_bits:
         pytest.skip(f"target {hil_bench.target.name} changes no bits of memory: use --hil-target sim or renode")
-    return BitFlips(hil_bench.firmware, hil_bench.target)
+    return DeviceFaults(hil_bench.firmware, hil_bench.target)
 
 
 def bench_for(firmware: Firmware, target: Target, config: pytest.Config) -> Bench:

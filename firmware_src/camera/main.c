@@ -12,12 +12,12 @@
 #define ATTEMPTS 8
 #define TILE_BYTES (LINK_MAX_PAYLOAD - sizeof(link_tile_t))
 #define MOST_PHOTOS 8
-#define MOST_BYTES 240  // of detections, in one frame
+#define MOST_BYTES 240  // of detections, best first, in one frame
 
 // For whoever looks into the camera's memory.
 volatile struct {
     uint32_t done;      // photos whose detections are here
-    uint32_t repeated;  // requests
+    uint32_t repeated;  // requests, but for greetings before the detector had started
     uint32_t has_given_up;
     struct {
         uint32_t bytes;
@@ -130,6 +130,7 @@ int main(void)
 {
     port_start();
     bool is_well = ask(LINK_HELLO, (frame_span_t){0}, LINK_WELCOME, HELLO_PATIENCE_MS);
+    camera.repeated = 0;
     link_welcome_t welcome;
     memcpy(&welcome, payload, sizeof welcome);
     uint32_t count = (uint32_t)(photos_end - photos_start) / PHOTO_BYTES;

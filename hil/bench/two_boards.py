@@ -29,7 +29,11 @@ _HEAD = 12
 
 @dataclass(frozen=True)
 class Played:
-    """What the camera holds. detections: of each photo that is done, (x0, y0, x1, y1, score); seconds: virtual."""
+    """What the camera holds.
+
+    detections: of each photo that is done, the best twelve at most, (x0, y0, x1, y1, score). repeated: requests;
+    seconds: virtual.
+    """
 
     detections: list[list[tuple[float, ...]]]
     repeated: int

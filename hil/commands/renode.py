@@ -112,7 +112,7 @@ def camera(
         played = two_boards.play(out, len(photos), patience)
     for path, found in zip(images, played.detections, strict=True):
         boxes = "; ".join(f"{score:.3f} at {x0:.0f}, {y0:.0f}, {x1:.0f}, {y1:.0f}" for x0, y0, x1, y1, score in found)
-        console.print(f"{path.name}: {len(found)} found: {boxes}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"{path.name}: {boxes or 'nothing'}", soft_wrap=True, highlight=False, markup=False)
     said = (
         f"{played.seconds:.1f} s of virtual time, {played.repeated} requests repeated; again: renode {shortest(script)}"
     )

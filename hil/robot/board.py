@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from robot.api import SkipExecution, logger
 from robot.api.deco import keyword
 
 from hil.bench.bit_flips import BitFlips
+from hil.bench.device_faults import DeviceFaults
 from hil.link import Hello, LinkError
 from hil.link.messages import Provoke
 from hil.robot.log import table
@@ -60,6 +63,28 @@ class BoardKeywords:
         BitFlips(self.stage.firmware, self.stage.bench.target).flip_bit(place, bit, function=function, call=call)
 
     @keyword
+    def stall_dma(self, direction: Literal["rx", "tx"]) -> None:
+        """The DMA stream of the board's link, to memory (``rx``) or from it (``tx``), moves nothing until a reset.
+
+        On the emulators, sim and renode; any other target skips the test. Without ``tx`` the firmware's watchdog
+        reports an endless loop, without ``rx`` the board no longer answers.
+
+        | Stall DMA                   tx
+        | Run Keyword And Expect Error    *endless loop in port_send_wait*    Stream Image    astronaut
+        """
+        _faults(self.stage).stall_dma(direction)
+
+    @keyword
+    def overrun_uart(self, count: int = 1) -> None:
+        """The next bytes to the board are lost in its UART; the frame that they were of is sent again.
+
+        | Overrun UART            3
+        | Stream Image            astronaut
+        | Frames Should Have Been Repeated
+        """
+        _faults(self.stage).overrun_uart(count)
+
+    @keyword
     def board_should_be(self, name: str) -> None:
         """Fails unless this board answered, by its name in platforms/; on the target native, ``native``."""
         hello = self.stage.bench.hello
@@ -105,6 +130,13 @@ class BoardKeywords:
         if crash.symbol != function or (file is not None and not (crash.line or "").startswith(f"{file}:")):
             where = f"{function} ({file})" if file else function
             raise AssertionError(f"the crash was in {crash.symbol} ({crash.line}), expected {where}: {crash}")
+
+
+def _faults(stage: Stage) -> DeviceFaults:
+    target = stage.bench.target
+    if not target.capabilities.breaks_peripherals:
+        raise SkipExecution(f"target {stage.target} breaks no peripherals: use sim or renode")
+    return DeviceFaults(stage.firmware, target)
 
 
 def _facts(fault: TargetFault) -> list[tuple[str, object]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from hil.bench.device_faults import DeviceFaults
 from hil.bench.session import Bench
 from hil.firmware.build import Firmware
 from hil.reference.photo import Photo
@@ -97,3 +98,13 @@ def test_an_undisturbed_line_repeats_nothing(hil_bench: Bench, load: Callable[[s
     run = hil_bench.run(load("astronaut"))
     assert run.link.retries == 0
     assert run.link.bytes_out > load("astronaut").pixels.size
+
+
+def test_a_byte_that_the_uart_loses_is_counted_and_the_result_is_right(
+    hil_bench: Bench, hil_faults: DeviceFaults, load: Callable[[str], Photo]
+) -> None:
+    if not hil_bench.target.capabilities.breaks_peripherals:
+        pytest.skip(f"target {hil_bench.target.name} breaks no peripherals: use --hil-target sim or renode")
+    hil_faults.overrun_uart(1)
+    run = hil_bench.run(load("coins"))
+    assert run.bit_exact and run.link.retries >= 1

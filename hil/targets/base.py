@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from hil.board import Board
+from hil.board.describe import DmaStream
 from hil.errors import HilError
 
 
@@ -40,6 +41,7 @@ class Capabilities:
     sees_stack: bool = False  # from outside
     injects_faults: bool = False  # provoked crashes are caught and explained
     flips_bits: bool = False  # of memory, at a moment of one's choice: flip_bit()
+    breaks_peripherals: bool = False  # of the link: stall_dma(), overrun_uart()
     timing: str | None = None  # the timing model's mode, "fast" or "full", where that is what counts cycles
     unmodelled: frozenset[str] = frozenset()  # crashes by the name that provokes them, which do not happen here
 
@@ -102,6 +104,32 @@ class FlipsBits(Protocol):
     def flips(self) -> list[int]:
         """How often the core has come to the `at` of each flip_bit() since boot, in their order."""
         ...
+
+
+Direction = Literal["rx", "tx"]
+
+
+class BreaksPeripherals(Protocol):
+    """What a target with the capability breaks_peripherals can do, once it has booted."""
+
+    def stall_dma(self, direction: Direction) -> None:
+        """The link's stream to memory ("rx") or from it ("tx") moves nothing from here on, until the chip is reset.
+
+        Raises TargetError on a board whose link has no DMA.
+        """
+        ...
+
+    def overrun_uart(self, count: int) -> None:
+        """The next bytes to the firmware are lost: each comes while the one before has not been taken."""
+        ...
+
+
+def dma_stream(board: Board, direction: Direction) -> DmaStream:
+    """The stream that carries the link's bytes in a direction. Raises TargetError where an interrupt does."""
+    found = board.uart.rx_dma if direction == "rx" else board.uart.tx_dma
+    if found is None:
+        raise TargetError(f"the link of {board.name} has no DMA that could stall")
+    return found
 
 
 class TargetError(HilError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from hil.board import Board
 from hil.errors import HilError
 from hil.paths import BUILD
-from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
+from hil.targets.base import Capabilities, Direction, Observed, TargetError, TargetFault, dma_stream
 from hil.targets.closing import Closing
 from hil.targets.image import Image, load
 from hil.targets.pyrenode import stops
@@ -74,6 +74,7 @@ class RenodeTarget(Closing):
             sees_stack=True,
             injects_faults=True,
             flips_bits=True,
+            breaks_peripherals=True,
             unmodelled=pool().unmodelled(),
         )
 
@@ -215,6 +216,15 @@ class RenodeTarget(Closing):
         """How often the core has come to the `at` of each flip_bit() since boot."""
         found: list[int] = self.machine.renode.call("flips")
         return found
+
+    def stall_dma(self, direction: Direction) -> None:
+        """The link's stream to memory ("rx") or from it ("tx") moves nothing from here on, until the chip is reset."""
+        stream = dma_stream(self.board, direction)
+        self.machine.renode.call("stall_dma", stream.controller, stream.stream)
+
+    def overrun_uart(self, count: int) -> None:
+        """The next bytes to the firmware are lost in the UART."""
+        self.machine.renode.call("overrun_uart", count)
 
     def count_blocks(self) -> None:
         """Count how often each block of instructions runs, until blocks() is asked for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from hil.targets.base import FlipsBits, Observed, Target
+from hil.targets.base import BreaksPeripherals, Direction, FlipsBits, Observed, Target
 from hil.targets.closing import Closing
 
 
@@ -44,6 +44,12 @@ class Wrapper(Closing):
 
     def flips(self) -> list[int]:
         return cast(FlipsBits, self.target).flips()
+
+    def stall_dma(self, direction: Direction) -> None:
+        cast(BreaksPeripherals, self.target).stall_dma(direction)
+
+    def overrun_uart(self, count: int) -> None:
+        cast(BreaksPeripherals, self.target).overrun_uart(count)
 
     def observed(self) -> Observed | None:
         return self.target.observed()

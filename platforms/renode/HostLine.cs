@@ -34,12 +34,25 @@ namespace Antmicro.Renode.Hil
             return taken;
         }
 
+        // The next bytes find the one before them still in the UART, and are lost: Renode's has room for all, and no ORE.
+        public void Overrun(int count)
+        {
+            lost += count;
+        }
+
         // Through the UART, as one burst: the caller lets time pass in between.
         public void Send(byte[] data, int first, int count)
         {
             for(var i = first; i < first + count; i++)
             {
-                uart.WriteChar(data[i]);
+                if(lost > 0)
+                {
+                    lost--;
+                }
+                else
+                {
+                    uart.WriteChar(data[i]);
+                }
             }
         }
 
@@ -47,12 +60,15 @@ namespace Antmicro.Renode.Hil
         // firmware is woken by the line falling idle as ever. What the DMA does not take goes through the UART too.
         public void HandOver(byte[] data)
         {
-            var body = new byte[data.Length - 1];
-            System.Array.Copy(data, body, body.Length);
-            var taken = dma.Feed(stream, body);
+            var begin = System.Math.Min(lost, data.Length - 1);
+            lost -= begin;
+            var body = new byte[data.Length - 1 - begin];
+            System.Array.Copy(data, begin, body, 0, body.Length);
+            var taken = begin + dma.Feed(stream, body);
             Send(data, taken, data.Length - taken);
         }
 
+        private int lost;  // bytes that are yet to be
         private readonly IUART uart;
         private readonly Stm32f4Dma dma;
         private readonly int stream;

@@ -44,6 +44,12 @@ namespace Antmicro.Renode.Peripherals.DMA
             return streams[number].Feed(data);
         }
 
+        // A fault of the controller: the stream stays enabled and moves nothing, until the chip is reset.
+        public void Stall(int number)
+        {
+            streams[number].Stall();
+        }
+
         public uint ReadDoubleWord(long offset)
         {
             if(offset == LowStatus || offset == HighStatus)
@@ -99,7 +105,13 @@ namespace Antmicro.Renode.Peripherals.DMA
                 Array.Clear(Registers, 0, Registers.Length);
                 Registers[Fifo] = 0x21;
                 Flags = 0;
+                isStalled = false;
                 Interrupt.Unset();
+            }
+
+            public void Stall()
+            {
+                isStalled = true;
             }
 
             public void Write(int register, uint value)
@@ -174,7 +186,7 @@ namespace Antmicro.Renode.Peripherals.DMA
                     dma.Log(LogLevel.Error, "stream {0}: CR {1:X} with {2} items is not modelled", Number, Registers[Control], length);
                     Registers[Control] &= ~Enable;
                 }
-                else if(Direction == FromMemory)
+                else if(Direction == FromMemory && !isStalled)
                 {
                     Send();
                 }
@@ -239,7 +251,7 @@ namespace Antmicro.Renode.Peripherals.DMA
 
             private bool IsEnabled => (Registers[Control] & Enable) != 0;
 
-            private bool IsReceiving => IsEnabled && Direction == ToMemory;
+            private bool IsReceiving => IsEnabled && Direction == ToMemory && !isStalled;
 
             private uint Direction => Registers[Control] >> 6 & 3;
 
@@ -247,6 +259,7 @@ namespace Antmicro.Renode.Peripherals.DMA
 
             private int UntilMark => Registers[Count] > length / 2 ? (int)Registers[Count] - length / 2 : (int)Registers[Count];
 
+            private bool isStalled;
             private int length;  // NDTR when the stream was enabled
 
             private readonly Stm32f4Dma dma;

@@ -194,6 +194,14 @@ class Emulation:
         """How often the core has come to where each bit is to change."""
         return [int(flip.Calls) for flip in self._flips]
 
+    def stall_dma(self, controller: str, stream: int) -> None:
+        """A stream moves nothing from here on, until the chip is reset."""
+        self._machine[f"sysbus.{controller}"].__implementation__.Stall(stream)
+
+    def overrun_uart(self, count: int) -> None:
+        """The next bytes from the host are lost, as where the firmware does not take the one before."""
+        self._line.Overrun(count)
+
     def request_reset(self) -> None:
         """As the reset button, when time next passes."""
         self._machine.RequestReset()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hil.board import Board
-from hil.targets.base import Capabilities, Observed, TargetError, TargetFault
+from hil.targets.base import Capabilities, Direction, Observed, TargetError, TargetFault, dma_stream
 from hil.targets.closing import Closing
 from hil.targets.image import load
 from hil.targets.sim.bit_flips import BitFlip
@@ -30,6 +30,7 @@ class SimTarget(Closing):
     capabilities = Capabilities(
         cycles="timing-model", reads_memory=True, virtual_time=True, sees_stack=True, injects_faults=True,
         flips_bits=True,
+        breaks_peripherals=True,
     )  # fmt: skip
 
     def __init__(
@@ -117,6 +118,16 @@ class SimTarget(Closing):
     def flips(self) -> list[int]:
         """How often the core has come to the `at` of each flip_bit() since boot."""
         return [flip.calls for flip in self._flips]
+
+    def stall_dma(self, direction: Direction) -> None:
+        """The link's stream to memory ("rx") or from it ("tx") moves nothing from here on, until the chip is reset."""
+        wanted = dma_stream(self.board, direction)
+        controller = next(dma for dma in self.sim.chip.dmas if dma.name == wanted.controller)
+        controller.streams[wanted.stream].is_stalled = True
+
+    def overrun_uart(self, count: int) -> None:
+        """The next bytes to the firmware are lost in the UART, with its overrun flag set."""
+        self.sim.usart.overruns_to_come += count
 
     def observed(self) -> Observed:
         """Cycles, instructions and the stack's high-water mark, exactly."""

@@ -56,6 +56,7 @@ class Stream:
     def reset(self) -> None:
         self.registers = {_CR: 0, _NDTR: 0, _PAR: 0, _M0AR: 0, _M1AR: 0, _FCR: 0x21}
         self.flags = 0
+        self.is_stalled = False  # a fault: it stays enabled and moves nothing
         self._length = 0  # NDTR when the stream was enabled
 
     @property
@@ -68,7 +69,7 @@ class Stream:
 
     def serves(self, route: int) -> bool:
         """Whether it runs for a request: a route of Dma.routes."""
-        return self.registers[_CR] & _ROUTE == route
+        return self.registers[_CR] & _ROUTE == route and not self.is_stalled
 
     @property
     def left(self) -> int:
