@@ -46,6 +46,11 @@ def wire_bytes(payload_bytes: int) -> int:
     return payload_bytes + OVERHEAD_BYTES + (payload_bytes + OVERHEAD_BYTES) // 254
 
 
+def fitting_payload(room: int) -> int:
+    """The longest payload of a frame that takes at most `room` bytes on the wire; negative: there is none."""
+    return room - OVERHEAD_BYTES - room // 254
+
+
 def decode(piece: bytes) -> Frame | Damage:
     """What stands between two delimiters: a frame, or damage and what is wrong with it."""
     try:

@@ -15,15 +15,19 @@ from dataclasses import dataclass, field
 from hil.link import messages
 from hil.link.channel import Answer, Channel, is_at_or_after
 from hil.link.errors import LinkError
-from hil.link.frames import wire_bytes
+from hil.link.frames import fitting_payload, wire_bytes
 from hil.link.messages import Data, Object, Status, Type, Welcome
 
 MOST_ON_THE_WAY = 32768
 EVERYTHING = 1 << 24  # of an object, in one request
+SHORTEST_TILE = 64  # bytes of an image that are worth a frame while a longer one has no room
 
 
 class Disturbed(LinkError):
     """Something was damaged, lost or refused: what is left is to be done one by one."""
+
+
+_Outgoing = tuple[Type, bytes, Object | None]  # payload; what it asks for
 
 
 @dataclass
@@ -71,11 +75,7 @@ class Stream:
         """What is read of each image, in order. Raises Disturbed; fault reports and silence as the channel does."""
         frames = self._frames(images)
         self._channel.bound.begin()
-        waiting = next(frames, None)
-        while waiting is not None or self._readings:
-            while waiting is not None and self._has_room(waiting[1]):
-                self._send(*waiting)
-                waiting = next(frames, None)
+        while self._send_what_fits(frames) or self._readings:
             self._listen()
             while self._readings and len(self._readings[0]) == len(self._objects):
                 if not all(reading.is_complete for reading in self._readings[0]):
@@ -90,19 +90,49 @@ class Stream:
         self._channel.bound.begin()
         return {reading.what: reading.data for reading in readings}
 
-    def _frames(self, images: Iterator[bytes]) -> Iterator[tuple[Type, bytes, Object | None]]:
-        """All that is to be sent."""
+    def _frames(self, images: Iterator[bytes]) -> Iterator[_Outgoing | None]:
+        """All that is to be sent, each frame when there is room for it; None while there is none."""
         for image in images:
             self._session = (self._session + 1) & 0xFFFF
-            yield Type.BEGIN, messages.begin(self._session, messages.TAP_NONE, len(image)), None
-            for offset in range(0, len(image), self._chunk):
-                yield Type.TILE, messages.tile(self._session, offset, image[offset : offset + self._chunk]), None
+            yield from self._whole(Type.BEGIN, messages.begin(self._session, messages.TAP_NONE, len(image)))
+            offset = 0
+            while offset < len(image):
+                size = self._tile_bytes(len(image) - offset)
+                if size == 0:
+                    yield None
+                    continue
+                yield Type.TILE, messages.tile(self._session, offset, image[offset : offset + size]), None
+                offset += size
             chunk = self._max_payload - messages.DATA_HEADER_BYTES
             for what in self._objects:
-                yield Type.READ, messages.read(what, 0, 0, EVERYTHING, chunk), what
+                yield from self._whole(Type.READ, messages.read(what, 0, 0, EVERYTHING, chunk), what)
 
-    def _has_room(self, payload: bytes) -> bool:
-        return sum(on_wire for _, on_wire in self._on_the_way) + wire_bytes(len(payload)) <= self._credit
+    def _whole(self, type: Type, payload: bytes, what: Object | None = None) -> Iterator[_Outgoing | None]:
+        while wire_bytes(len(payload)) > self._room:
+            yield None
+        yield type, payload, what
+
+    def _tile_bytes(self, left: int) -> int:
+        """Of an image's rest, in the next frame; 0 for no room.
+
+        What whole frames leave of the ring takes a shorter one: a frame more costs less than a line that rests.
+        """
+        longest = min(self._chunk, left)
+        size = min(longest, fitting_payload(self._room) - messages.TILE_HEADER_BYTES)
+        return size if size >= min(longest, SHORTEST_TILE) else 0
+
+    @property
+    def _room(self) -> int:
+        """Bytes that may be sent now."""
+        return self._credit - sum(on_wire for _, on_wire in self._on_the_way)
+
+    def _send_what_fits(self, frames: Iterator[_Outgoing | None]) -> bool:
+        """Returns whether something is left to be sent."""
+        for frame in frames:
+            if frame is None:
+                return True
+            self._send(*frame)
+        return False
 
     def _send(self, type: Type, payload: bytes, what: Object | None = None) -> None:
         sequence = self._channel.send(type, payload)

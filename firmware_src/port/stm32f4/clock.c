@@ -5,7 +5,7 @@
 #include "stm32f4.h"
 
 #define CRYSTAL_PATIENCE 100000  // turns of a loop of about 5 cycles at 16 MHz: 30 ms, the data sheet says 2 ms
-#define TICK_CYCLES (BOARD_CLOCK_HZ / 100)
+#define TICK_CYCLES (BOARD_CLOCK_HZ / 1000)
 #define COUNTER_PATIENCE 100  // reads; the counter moves between any two
 #define LONGEST_TICK_CYCLES (1u << 24)  // SysTick counts 24 bits: 0.1 s
 
@@ -68,8 +68,8 @@ void clock_start(void)
 }
 
 // While the network runs, a tick is only the watchdog's, and one that starts over with each row hardly ever comes: a
-// layer's cycles are its own. (Milliseconds stand still meanwhile; only waiting is timed.) Else 100 Hz wakes the core
-// often enough for a ring that fills without a pause.
+// layer's cycles are its own. (Milliseconds stand still meanwhile; only waiting is timed.) Else, on a line without a pause,
+// it is the tick that wakes the core for what has arrived: at 100 Hz a row began up to 10 ms late, with the ring half full.
 void tick_rarely(bool is_rare)
 {
     period_cycles = is_rare ? LONGEST_TICK_CYCLES : TICK_CYCLES;
