@@ -162,6 +162,16 @@ bool image_has_tile(void)
     return is_full && !is_running;
 }
 
+bool image_writes_over_results(void)
+{
+    return taken + rest.bytes > MODEL_RESULT_ROWS * ROW_BYTES;
+}
+
+bool image_keeps(uint8_t object)
+{
+    return object == LINK_OBJECT_DETECTIONS;
+}
+
 static void run_tile(void)
 {
     uint32_t rows = (taken - 1) % TILE_BYTES / ROW_BYTES + 1;

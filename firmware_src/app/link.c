@@ -16,11 +16,27 @@ static uint16_t last_sequence;              // of the host's latest good frame: 
 static enum { ANSWER_NONE, ANSWER_STATUS, ANSWER_REPEAT } due;
 static image_link_counts_t counted;
 
-// Sends a frame in answer to the host's latest one; returns once it is on its way.
-static void send(uint8_t type, frame_span_t head, frame_span_t body)
+// What the host reads, frame by frame: boxes are on their way while the next image comes in.
+static struct {
+    bool is_on;
+    uint16_t sequence;  // of the request
+    uint16_t chunk;
+    link_data_t where;  // the next frame belongs
+    frame_span_t object;
+    size_t end;
+} reading;
+
+// Sends a frame; returns once it is on its way.
+static void send_for(uint16_t sequence, uint8_t type, frame_span_t head, frame_span_t body)
 {
     port_send_wait();
-    port_send(wire, frame_encode(wire, type, last_sequence, head, body));
+    port_send(wire, frame_encode(wire, type, sequence, head, body));
+}
+
+// In answer to the host's latest one.
+static void send(uint8_t type, frame_span_t head, frame_span_t body)
+{
+    send_for(last_sequence, type, head, body);
 }
 
 static void send_state(uint8_t type)
@@ -57,7 +73,26 @@ static void welcome(void)
     send(LINK_WELCOME, (frame_span_t){&answer, sizeof answer}, (frame_span_t){0});
 }
 
-// Sends the part of an object that was asked for, cut into frames of the size that was asked for.
+static void send_piece(void)
+{
+    frame_span_t body = {0};  // an object of no bytes may have no address either
+    const size_t left = reading.end - reading.where.offset;
+    if (left > 0)
+        body = (frame_span_t){(const uint8_t *)reading.object.data + reading.where.offset,
+                              left < reading.chunk ? left : reading.chunk};
+    send_for(reading.sequence, LINK_DATA, (frame_span_t){&reading.where, sizeof reading.where}, body);
+    port_alive();
+    reading.where.offset += (uint32_t)body.bytes;
+    reading.is_on = reading.where.offset < reading.end;
+}
+
+void link_finish_reading(void)
+{
+    while (reading.is_on)
+        send_piece();
+}
+
+// Begins to send the part of an object that was asked for, cut into frames of the size that was asked for.
 static void read_object(const link_read_t *read)
 {
     frame_span_t object = {0};
@@ -65,23 +100,19 @@ static void read_object(const link_read_t *read)
         refuse(LINK_READ, read->object > LINK_OBJECT_LOGITS ? LINK_UNKNOWN_OBJECT : LINK_NOT_THERE);
         return;
     }
-    size_t chunk = read->chunk;
-    if (chunk == 0 || chunk > LINK_MAX_PAYLOAD - sizeof(link_data_t) || read->offset > object.bytes) {
+    if (read->chunk == 0 || read->chunk > LINK_MAX_PAYLOAD - sizeof(link_data_t) || read->offset > object.bytes) {
         refuse(LINK_READ, LINK_BAD_LENGTH);
         return;
     }
-    size_t rest = object.bytes - read->offset;
-    size_t end = read->offset + (read->length < rest ? read->length : rest);
-    size_t offset = read->offset;
-    do {  // at least one frame, for it says how long the object is
-        link_data_t where = {read->object, read->index, (uint32_t)offset, (uint32_t)object.bytes};
-        frame_span_t body = {0};  // an object of no bytes may have no address either
-        if (offset < end)
-            body = (frame_span_t){(const uint8_t *)object.data + offset, end - offset < chunk ? end - offset : chunk};
-        send(LINK_DATA, (frame_span_t){&where, sizeof where}, body);
-        port_alive();
-        offset += chunk;
-    } while (offset < end);
+    const size_t rest = object.bytes - read->offset;
+    reading.where = (link_data_t){read->object, read->index, read->offset, (uint32_t)object.bytes};
+    reading.end = read->offset + (read->length < rest ? read->length : rest);
+    reading.chunk = read->chunk;
+    reading.object = object;
+    reading.sequence = last_sequence;
+    reading.is_on = true;  // at least one frame, for it says how long the object is
+    if (!image_keeps(read->object))
+        link_finish_reading();
 }
 
 static void take_tile(const uint8_t *payload, uint16_t bytes)
@@ -127,6 +158,8 @@ static uint8_t check(const frame_t *frame)
 
 static void handle(const frame_t *frame)
 {
+    if (frame->type != LINK_BEGIN && frame->type != LINK_TILE)
+        link_finish_reading();
     counted.frames++;
     last_sequence = frame->sequence;
     if (due == ANSWER_NONE)
@@ -185,19 +218,32 @@ static frame_event_t next_event(frame_t *frame)
     return FRAME_NONE;
 }
 
-void link_serve(void)
+// Handles the next event. Returns false where there is nothing to be done now.
+static bool serve_one(void)
 {
     frame_t frame;
-    frame_event_t event;
-    while (!image_has_tile() && (event = next_event(&frame)) != FRAME_NONE) {
-        if (event == FRAME_GOOD) {
-            handle(&frame);
-        } else {
-            counted.damaged++;
-            due = ANSWER_REPEAT;
-        }
+    switch (next_event(&frame)) {
+    case FRAME_GOOD:
+        handle(&frame);
+        return true;
+    case FRAME_DAMAGED:
+        counted.damaged++;
+        due = ANSWER_REPEAT;
+        return true;
+    default:
+        if (!reading.is_on || port_is_sending())
+            return false;
+        send_piece();
+        return true;
     }
-    if (due != ANSWER_NONE)
-        send_state(due == ANSWER_REPEAT ? LINK_REPEAT : LINK_STATUS);
+}
+
+void link_serve(void)
+{
+    while (!image_has_tile() && serve_one())
+        ;
+    if (due == ANSWER_NONE || (reading.is_on && last_sequence == reading.sequence))
+        return;  // what was asked for comes before the status that says so
+    send_state(due == ANSWER_REPEAT ? LINK_REPEAT : LINK_STATUS);
     due = ANSWER_NONE;
 }

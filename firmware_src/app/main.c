@@ -9,9 +9,13 @@ int main(void)
     for (;;) {
         link_serve();
         port_alive();
-        if (!image_has_tile())
+        if (!image_has_tile()) {
             port_sleep();
-        else if (image_run_tiles())
+            continue;
+        }
+        if (image_writes_over_results())
+            link_finish_reading();
+        if (image_run_tiles())
             link_send_status();
     }
 }

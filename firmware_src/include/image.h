@@ -18,6 +18,9 @@ bool image_take(const link_tile_t *where, const uint8_t *bytes, uint32_t count);
 // A tile is complete: no frame is to be handled before it has been run.
 bool image_has_tile(void);
 
+// The tile, or bytes behind it, complete rows that write over what image_keeps.
+bool image_writes_over_results(void);
+
 // Runs the network over it, and over those that the bytes behind it complete. Returns whether the host waits to hear of it:
 // the limit has moved, or the results are there.
 bool image_run_tiles(void);
@@ -43,5 +46,8 @@ typedef struct {
 
 // What READ may ask for; link: for the result. Returns false where it is not there now.
 bool image_object(uint8_t object, uint16_t index, const image_link_counts_t *link, frame_span_t *span);
+
+// Whether an object outlives its image for a while: until image_writes_over_results.
+bool image_keeps(uint8_t object);
 
 #endif

@@ -21,7 +21,8 @@ void model_begin(void);
 // Takes the next row of the image, MODEL_WIDTH x MODEL_CHANNELS bytes (HWC), and runs every layer as far as it goes.
 void model_push_row(const uint8_t *row);
 
-// Decodes the boxes once MODEL_HEIGHT rows are in. Returns how many; they stay valid until model_begin.
+// Decodes the boxes once MODEL_HEIGHT rows are in. Returns how many; they stay valid for the first MODEL_RESULT_ROWS rows of
+// the next image.
 uint32_t model_finish(const detection_t **detections);
 
 // What a classifier says once MODEL_HEIGHT rows are in: MODEL_LOGITS numbers with 8 fractional bits. A detector has none.

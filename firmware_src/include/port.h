@@ -43,6 +43,8 @@ uint32_t port_receive_bytes(void);
 // Starts to send; the bytes must stay until port_send_wait returns.
 void port_send(const uint8_t *bytes, size_t count);
 void port_send_wait(void);
+// Whether they are still being sent; the end then wakes the core.
+bool port_is_sending(void);
 
 // Sleeps until something may have arrived, or for a tick.
 void port_sleep(void);

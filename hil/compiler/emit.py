@@ -21,6 +21,7 @@ from hil.compiler.memory import gathered_group, is_channelwise, is_narrow, is_wi
 from hil.compiler.padding import outside
 from hil.compiler.plan import GUARD_BYTES, Plan
 from hil.compiler.predict import is_fast
+from hil.compiler.results import rows_that_spare_results
 from hil.compiler.schedule import Node
 from hil.compiler.sparse import blocks
 from hil.compiler.tensors import tensors
@@ -236,6 +237,7 @@ def config_header(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> str:
         "HEIGHT": graph.input.height,
         "CHANNELS": graph.input.channels,
         "TILE_ROWS": plan.tile_rows,
+        "RESULT_ROWS": rows_that_spare_results(graph, plan),
         "LAYERS": len(graph.layers),
         "TENSORS": len(tensors(graph)),
         "CANDIDATES": detector.candidates if detector else 0,

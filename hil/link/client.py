@@ -152,8 +152,9 @@ class Client:
         hello = self._hello or self.hello()
         info = self._reader().read(Object.INFO)
         kept = _Kept(_checked(image, hello) for image in images)
-        wanted: tuple[Object, ...] = (Object.INFO, Object.RESULT, Object.DETECTIONS, Object.LAYER_CYCLES)
+        wanted: tuple[Object, ...] = (Object.INFO, Object.RESULT, Object.LAYER_CYCLES)
         wanted += (Object.LOGITS,) if hello.max_detections == 0 else ()
+        wanted += (Object.DETECTIONS,)  # last: the board sends them while it takes in the next image
         while kept.has_more():
             welcome = self._greet()
             stream = Stream(self._channel, welcome, wanted)

@@ -161,7 +161,8 @@ class Stream:
         while self._on_the_way and is_at_or_after(event.sequence, self._on_the_way[0][0]):
             self._channel.bound.progress(self._on_the_way.popleft()[1])
         if is_news:
-            self._check_nothing_lost(event.sequence)
+            assert isinstance(message, Status)
+            self._check_nothing_lost(event.sequence, message.session)
 
     def _note_session(self, sequence: int, session: int) -> None:
         """Sessions go up, unless the board has started anew."""
@@ -179,10 +180,12 @@ class Stream:
                 reading.total = message.total
                 reading.pieces.append(message.data)
                 return
+            if not reading.is_complete:
+                raise Disturbed(f"a piece of {reading.what.name} was lost: the board is at the next request")
         raise Disturbed(f"the board sends {message.what!r}, for which nobody asked")
 
-    def _check_nothing_lost(self, sequence: int) -> None:
-        """A status comes behind an answer: an object that is not whole by then has lost a piece."""
+    def _check_nothing_lost(self, sequence: int, session: int) -> None:
+        """A status comes behind what its image was asked for: what is not whole by then has lost a piece."""
         for reading in (reading for readings in self._readings for reading in readings):
-            if is_at_or_after(sequence, reading.sequence) and not reading.is_complete:
+            if is_at_or_after(sequence, reading.sequence) and reading.session == session and not reading.is_complete:
                 raise Disturbed(f"a piece of {reading.what.name} was lost")

@@ -97,10 +97,17 @@ void port_send(const uint8_t *bytes, size_t count)
     line_send(bytes, count);
 }
 
+bool port_is_sending(void)
+{
+    const bool is_sending = line_is_sending();
+    if (is_sending)
+        line_wake_when_sent();
+    return is_sending;
+}
+
 void port_send_wait(void)
 {
-    while (line_is_sending()) {
-        line_wake_when_sent();
+    while (port_is_sending()) {
         __asm volatile("cpsid i" ::: "memory");
         if (line_is_sending())
             __asm volatile("dsb\n wfi" ::: "memory");
