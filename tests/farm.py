@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from served import HIL
 
+from hil.targets import inventory
+
 
 class Farm:
     """count boards at places board-0, board-1, ...; each runs the firmware. Needs labgrid and ser2net."""
@@ -27,7 +29,7 @@ class Farm:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
         self.places = [f"board-{i}" for i in range(count)]
-        self.ports = [self._serve() for _ in self.places]
+        self.ports = [_port(server) for server in [self._serve() for _ in self.places]]
         self.start_coordinator()
         self.start_exporter()
 
@@ -46,6 +48,14 @@ class Farm:
         options = ("--coordinator", self.address, "--name", "shelf", "--hostname", "127.0.0.1")
         self.exporter = self._start("-m", "labgrid.remote.exporter", *options, str(self.folder / "exporter.yaml"))
         until(lambda: self._offered() == len(self.places), "the exporter to offer its ports")
+
+    def restart_coordinator(self) -> None:
+        """Kill it and start it, and the exporter that ends with it, as what supervises them would."""
+        self.kill(self.coordinator)
+        self.start_coordinator()
+        self.exporter.wait(60)
+        self.kill(self.exporter)
+        self.start_exporter()
 
     def holders(self) -> dict[str, str]:
         """Who has acquired which place; the free ones are left out."""
@@ -83,17 +93,13 @@ class Farm:
         self.processes.append(process)
         return process
 
-    def _serve(self) -> str:
+    def _serve(self) -> subprocess.Popen[str]:
         command = [*HIL, "serve", "--elf", str(self.elf)]
         process = subprocess.Popen(
             command, stdout=subprocess.PIPE, env=self.environment, text=True, start_new_session=True
         )
         self.processes.append(process)
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        found = re.search(r" at (/dev/\S+), ", said)
-        assert found, said
-        return found[1]
+        return process
 
     def _add_places(self) -> None:
         from hil.targets.labgrid import coordinator
@@ -103,6 +109,12 @@ class Farm:
         for place in self.places if not known else ():
             stub.AddPlace(pb.AddPlaceRequest(name=place), timeout=20)
             stub.AddPlaceMatch(pb.AddPlaceMatchRequest(placename=place, pattern=f"shelf/{place}/*"), timeout=20)
+
+
+def write_inventory(farm: Farm, folder: Path, kind: str) -> None:
+    """A client's list of all boards of the farm."""
+    entry = '[boards.{0}]\nkind = "{1}"\nlabgrid = "{0}"\n'
+    (folder / inventory.FILE).write_text("".join(entry.format(place, kind) for place in farm.places))
 
 
 def needs_labgrid() -> None:
@@ -118,6 +130,15 @@ def until(condition, what: str, seconds: float = 60.0) -> None:
     while not condition():
         assert time.monotonic() < end, f"waited in vain for {what}"
         time.sleep(0.05)
+
+
+def _port(server: subprocess.Popen[str]) -> str:
+    """Where a simulated board can be opened, once it is there."""
+    assert server.stdout is not None
+    said = server.stdout.readline()
+    found = re.search(r" at (/dev/\S+), ", said)
+    assert found, said
+    return found[1]
 
 
 def _answers(host: str, port: int) -> bool:

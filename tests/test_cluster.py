@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli import hil
+from served import serve
 from test_compiler_c import needs_gcc
 
 from hil.errors import HilError
@@ -20,6 +22,8 @@ from hil.evaluation.journal import Journal, Predictions
 from hil.evaluation.merge import take_over
 from hil.evaluation.run import Task, evaluate_model
 from hil.evaluation.work import shard_of
+from hil.firmware.build import build
+from hil.targets import inventory
 
 M4 = "rnnpool_face_m4"
 PHOTOS = 24
@@ -201,6 +205,38 @@ def test_wishes_that_exclude_each_other(shared_data: Path, tmp_path: Path) -> No
             HilError, match=r"--cluster needs the package distributed: pip install 'rnnpool-hil\[cluster\]'"
         ):
             evaluate_model(Task(M4, shared_data / "faces", limit=1, store=tmp_path, cluster="local:1"))
+
+
+@contextlib.contextmanager
+def in_this_process(workers: int, **resources: float) -> Iterator[str]:
+    """The address of a scheduler whose workers are threads here: they start at once."""
+    distributed = pytest.importorskip("distributed", reason="needs dask: pip install 'rnnpool-hil[cluster]'")
+    options = {"n_workers": workers, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with distributed.LocalCluster(resources=resources or None, **options) as made:
+        yield made.scheduler_address
+
+
+def test_boards_of_the_workers_evaluate_too(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two simulated ones behind serial ports, in a worker's inventory each; a photo a task, so that both have some."""
+    from hil.evaluation import cluster as spreading
+
+    def task(way: str, **more: str) -> Task:
+        return Task(M4, shared_data / "faces", (way,), limit=4, store=tmp_path / way, **more)
+
+    firmware = build(M4, "stm32f407_disco")
+    ports = [tmp_path / "one", tmp_path / "other"]
+    entries = [f'[boards.b{i}]\nkind = "stm32f407_disco"\nport = "{port}"\n' for i, port in enumerate(ports)]
+    (tmp_path / inventory.FILE).write_text("".join(e + 'labels = ["desk"]\n' for e in entries))
+    monkeypatch.setenv(inventory.VARIABLE, str(tmp_path / inventory.FILE))
+    monkeypatch.setattr(spreading, "at_once", lambda way: 1)
+    (native,) = evaluate_model(task("native"))
+    with serve(firmware.elf, ports[0]), serve(firmware.elf, ports[1]):
+        with in_this_process(2, board=1) as address:
+            (found,) = evaluate_model(task("serial", at="label:desk", cluster=address))
+        assert same(found, native)
+    with in_this_process(1) as address, pytest.raises(HilError, match="no worker of the cluster has boards: start"):
+        evaluate_model(Task(M4, shared_data / "faces", ("serial",), limit=1, store=tmp_path / "none", at="label:desk",
+                            cluster=address))  # fmt: skip
 
 
 def test_work_that_is_no_photo_is_spread_as_well(tmp_path: Path, cluster: Cluster, monkeypatch) -> None:

@@ -11,6 +11,7 @@ import torch
 from cli import hil
 from networks import images, randomise
 from PIL import Image
+from test_cluster import in_this_process
 from test_compiler_c import needs_gcc
 
 from hil.checkpoints.calibration import calibration
@@ -67,6 +68,18 @@ def test_every_photo_counts_for_its_label(model: Path, data: Path) -> None:
     assert found.labels.tolist() == [0, 1] * 3 and found.logits.shape == (6, 2)
     assert found.right == sum(int(row.argmax()) == i % 2 for i, row in enumerate(found.logits))
     assert found.share == found.right / 6 and found.interval[0] <= found.share <= found.interval[1]
+
+
+def test_a_classifiers_photos_are_spread_as_well(model: Path, data: Path) -> None:
+    ways = ("float", "integer")
+    here = evaluate_classes(Task(str(model), data, ways))
+    with in_this_process(2) as address:
+        there = evaluate_classes(Task(str(model), data, ways, cluster=address))
+    assert [one.way for one in there] == list(ways)
+    for one, other in zip(here, there, strict=True):
+        assert one.labels.tolist() == other.labels.tolist() and one.right == other.right
+    assert here[1].logits.tobytes() == there[1].logits.tobytes()
+    assert np.abs(here[0].logits - there[0].logits).max() < 1e-4, "a thread a worker adds up in another order"
 
 
 def test_the_interval_is_wilsons() -> None:

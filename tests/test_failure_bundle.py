@@ -240,7 +240,7 @@ def test_an_evaluation_that_breaks_off_leaves_one(firmware: Firmware, tmp_path: 
         monkeypatch.setattr(detecting, "_planes", lambda path: None)
         monkeypatch.setattr(detecting, "_detect", detect, raising=False)
         with pytest.raises(HilError, match=r"0/a\.jpg: firmware: .*; all about it: hil show .*\.hil\.zip"):
-            list(detecting.boxes([("0/a.jpg", tmp_path)]))
+            list(detecting.run([("0/a.jpg", tmp_path)]))
     (left,) = tmp_path.iterdir()
     assert "image.png" in open_bundle(left).members
 

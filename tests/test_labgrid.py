@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import stub_firmware
 from cli import hil
-from farm import Farm, needs_labgrid, until
+from farm import Farm, needs_labgrid, until, write_inventory
 from stub_firmware import expected_boxes, random_image
 
 from hil import board, caches
@@ -131,8 +131,7 @@ def test_sees_what_it_should(hil_target, i):
 
 def test_two_clients_share_the_farm_and_nobody_gets_anothers_board(farm: Farm, tmp_path: Path) -> None:
     pytest.importorskip("xdist", reason="needs pytest-xdist: pip install pytest-xdist")
-    entry = '[boards.{0}]\nkind = "{1}"\nlabgrid = "{0}"\n'
-    (tmp_path / inventory.FILE).write_text("".join(entry.format(place, F407.name) for place in farm.places))
+    write_inventory(farm, tmp_path, F407.name)
     (tmp_path / "test_inner.py").write_text(INNER)
     (tmp_path / "marks").mkdir()
     environment = farm.environment | {
@@ -183,11 +182,7 @@ def test_a_coordinator_that_is_restarted(farm: Farm, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("hil.targets.labgrid.place.PORT_S", 2)
     with at("board-4") as target:
         target.boot(farm.elf)
-        farm.kill(farm.coordinator)
-        farm.start_coordinator()
-        farm.exporter.wait()  # an exporter ends with its coordinator; what supervises it starts it again
-        farm.kill(farm.exporter)
-        farm.start_exporter()
+        farm.restart_coordinator()
         with pytest.raises(TargetError):
             Client(target).infer(random_image(1))
     until(lambda: works(farm, "board-4"), "the board to be back")

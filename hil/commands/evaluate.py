@@ -103,8 +103,8 @@ def _classes(task: Task, report: Path | None, json: Path | None) -> None:
 
     if report is not None:
         raise HilError("--report shows boxes on photos: a classifier's evaluation has none")
-    if task.cluster or task.shard or task.merge or task.at:
-        raise HilError("--cluster, --shard, --merge and --at are for face detectors, not for a classifier's crops")
+    if task.shard or task.merge:
+        raise HilError("--shard and --merge are for face detectors: a classifier's results are not kept")
     with progress() as step:
         found = evaluate_classes(task, step)
     if json is not None:

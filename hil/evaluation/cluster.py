@@ -27,7 +27,7 @@ from distributed.comm import CommClosedError
 
 from hil import zoo
 from hil.errors import HilError
-from hil.evaluation.work import SERIAL, Detecting, Found, Task, at_once, photos_of
+from hil.evaluation.work import SERIAL, Found, Task, Working, at_once
 from hil.files import reason
 from hil.firmware.build import Firmware
 from hil.version import described
@@ -42,10 +42,15 @@ T = TypeVar("T")
 LOST = (CancelledError, CommClosedError, OSError, TimeoutError)
 
 
+Make = Callable[[Task, str, Firmware | None], Working]
+
+
 @dataclass(frozen=True)
 class Parcel:
-    """What travels once to each worker. task: its model and data are the sender's paths; elf: the firmware's bytes."""
+    """What travels once to each worker. make: of the others what works there; task: its model and data are the sender's
+    paths; elf: the firmware's bytes."""
 
+    make: Make
     task: Task
     way: str
     checkpoint: bytes
@@ -54,14 +59,17 @@ class Parcel:
 
 
 class Crew(WorkerPlugin):
-    """What a worker keeps for an evaluation: as many detectors as it has photos at once, each with its own target."""
+    """What a worker keeps for an evaluation: as many networks as it has photos at once, each with its own target."""
 
     def __init__(self, name: str, parcel: Parcel) -> None:
         self.name, self.parcel = name, parcel
 
     def setup(self, worker: Worker) -> None:
+        import torch
+
+        torch.set_num_threads(1)
         self.stack = ExitStack()
-        self.idle: queue.SimpleQueue[Detecting] = queue.SimpleQueue()
+        self.idle: queue.SimpleQueue[Working] = queue.SimpleQueue()
         self.where = worker.address
         self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="hil-evaluate-")))
 
@@ -71,26 +79,26 @@ class Crew(WorkerPlugin):
                 self.idle.get_nowait().close()
         self.stack.close()
 
-    def detect(self, photos: Sequence[tuple[str, bytes]]) -> list[Found]:
-        """The boxes of photos, (name, content of the file) each. Raises HilError with this worker's address."""
+    def run(self, photos: Sequence[tuple[str, bytes]]) -> list[Found]:
+        """What is made of photos, (name, content of the file) each. Raises HilError with this worker's address."""
         try:
-            detecting = self.take()
+            working = self.take()
             try:
                 with tempfile.TemporaryDirectory(dir=self.folder) as folder:
                     files = [(name, Path(folder) / str(i)) for i, (name, _) in enumerate(photos)]
                     for (_, file), (_, content) in zip(files, photos, strict=True):
                         file.write_bytes(content)
-                    return list(detecting.boxes(files))
+                    return list(working.run(files))
             finally:
-                self.idle.put(detecting)
+                self.idle.put(working)
         except HilError as error:  # as a kind that passes from machine to machine
             raise HilError(f"worker {self.where}: {error}") from None
 
-    def take(self) -> Detecting:
-        """A detector that nobody uses, a new one where there is none."""
+    def take(self) -> Working:
+        """One that nobody uses, a new one where there is none."""
         with contextlib.suppress(queue.Empty):
             return self.idle.get_nowait()
-        return Detecting(*self._unpack())
+        return self.parcel.make(*self._unpack())
 
     def _unpack(self) -> tuple[Task, str, Firmware | None]:
         parcel = self.parcel
@@ -107,20 +115,23 @@ class Crew(WorkerPlugin):
         return replace(parcel.task, model=str(checkpoint)), parcel.way, firmware
 
 
-def detect(task: Task, way: str, firmware: Firmware | None, names: Sequence[str]) -> Iterator[Found]:
-    """(photo, boxes, seconds) as they come, from task.cluster: "local:N" or a scheduler's address.
+def spread(
+    make: Make, task: Task, way: str, firmware: Firmware | None, folder: Path, names: Sequence[str]
+) -> Iterator[Found]:
+    """(photo, what was found, seconds) as they come, from task.cluster: "local:N" or a scheduler's address.
 
-    Raises HilError where no scheduler answers, where it or a worker is of another version or lacks the target, and
-    where the scheduler goes away: what was found until then has been handed out.
+    make: what works on each worker, a class of this package; names: of photos in the folder. Raises HilError where no
+    scheduler answers, where it or a worker is of another version or lacks the target, and where the scheduler goes
+    away: what was found until then has been handed out.
     """
-    parcel = _parcel(task, way, firmware)
+    parcel = _parcel(make, task, way, firmware)
     crew = Crew("hil-" + os.urandom(8).hex(), parcel)
     with _connected(str(task.cluster), way) as client:
         try:
             _check_versions(client, str(task.cluster))
             with _hired(client, crew):
                 _check_workers(client, crew, way)
-                yield from _spread(client, crew, photos_of(task.data), way, names)
+                yield from _spread(client, crew, folder, way, names)
         except LOST as error:
             raise HilError(
                 f"the scheduler at {task.cluster} is gone ({type(error).__name__}): start it, and the same command "
@@ -129,7 +140,7 @@ def detect(task: Task, way: str, firmware: Firmware | None, names: Sequence[str]
 
 
 def run_each(address: str, function: Callable[..., T], arguments: Sequence[tuple[Any, ...]]) -> Iterator[T]:
-    """A function's result for each of its arguments, as they come: for work that is no photo. Raises as detect does.
+    """A function's result for each of its arguments, as they come: for work that is no photo. Raises as spread does.
 
     The function is one of this package's; what it raises must be of a kind that passes from process to process.
     """
@@ -157,13 +168,13 @@ def _hired(client: Client, crew: Crew) -> Iterator[None]:
                 client.unregister_worker_plugin(crew.name)
 
 
-def _parcel(task: Task, way: str, firmware: Firmware | None) -> Parcel:
+def _parcel(make: Make, task: Task, way: str, firmware: Firmware | None) -> Parcel:
     try:
         checkpoint = zoo.find(task.model).read_bytes()
         elf = firmware.elf.read_bytes() if firmware is not None else b""
     except OSError as error:
         raise HilError(f"cannot read {error.filename}: {reason(error)}") from error
-    return Parcel(task, way, checkpoint, firmware, elf)
+    return Parcel(make, task, way, checkpoint, firmware, elf)
 
 
 @contextlib.contextmanager
@@ -222,7 +233,7 @@ def _check_workers(client: Client, crew: Crew, way: str) -> None:
 
 
 def _try(crew: str, dask_worker: Worker | None = None) -> None:
-    """Has a detector made, on a worker, which dask hands in. Raises HilError."""
+    """Has one made, on a worker, which dask hands in. Raises HilError."""
     member = _member(crew, dask_worker)
     try:
         member.idle.put(member.take())
@@ -231,7 +242,7 @@ def _try(crew: str, dask_worker: Worker | None = None) -> None:
 
 
 def _photos(crew: str, photos: Sequence[tuple[str, bytes]]) -> list[Found]:
-    return _member(crew).detect(photos)
+    return _member(crew).run(photos)
 
 
 def _member(crew: str, worker: Worker | None = None) -> Crew:

@@ -56,4 +56,4 @@ def _end_with_parent() -> None:
 
 
 def _photos(names: Sequence[str]) -> list[Found]:
-    return list(_Worker.detecting.boxes((name, _Worker.folder / name) for name in names))
+    return list(_Worker.detecting.run((name, _Worker.folder / name) for name in names))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from hil import board as boards
@@ -18,7 +19,18 @@ from hil.evaluation import official as official
 from hil.evaluation import processes
 from hil.evaluation.journal import Journal, Predictions
 from hil.evaluation.merge import take_over
-from hil.evaluation.work import FLOAT, INTEGER, RESULTS, SERIAL, WAYS, Found, Task, photos_of
+from hil.evaluation.work import (
+    FLOAT,
+    INTEGER,
+    RESULTS,
+    SERIAL,
+    WAYS,
+    Detecting,
+    Found,
+    Task,
+    Working,
+    photos_of,
+)
 from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.elf import check_elf
 from hil.reference import weights
@@ -118,11 +130,23 @@ def _detect(task: Task, way: str, firmware: Firmware | None, names: Sequence[str
     """(photo, boxes, seconds) as they come."""
     if task.cluster is None:
         return processes.detect(task, way, firmware, names)
+    return on_cluster(Detecting, task, way, firmware, photos_of(task.data), names)
+
+
+def on_cluster(
+    make: Callable[[Task, str, Firmware | None], Working],
+    task: Task,
+    way: str,
+    firmware: Firmware | None,
+    folder: Path,
+    names: Sequence[str],
+) -> Iterator[Found]:
+    """As hil.evaluation.cluster.spread. Raises HilError where dask is not here."""
     try:
         from hil.evaluation import cluster  # dask is an extra
     except ModuleNotFoundError as error:
         raise HilError(f"--cluster needs the package {error.name}: pip install 'rnnpool-hil[cluster]'") from error
-    return cluster.detect(task, way, firmware, names)
+    return cluster.spread(make, task, way, firmware, folder, names)
 
 
 def firmware_for(task: Task, way: str) -> Firmware | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -32,7 +33,7 @@ FLOAT, INTEGER, SERIAL = "float", "integer", "serial"
 WAYS = (FLOAT, INTEGER, *targets.NAMES)
 RESULTS = BUILD / "evaluate"
 IN_A_ROW = 8
-Found = tuple[str, np.ndarray, float]  # photo, boxes (n, 5) float32, seconds without reading the file
+Found = tuple[str, np.ndarray, float]  # photo, boxes (n, 5) float32 or logits, seconds without reading the file
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,18 @@ def photos_of(data: Path) -> Path:
     return data / "WIDER_val" / "images"
 
 
+class Working(Protocol):
+    """What a worker keeps for one way: made of (task, way, firmware), it does one photo after another."""
+
+    def run(self, photos: Iterable[tuple[str, Path]]) -> Iterator[Found]:
+        """What the way makes of photos, (name, file) each, in order."""
+        ...
+
+    def close(self) -> None:
+        """Give the target back."""
+        ...
+
+
 class Detecting:
     """One way's detector, with the target that it runs on."""
 
@@ -94,7 +107,7 @@ class Detecting:
         if self._bench is not None:
             self._bench.target.close()
 
-    def boxes(self, photos: Iterable[tuple[str, Path]]) -> Iterator[Found]:
+    def run(self, photos: Iterable[tuple[str, Path]]) -> Iterator[Found]:
         """The boxes of photos, (name, file) each, in order. A real board is sent the next one while it computes.
 
         Raises HilError with the photo's name for a bad photo, and where target or link fail.
