@@ -244,6 +244,8 @@ void link_serve(void)
         ;
     if (due == ANSWER_NONE || (reading.is_on && last_sequence == reading.sequence))
         return;  // what was asked for comes before the status that says so
+    if (decoder.is_inside && !image_has_tile())
+        return;  // a frame is arriving: one status for both
     send_state(due == ANSWER_REPEAT ? LINK_REPEAT : LINK_STATUS);
     due = ANSWER_NONE;
 }

@@ -5,7 +5,7 @@
 #include "stm32f4.h"
 
 #define CRYSTAL_PATIENCE 100000  // turns of a loop of about 5 cycles at 16 MHz: 30 ms, the data sheet says 2 ms
-#define TICK_CYCLES (BOARD_CLOCK_HZ / 1000)
+#define TICK_CYCLES (BOARD_CLOCK_HZ / 500)
 #define COUNTER_PATIENCE 100  // reads; the counter moves between any two
 #define LONGEST_TICK_CYCLES (1u << 24)  // SysTick counts 24 bits: 0.1 s
 
@@ -69,7 +69,7 @@ void clock_start(void)
 
 // While the network runs, a tick is only the watchdog's, and one that starts over with each row hardly ever comes: a
 // layer's cycles are its own. (Milliseconds stand still meanwhile; only waiting is timed.) Else, on a line without a pause,
-// it is the tick that wakes the core for what has arrived: at 100 Hz a row began up to 10 ms late, with the ring half full.
+// it is the tick that wakes the core for what has arrived: a row begins 1 ms late on average, of 20 ms that the ring lasts.
 void tick_rarely(bool is_rare)
 {
     period_cycles = is_rare ? LONGEST_TICK_CYCLES : TICK_CYCLES;
