@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -41,6 +41,21 @@ def read_text(path: Path, most: int = MOST_TEXT, kind: str = "") -> str:
         return read_bytes(path, most, kind).decode("utf-8")
     except UnicodeDecodeError as error:
         raise HilError(f"{path} is no text in UTF-8 ({error})") from error
+
+
+def read_lines(path: Path, longest: int = MOST_TEXT) -> Iterator[str]:
+    """A file's lines, without their ends, one after another: the file may be of any size, and need not be UTF-8.
+
+    Raises HilError where it cannot be read, or a line is too long.
+    """
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(longest + 1):
+                if len(line) > longest:
+                    raise HilError(f"{path} has a line of more than {longest} bytes: it is not what it should be")
+                yield line.rstrip(b"\r\n").decode("utf-8", "replace")
+    except (OSError, ValueError) as error:
+        raise HilError(f"cannot read {path}: {reason(error)}") from error
 
 
 def json_of(text: str | bytes, what: str) -> Any:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hil.evaluation.journal import Predictions
+from hil import reading
+from hil.errors import HilError
+from hil.evaluation.journal import Journal, Predictions, read
 from hil.evaluation.official import GroundTruth
 from hil.evaluation.run import Task
 from hil.report import evaluation_html
@@ -37,3 +39,22 @@ def test_the_page_is_as_small_for_many_photos_as_for_few(monkeypatch: pytest.Mon
     few, many = page(monkeypatch, 100), page(monkeypatch, 2000)
     assert abs(len(many) - len(few)) < 1000, "numbers have more digits, nothing else"
     assert len(many) < 5_000_000
+
+
+def test_a_journal_may_be_larger_than_what_is_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """100,000 photos of M4 take 1.8 GB: lines are read one by one, each of a bounded length."""
+    monkeypatch.setattr(reading.read_lines, "__defaults__", (8000,))
+    path, names = tmp_path / "journal.jsonl", [f"{i}.jpg" for i in range(9)]
+    with Journal(path, {"way": "integer"}) as journal:
+        for name in names[:6]:
+            journal.add(name, BOXES, 0.5)
+    assert path.stat().st_size > 8000
+    with Journal(path, {"way": "integer"}) as again:
+        assert list(again.boxes) == names[:6] and again.boxes["5.jpg"].tobytes() == BOXES.tobytes()
+        again.add("6.jpg", BOXES, 0.5)
+    _, found = read(path)
+    assert list(found.boxes) == names[:7]
+    with path.open("a") as file:
+        file.write("x" * 9000)
+    with pytest.raises(HilError, match="journal.jsonl has a line of more than 8000 bytes"):
+        read(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -16,8 +16,8 @@ from msgspec import Meta, Struct, to_builtins
 from hil.bench.compare import CONFIDENT, OVERLAP, Boxes, differing_boxes, iou, unmatched
 from hil.errors import HilError
 from hil.evaluation.official import GroundTruth
-from hil.files import write_text, writing_below
-from hil.reading import Number, json_as, json_of, read_bytes
+from hil.files import writing, writing_below
+from hil.reading import Number, json_as, json_of, read_lines
 from hil.reference.ap import MATCH_IOU
 
 log = logging.getLogger(__name__)
@@ -129,8 +129,10 @@ class Journal:
     _file: IO[str] | None = None
 
     def __enter__(self) -> Journal:
-        kept = self._read()
-        write_text(self.path, "".join(line + "\n" for line in [json.dumps(self.identity), *kept]))
+        with writing(self.path) as anew:
+            anew.write(f"{json.dumps(self.identity)}\n".encode())
+            for line in self._kept():
+                anew.write(f"{line}\n".encode())
         with writing_below(self.path):
             self._file = self.path.open("a", encoding="utf-8")
         return self
@@ -155,15 +157,19 @@ class Journal:
         text = json.dumps([self.identity, entry.photo, entry.content, entry.seconds, entry.boxes])
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def _read(self) -> list[str]:
-        """Take up what is there; returns the lines to keep."""
-        lines = read_bytes(self.path).decode("utf-8", "replace").splitlines() if self.path.is_file() else []
-        if not lines or not self._is_ours(lines[0]):
-            return []
-        kept = [line for line in lines[1:] if self._take(line)]
-        if len(kept) < len(lines) - 1:
-            log.warning("%d lines of %s are damaged: made again", len(lines) - 1 - len(kept), self.path)
-        return kept
+    def _kept(self) -> Iterator[str]:
+        """Take up what is there; the lines to keep, one after another: a large data set's may be gigabytes."""
+        lines = read_lines(self.path) if self.path.is_file() else iter(())
+        if not self._is_ours(next(lines, "")):
+            return
+        damaged = 0
+        for line in lines:
+            if self._take(line):
+                yield line
+            else:
+                damaged += 1
+        if damaged:
+            log.warning("%d lines of %s are damaged: made again", damaged, self.path)
 
     def _is_ours(self, line: str) -> bool:
         try:
@@ -186,10 +192,10 @@ class Journal:
 
 def read(path: Path) -> tuple[dict[str, Any], Journal]:
     """Another journal's identity and results, the file left as it is. Raises HilError where it is none."""
-    lines = read_bytes(path).decode("utf-8", "replace").splitlines()
-    identity = json_of(lines[0] if lines else "", str(path))
+    identity = json_of(next(read_lines(path), ""), str(path))
     if not isinstance(identity, dict):
         raise HilError(f"{path} is no journal of hil evaluate: its first line says nothing of one")
     found = Journal(path, identity)
-    found._read()
+    for _ in found._kept():
+        pass
     return identity, found
