@@ -64,6 +64,13 @@ class Farm:
         places = coordinator.connect(self.address).GetPlaces(coordinator.pb.GetPlacesRequest(), timeout=20).places
         return {place.name: place.acquired for place in places if place.acquired}
 
+    def kick(self, place: str) -> None:
+        """Take a place away from whoever has it, as labgrid-client release --kick does."""
+        from hil.targets.labgrid import coordinator
+
+        request = coordinator.pb.ReleasePlaceRequest(placename=place)
+        coordinator.connect(self.address).ReleasePlace(request, timeout=20)
+
     def _offered(self) -> int:
         from hil.targets.labgrid import coordinator
 

@@ -92,6 +92,16 @@ def test_a_place_that_does_not_exist_or_has_no_port(farm: Farm, capsys, monkeypa
         at("board-0").open()
 
 
+def test_a_place_that_is_taken_away_is_not_ours_any_more(farm: Farm) -> None:
+    with at("board-5") as target:
+        target.boot(farm.elf)
+        farm.kick("board-5")
+        target._disconnect()
+        with pytest.raises(TargetError, match="labgrid place board-5 is not ours any more: nobody has it"):
+            target.open()
+    assert farm.holders() == {}
+
+
 def test_kill_9_releases_the_place(farm: Farm) -> None:
     code = (
         "import sys; from hil.targets import inventory, shelf; from hil import board\n"

@@ -31,7 +31,7 @@ class Place:
         self._resources: list[Resource] = []
         self._session = Session(address())
         try:
-            self._check()
+            self._check(wait_s)
             self._token = self._session.reserve(self._name)
             self._watch = release.watch(self._session.where, self._name, self._session.user, self._token)
         except BaseException:
@@ -84,12 +84,19 @@ class Place:
         """The place's supply. Raises TargetError where it has none that labgrid switches."""
         drivers.switch(self._name, self._resources, is_on)
 
-    def _check(self) -> None:
+    def _check(self, wait_s: float) -> None:
+        """Nothing is begun for a place that does not exist, or that others have and nobody waits for."""
         if self._name not in self._session.places:
             known = ", ".join(sorted(self._session.places)) or "none"
             raise TargetError(
                 f"the labgrid coordinator at {self._session.where} has no place {self._name!r}: there are {known}"
             )
+        if wait_s <= 0 and (holder := self._session.places[self._name].acquired):
+            raise self._in_use(holder, wait_s)
+
+    def _in_use(self, holder: str, wait_s: float) -> BoardInUseError:
+        waited = f"for longer than the {wait_s:g} s that may be waited"
+        return BoardInUseError(f"labgrid place {self._name} is held by {holder}, {waited}")
 
     def _acquire(self, wait_s: float) -> None:
         deadline = time.monotonic() + wait_s
@@ -98,8 +105,7 @@ class Place:
             self._session.sync()
             holder = self._session.places[self._name].acquired or "a reservation"
             if time.monotonic() >= deadline:
-                waited = f"for longer than the {wait_s:g} s that may be waited"
-                raise BoardInUseError(f"labgrid place {self._name} is held by {holder}, {waited}")
+                raise self._in_use(holder, wait_s)
             if holder != told:
                 log.warning("labgrid place %s is held by %s: waiting for it", self._name, holder)
                 told = holder
