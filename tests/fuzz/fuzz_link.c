@@ -45,6 +45,8 @@ static void serve(const uint8_t *wire, size_t count)
     fuzz_input(wire, count);
     do {
         link_serve();
+        if (image_has_tile() && image_writes_over_results())
+            link_finish_reading();
         if (image_has_tile() && image_run_tiles())
             link_send_status();
     } while (!fuzz_is_at_end());

@@ -83,6 +83,11 @@ void port_send_wait(void)
 {
 }
 
+bool port_is_sending(void)
+{
+    return false;
+}
+
 void port_quiet(bool is_quiet)
 {
     (void)is_quiet;
