@@ -55,8 +55,9 @@ def mutant(firmware: Firmware, tmp_path: Path) -> Callable[[str, Edit], Firmware
         source.write_text(edit(text))
         (tmp_path / "work").mkdir()
         compile_preset(directory, NATIVE, firmware.plan, tmp_path / "work")
-        write_hash(directory / "out" / NATIVE / "firmware")
-        return replace(firmware, elf=directory / "out" / NATIVE / "firmware")
+        elf = directory / firmware.elf.relative_to(firmware.directory)
+        write_hash(elf)
+        return replace(firmware, elf=elf)
 
     return make
 
