@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import venv
 from configparser import ConfigParser
@@ -42,6 +43,9 @@ def project(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 def run(python: str | Path, *arguments: str | Path, folder: Path) -> str:
     """What `python -m ARGUMENTS` prints in a folder; it must end well."""
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTEST_ADDOPTS": ""}
+    environment["PATH"] = os.pathsep.join((sysconfig.get_path("scripts"), environment["PATH"]))  # PyPI's ninja
+    if os.access(folder.parent, os.W_OK):  # pytest-embedded's folder in the common one belongs to who came first
+        environment["TMPDIR"] = str(folder.parent)
     done = subprocess.run([python, "-m", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zlib
 from pathlib import Path
 
@@ -22,7 +23,10 @@ from hil.targets.native import NativeTarget
 F407 = board.load("stm32f407_disco")
 NETWORKS = {"tiny": lambda: detector(TINY), "m4": lambda: small("rnnpool_face_m4", 48, 64)}
 
-pytestmark = needs("native")
+pytestmark = [
+    needs("native"),
+    pytest.mark.skipif(shutil.which("cc") is None, reason="needs cc with ASan, not zig: apt-get install gcc libc6-dev"),
+]
 
 
 def digests_of(program: Path, pixels: np.ndarray) -> list[int] | None:
