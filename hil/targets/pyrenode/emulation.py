@@ -6,6 +6,7 @@ import importlib
 import os
 import shutil
 import tempfile
+import time
 import warnings
 from itertools import count
 from typing import Any
@@ -131,6 +132,7 @@ class Emulation:
             received=bytes(line.Take()) if is_held else b"",
             stop=stop,
             is_held=is_held,
+            worked_s=time.process_time(),
             waits_for_gdb=self._gdb is not None and bool(self._gdb.IsWaiting),
         )
 

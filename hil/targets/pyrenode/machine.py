@@ -15,13 +15,15 @@ from hil.targets.pyrenode.process import Renode
 from hil.targets.symbols import symbols
 
 _POLL_MS = 500
+_SHARE = 3  # of a processor's time that a Renode at work has at least, on a machine with other work to do
 
 
 class Machine:
     """A board that has been switched on. Virtual time passes in run_until() alone.
 
-    hang_s: for how long, of our time, Renode may be busy with one call of run_until before it is given up; with gdb,
-    for ever. Raises HilError where Renode does not accept the platform or the firmware, and where GDB's port is taken.
+    hang_s: for how long, of our time, Renode may be busy with one call of run_until before it is given up, a third of
+    it where it works all the while; with gdb, for ever. Raises HilError where Renode does not accept the platform or
+    the firmware, and where GDB's port is taken.
     """
 
     def __init__(self, renode: Renode, board: Board, elf: Path, hang_s: float, gdb: Gdb | None = None) -> None:
@@ -68,23 +70,30 @@ class Machine:
         self.received += self.state.received
 
     def _advance(self, microseconds: int) -> State:
-        give_up, is_told = monotonic() + self.hang_s, False
+        give_up, is_told, begun_s = monotonic() + self.hang_s, False, None
         while True:
             state: State = self.renode.call("advance", microseconds, _POLL_MS)
             if state.is_held:
                 return state
+            begun_s = state.worked_s if begun_s is None else begun_s
             if self._gdb is not None:
                 if state.waits_for_gdb and not is_told:
                     reason = why(state, self.registers(), symbols(self._elf), self._elf)
                     self._gdb.tell(self.renode.call("gdb_port"), self._elf, reason)
                 is_told = state.waits_for_gdb
-            elif monotonic() > give_up:
-                pc = self.registers()[15]
-                self.renode.end()
-                raise TargetError(
-                    f"Renode did not reach {microseconds / 1e6:.4f} s within {self.hang_s:g} s: it hangs at "
-                    f"{state.microseconds / 1e6:.4f} s of virtual time, PC {pc:#010x}; boot the firmware again"
-                )
+            elif monotonic() > give_up or state.worked_s - begun_s > self.hang_s / _SHARE:
+                raise self._hangs(state, microseconds)
+
+    def _hangs(self, state: State, microseconds: int) -> TargetError:
+        """Renode is ended."""
+        pc = self.registers()[15]
+        self.renode.end()
+        within = f"{self.hang_s:g} s, or {self.hang_s / _SHARE:.2g} s of work"
+        where = f"{state.microseconds / 1e6:.4f} s of virtual time, PC {pc:#010x} in {symbols(self._elf).describe(pc)}"
+        return TargetError(
+            f"Renode did not reach {microseconds / 1e6:.4f} s within {within}: it hangs at {where}; "
+            "boot the firmware again"
+        )
 
     def send(self, data: bytes) -> None:
         """Through the UART, as one burst: the caller lets time pass in between."""

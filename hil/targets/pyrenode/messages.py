@@ -47,4 +47,5 @@ class State:
     received: bytes
     stop: Stop | None
     is_held: bool  # False: Renode is still busy with the portion
+    worked_s: float  # seconds of the processor that Renode's process has taken
     waits_for_gdb: bool = False

@@ -1,0 +1,77 @@
+"""A firmware's ways to die (tests/firmware/deaths.c) on Renode: what it shows is named, and the next boot is clean.
+
+What Renode 1.16.1 lets pass, or is given up at, stands in docs/renode.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from board_programs import DISCO, SOURCES, program
+
+from hil.errors import HilError
+from hil.targets import TargetError, TargetFault, create
+from hil.targets.base import Target
+from hil.targets.pyrenode.find import find
+
+pytestmark = pytest.mark.xdist_group("renode")
+TABLE = re.search(r"deaths\[\]\)\(void\) = \{(.*?)\};", (SOURCES / "deaths.c").read_text(), re.S)
+NAMES = re.findall(r"\w+", TABLE[1]) if TABLE else []
+DEATHS = {  # what it is called, and the function where that is not the death's own
+    "loop_in_a_handler": ("endless loop", "pend_sv_handler"),
+    "nmi_that_hangs": ("endless loop", "nmi_handler"),
+    "masked_supervisor_call": ("endless loop", "svc_handler"),
+    "jump_into_data": ("endless loop", "usage_fault_handler"),
+    "code_that_changes_itself": ("endless loop", "usage_fault_handler"),
+    "jump_into_erased_flash": ("jump outside code", None),
+    "return_address_overwritten": ("jump outside code", "main_program"),
+    "process_stack_nowhere": ("write to unmapped memory", None),
+    "write_through_null": ("write to flash", None),
+    "stack_moved_into_flash": ("write to flash", None),
+    "fault_in_a_masked_section": ("read of unmapped memory", None),
+    "independent_watchdog_starved": ("write to unmapped memory", None),  # there is no such watchdog
+    "window_watchdog_starved": ("write to unmapped memory", None),
+}
+GOES_ON = ["vector_table_nowhere", "unprivileged_write", "unprivileged_read", "write_to_system_memory"]
+GOES_ON += ["unaligned_exclusive"]
+SLEEPS = ["sleep_that_nothing_ends", "sleep_in_a_handler"]
+
+
+@pytest.fixture
+def board() -> Iterator[Target]:
+    try:
+        find()
+    except HilError as error:
+        pytest.skip(str(error))
+    with create("renode", DISCO, runaway_s=0.05) as made:
+        made.boot(program("deaths"))
+        assert made.read(0.1)[1:3] == b"\x70\x00"
+        yield made
+
+
+@pytest.mark.parametrize("name", DEATHS)
+def test_a_death_has_a_name_and_a_place_and_the_next_boot_is_clean(board: Target, name: str) -> None:
+    kind, function = DEATHS[name]
+    board.write(bytes([NAMES.index(name)]))
+    with pytest.raises(TargetFault) as caught:
+        board.read(1)
+    assert (caught.value.kind, caught.value.symbol) == (kind, function or name)
+    board.boot(program("deaths"))
+    assert board.read(0.1)[1:3] == b"\x70\x00"
+
+
+@pytest.mark.parametrize("name", [*GOES_ON, *SLEEPS])
+def test_what_renode_does_not_model_is_no_crash_there(board: Target, name: str) -> None:
+    board.write(bytes([NAMES.index(name)]))
+    assert board.read(0.1) == (b"" if name in SLEEPS else b"done")
+
+
+def test_a_board_that_renode_does_not_get_on_with_is_given_up_by_its_function(board: Target) -> None:
+    board.machine.hang_s = 1.0  # type: ignore[attr-defined]
+    board.write(bytes([NAMES.index("storm_of_a_line_nobody_lowers")]))
+    with pytest.raises(TargetError, match="Renode did not reach .* within 1 s.* boot the firmware again"):
+        board.read(1)
+    board.boot(program("deaths"))
+    assert board.read(0.1)[1:3] == b"\x70\x00"
