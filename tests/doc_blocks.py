@@ -12,16 +12,22 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "docs"))  # from_code: what the site makes of the code
 FENCE = re.compile(r"^( *)```([^\n`]*)\n(.*?)^\1```$", re.M | re.S)
+REDIRECTIONS = frozenset((">", ">>", "2>", "<"))
+TITLE = re.compile(r'title="([^"]+)"')
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block. language: what stands behind the fence, "" for nothing; line: of the page, from 1."""
+    """A fenced block. language: what stands behind the fence, "" for nothing; line: of the page, from 1.
+
+    title: of a block that is a file, the file's name.
+    """
 
     page: str
     line: int
     language: str
     code: str
+    title: str = ""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -42,7 +48,13 @@ def made_pages() -> dict[str, str]:
 def blocks_of(text: str, page: str) -> list[Block]:
     """The blocks of a page's text."""
     return [
-        Block(page, text.count("\n", 0, found.start()) + 1, found[2].split(" ")[0], _dedent(found[3], found[1]))
+        Block(
+            page,
+            text.count("\n", 0, found.start()) + 1,
+            found[2].split(" ")[0],
+            _dedent(found[3], found[1]),
+            "".join(TITLE.findall(found[2])),
+        )
         for found in FENCE.finditer(text)
     ]
 
@@ -62,7 +74,7 @@ def block(page: str, language: str, having: str) -> str:
 
 
 def commands(code: str) -> list[list[str]]:
-    """The words of each command of a shell block: comments and line ends that go on are taken away."""
+    """The words of each command of a shell block, without comments, line ends that go on, and where output goes."""
     lines = code.replace("\\\n", " ").splitlines()
     found: list[list[str]] = []
     for line in lines:
@@ -74,7 +86,12 @@ def commands(code: str) -> list[list[str]]:
                 found.append([])
             else:
                 found[-1].append(word)
-    return [words for words in found if words]
+    return [words for words in map(_without_files, found) if words]
+
+
+def _without_files(words: list[str]) -> list[str]:
+    """A command's words without `> FILE`, `2> FILE` and the like."""
+    return [word for word, before in zip(words, ["", *words], strict=False) if not {word, before} & REDIRECTIONS]
 
 
 def _dedent(code: str, indent: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 from doc_blocks import REPOSITORY
+
+PATIENCE_S = 560  # then everything that the code has started is ended
 
 
 def run_shell(code: str, folder: Path) -> str:
@@ -17,6 +20,14 @@ def run_shell(code: str, folder: Path) -> str:
         "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
     }
     environment.pop("HIL_BOARDS", None)
-    done = subprocess.run(["sh", "-euc", code], cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout
+    with subprocess.Popen(
+        ["sh", "-euc", code], cwd=folder, env=environment, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as shell:  # fmt: skip
+        try:
+            said, complaint = shell.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(shell.pid, signal.SIGKILL)
+            raise
+    assert shell.returncode == 0, said[-3000:] + complaint[-3000:]
+    return said

@@ -122,5 +122,9 @@ def test_blocks_in_lists_are_found() -> None:
     assert found == Block("x.md", 3, "sh", "hil demo\n")
 
 
+def test_where_output_goes_is_no_argument() -> None:
+    assert commands("hil doctor 2> said.txt &\ncat said.txt > found.txt") == [["hil", "doctor"], ["cat", "said.txt"]]
+
+
 def test_every_page_was_read() -> None:
     assert {"README.md", "docs/boards.md", "docs/reference/commands.md"} <= {block.page for block in blocks()}
