@@ -39,6 +39,7 @@ const say = result => {
     frame.style.width = width + "px";
     await shown("about:blank");
     await shown(page);
+    await new Promise(done => setTimeout(done, 1000));  // virtual milliseconds, for what a page does once it is loaded
     const script = frame.contentDocument.createElement("script");
     script.textContent = axe;
     frame.contentDocument.head.append(script);
