@@ -16,7 +16,7 @@ ELSEWHERE = frozenset((  # other people's programs, and the shell's own words
     "cd", "export", "git", "cmake", "source", "renode", "nc", "openocd", "pyocd", "st-flash", "docker", "sh", "python",
     "sudo", "apt-get", "ssh", "labgrid-client", "labgrid-coordinator", "labgrid-exporter", "dask",
     "gdb-multiarch", "arm-none-eabi-gdb", "genhtml", "twine", "echo", "cat",
-    "test", "kill", "sleep", "wait", "mkdir", "cp", "rm", "pre-commit", "npm", "node", "curl", "sed",
+    "test", "kill", "sleep", "wait", "grep", "mkdir", "cp", "rm", "pre-commit", "npm", "node", "curl", "sed",
 ))  # fmt: skip
 OF_SHELL = ("while", "until", "do", "done", "if", "then", "fi")
 OF_PYTEST = frozenset(
