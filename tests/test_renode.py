@@ -193,8 +193,8 @@ def test_hello_says_which_board_and_time_is_virtual(target: Target) -> None:
     assert (seen(target).seconds or 0) - before == pytest.approx(0.5, abs=0.001)
 
 
-@pytest.mark.parametrize("name", ["nucleo_f411re", "nucleo_f446re", "stm32f412_disco", "stm32f469_disco"])
-def test_every_line_of_chips_starts(renode_here: None, name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", sorted({*board.names()} - {"stm32f407_disco", "stm32f429_disco"}))
+def test_every_other_board_starts(renode_here: None, name: str, tmp_path: Path) -> None:
     """With CCM and without, with one bank of SRAM and with more."""
     elf, image = build(name, tmp_path / "build"), random_image(6)
     with create("renode", board.load(name), kept=tmp_path / "kept") as renode:
