@@ -221,7 +221,7 @@ def test_boards_of_the_workers_evaluate_too(shared_data: Path, tmp_path: Path, m
     from hil.evaluation import cluster as spreading
 
     def task(way: str, **more: str) -> Task:
-        return Task(M4, shared_data / "faces", (way,), limit=4, store=tmp_path / way, **more)
+        return Task(M4, shared_data / "faces", (way,), limit=2, store=tmp_path / way, **more)
 
     firmware = build(M4, "stm32f407_disco")
     ports = [tmp_path / "one", tmp_path / "other"]
