@@ -6,6 +6,7 @@
 
 #define CRYSTAL_PATIENCE 100000  // turns of a loop of about 5 cycles at 16 MHz: 30 ms, the data sheet says 2 ms
 #define TICK_CYCLES (BOARD_CLOCK_HZ / 500)
+#define IDLE_TICK_CYCLES (BOARD_CLOCK_HZ / 100)
 #define COUNTER_PATIENCE 100  // reads; the counter moves between any two
 #define LONGEST_TICK_CYCLES (1u << 24)  // SysTick counts 24 bits: 0.1 s
 
@@ -67,14 +68,27 @@ void clock_start(void)
     SYSTICK->CTRL = SYSTICK_ENABLE_INTERRUPT_CORE_CLOCK;
 }
 
-// While the network runs, a tick is only the watchdog's, and one that starts over with each row hardly ever comes: a
-// layer's cycles are its own. (Milliseconds stand still meanwhile; only waiting is timed.) Else, on a line without a pause,
-// it is the tick that wakes the core for what has arrived: a row begins 1 ms late on average, of 20 ms that the ring lasts.
-void tick_rarely(bool is_rare)
+static void tick_every(uint32_t cycles)
 {
-    period_cycles = is_rare ? LONGEST_TICK_CYCLES : TICK_CYCLES;
+    period_cycles = cycles;
     SYSTICK->LOAD = period_cycles - 1;
     SYSTICK->VAL = 0;
+}
+
+// While the network runs, a tick is only the watchdog's, and one that starts over with each row hardly ever comes: a
+// layer's cycles are its own. (Milliseconds stand still meanwhile; only waiting is timed.)
+void tick_rarely(bool is_rare)
+{
+    tick_every(is_rare ? LONGEST_TICK_CYCLES : TICK_CYCLES);
+}
+
+// On a line without a pause it is the tick that wakes the core for what has arrived: a row begins 1 ms late on average, of
+// 20 ms that the ring lasts. Where nothing comes, the core sleeps longer.
+void tick_for(bool is_line_busy)
+{
+    const uint32_t cycles = is_line_busy ? TICK_CYCLES : IDLE_TICK_CYCLES;
+    if (cycles != period_cycles)
+        tick_every(cycles);
 }
 
 uint32_t port_cycles(void)

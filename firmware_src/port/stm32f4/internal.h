@@ -14,6 +14,7 @@ extern uint32_t _stack_limit[], _stack_top[], _text_start[], _text_end[];
 
 void clock_start(void);
 void tick_rarely(bool is_rare);
+void tick_for(bool is_line_busy);
 void uart_quiet(bool is_quiet);
 void sdram_start(void);
 void reset_cause_read(void);

@@ -84,11 +84,15 @@ uint32_t port_receive_bytes(void)
 
 void port_sleep(void)
 {
+    static uint32_t head_before;
     // With interrupts masked a pending one still ends WFI, so none can slip in between the look and the sleep.
     __asm volatile("cpsid i" ::: "memory");
     look();
-    if (filled == 0)
+    if (filled == 0) {
+        tick_for(head != head_before);
+        head_before = head;
         __asm volatile("dsb\n wfi" ::: "memory");
+    }
     __asm volatile("cpsie i\n isb" ::: "memory");
 }
 
