@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,17 @@ def kill(farm: Farm, which: str, after_s: float) -> None:
     print(f"the {which} is back", flush=True)
 
 
+def heard(one: subprocess.Popen[str], end: float) -> str:
+    """What a client says until it ends; past `end`, of the clock, it is stopped, and says how far it came."""
+    for stop in (lambda: None, lambda: one.send_signal(signal.SIGINT), one.kill):
+        stop()
+        try:
+            return one.communicate(timeout=max(30.0, end - time.monotonic()))[0]
+        except subprocess.TimeoutExpired:
+            continue
+    return ""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="rnnpool_face_m4")
@@ -67,6 +79,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=2)
     parser.add_argument("--kill", choices=("exporter", "coordinator"))
     parser.add_argument("--after", type=float, default=60.0, metavar="SECONDS")
+    parser.add_argument("--most", type=float, default=3000.0, metavar="SECONDS", help="that clients may take")
     own, more = sys.argv[1:], []
     if "--" in own:
         own, more = own[: own.index("--")], own[own.index("--") + 1 :]
@@ -81,10 +94,10 @@ def main() -> int:
             clients = [client(farm, folder, i, asked.model, more or ["-n", "auto"]) for i in range(asked.clients)]
             if asked.kill:
                 threading.Thread(target=kill, args=(farm, asked.kill, asked.after), daemon=True).start()
-            said = [one.communicate()[0] for one in clients]
+            said = [heard(one, begun + asked.most) for one in clients]
             if asked.kill:
                 clients.append(client(farm, folder, asked.clients, asked.model, more or ["-n", "auto"]))
-                said.append(clients[-1].communicate()[0])
+                said.append(heard(clients[-1], time.monotonic() + asked.most))
             left = farm.holders()
         finally:
             farm.end()
