@@ -6,6 +6,7 @@
 #include "stm32f4.h"
 
 #define POLL_PATIENCE 1000000
+#define PAUSE_MS 4  // after which a line without bytes is idle
 
 uint8_t line_ring[LINE_RING];
 static uint32_t tail;  // next byte to be read
@@ -84,13 +85,15 @@ uint32_t port_receive_bytes(void)
 
 void port_sleep(void)
 {
-    static uint32_t head_before;
+    static uint32_t head_before, heard_ms;
     // With interrupts masked a pending one still ends WFI, so none can slip in between the look and the sleep.
     __asm volatile("cpsid i" ::: "memory");
     look();
     if (filled == 0) {
-        tick_for(head != head_before);
+        if (head != head_before)
+            heard_ms = port_milliseconds();
         head_before = head;
+        tick_for(port_milliseconds() - heard_ms < PAUSE_MS);
         __asm volatile("dsb\n wfi" ::: "memory");
     }
     __asm volatile("cpsie i\n isb" ::: "memory");
