@@ -87,6 +87,22 @@ def halved(graph: QuantisedGraph) -> QuantisedGraph:
     return dataclasses.replace(graph, layers=tuple(layers))
 
 
+def test_overlap_that_is_the_limit_but_for_rounding_is_no_difference() -> None:
+    spec = dataclasses.replace(TINY, nms_iou=0.3)
+    offsets, scores = np.zeros((2, 4)), np.array([[0.0, 3.0], [0.0, 2.0]])
+    both = np.array([[0, 0, 8, 8, 0.95], [0, 0, 8, 8 * 0.3, 0.9]], np.float32)
+    apart = {0.3 * (1 + off): both if off > 0 else both[:1] for off in (0, -float_path.HAIR, float_path.HAIR)}
+
+    def decoded(outputs: Outputs, rules: Any, as_device: bool) -> np.ndarray:
+        return apart[rules.nms_iou]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(float_path, "decoded", decoded)
+        assert float_path.differing(both, Outputs(offsets, scores), spec) == 0
+        assert float_path.differing(both[:1], Outputs(offsets, scores), spec) == 0
+        assert float_path.differing(both[:0], Outputs(offsets, scores), spec) == 1
+
+
 def test_counts_apart_are_told_from_chance() -> None:
     box = np.zeros((1, 5), np.float32)
     assert float_path.count_distance(box.repeat(0, 0), box.repeat(15, 0)) > 3
@@ -110,6 +126,17 @@ def _sources(**changes: Any) -> Callable[[], QuantisedGraph]:
     return lambda: with_detector(sources=tuple(dataclasses.replace(s, **changes) for s in GRAPH.detector.sources))
 
 
+def _gates(**changes: Any) -> QuantisedGraph:
+    """The heads' gates with other numbers than the detector's."""
+    layers = [
+        dataclasses.replace(layer, gate=dataclasses.replace(layer.gate, **changes))
+        if getattr(layer, "gate", None)
+        else layer
+        for layer in GRAPH.layers
+    ]
+    return dataclasses.replace(GRAPH, layers=tuple(layers))
+
+
 WRONG: dict[str, Callable[[], QuantisedGraph]] = {
     "the variances": lambda: with_detector(variances=(0.1, 0.35)),
     "the IoU of non-maximum suppression": lambda: with_detector(nms_iou=0.9),
@@ -119,6 +146,8 @@ WRONG: dict[str, Callable[[], QuantisedGraph]] = {
     "the steps": _sources(step=16),
     "the priors' sizes": _sources(size=9),
     "the background scores": _sources(background=1),
+    "the channels of offsets and scores": _sources(loc_channel=1),
+    "the heads' gates": lambda: _gates(threshold=GRAPH.detector.threshold + 300),  # type: ignore[union-attr]
     "the image's zero": _image(zero=(118,)),
     "the image's scale": _image(scale=(1 / 63,)),
     "the image's size": _image(height=41),

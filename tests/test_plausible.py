@@ -33,12 +33,28 @@ def test_a_sound_run_has_none() -> None:
         ({"total": 2100}, "make 2000 cycles, the total is 2100"),
         ({"decode": 100_000}, "make 101850 cycles, the total is 2000"),
         ({"schedule": 0}, "make 1940 cycles"),
+        ({"schedule": 0}, "the schedule took no cycles"),
         ({"total": 600}, "the image took 600 cycles, at least 700"),
         ({"elapsed": 1999}, "the target saw 1999 pass"),
     ],
 )
 def test_what_cannot_be_is_named(changes: dict[str, Any], words: str) -> None:
     assert any(words in fault for fault in faults(**changes)), faults(**changes)
+
+
+def test_a_layer_far_off_its_prediction_is_named_and_one_that_is_near_is_not() -> None:
+    def wrong(head: int) -> list[str]:
+        return implausible(SOUND, Counter.RUNS, MACS, None, {"conv0": 1200, "add": 90, "head": head})
+
+    assert wrong(500) == wrong(1900) == wrong(130) == []
+    assert wrong(2100) == ["layer head took 500 cycles, 2100 were predicted"]
+    assert wrong(100) == ["layer head took 500 cycles, 100 were predicted"]
+
+
+def test_decoding_that_took_nothing_is_named_where_boxes_are_decoded() -> None:
+    moved = dataclasses.replace(SOUND, decode=0, schedule=210)
+    assert implausible(moved, Counter.RUNS, MACS, None) == []
+    assert implausible(moved, Counter.RUNS, MACS, None, decodes=True) == ["decoding took no cycles"]
 
 
 def test_a_sum_may_be_off_by_what_nobody_counts() -> None:

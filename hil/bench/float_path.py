@@ -18,6 +18,7 @@ from hil.reference.networks import Detector, DetectorSpec
 
 OFFSET, SCORE = 2.0**-10, 2.0**-8  # what a unit of an output is worth
 CANDIDATES, DETECTIONS = 400, 200  # the most that a device keeps, for want of memory
+HAIR = 1e-5
 TWIN_OVERLAP, TWIN_SCORE = 0.99, 0.001  # two boxes are one, but for rounding in the decoder
 
 
@@ -72,6 +73,18 @@ def decoded(outputs: Outputs, spec: DetectorSpec, *, as_device: bool = False) ->
     if as_device:
         spec = replace(spec, candidates=min(spec.candidates, CANDIDATES), detections=min(spec.detections, DETECTIONS))
     return detections(outputs.offsets, outputs.scores, spec)
+
+
+def differing(device: Boxes, outputs: Outputs, spec: DetectorSpec) -> int:
+    """How many boxes the network's own rules do not make of the device's outputs, or the device does not.
+
+    Two boxes may overlap by the limit of suppression but for rounding: then a limit that is a hair off makes its boxes.
+    """
+    found = without_twin(device, decoded(outputs, spec, as_device=True))
+    for hair in (-HAIR, HAIR) if found else ():
+        off = replace(spec, nms_iou=spec.nms_iou * (1 + hair))
+        found = min(found, without_twin(device, decoded(outputs, off, as_device=True)))
+    return found
 
 
 def without_twin(boxes: Boxes, others: Boxes) -> int:

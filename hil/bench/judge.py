@@ -9,6 +9,7 @@ import numpy as np
 from hil.bench import float_path
 from hil.bench.classify import Classification
 from hil.bench.compare import Boxes, Divergence, differing_boxes, largest_distance, unmatched
+from hil.bench.layer_path import layer_distances
 from hil.bench.limits import Limits, Measurement, apply_limits
 from hil.bench.plausible import implausible, off_prediction
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
@@ -29,13 +30,14 @@ MOST_OFF_PREDICTION = 1.5  # times; predictions hold to 15 % a layer on the timi
 class Outside:
     """What the target saw while the image ran, without asking the firmware; None: it cannot.
 
-    elapsed: cycles; stack_used: bytes; stack_beyond, heap_beyond: bytes by which the device's marks are off the memory.
+    elapsed: cycles; stack_used: bytes; *_beyond: bytes by which the device's marks are off the memory.
     """
 
     elapsed: int | None = None
     stack_used: int | None = None
     stack_beyond: int | None = None
     heap_beyond: int | None = None
+    arena_beyond: int | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
         Measurement("link.retries", found.link.retries, "frame"),
         *differences,
         *exact_logits,
+        _of_layers(found, firmware),
         *of_boxes,
         *of_classes,
         *(Measurement(f"{t.name}.signal_to_noise", t.signal_to_noise_db, "dB") for t in found.tensors),
@@ -141,9 +144,11 @@ def _of_time(found: Findings, cycles: Cycles, firmware: Firmware, can: Capabilit
     """Cycles; where the target's counter counts instructions, those under their own name, and cycles stay unknown."""
     counts, is_instructions = can.cycles is not None, "instructions" in (can.cycles, cycles.source)
     macs = {layer.name: getattr(layer, "least_macs", layer.macs) for layer in firmware.graph.layers}
-    faults = None if cycles.total is None else implausible(cycles, found.result.counter, macs, found.outside.elapsed)
-    predicted = sum(layer["predicted_cycles"] for layer in firmware.plan["layers"])
-    is_predicted = firmware.kernels == "fast"
+    is_predicted, decodes = firmware.kernels == "fast", firmware.graph.detector is not None
+    of_layers = {layer["name"]: layer["predicted_cycles"] for layer in firmware.plan["layers"]}
+    predicted, of_these = sum(of_layers.values()), of_layers if is_predicted else None
+    seen = found.result.counter, macs, found.outside.elapsed
+    faults = None if cycles.total is None else implausible(cycles, *seen, of_these, decodes)
     off = off_prediction(cycles, predicted) if is_predicted else None
     why, why_off = "; ".join(faults or ()), f"{cycles.total} {cycles.unit}, {predicted} cycles were predicted"
     total = None if is_instructions else cycles.total
@@ -176,13 +181,22 @@ def _of_memory(found: Findings, ram: Ram, firmware: Firmware, can: Capabilities)
         Measurement("ram.arena_used", ram.arena_used, "byte", ram.arena_planned, 1, is_expected=True),
         Measurement("ram.stack_used", ram.stack_used, "byte", bound, LEAST_STACK, is_expected=knows),
         Measurement("ram.stack_bound", bound, "byte", board.stack_bytes, is_expected=is_bound),
-        Measurement("ram.heap_used", ram.heap_used, "byte", is_expected=knows),
+        Measurement("ram.heap_used", ram.heap_used, "byte", firmware.heap_bytes, is_expected=knows),
         Measurement("watermarks.disagreement", gap, "byte", is_expected=can.sees_stack),
         Measurement("watermarks.stack_beyond", outside.stack_beyond, "byte", 0, is_expected=reads),
         Measurement("watermarks.heap_beyond", outside.heap_beyond, "byte", 0, is_expected=reads),
+        Measurement("watermarks.arena_beyond", outside.arena_beyond, "byte", 0, is_expected=reads),
         Measurement("firmware.flash_bytes", firmware.sizes.flash_bytes if firmware.sizes else None, "byte",
                     board.flash.bytes, is_expected=knows),
     ]  # fmt: skip
+
+
+def _of_layers(found: Findings, firmware: Firmware) -> Measurement:
+    """The layer that is furthest from floating point, each by itself."""
+    distances = layer_distances(firmware.network, firmware.graph, found.trace, found.photo.pixels)
+    worst = max(distances, key=lambda name: distances[name])
+    cause = f"{worst} makes something else of what it gets than the float model's layer, on both sides"
+    return Measurement("layers.distance_to_float", distances[worst], "step", cause=cause)
 
 
 def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes, list[Measurement]]:
@@ -197,7 +211,7 @@ def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes
     outputs = float_path.device_outputs(heads, network.spec)
     floating = float_path.float_outputs(network, found.photo.pixels)
     boxes, kept = (float_path.decoded(floating, network.spec, as_device=limited) for limited in (False, True))
-    twins = float_path.without_twin(device, float_path.decoded(outputs, network.spec, as_device=True))
+    twins = float_path.differing(device, outputs, network.spec)
     offset_error = float_path.offset_error(outputs, floating, network.spec.score_threshold)
     distances = [d for d in (largest_distance(device, boxes), largest_distance(boxes, device)) if d is not None]
     return boxes, [

@@ -9,6 +9,7 @@ from hil.targets.base import Target
 from hil.targets.symbols import symbols
 
 WORD = 4
+ARENA_PAINT = b"\xa5"  # PAINT in model.c
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,19 @@ def heap_beyond(target: Target, memory: Memory | None, heap_used: int | None) ->
         return 0
     written = max(i for i, (a, b) in enumerate(zip(memory.before, after, strict=True)) if a != b) + 1
     return max(0, written - heap_used)
+
+
+def arena_beyond(target: Target, elf: Path, arena_used: int | None) -> int | None:
+    """How far what the device says it has used of its arenas is from the paint that can be seen in them."""
+    if not target.capabilities.reads_memory or arena_used is None:
+        return None
+    known = symbols(elf)
+    arenas = [
+        target.read_memory(address, known.size(name))
+        for name in known.starting_with("arena_")
+        if (address := known.address(name)) is not None
+    ]
+    return abs(sum(len(arena.rstrip(ARENA_PAINT)) for arena in arenas) - arena_used) if arenas else None
 
 
 def stack_beyond(target: Target, elf: Path, stack_used: int | None) -> int | None:

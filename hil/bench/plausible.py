@@ -8,29 +8,47 @@ from hil.bench.run import Cycles
 from hil.link.messages import Counter
 
 MACS_A_CYCLE = 2  # SMLAD, SMLALD: two multiply-accumulates an instruction, an instruction a cycle at best
+MOST_OFF_LAYER = 4  # times more or less than predicted; measured: 1.8, where every box of a head passes
 SUM_TOLERANCE = 0.005  # what no part counts: the calls of a row and of the end
 
 
-def implausible(cycles: Cycles, counter: Counter, macs: dict[str, int], elapsed: int | None) -> list[str]:
+def implausible(
+    cycles: Cycles,
+    counter: Counter,
+    macs: dict[str, int],
+    elapsed: int | None,
+    predicted: dict[str, int] | None = None,
+    decodes: bool = False,
+) -> list[str]:
     """What is wrong with the figures, each in words.
 
     counter: what the device says of it; macs: multiply-accumulates that a layer makes of any image; elapsed: cycles
-    that the target itself saw pass from before the image to after it, None where it cannot tell.
+    that the target itself saw pass from before the image to after it, None where it cannot tell; predicted: the
+    compiler's cycles of each layer, where these kernels have any; decodes: whether boxes are decoded.
     """
     if counter == Counter.STANDS_STILL:
         return ["the device's cycle counter stands still: something has switched it off (DEMCR.TRCENA, DWT_CTRL)"]
     if counter == Counter.RAN_BACK:
         return ["the device's cycle counter went backwards: something has set it while an image ran"]
-    return [*_of_layers(cycles, macs), *_of_total(cycles, macs, elapsed)]
+    return [*_of_layers(cycles, macs, predicted or {}), *_of_total(cycles, macs, elapsed), *_of_rest(cycles, decodes)]
 
 
-def _of_layers(cycles: Cycles, macs: dict[str, int]) -> Iterator[str]:
+def _of_layers(cycles: Cycles, macs: dict[str, int], predicted: dict[str, int]) -> Iterator[str]:
     for name, spent in (cycles.layers or {}).items():
-        least = macs[name] // MACS_A_CYCLE
+        least, expected = macs[name] // MACS_A_CYCLE, predicted.get(name, 0)
         if spent == 0:
             yield f"layer {name} took no {cycles.unit}"
         elif spent < least:
             yield f"layer {name} took {spent} {cycles.unit}, at least {least} are needed for its {macs[name]} MACs"
+        elif expected and not expected / MOST_OFF_LAYER <= spent <= expected * MOST_OFF_LAYER:
+            yield f"layer {name} took {spent} {cycles.unit}, {expected} were predicted"
+
+
+def _of_rest(cycles: Cycles, decodes: bool) -> Iterator[str]:
+    if not cycles.schedule:
+        yield f"the schedule took no {cycles.unit}"
+    if decodes and not cycles.decode:
+        yield f"decoding took no {cycles.unit}"
 
 
 def _of_total(cycles: Cycles, macs: dict[str, int], elapsed: int | None) -> Iterator[str]:

@@ -101,6 +101,10 @@ class RecordedFirmware(Firmware):
     def flash_parts(self) -> None:
         return None
 
+    @property
+    def heap_bytes(self) -> None:
+        return None
+
     @cached_property
     def stack_bound(self) -> StackBound | None:
         bound = self.recorded.get("stack_bound")

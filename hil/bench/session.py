@@ -15,7 +15,7 @@ from hil.bench.classify import Classification, classification
 from hil.bench.compare import Divergence, first_difference
 from hil.bench.judge import Findings, Outside, judge
 from hil.bench.limits import Limits, load_limits
-from hil.bench.marks import Memory, heap_beyond, remember, stack_beyond
+from hil.bench.marks import Memory, arena_beyond, heap_beyond, remember, stack_beyond
 from hil.bench.run import LinkCounts, Run
 from hil.bench.tensors import TensorFound, tensors_found
 from hil.compiler import decode, integer
@@ -167,15 +167,16 @@ class Bench:
             seen.stack_used if seen else None,
             stack_beyond(self.target, self.firmware.elf, result.stack_used),
             heap_beyond(self.target, self._memory, result.heap_used),
+            arena_beyond(self.target, self.firmware.elf, result.arena_used),
         )
 
     def _classification(self, photo: Photo, result: Result, trace: Trace) -> Classification | None:
-        """What a classifier says; None from a detector. Raises ProtocolError for logits of other classes."""
+        """What a classifier says; None from a detector. Raises ProtocolError for logits of other classes, or none."""
         network = self.firmware.network
-        if result.logits is None or not isinstance(network, Classifier):
+        if not isinstance(network, Classifier):
             return None
-        if len(result.logits) != len(network.spec.classes):
-            counts = f"{len(result.logits)} logits for the {len(network.spec.classes)} classes"
+        if result.logits is None or len(result.logits) != len(network.spec.classes):
+            counts = f"{len(result.logits or [])} logits for the {len(network.spec.classes)} classes"
             raise ProtocolError(f"the board has {counts} of {network.spec.name}")
         return classification(network, self.firmware.graph, result.logits, trace, photo.pixels)
 
@@ -211,7 +212,34 @@ def check_hello(hello: Hello, firmware: Firmware) -> None:
         "model hash": (hello.model_hash, wanted["model_hash"], "the checkpoint has changed: build and flash it again"),
         "build id": (hello.build_id, firmware.build_id, "the sources have changed: build and flash it again"),
         "ELF hash": (hello.elf_hash, firmware.elf_hash, f"it runs another firmware than {firmware.elf}: flash that"),
+        **{
+            what: (found, of_plan, "it says of itself what this firmware is not: build and flash it again")
+            for what, (found, of_plan) in _sizes(hello, firmware).items()
+        },
     }
     for what, (found, wanted_value, remedy) in expected.items():
         if found != wanted_value:
             raise HilError(f"the device has {what} {found}, expected {wanted_value}: {remedy}")
+
+
+def _sizes(hello: Hello, firmware: Firmware) -> dict[str, tuple[object, object]]:
+    """What the device says of itself beside its names, and what it has to be; the host has no clock and no stack."""
+    plan, board = firmware.plan, firmware.board
+    image, detector = plan["input"], plan["detector"]
+    said: dict[str, tuple[object, object]] = {
+        "input": (
+            (hello.width, hello.height, hello.channels),
+            tuple(image[side] for side in ("width", "height", "channels")),
+        ),
+        "rows a tile": (hello.tile_rows, image["tile_rows"]),
+        "layers": (hello.layers, len(plan["layers"])),
+        "tensors": (hello.tensors, len(plan["tensors"])),
+        "bytes of arena": (hello.arena_bytes, plan["arena_bytes"]),
+        "most detections": (hello.max_detections, detector["detections"] if detector else 0),
+    }
+    if not firmware.is_native:
+        said |= {
+            "clock": (hello.clock_hz, board.clock_hz),
+            "bytes of stack": (hello.stack_bytes, board.stack_bytes),
+        }
+    return said

@@ -39,6 +39,7 @@ def _of_classes(graph: q.QuantisedGraph, spec: Any) -> dict[str, tuple[object, o
 
 def _of_boxes(graph: q.QuantisedGraph, detector: q.Detector, spec: Any) -> dict[str, tuple[object, object]]:
     outputs = {layer.name: layer.output for layer in graph.layers}
+    gates = tuple(getattr(graph.layer(s.loc), "gate", None) for s in detector.sources)
     sources, likelihood = detector.sources, spec.score_threshold / (1 - spec.score_threshold)
     return {
         "the variances": (tuple(detector.variances), tuple(spec.variances)),
@@ -56,6 +57,21 @@ def _of_boxes(graph: q.QuantisedGraph, detector: q.Detector, spec: Any) -> dict[
         "the offsets' format": (
             {(outputs[s.loc].dtype, x) for s in sources for x in outputs[s.loc].scale[s.loc_channel :][:4]},
             {("int16", 2.0**-10)},
+        ),
+        "the channels of offsets and scores": (
+            tuple((s.loc_channel, s.conf_channel) for s in sources),
+            tuple((0, 4 if s.loc == s.conf else 0) for s in sources),
+        ),
+        "the heads' channels": (
+            tuple(outputs[s.conf].channels - s.conf_channel for s in sources),
+            tuple(background + len(spec.classes) for background in spec.background),
+        ),
+        "the heads' gates": (
+            gates,
+            tuple(
+                gate and q.Gate(s.conf_channel, s.background, detector.threshold)
+                for s, gate in zip(sources, gates, strict=True)
+            ),
         ),
         "the scores' format": (
             {(outputs[s.conf].dtype, x) for s in sources for x in outputs[s.conf].scale[s.conf_channel :]},

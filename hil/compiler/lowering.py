@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,10 +55,12 @@ class Lowering:
         self.modules = dict(network.named_modules())
         self.graph = graph
         self.tensors: dict[fx.Node, str] = {}
+        self.makers: dict[str, fx.Node] = {}  # of a tensor, the last node that has a part in its operator
 
     def run(self, traced: fx.Graph) -> Any:
         outputs: Any = None
         for node in traced.nodes:
+            before = list(self.graph.operators)
             if node.op == "placeholder":
                 self.tensors[node] = INPUT
             elif node.op == "output":
@@ -66,6 +69,8 @@ class Lowering:
                 self.tensors[node] = self._module(node, self.modules[str(node.target)], readable(str(node.target)))
             elif node.meta.get("shape") is not None and node.op != "get_attr":
                 self.tensors[node] = self._function(node)
+            if any(op is not old for op, old in zip_longest(self.graph.operators, before)):
+                self.makers[self.tensors[node]] = node
         return outputs
 
     def _module(self, node: fx.Node, module: nn.Module, name: str) -> str:

@@ -29,14 +29,10 @@ def trace(network: nn.Module) -> FloatGraph:
     compiler does not know, a shape that does not come out, or control flow that depends on the image, and where.
     """
     spec: Any = network.spec
-    channels, height, width = spec.input_shape
-    graph = FloatGraph((height, width, channels), spec.input_mean, spec.input_scale)
-    is_detector = hasattr(network, "maps")
-    traced = _traced(network.eval(), "maps" if is_detector else "forward")
-    _find_shapes(network, traced, spec.input_shape)
-    outputs = Lowering(network, graph).run(traced)
+    _, lowering, outputs = _lowered(network)
+    graph = lowering.graph
     separate(graph)
-    if is_detector:
+    if hasattr(network, "maps"):
         graph.heads = [Head(loc, conf) for loc, conf in outputs]
         _merge_heads(graph)
     elif getattr(spec, "outputs", None) is not None:
@@ -44,6 +40,26 @@ def trace(network: nn.Module) -> FloatGraph:
     else:
         graph.output = outputs
     return graph
+
+
+def makers(network: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str], list[Head]]:
+    """A network's own nodes, and by name the tensor of the operator graph that each makes; a detector's heads.
+
+    A tensor that no node makes by itself is left out; heads bear the names that they have before they are merged.
+    """
+    traced, lowering, outputs = _lowered(network)
+    heads = [Head(loc, conf) for loc, conf in outputs] if hasattr(network, "maps") else []
+    return traced, {node: name for name, node in lowering.makers.items()}, heads
+
+
+def _lowered(network: nn.Module) -> tuple[fx.Graph, Lowering, Any]:
+    """The nodes, what they became, and the names of the tensors that leave the network."""
+    spec: Any = network.spec
+    channels, height, width = spec.input_shape
+    traced = _traced(network.eval(), "maps" if hasattr(network, "maps") else "forward")
+    _find_shapes(network, traced, spec.input_shape)
+    lowering = Lowering(network, FloatGraph((height, width, channels), spec.input_mean, spec.input_scale))
+    return traced, lowering, lowering.run(traced)
 
 
 class _Tracer(fx.Tracer):

@@ -36,6 +36,7 @@ from hil.firmware.stamp import (
 from hil.firmware.toolchain import Compiler, compiler_of
 from hil.locks import held
 from hil.paths import BUILD
+from hil.targets.symbols import symbols
 
 if TYPE_CHECKING:
     from hil.compiler import Plan, QuantisedGraph
@@ -123,6 +124,12 @@ class Firmware:
         """The static bound on the stack; None on the host, and for an ELF whose .su files are not beside it."""
         usage = self.elf.parent / "stack_usage"
         return stack_bound(self.elf, usage) if not self.is_native and self.has_bound else None
+
+    @cached_property
+    def heap_bytes(self) -> int | None:
+        """What the ELF leaves for the heap; None on the host."""
+        first, end = (None if self.is_native else symbols(self.elf).address(f"_heap_{at}") for at in ("start", "end"))
+        return None if first is None or end is None else end - first
 
     @cached_property
     def compiler(self) -> Compiler | None:

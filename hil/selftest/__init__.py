@@ -4,6 +4,7 @@ subjects.py   the networks that are mutated        workshop.py   their firmwares
 mutant.py     what a mutant is, and what killed it  trial.py      one mutant, built and run
 sources.py    in C: kernels, decoder, schedule      assembly.py   in the board's own kernels, on the simulated board
 constants.py  in the ELF: weights, biases, tables   graphs.py     in the graph, and so on both sides
+both.py       in the code of both sides alike
 hosts.py      in the integer reference and the float path
 reports.py    in what a target reports              wire.py       between host and device
 limit_files.py in limits.toml                       catalogue.py  all of them

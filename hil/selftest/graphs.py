@@ -20,8 +20,9 @@ from hil.selftest.subjects import Subject
 from hil.selftest.trial import Bait
 
 FLOAT = (
-    "decoder.differing", "outputs.offset_error", "outputs.score_error", "boxes.count_distance_to_float",
-    "boxes.unmatched_with_float", "boxes.score_distance_to_float", "boxes.distance_to_float",
+    "layers.distance_to_float", "decoder.differing", "outputs.offset_error", "outputs.score_error",
+    "boxes.count_distance_to_float", "boxes.unmatched_with_float", "boxes.score_distance_to_float",
+    "boxes.distance_to_float",
     "logits.distance_to_float", "class.differs_from_float",
 )  # fmt: skip
 CHECK = "when compiling"  # a killer: hil.compiler.check
@@ -48,6 +49,11 @@ def _source(**changes: Callable[[Any], Any]) -> Change:
     return change
 
 
+def _first_gone(weight: np.ndarray) -> np.ndarray:
+    """The weights of the first output channel as nothing."""
+    return np.concatenate([0 * weight[:1], weight[1:]])
+
+
 DETECTOR: tuple[tuple[str, str, Change], ...] = (
     ("shared-centre-variance", "the centre's variance", _detector(variances=lambda v: (2 * v[0], v[1]))),
     ("shared-size-variance", "the sizes' variance", _detector(variances=lambda v: (v[0], 1.75 * v[1]))),
@@ -60,6 +66,8 @@ DETECTOR: tuple[tuple[str, str, Change], ...] = (
     ("shared-detections", "fewer boxes", _detector(detections=lambda v: 3)),
     ("shared-steps", "priors at another distance", _source(step=lambda v: v + 1)),
     ("shared-sizes", "priors of another size", _source(size=lambda v: v * 5 // 4)),
+    ("shared-offsets", "offsets read from the next channel", _source(loc_channel=lambda v: v + 1)),
+    ("shared-scores", "scores read from the channel before", _source(conf_channel=lambda v: max(0, v - 1))),
     ("shared-background", "fewer background scores", _source(background=lambda v: max(1, v - 1), conf_channel=int)),
 )
 
@@ -67,13 +75,15 @@ DETECTOR: tuple[tuple[str, str, Change], ...] = (
 def operators() -> tuple[Operator, ...]:
     """All that change the graph, and so both sides."""
     found = [
-        Operator(name, f"{breaks}, on both sides", (*FLOAT, CHECK), partial(_detector_sites, name, change),
+        Operator(name, f"{breaks}, on both sides", (*FLOAT, CHECK, "HilError"), partial(_detector_sites, name, change),
                  ("detector", "native"), 1)
         for name, breaks, change in DETECTOR
     ]  # fmt: skip
     arrays = (
         ("shared-weights", "a layer's weights halved", "weight", lambda v: v // 2),
         ("shared-bias", "a layer's biases left out", "bias", lambda v: v * 0),
+        ("shared-weight", "a layer's first weights left out", "weight", _first_gone),
+        ("shared-channels", "a layer's channels in another order", "weight", lambda v: np.roll(v, 1, 0)),
         ("shared-multiplier", "a layer's multipliers by half as much again", "multiplier", lambda v: v // 2 * 3),
     )
     for name, breaks, field, function in arrays:
@@ -82,7 +92,9 @@ def operators() -> tuple[Operator, ...]:
     cells = (
         ("shared-gates", "the gates' table upside down", "gates", lambda v: v[::-1].copy()),
         ("shared-tanh", "the tanh table by half", "tanh", lambda v: v // 2),
-        ("shared-recurrence", "no recurrent weights", "u", lambda v: v * 0),
+        ("shared-tied", "a tied cell's candidates by half", "gates", lambda v: v // (1, 2)),
+        ("shared-inputs", "a cell's inputs in another order", "w", lambda v: np.roll(v, 1, 0)),
+        ("shared-recurrence", "recurrent weights of the other sign", "u", lambda v: -v),
     )
     for name, breaks, field, function in cells:
         sites = partial(_cell_sites, name, field, function)
@@ -111,9 +123,15 @@ def _cell_sites(operator: str, field: str, function: Callable[[Any], Any], subje
             cells = {
                 name: _with(cell, {field: _changed(getattr(cell, field), function)})
                 for name, cell in (("cell1", layer.cell1), ("cell2", layer.cell2))
-                if isinstance(cell, q.QCell)
+                if isinstance(cell, q.QCell) and _has(cell, operator, field)
             }
-            yield _replaced(operator, subject, layer, cells)
+            if cells:
+                yield _replaced(operator, subject, layer, cells)
+
+
+def _has(cell: q.QCell, operator: str, field: str) -> bool:
+    """Whether there is something to change: a tied cell has one table for both."""
+    return getattr(cell, field).size > 0 and (operator != "shared-tied" or cell.is_tied)
 
 
 def _with(cell: q.QCell, changes: dict[str, Any]) -> q.QCell:
@@ -151,4 +169,6 @@ def _attempt(graph: q.QuantisedGraph, is_checked: bool, bait: Bait) -> Outcome:
             start = config.index(f"MODEL_{name} ") + len(f"MODEL_{name} ")
             config = config[:start] + str(value) + config[config.index("\n", start) :]
     firmware = bait.workshop.changed(texts | {"model/model_config.h": config})
-    return bait.run(replace(firmware, graph=graph))
+    rules = {} if graph.detector is None else {"detections": graph.detector.detections}
+    said = firmware.plan | {"detector": firmware.plan["detector"] and firmware.plan["detector"] | rules}
+    return bait.run(replace(firmware, graph=graph, plan=said))

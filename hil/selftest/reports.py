@@ -52,6 +52,25 @@ def _layer(change: Callable[[int], int]) -> Report:
     return report
 
 
+def _moved(share: float) -> Report:
+    """Part of the largest layer's time said to be the smallest's: every sum stays what it was."""
+
+    def report(result: Result) -> Result:
+        layers = list(result.layer_cycles or [])
+        largest, smallest = layers.index(max(layers)), layers.index(min(layers))
+        moved = int(share * layers[largest])
+        layers[largest] -= moved
+        layers[smallest] += moved
+        return replace(result, layer_cycles=layers)
+
+    return report
+
+
+def _decoding_hidden(result: Result) -> Result:
+    """The decoder's time said to be the schedule's."""
+    return replace(result, decode_cycles=0, schedule_cycles=(result.schedule_cycles or 0) + (result.decode_cycles or 0))
+
+
 def _with(**changes: Any) -> Report:
     """Fields replaced; a function is applied to what was there."""
 
@@ -75,6 +94,8 @@ BOARD: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
     ("layer-zero", "a layer that took nothing", TIME, _layer(lambda spent: 0)),
     ("layer-wrapped", "a layer's sum that has wrapped", TIME, _layer(lambda spent: spent & 0xFF)),
     ("layer-more", "a layer that took longer than the image", TIME, _layer(lambda spent: spent * 100)),
+    ("layer-moved", "a third of a layer's time said to be another's", TIME, _moved(1 / 3)),
+    ("decode-lost", "decoding said to be the schedule", TIME, _decoding_hidden),
     ("total-short", "a total that leaves a layer out", TIME, _with(total_cycles=lambda total: total * 9 // 10)),
     ("total-long", "a total with time that was not the network's", TIME,
      _with(total_cycles=lambda total: total * 11 // 10)),
@@ -83,6 +104,11 @@ BOARD: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
     ("stack-zero", "a stack that was never used", MEMORY, _with(stack_used=0)),
     ("stack-word-short", "a stack mark a word short", MEMORY, _with(stack_used=lambda used: used - 4)),
     ("stack-unknown", "a board that does not know its stack", MEMORY, _with(stack_used=None)),
+    ("stack-more", "a stack mark a word deeper", MEMORY, _with(stack_used=lambda used: used + 4)),
+    ("heap-huge", "a heap that no board has", MEMORY, _with(heap_used=1 << 28)),
+    ("heap-unknown", "a board that does not know its heap", MEMORY, _with(heap_used=None)),
+    ("arena-half", "half of the arena that was used", MEMORY, _with(arena_used=lambda used: used // 2)),
+    ("arena-byte", "a byte less of the arena", MEMORY, _with(arena_used=lambda used: used - 1)),
     ("stack-full", "a stack that was not painted", MEMORY, _with(stack_used=4096)),
 )  # fmt: skip
 ANYWHERE: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
@@ -94,6 +120,9 @@ ANYWHERE: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
     ("digest-none", "no digests", PROTOCOL, _with(digests=None)),
     ("digests-swapped", "two layers' digests in each other's place", CHANGED,
      _with(digests=lambda d: [d[1], d[0], *d[2:]])),
+    ("arena-unknown", "a board that does not know its arena", MEMORY, _with(arena_used=None)),
+    ("digest-last", "a bit of the last digest", CHANGED, _with(digests=lambda d: [*d[:-1], d[-1] ^ 1 << 31])),
+    ("digests-of-all-alike", "the first digest for every tensor", CHANGED, _with(digests=lambda d: [d[0]] * len(d))),
     ("digests-zero", "digests of nothing", CHANGED, _with(digests=lambda d: [0] * len(d))),
 )  # fmt: skip
 BOXES: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
@@ -108,8 +137,11 @@ BOXES: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
 LOGITS: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
     ("logit-off", "a logit off by one", EXACT, _with(logits=lambda said: [said[0] + 1, *said[1:]])),
     ("logits-swapped", "the classes in each other's place", EXACT, _with(logits=lambda said: said[::-1])),
+    ("logits-none", "no logits at all", PROTOCOL, _with(logits=None)),
     ("logit-missing", "a logit too few", PROTOCOL, _with(logits=lambda said: said[:-1])),
 )  # fmt: skip
+NUMBERS = ("width", "height", "channels", "tile_rows", "layers", "tensors", "arena_bytes", "max_detections")
+BOARD_NUMBERS = ("clock_hz", "stack_bytes")
 IDENTITY: tuple[tuple[str, str, str], ...] = (
     ("hello-build", "the build id of another build", "build_id"),
     ("hello-model", "another model's name", "model_name"),
@@ -125,9 +157,14 @@ def operators() -> tuple[Operator, ...]:
     for kinds, needs in ((BOARD, ("board",)), (ANYWHERE, ("any",)), (BOXES, ("detector",)), (LOGITS, ("classifier",))):
         for name, breaks, expected, report in kinds:
             found.append(Operator(name, f"{breaks}, reported", expected, partial(_sites, name, report), needs, 1))
-    for name, breaks, field in IDENTITY:
-        sites = partial(_identity_sites, name, field)
-        found.append(Operator(name, f"{breaks}, in the hello", ("HilError",), sites, ("any",), 1))
+    numbers = [(f"hello-{name.replace('_', '-')}", f"another {name.replace('_', ' ')}", name) for name in NUMBERS]
+    of_board = [
+        (f"hello-{name.replace('_', '-')}", f"another {name.replace('_', ' ')}", name) for name in BOARD_NUMBERS
+    ]
+    for kinds_of_hello, needs in ((IDENTITY, ("any",)), (numbers, ("any",)), (of_board, ("board",))):
+        for name, breaks, field in kinds_of_hello:
+            sites = partial(_identity_sites, name, field)
+            found.append(Operator(name, f"{breaks}, in the hello", ("HilError",), sites, needs, 1))
     yesterday = "yesterday's answer to another photo"
     found.append(
         Operator(
@@ -168,8 +205,10 @@ def _other_hello(field: str, bait: Bait) -> Outcome:
         sound = bench.client.hello
 
         def hello() -> Hello:
-            changes: dict[str, Any] = {field: "feedfacefeedface"}
-            return replace(sound(), **changes)
+            found = sound()
+            old = getattr(found, field)
+            changes: dict[str, Any] = {field: old + 8 if isinstance(old, int) else "feedfacefeedface"}
+            return replace(found, **changes)
 
         bench.client.hello = hello  # type: ignore[method-assign]
 

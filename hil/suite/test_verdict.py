@@ -55,6 +55,31 @@ def test_a_stack_that_was_never_used_fails(hil_bench: Bench, load: Load) -> None
     assert "ram.stack_used" in faults(judged(hil_bench, load("coins"), lambda r: replace(r, stack_used=0)))
 
 
+def test_a_heap_that_no_board_has_fails(hil_bench: Bench, load: Load) -> None:
+    if not hil_bench.target.capabilities.measures_memory:
+        pytest.skip(f"target {hil_bench.target.name} has the computer's heap: use --hil-target sim")
+    assert "ram.heap_used" in faults(judged(hil_bench, load("coins"), lambda r: replace(r, heap_used=1 << 28)))
+
+
+def test_an_arena_that_was_used_further_than_is_said_fails(hil_bench: Bench, load: Load) -> None:
+    if not hil_bench.target.capabilities.reads_memory:
+        pytest.skip(f"target {hil_bench.target.name} lets nobody look into its memory: use --hil-target sim")
+    run = judged(hil_bench, load("coins"), lambda r: replace(r, arena_used=(r.arena_used or 0) - 1))
+    assert "watermarks.arena_beyond" in faults(run)
+
+
+def test_time_that_is_said_to_be_another_layers_fails(hil_bench: Bench, load: Load) -> None:
+    need_cycles(hil_bench)
+
+    def moved(result: Result) -> Result:
+        layers = list(result.layer_cycles or [])
+        largest, smallest = layers.index(max(layers)), layers.index(min(layers))
+        layers[largest], layers[smallest] = layers[smallest], layers[largest]
+        return replace(result, layer_cycles=layers)
+
+    assert "cycles.implausible" in faults(judged(hil_bench, load("coins"), moved))
+
+
 def test_what_is_not_measured_here_is_named(portrait_run: Run) -> None:
     known = {m.name for m in portrait_run.measurements if m.value is not None}
     assert not known & set(portrait_run.not_measured)

@@ -66,6 +66,7 @@ class Symbols:
             self._no_thumb = ~THUMB if image["e_machine"] == "EM_ARM" else ~0
             entries = _entries(image)
         self._values = {entry.name: entry.value for entry in entries}
+        self._sizes = {entry.name: entry.size for entry in entries}
         functions = {
             entry.value & self._no_thumb: Function(entry.name, entry.value & self._no_thumb, entry.size)
             for entry in entries
@@ -77,6 +78,14 @@ class Symbols:
     def address(self, name: str) -> int | None:
         """A symbol's value as it stands in the ELF (a function's has the Thumb bit); None where there is none."""
         return self._values.get(name)
+
+    def size(self, name: str) -> int:
+        """A symbol's bytes; 0 where there is none, or it has no size."""
+        return self._sizes.get(name, 0)
+
+    def starting_with(self, beginning: str) -> list[str]:
+        """The symbols whose names begin so."""
+        return [name for name in self._values if name.startswith(beginning)]
 
     def function(self, pc: int) -> str | None:
         """The name of the function that holds an address; None outside every function."""

@@ -1,0 +1,93 @@
+"""Mutants of the code on both sides alike: firmware and integer reference make the same mistake, and agree on it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+
+from hil.compiler import decode, integer
+from hil.selftest.graphs import FLOAT
+from hil.selftest.hosts import mutated
+from hil.selftest.mutant import Mutant, Operator, Outcome
+from hil.selftest.subjects import Subject
+from hil.selftest.trial import Bait
+
+KERNELS = "firmware_src/kernels"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """The same change in a kernel and in what mirrors it. here, there: (old text, new text) in each."""
+
+    name: str
+    breaks: str
+    kernel: str
+    here: tuple[str, str]
+    module: ModuleType
+    there: tuple[str, str]
+    needs: str = "detector"
+
+
+MISTAKES = (
+    Mistake("both-clip", "boxes end at the image's left edge", "detect.c",
+            ("const float half_w =", "const float half_w = cx < 9.0f ? cx : "),
+            decode, ("    score = F(1)", "    half_w = cx if cx < F(9) else half_w\n    score = F(1)")),
+    Mistake("both-centre", "priors from the corners of their cells", "detect.c",
+            ("(column + 0.5f)", "(column + 0.0f)"), decode, ("(F(column) + F(0.5))", "(F(column) + F(0))")),
+    Mistake("both-axes", "a box's height from its width", "detect.c",
+            ("exponential(d[3] *", "exponential(d[2] *"), decode, ("for d in (dw, dh))", "for d in (dw, dw))")),
+    Mistake("both-shift", "offsets across for offsets down", "detect.c",
+            ("+ d[1] * detector", "+ d[0] * detector"), decode, ("+ dy * centre", "+ dx * centre")),
+    Mistake("both-score", "scores of half the difference", "detect.c",
+            ("0x1p-8f));", "0x1p-9f));"), decode, ("F(2.0**-CONF_BITS)", "F(2.0**-9)")),
+    Mistake("both-overlap", "overlap as a share of the better box", "detect.c",
+            ("threshold * (area(kept) + area(box) - shared)", "threshold * area(kept)"),
+            decode, ("union = areas[kept] + areas[i] - shared", "union = areas[kept]")),
+    Mistake("both-unsuppressed", "the best box suppresses alone", "detect.c",
+            ("!is_suppressed(&detector->detections[k], &box, detector->nms_iou)",
+             "(k > 0 || !is_suppressed(&detector->detections[k], &box, detector->nms_iou))"),
+            decode, ("np.any(is_same", "np.any((np.arange(len(kept)) < 1) & is_same")),
+    Mistake("both-max-out", "the first background score alone", "detect.c",
+            ("i < source->background; i++", "i < 1; i++"),
+            decode, ("background.max(-1, keepdims=True)", "background[..., :1]")),
+    Mistake("both-pooled", "RNNPool's states of half their size", "rnnpool.h",
+            ("+ 128) >> 8)", "+ 256) >> 9)"), integer, ("(np.int32) + 128) >> 8", "(np.int32) + 256) >> 9"), "any"),
+    Mistake("both-sweeps", "the second RNN twice the same way", "rnnpool.h",
+            ("column = part == 2 ? t : p->patch - 1 - t", "column = t"),
+            integer, ("by_column, by_column[::-1]]", "by_column, by_column]"), "any"),
+    Mistake("both-norm", "an inverse root of half the size", "elementwise.h",
+            ("<< exponent) >> 4)", "<< exponent) >> 5)"), integer, ("<< exponent) >> 4, 0)", "<< exponent) >> 5, 0)")),
+    Mistake("both-add", "a residual without its second part", "elementwise.h",
+            ("load_8bit(b, i, c->input_b) * c->multiplier_b", "0"),
+            integer, ("b.astype(np.int64) * layer.multiplier_b", "0"), "any"),
+)  # fmt: skip
+
+
+def operators() -> tuple[Operator, ...]:
+    """All that make a mistake on both sides."""
+    return tuple(
+        Operator(m.name, f"{m.breaks}, on both sides", FLOAT, partial(_sites, m), ("native", m.needs), 1)
+        for m in MISTAKES
+    )
+
+
+def _sites(mistake: Mistake, subject: Subject) -> Iterator[Mutant]:
+    diff = "\n".join(
+        f"{where}\n-{old}\n+{new}"
+        for where, (old, new) in ((mistake.kernel, mistake.here), (mistake.module.__name__, mistake.there))
+    )
+    yield Mutant(mistake.name, subject.name, mistake.kernel, diff, partial(_attempt, mistake))
+
+
+def _attempt(mistake: Mistake, bait: Bait) -> Outcome:
+    kernel = f"{KERNELS}/{mistake.kernel}"
+    texts = bait.workshop.text(kernel), inspect.getsource(mistake.module)
+    for text, (old, _) in zip(texts, (mistake.here, mistake.there), strict=True):
+        if old not in text:
+            raise LookupError(f"{mistake.name}: no side has {old!r} any more: mend hil/selftest/both.py")
+    firmware = bait.workshop.changed({kernel: texts[0].replace(*mistake.here, 1)})
+    with mutated(mistake.module, texts[1].replace(*mistake.there, 1)):
+        return bait.run(firmware)

@@ -1,0 +1,104 @@
+"""Each layer by itself in floating point: rounding is small in all of them, and what is more has the layer's name."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from networks import TINY, Classifier, detector, images, quantised, randomise
+
+from hil.bench import layer_path
+from hil.bench.layer_path import CLOSE, layer_distances
+from hil.compiler import QuantisedGraph, integer
+from hil.compiler.graph import QConv, QPool
+from hil.errors import HilError
+
+NETWORK = detector(TINY)
+GRAPH = quantised(NETWORK)
+PIXELS = images(NETWORK, 1, seed=9)[0]
+LIMIT = 2
+
+
+def distances(graph: QuantisedGraph, pixels: np.ndarray = PIXELS) -> dict[str, float]:
+    return layer_distances(NETWORK, graph, integer.run(graph, pixels), pixels)
+
+
+def changed(name: str, **changes: Callable[[Any], Any]) -> QuantisedGraph:
+    layers = [
+        dataclasses.replace(layer, **{field: function(getattr(layer, field)) for field, function in changes.items()})
+        if layer.name == name
+        else layer
+        for layer in GRAPH.layers
+    ]
+    return dataclasses.replace(GRAPH, layers=tuple(layers))
+
+
+@pytest.mark.parametrize("pixels", [PIXELS, np.zeros_like(PIXELS), np.full_like(PIXELS, 255)], ids=["any", "0", "255"])
+def test_rounding_moves_no_layer_by_more_than_a_step(pixels: np.ndarray) -> None:
+    found = distances(GRAPH, pixels)
+    assert max(found.values()) <= CLOSE, found
+    whole = {layer.name for layer in GRAPH.layers if not layer.name.startswith("head")}
+    heads = {f"{part}{i}" for part in ("loc", "conf") for i in range(len(TINY.sources))}
+    assert set(found) == whole | heads
+
+
+CONVOLUTIONS = [layer.name for layer in GRAPH.layers if isinstance(layer, QConv) and not layer.name.startswith("head")]
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_weights_that_both_sides_have_wrong_show_in_their_layer_alone(name: str) -> None:
+    found = distances(changed(name, weight=lambda w: w // 2))
+    assert found.pop(name) > LIMIT
+    assert max(found.values()) <= CLOSE
+
+
+def test_a_single_channel_shows() -> None:
+    def one_gone(weight: np.ndarray) -> np.ndarray:
+        return np.concatenate([0 * weight[:1], weight[1:]])
+
+    assert distances(changed("conv0", weight=one_gone))["conv0"] > LIMIT
+
+
+@pytest.mark.parametrize("part", ["cell1", "cell2"])
+@pytest.mark.parametrize("field", ["w", "u", "gates"])
+def test_a_cell_that_both_sides_have_wrong_shows(part: str, field: str) -> None:
+    pool = next(layer.name for layer in GRAPH.layers if isinstance(layer, QPool))
+
+    def wrong(cell: Any) -> Any:
+        return dataclasses.replace(cell, **{field: getattr(cell, field)[::-1].copy()})
+
+    assert distances(changed(pool, **{part: wrong}))[pool] > LIMIT
+
+
+def test_outputs_of_another_shape_are_an_error_with_the_layers_name() -> None:
+    assert GRAPH.detector is not None
+    sources = tuple(dataclasses.replace(source, conf_channel=3) for source in GRAPH.detector.sources)
+    graph = dataclasses.replace(GRAPH, detector=dataclasses.replace(GRAPH.detector, sources=sources))
+    with pytest.raises(HilError, match=r"conf0 is \(.*\) on the device, \(.*\) in the float model"):
+        layer_distances(NETWORK, graph, integer.run(GRAPH, PIXELS), PIXELS)
+
+
+def test_weights_whose_sums_cancel_are_held_against_rounded_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What random weights do behind an RNNPool whose channels hardly differ from pixel to pixel."""
+    import torch
+
+    network = detector(TINY)
+    rows = [m for name, m in network.named_modules() if name == "layers.mob0.expand.conv"]
+    with torch.no_grad():
+        rows[0].weight.add_(20 * torch.tensor([1.0, -1.0]).repeat(rows[0].weight.shape[1] // 2).view(1, -1, 1, 1))
+    graph = quantised(network)
+    trace = integer.run(graph, PIXELS)
+    assert layer_distances(network, graph, trace, PIXELS)["mob0_expand"] <= CLOSE
+    monkeypatch.setattr(layer_path, "CLOSE", 1e9)
+    assert layer_distances(network, graph, trace, PIXELS)["mob0_expand"] > LIMIT
+
+
+def test_a_classifiers_logits_are_a_layer() -> None:
+    network = randomise(Classifier())
+    graph = quantised(network)
+    pixels = images(network, 1, seed=3)[0]
+    found = layer_distances(network, graph, integer.run(graph, pixels), pixels)
+    assert graph.layers[-1].name in found and max(found.values()) <= CLOSE
