@@ -54,13 +54,13 @@ def _of_boxes(graph: q.QuantisedGraph, detector: q.Detector, spec: Any) -> dict[
         "the maps of anchors": (
             tuple((outputs[s.loc].height, outputs[s.loc].width) for s in sources), spec.map_sizes,
         ),
-        "the offsets' format": (
-            {(outputs[s.loc].dtype, x) for s in sources for x in outputs[s.loc].scale[s.loc_channel :][:4]},
-            {("int16", 2.0**-10)},
-        ),
         "the channels of offsets and scores": (
             tuple((s.loc_channel, s.conf_channel) for s in sources),
             tuple((0, 4 if s.loc == s.conf else 0) for s in sources),
+        ),
+        "the offsets' format": (
+            {(outputs[s.loc].dtype, x) for s in sources for x in outputs[s.loc].scale[s.loc_channel :][:4]},
+            {("int16", 2.0**-10)},
         ),
         "the heads' channels": (
             tuple(outputs[s.conf].channels - s.conf_channel for s in sources),
