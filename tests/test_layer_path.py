@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import TINY, detector, images, quantised
+from networks import TINY, detector, images, quantised, randomise
+from test_layers import CASES
 
 from hil.bench import drawn, layer_path
 from hil.bench.layer_path import CLOSE, layer_distances
@@ -44,6 +45,15 @@ def test_rounding_moves_no_layer_by_more_than_a_step(pixels: np.ndarray) -> None
     whole = {layer.name for layer in GRAPH.layers if not layer.name.startswith("head")}
     heads = {f"{part}{i}" for part in ("loc", "conf") for i in range(len(TINY.sources))}
     assert set(found) == whole | heads
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_of_layer_is_near_floating_point(case: str) -> None:
+    network = randomise(CASES[case]())
+    graph = quantised(network)
+    for pixels in (images(network, 1, seed=7)[0], np.zeros_like(images(network, 1, seed=7)[0])):
+        found = layer_distances(network, graph, integer.run(graph, pixels), pixels)
+        assert max(found.values()) <= LIMIT, found
 
 
 CONVOLUTIONS = [layer.name for layer in GRAPH.layers if isinstance(layer, QConv) and not layer.name.startswith("head")]

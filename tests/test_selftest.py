@@ -65,7 +65,7 @@ def test_a_check_that_is_not_made_lets_mutants_live(bait: Bait, monkeypatch: pyt
         ("hello-arena-bytes", "bytes of arena"), ("hello-width", "the device has input"),
         ("hello-tile-rows", "rows a tile"), ("hello-max-detections", "most detections"),
         ("digest-last", "agrees when it is run again"), ("arena-unknown", "was not measured, though"),
-        ("both-clip", "by the network's own rules"), ("both-sweeps", "rnnpool makes something else"),
+        ("both-clip", "by the network's own rules"), ("both-pooled", "rnnpool makes something else"),
         ("shared-tied", "rnnpool makes something else"), ("shared-weight", "makes something else of what it gets"),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -41,7 +41,9 @@ def layer_distances(
     """
     traced, names, heads = _makers(network)
     views = _views(graph, heads, trace)
-    image: Any = network.normalise(torch.from_numpy(pixels).permute(2, 0, 1)[None])  # type: ignore[operator]
+    spec: Any = network.spec
+    normal = (pixels - np.asarray(spec.input_mean, np.float32)) * np.asarray(spec.input_scale, np.float32)
+    image = torch.from_numpy(np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32))[None]
     found = _Layers(network, traced, names, views).distances(image)
     if any(channels.max() > CLOSE for channels in found.values()):
         again = _Layers(_rounded(network), traced, names, views).distances(image)
@@ -56,15 +58,30 @@ def _makers(network: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str], list[Head
 
 @lru_cache(maxsize=1)
 def _rounded(network: nn.Module) -> nn.Module:
-    """The network with the weights of its convolutions as multiples of a 127th of a channel's largest."""
+    """The network with the weights of its convolutions as multiples of a 127th of a channel's largest.
+
+    Of those that read the image once its channels' scales are in them: they can differ.
+    """
     rounded = copy.deepcopy(network)
-    for module in rounded.modules():
+    nodes, spec = _makers(network)[0].nodes, cast(Any, network.spec)
+    of_image = {n.target for n in nodes if n.op == "call_module" and n.all_input_nodes[0].op == "placeholder"}
+    scale = torch.tensor(spec.input_scale).view(1, -1, 1, 1)
+    for name, module in rounded.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             weight = module.weight.data
-            unit = weight.abs().flatten(1).amax(1).clamp(min=1e-30) / LEVELS
-            unit = unit.view(-1, *(1,) * (weight.dim() - 1))
-            module.weight.data = (weight / unit).round() * unit
+            unit = scale if name in of_image and weight.shape[1] == scale.shape[1] else torch.ones(1)
+            module.weight.data = _to_levels(weight * unit, tuple(range(1, weight.dim()))) / unit
+        elif isinstance(module, nn.ConvTranspose2d):  # of stride 2: a plain one for each corner of 2x2 pixels
+            for corner in ((slice(i, None, 2), slice(j, None, 2)) for i in (0, 1) for j in (0, 1)):
+                weight = module.weight.data[:, :, corner[0], corner[1]]
+                weight.copy_(_to_levels(weight, (0, 2, 3)))
     return rounded
+
+
+def _to_levels(weight: torch.Tensor, others: tuple[int, ...]) -> torch.Tensor:
+    """Weights in LEVELS levels of the largest; others: every dimension but that of the output's channels."""
+    unit = weight.abs().amax(others, keepdim=True).clamp(min=1e-30) / LEVELS
+    return (weight / unit).round() * unit
 
 
 class _Layers(fx.Interpreter):

@@ -54,6 +54,7 @@ _LAYER = Tolerance(relative=0.02, absolute=200_000)  # other weights move the he
 DEFAULTS: Tolerances = (
     ("host.*", FREE), ("photos.*", FREE), ("link.*", FREE), ("cycles.portable", FREE), ("prediction.*", FREE),
     ("cycles.off_prediction", FREE), ("outputs.*", Tolerance(relative=0.1)), ("boxes.*distance_to_float", FREE),
+    ("layers.distance_to_float", Tolerance(absolute=0.5)),
     ("*.signal_to_noise", Tolerance(absolute=0.5, rising_is_worse=False)),
     ("ap.*", Tolerance(absolute=0.002, rising_is_worse=False)),
     ("accuracy.*", Tolerance(absolute=0.002, rising_is_worse=False)),
