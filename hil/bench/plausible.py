@@ -9,6 +9,7 @@ from hil.link.messages import Counter
 
 MACS_A_CYCLE = 2  # SMLAD, SMLALD: two multiply-accumulates an instruction, an instruction a cycle at best
 MOST_OFF_LAYER = 4  # times more or less than predicted; measured: 1.8, where every box of a head passes
+SMALL = 0.02  # of the total: what a layer has to take for its prediction to be one that holds
 SUM_TOLERANCE = 0.005  # what no part counts: the calls of a row and of the end
 
 
@@ -40,7 +41,11 @@ def _of_layers(cycles: Cycles, macs: dict[str, int], predicted: dict[str, int]) 
             yield f"layer {name} took no {cycles.unit}"
         elif spent < least:
             yield f"layer {name} took {spent} {cycles.unit}, at least {least} are needed for its {macs[name]} MACs"
-        elif expected and not expected / MOST_OFF_LAYER <= spent <= expected * MOST_OFF_LAYER:
+        elif (
+            expected
+            and max(spent, expected) >= SMALL * (cycles.total or 0)
+            and not expected / MOST_OFF_LAYER <= spent <= expected * MOST_OFF_LAYER
+        ):
             yield f"layer {name} took {spent} {cycles.unit}, {expected} were predicted"
 
 
