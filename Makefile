@@ -14,7 +14,7 @@ BOUNDS := --timeout 600 --max-worker-restart 0
 PROGRAMS := arm-none-eabi-gcc cmake ninja cc
 PACKAGES := gcc-arm-none-eabi cmake ninja-build gcc libc6-dev
 
-.PHONY: demo test bench docs lint install tools clean
+.PHONY: demo test bench docs docs-pictures lint install tools clean
 .DEFAULT_GOAL := demo
 
 demo: install
@@ -31,6 +31,10 @@ bench: install
 # the site: a link that leads nowhere, a wrong anchor or a page without a place fails
 docs: install
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# the gallery's pictures, by headless Chromium
+docs-pictures: install
+	$(BIN)/python docs/pictures.py
 
 lint: docs
 	$(BIN)/ruff check .

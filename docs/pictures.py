@@ -1,0 +1,105 @@
+"""The gallery's pictures, made by the bench: `make docs-pictures` runs its commands and photographs what they write.
+
+Needs chromium, and for the timeline speedscope: `npm install --prefix build speedscope`. Without it that picture stays
+as it is. The network is that of the tutorials.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+IMAGES = REPOSITORY / "docs" / "images"
+WORK = REPOSITORY / "build" / "pictures"
+SPEEDSCOPE = REPOSITORY / "build" / "node_modules" / "speedscope" / "dist" / "release" / "index.html"
+NETWORK, PHOTO = "mine/seeded.safetensors", "project/photos/astronaut.png"
+LINES = 46  # of the annotated disassembly
+COLOURS = 128  # a PNG with a palette is a third as large
+
+
+def make(what: str) -> None:
+    """Make one picture, by its name in PICTURES."""
+    page, width, height = PICTURES[what]()
+    if page:
+        photograph(page, IMAGES / f"{what}.png", width, height)
+
+
+def flame_graph() -> tuple[str, int, int]:
+    profile()
+    return (WORK / "profile" / "flamegraph.svg").as_uri(), 1400, 198
+
+
+def disassembly() -> tuple[str, int, int]:
+    profile()
+    shown = "\n".join((WORK / "profile" / "hot.txt").read_text().splitlines()[:LINES])
+    page = WORK / "hot.html"
+    page.write_text(f'<meta charset="utf-8"><pre style="font:13px monospace;margin:12px">{html.escape(shown)}</pre>')
+    return page.as_uri(), 1100, 715
+
+
+def timeline() -> tuple[str, int, int]:
+    if not SPEEDSCOPE.is_file():
+        print("timeline: left as it is, npm install --prefix build speedscope brings its viewer")
+        return "", 0, 0
+    hil("trace", NETWORK, PHOTO, "--fit", "--out", "trace")
+    content = base64.b64encode((WORK / "trace" / "speedscope.json").read_bytes()).decode()
+    script = WORK / "timeline.js"  # speedscope's own way to open a file without a server
+    script.write_text(f"speedscope.loadFileFromBase64('speedscope.json', '{content}')")
+    return f"{SPEEDSCOPE.as_uri()}#localProfilePath={script}", 1400, 250
+
+
+PICTURES = {"flame-graph": flame_graph, "disassembly": disassembly, "timeline": timeline}
+
+
+def profile() -> None:
+    """`hil profile`, once for both of its pictures."""
+    if not (WORK / "profile" / "hot.txt").is_file():
+        hil("profile", NETWORK, PHOTO, "--fit", "--out", "profile")
+
+
+def network() -> None:
+    """The network and the photo of the tutorials."""
+    if not (WORK / NETWORK).is_file():
+        hil("init", "project")
+        hil("new-network", "mine")
+        hil("seed", "--network", "mine/network.py:make", "--out", NETWORK)
+
+
+def hil(*words: str) -> None:
+    run("-c", "from hil.cli import main; main()", *words)
+
+
+def run(*words: str) -> None:
+    """Python in WORK, with this checkout's package. Its output is shown; a failure ends everything."""
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"}
+    subprocess.run([sys.executable, *words], cwd=WORK, env=environment, check=True)
+
+
+def photograph(page: str, picture: Path, width: int, height: int) -> None:
+    """What a browser shows of a page, in pixels, as a PNG with few colours."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        sys.exit("needs a browser: apt-get install -y chromium")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=20000"]
+    options += ["--allow-file-access-from-files", f"--user-data-dir={WORK / 'browser'}"]
+    options += [f"--window-size={width},{height}", f"--screenshot={picture}"]
+    subprocess.run([browser, *options, page], check=True, capture_output=True)
+    with Image.open(picture) as shown:
+        few = shown.convert("RGB").quantize(COLOURS)
+    few.save(picture, optimize=True)
+    print(f"{picture.relative_to(REPOSITORY)}: {picture.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    WORK.mkdir(parents=True, exist_ok=True)
+    network()
+    for name in sys.argv[1:] or PICTURES:
+        make(name)
