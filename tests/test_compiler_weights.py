@@ -9,7 +9,7 @@ import pytest
 from networks import TINY, detector, quantised
 
 from hil.compiler import graph as q
-from hil.compiler.memory import is_channelwise
+from hil.compiler.loops import is_channelwise
 from hil.compiler.weights import channelwise, constants
 
 GRAPH = quantised(detector(TINY))

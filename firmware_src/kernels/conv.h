@@ -91,7 +91,11 @@ ALWAYS_INLINE void conv_clear_gated(const conv_t *c, uint32_t pixels, void *out)
 ALWAYS_INLINE void conv_all_pixels(const conv_t *c, const uint8_t *const rows[], uint32_t pixels, void *out)
 {
 #if HIL_DSP
-    if (c->chunk != 0) {
+    if (c->loop == CONV_STREAMED) {
+        conv_streamed(c, rows[0], pixels, out);
+        return;
+    }
+    if (c->loop == CONV_PAIRS || c->loop == CONV_FOURS) {
         for (uint32_t first = 0, count; first < pixels; first += count) {
             const uint32_t left = pixels - first;
             count = left <= c->chunk + 1u ? left : c->chunk;
@@ -99,7 +103,7 @@ ALWAYS_INLINE void conv_all_pixels(const conv_t *c, const uint8_t *const rows[],
         }
         return;
     }
-    if (conv_is_narrow(c) && pixels >= 2) {
+    if (c->loop == CONV_NARROW && pixels >= 2) {
         conv_narrow(c, rows, pixels, out);
         return;
     }

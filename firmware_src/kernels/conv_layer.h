@@ -4,6 +4,15 @@
 
 #include "tensor.h"
 
+// Which inner loop a convolution has where there are dual multiplies (hil/compiler/memory.py).
+typedef enum {
+    CONV_PLAIN,     // conv_2x2
+    CONV_NARROW,    // conv_narrow.h: input channels that are no multiple of four
+    CONV_PAIRS,     // conv_pairs.h: any kernel, any output
+    CONV_FOURS,     // conv_fours.h: 1x1, 8-bit output of a multiple of four channels
+    CONV_STREAMED,  // conv_streamed.h: the same with few input channels
+} conv_loop_t;
+
 typedef struct {
     uint16_t channels_in;
     uint16_t channels_out;
@@ -19,8 +28,11 @@ typedef struct {
     uint8_t scores;             // 0, or: the first output that is a score; those before it are made where the scores pass
     uint8_t background;         // scores that the last one has to surpass by more than the threshold
     int32_t threshold;
-    uint16_t chunk;             // pixels that are widened at once, or one more; 0: no shape for conv_pairs
-    void *scratch;              // int16_t [kernel][words][3][2] weights of three outputs (or two), [kernel][columns][channels_in] pixels
+    conv_loop_t loop;
+    bool is_bounded;            // no sum leaves 16 bits when it is requantised
+    uint16_t chunk;             // CONV_PAIRS, CONV_FOURS: pixels that are widened at once, or one more; CONV_STREAMED: outputs
+    void *scratch;              // int16_t [kernel][words][3][2] weights of three outputs (or two), or [words][4][2] of four, and
+                                // [kernel][columns][channels_in] pixels; CONV_STREAMED: a stream and two pixels
 } conv_t;
 
 // Whether the scores of a pixel pass.

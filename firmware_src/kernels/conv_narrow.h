@@ -6,12 +6,6 @@
 
 enum { CONV_NARROW_MAX_KERNEL = 7 };
 
-// Whether conv_narrow takes the shape.
-ALWAYS_INLINE bool conv_is_narrow(const conv_t *c)
-{
-    return HIL_DSP && c->narrow != 0 && c->kernel <= CONV_NARROW_MAX_KERNEL && c->output != TYPE_S16;
-}
-
 #if HIL_DSP
 // What the loop reads of four neighbouring outputs, and where its rows are, as the FPU's registers s0 to s16 take them; s8 and
 // s9 are its own.

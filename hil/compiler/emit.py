@@ -17,7 +17,8 @@ from hil.compiler import graph as q
 from hil.compiler import store
 from hil.compiler.chains import shape
 from hil.compiler.draft import carry_bytes, piece_bytes
-from hil.compiler.memory import gathered_group, is_channelwise, is_narrow, is_wide
+from hil.compiler.loops import conv_loop, is_bounded, is_channelwise, is_narrow, is_wide
+from hil.compiler.memory import gathered_group
 from hil.compiler.padding import outside
 from hil.compiler.plan import GUARD_BYTES, Plan
 from hil.compiler.predict import is_fast
@@ -221,6 +222,8 @@ def _environment(plan: Plan) -> jinja2.Environment:
     environment.filters["is_narrow"] = is_narrow
     environment.filters["is_channelwise"] = is_channelwise
     environment.filters["is_wide"] = is_wide
+    environment.filters["is_bounded"] = is_bounded
+    environment.filters["conv_loop"] = lambda conv: conv_loop(conv, plan.chunk[conv.name])
     environment.filters["gathered_group"] = gathered_group
     environment.filters["blocks"] = blocks
     environment.filters["carray"] = wrapped

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hil.compiler import graph as q
+from hil.compiler.loops import is_by_four, is_encodable, is_gathered, is_streamed
 from hil.compiler.sparse import room
 
 GATED_AT_ONCE = 3  # sequences of kernels/gated.h
-ENCODABLE = 4096  # the first distance that no offset of an instruction holds
-NARROW_WORDS = 14  # that conv_narrow multiplies without a loop: what fits the instruction cache
 GATHERED_BYTES = 4096  # of a dilated convolution's taps, laid side by side
 SCRATCH_BYTES = 8192  # for a convolution's widened weights and pixels, unless the plan is to save more
 
@@ -33,42 +32,25 @@ def pool_memory(pool: q.QPool) -> dict[str, int]:
 def conv_chunk(conv: q.QConv, pixels: Sequence[int], limit: int) -> int:
     """Pixels that kernels/conv.h widens at once, even: as many as `limit` bytes of scratch memory hold.
 
-    pixels: of a row that are made in each turn. 0 for a shape that its fast path does not take: depthwise, input
-    channels not a multiple of four, fewer than three outputs, rows of one pixel, pixels so large that the distance
-    between two is no offset of an instruction.
+    Of a convolution that is streamed: outputs whose weights are widened at once, a multiple of four. pixels: of a row
+    that are made in each turn. 0 for a shape that its fast path does not take: depthwise, input channels not a multiple
+    of four, fewer than three outputs, rows of one pixel, pixels so large that the distance between two is no offset of
+    an instruction.
     """
     pixels = gathered_parts(conv, pixels)
     most = max(pixels)
-    if conv.is_depthwise or conv.input.channels % 4 or most < 2 or conv.output.channels < 3 or not _is_encodable(conv):
+    if conv.is_depthwise or conv.input.channels % 4 or most < 2 or conv.output.channels < 3 or not is_encodable(conv):
         return 0
+    if is_streamed(conv):
+        records = conv.output.channels // 4
+        at_once = max(1, (limit - 4 * conv.input.channels) // stream_record(conv))
+        return 4 * -(-records // -(-records // at_once))
     for parts in range(1, most + 1):
         chunk = -(-most // parts)
         chunk += chunk % 2
         if chunk == 2 or conv_scratch(conv, pixels, chunk) <= limit:
             return chunk
     raise AssertionError("a chunk of two always ends the loop")
-
-
-def _is_encodable(conv: q.QConv) -> bool:
-    """Whether conv_pairs' distances fit its instructions: from pixel to pixel of input and output, over all weights."""
-    weights = 6 * conv.kernel**2 * conv.input.channels
-    pixels = max(2 * _step(conv) * conv.input.channels, 2 * conv.output.channels * conv.output.itemsize - 64)
-    return weights < 65536 and pixels < 4032
-
-
-def is_narrow(conv: q.QConv) -> bool:
-    """Whether the loop of kernels/conv_narrow.h is for a convolution: input channels that conv_chunk does not take."""
-    is_shape = conv.input.channels % 4 > 0 and conv.output.channels % 4 == 0 and conv.output.width >= 2
-    words = conv.kernel * -(-conv.kernel * conv.input.channels // 4)
-    is_short = words <= NARROW_WORDS and conv.kernel <= 7 and 2 * conv.output.channels < 4096
-    is_plain = not conv.is_depthwise and conv.dilation == 1
-    return is_plain and is_shape and is_short and conv.output.dtype != "int16"
-
-
-def is_channelwise(conv: q.QConv) -> bool:
-    """Whether the loop of kernels/depthwise.h is for a convolution, whose constants then come channel by channel."""
-    is_shape = conv.is_depthwise and conv.kernel == 3 and conv.stride <= 2 and conv.dilation == 1
-    return is_shape and conv.output.channels < ENCODABLE and conv.output.dtype != "int16"
 
 
 def parts(pixels: int, chunk: int) -> Iterator[int]:
@@ -79,21 +61,27 @@ def parts(pixels: int, chunk: int) -> Iterator[int]:
         pixels -= part
 
 
+def stream_record(conv: q.QConv) -> int:
+    """Bytes of four outputs in the stream of kernels/conv_streamed.h."""
+    return 4 * (2 * conv.input.channels + 10)
+
+
 def conv_scratch(conv: q.QConv, pixels: Sequence[int], chunk: int) -> int:
-    """Bytes of the widened weights of three outputs and of the widened pixels of the largest part."""
+    """Bytes of the widened weights of three outputs, or four, and of the widened pixels of the largest part.
+
+    Of a convolution that is streamed: of the stream and a pair of pixels.
+    """
+    if is_streamed(conv):
+        return chunk // 4 * stream_record(conv) + 4 * conv.input.channels
     largest = max(part for count in gathered_parts(conv, pixels) for part in parts(count, chunk))
     columns = (largest - 1) * _step(conv) + conv.kernel
-    return 2 * conv.kernel * conv.input.channels * (3 * conv.kernel + columns)
+    weights = 4 if is_by_four(conv) else 3 * conv.kernel
+    return 2 * conv.kernel * conv.input.channels * (weights + columns)
 
 
 def _step(conv: q.QConv) -> int:
     """Columns from pixel to pixel of what the multiplying loop sees: taps of a dilated convolution lie side by side."""
     return conv.kernel if is_gathered(conv) else conv.stride
-
-
-def is_gathered(conv: q.QConv) -> bool:
-    """Whether kernels/dilated.h lays a convolution's taps side by side before it multiplies them."""
-    return conv.dilation > 1 and not conv.is_depthwise
 
 
 def gathered_group(conv: q.QConv) -> int:
@@ -111,11 +99,3 @@ def gathered_parts(conv: q.QConv, pixels: Sequence[int]) -> list[int]:
 def gathered_bytes(conv: q.QConv) -> int:
     """Bytes of the taps that are gathered at once, 0 where none are."""
     return (gathered_group(conv) + 1) * conv.kernel**2 * conv.input.channels if is_gathered(conv) else 0
-
-
-def is_wide(conv: q.QConv) -> bool:
-    """Whether a dilated depthwise convolution runs as one of neighbouring pixels, which share no tap, as one pixel."""
-    channels = conv.dilation * conv.output.channels
-    is_shape = conv.kernel == 3 and conv.stride == 1 and channels < ENCODABLE
-    is_used = conv.output.width >= 2 * conv.dilation and conv.output.dtype != "int16"
-    return conv.is_depthwise and conv.dilation > 1 and is_shape and is_used

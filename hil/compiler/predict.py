@@ -12,16 +12,8 @@ from dataclasses import dataclass
 from hil.compiler import graph as q
 from hil.compiler.chains import Chain, alone, shape
 from hil.compiler.gated import QGated
-from hil.compiler.memory import (
-    SCRATCH_BYTES,
-    conv_chunk,
-    gathered_parts,
-    is_channelwise,
-    is_gathered,
-    is_narrow,
-    is_wide,
-    parts,
-)
+from hil.compiler.loops import is_by_four, is_channelwise, is_gathered, is_narrow, is_streamed, is_wide
+from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, parts
 from hil.compiler.sparse import MAX_VECTOR, kept
 
 
@@ -37,6 +29,13 @@ class Costs:
     short_pair: float = 34.0  # of one whose words need no loop
     pair_of_two: float = 10.0  # less of two outputs
     group: float = 90.0  # setting out on three outputs
+    word_of_four: float = 16.2  # conv_fours_pairs: four outputs of two pixels
+    pair_of_four: float = 46.0
+    widened_fours: float = 7.5  # conv_widen_fours, a tap of each of four outputs
+    streamed_word: float = 15.0  # conv_streamed_pair: four outputs of two pixels
+    streamed_pair: float = 43.0
+    streamed_begin: float = 150.0  # setting out on two pixels
+    streamed_record: float = 80.0  # conv_streamed_fill, four outputs
     widened_weights: float = 6.0  # conv_widen_weights, a tap of each of three outputs
     widened_pixels: float = 1.5  # conv_widen, a value
     passing: float = 7.0  # share of a head's pairs of pixels with a score that passes, times the root of its pixels
@@ -110,6 +109,8 @@ def predict_in_chain(chain: Chain, index: int, costs: Costs = COSTS) -> int:
     match layer:
         case q.QConv() if layer.is_depthwise:
             row += sum(_depthwise(layer, count, costs) for count in pixels if count)
+        case q.QConv() if is_streamed(layer):
+            row += sum(_streamed(layer, count, conv_chunk(layer, pixels, chain.scratch), costs) for count in pixels)
         case q.QConv() if chunk := conv_chunk(layer, pixels, chain.scratch):
             gathered = gathered_parts(layer, pixels)
             row += sum(_conv(layer, part, costs) for count in gathered for part in parts(count, chunk))
@@ -145,6 +146,8 @@ def _rows_made_again(chain: Chain) -> int:
 def _conv(conv: q.QConv, pixels: int, c: Costs) -> float:
     """A part of a row that conv_pixels makes at once."""
     words = conv.kernel * conv.input.channels // 2
+    if is_by_four(conv):
+        return _fours(conv, pixels, c)
     unrolled = next(n for n in (16, 12, 8, 4, 2) if words % n == 0)
     loops = words // unrolled if words != unrolled else 0
     is_short = conv.kernel == 1 and not loops
@@ -161,6 +164,21 @@ def _conv(conv: q.QConv, pixels: int, c: Costs) -> float:
     for count in _groups(conv.output.channels - gated):
         cycles += group[count] + pairs * pair[count]
     return cycles + gated / 2 * (group[2] + share * pairs * (pair[2] + c.gated_pair))
+
+
+def _fours(conv: q.QConv, pixels: int, c: Costs) -> float:
+    channels = conv.input.channels
+    passes = (channels // 2) // max(n for n in range(1, 17) if channels // 2 % n == 0)
+    pair = c.pair_of_four + (passes > 1) * passes * c.words_loop + channels / 2 * c.word_of_four
+    records = conv.output.channels / 4 * (c.group + c.widened_fours * channels + -(-pixels // 2) * pair)
+    return c.widened_pixels * ((pixels - 1) * conv.stride + 1) * channels + records
+
+
+def _streamed(conv: q.QConv, pixels: int, chunk: int, c: Costs) -> float:
+    channels, records = conv.input.channels, conv.output.channels / 4
+    begins = -(-conv.output.channels // chunk) * (c.streamed_begin + 2 * channels * c.widened_pixels)
+    pairs = -(-pixels // 2) * (begins + records * (c.streamed_pair + channels / 2 * c.streamed_word))
+    return records * (c.streamed_record + c.widened_fours * channels) + pairs
 
 
 def _groups(outputs: int) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.compiler import graph as q
-from hil.compiler.memory import is_channelwise, is_narrow, is_wide
+from hil.compiler.loops import is_channelwise, is_narrow, is_wide
 from hil.compiler.sparse import blocks, packed_blocks
 
 HOT_WINDOWS = 16  # a pool with fewer windows reads its weights too seldom for them to earn a copy in SRAM

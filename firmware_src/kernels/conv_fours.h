@@ -1,0 +1,182 @@
+// 1x1 convolutions to 8 bits, four outputs by two pixels at a time.
+#ifndef CONV_FOURS_H
+#define CONV_FOURS_H
+
+#include "conv_layer.h"
+
+#if HIL_DSP
+// The weights of four outputs with `taps` each, word by word beside each other: of four taps first 0 and 2, then 1 and 3.
+ALWAYS_INLINE void conv_widen_fours(const int8_t *weights, uint32_t taps, int16_t *to)
+{
+    register const int8_t *from __asm__("r6") = weights;
+    register int16_t *out __asm__("r7") = to;
+    register const int8_t *end __asm__("r10") = weights + taps;
+    __asm__ volatile(
+        ".p2align 2\n\t"
+        "1:\n\t"
+        ".rept %c[unroll]\n\t"
+        "ldr r4, [r6]\n\t"
+        "ldr r5, [r6, #%c[taps]]\n\t"
+        "ldr.w r8, [r6, #2 * %c[taps]]\n\t"
+        "ldr.w r9, [r6, #3 * %c[taps]]\n\t"
+        "adds r6, r6, #4\n\t"
+        "sxtb16 r0, r4\n\t"
+        "sxtb16 r1, r5\n\t"
+        "sxtb16 r2, r8\n\t"
+        "sxtb16 r3, r9\n\t"
+        "sxtb16 r4, r4, ror #8\n\t"
+        "sxtb16 r5, r5, ror #8\n\t"
+        "sxtb16 r8, r8, ror #8\n\t"
+        "sxtb16 r9, r9, ror #8\n\t"
+        "stmia r7!, {r0, r1, r2, r3, r4, r5, r8, r9}\n\t"
+        ".endr\n\t"
+        "cmp r6, r10\n\t"
+        "bne 1b" EMPTY_LINES_64
+        : "+r"(from), "+r"(out)
+        : "r"(end), [taps] "i"(taps), [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
+        : "r0", "r1", "r2", "r3", "r4", "r5", "r8", "r9", "cc", "memory");
+}
+
+// Sums a to d of a pixel's four outputs to bytes at `to`. Two at a time where all of them fit 16 bits.
+#define CONV_FOURS_SATURATE(a, b, c, d)                                                                           \
+    ".if %c[is_packed]\n\t"                                                                                     \
+    "pkhbt " a ", " a ", " c ", lsl #16\n\t"                                                                    \
+    "pkhbt " b ", " b ", " d ", lsl #16\n\t"                                                                    \
+    "usat16 " a ", #8, " a "\n\t"                                                                               \
+    "usat16 " b ", #8, " b "\n\t"                                                                               \
+    "orr.w " a ", " a ", " b ", lsl #8\n\t"                                                                     \
+    ".elseif %c[is_signed]\n\t"                                                                                 \
+    "ssat " a ", #8, " a "\n\t" "ssat " b ", #8, " b "\n\t" "ssat " c ", #8, " c "\n\t" "ssat " d ", #8, " d "\n\t" \
+    ".else\n\t"                                                                                                 \
+    "usat " a ", #8, " a "\n\t" "usat " b ", #8, " b "\n\t" "usat " c ", #8, " c "\n\t" "usat " d ", #8, " d "\n\t" \
+    ".endif\n\t"
+#define CONV_FOURS_STORE(a, b, c, d, to, offset)                                                                  \
+    ".if %c[is_packed]\n\t"                                                                                     \
+    "str.w " a ", [" to ", #" offset "]\n\t"                                                                    \
+    ".else\n\t"                                                                                                 \
+    "strb.w " a ", [" to ", #" offset "]\n\t" "strb.w " b ", [" to ", #" offset " + 1]\n\t"                     \
+    "strb.w " c ", [" to ", #" offset " + 2]\n\t" "strb.w " d ", [" to ", #" offset " + 3]\n\t"                  \
+    ".endif\n\t"
+#define CONV_FOURS_OPERANDS(c)                                                                                    \
+    [shift] "i"((c)->shift), [out_pitch] "i"((c)->channels_out), [is_signed] "i"((c)->output == TYPE_S8),           \
+        [is_packed] "i"((c)->output == TYPE_U8 && (c)->is_bounded)
+
+// The largest divisor of n up to `most`.
+ALWAYS_INLINE uint32_t conv_divisor(uint32_t n, uint32_t most)
+{
+    uint32_t divisor = most;
+    while (n % divisor != 0) {
+        divisor--;
+    }
+    return divisor;
+}
+
+// Four outputs of the pixels from `out` to `end`, two at a time, from widened pixels.
+//
+// Eight sums leave four registers for weights and pixels, so loads come four and two at a time: 8 cycles for 8 SMLADs. That is
+// what three outputs cost too, but there is less around it for each. Low registers for all that is loaded, because 16-bit
+// loads keep 16 words within the 1 KB instruction cache; they come in pairs, because the fetch keeps up with aligned
+// instructions only. The weights' pointer moves on every few words, as far as such loads reach.
+ALWAYS_INLINE void conv_fours_pairs(const conv_t *c, uint32_t output, const int16_t *weights, const int16_t *pixels,
+                                    uint8_t *out, const uint8_t *end)
+{
+    const uint32_t words = c->channels_in / 2u, unroll = conv_divisor(words, 16), step = conv_divisor(unroll, 8);
+    register const int32_t *bias __asm__("r0") = c->bias + output;
+    register const int32_t *multiplier __asm__("r1") = c->multiplier + output;
+    register const int16_t *w __asm__("r2") = weights - 8 * step;
+    register uint8_t *to __asm__("r3") = out;
+    register const uint8_t *stop __asm__("r4") = end;
+    register const int16_t *x __asm__("r6") = pixels - 2;
+    __asm__ volatile(
+        "vldmia r0, {s0-s3}\n\t"
+        "vldmia r1, {s4-s7}\n\t"
+        "vmov s8, r2\n\t"
+        "vmov s10, r3\n\t"
+        "vmov s11, r4\n\t"
+        "movw r0, #16 * %c[words]\n\t"
+        "add.w r2, r2, r0\n\t"
+        "vmov s9, r2\n\t"
+        ".p2align 4\n\t"
+        "1:\n\t"
+        "vmov r7, s8\n\t"
+        "vmov r4, s0\n\t"
+        "vmov r5, s0\n\t"
+        "vmov r8, s1\n\t"
+        "vmov r9, s1\n\t"
+        "vmov r10, s2\n\t"
+        "vmov r11, s2\n\t"
+        "vmov r12, s3\n\t"
+        "vmov lr, s3\n\t"
+        "2:\n\t"
+        ".set word, 0\n\t"
+        ".rept %c[unroll]\n\t"
+        ".if word %% %c[step] == 0\n\t"
+        "ldr.w r0, [r7, #16 * %c[step]]!\n\t"
+        ".else\n\t"
+        "ldr r0, [r7, #16 * (word %% %c[step])]\n\t"
+        ".endif\n\t"
+        "ldr r1, [r7, #16 * (word %% %c[step]) + 4]\n\t"
+        ".if word == %c[unroll] - 1\n\t"
+        "ldr.w r2, [r6, #4 * %c[unroll]]!\n\t"
+        "ldr.w r3, [r6, #%c[pitch]]\n\t"
+        ".elseif word %% %c[step] == 0\n\t"
+        "ldr r2, [r6, #4 * word + 4]\n\t"
+        "ldr.w r3, [r6, #4 * word + 4 + %c[pitch]]\n\t"
+        ".else\n\t"
+        "ldr.w r2, [r6, #4 * word + 4]\n\t"
+        "ldr.w r3, [r6, #4 * word + 4 + %c[pitch]]\n\t"
+        ".endif\n\t"
+        "smlad r4, r0, r2, r4\n\t"
+        "smlad r5, r0, r3, r5\n\t"
+        "smlad r8, r1, r2, r8\n\t"
+        "smlad r9, r1, r3, r9\n\t"
+        "ldr r0, [r7, #16 * (word %% %c[step]) + 8]\n\t"
+        "ldr r1, [r7, #16 * (word %% %c[step]) + 12]\n\t"
+        "smlad r10, r0, r2, r10\n\t"
+        "smlad r11, r0, r3, r11\n\t"
+        "smlad r12, r1, r2, r12\n\t"
+        "smlad lr, r1, r3, lr\n\t"
+        ".set word, word + 1\n\t"
+        ".endr\n\t"
+        ".if %c[words] != %c[unroll]\n\t"
+        "vmov r0, s9\n\t"
+        "cmp r7, r0\n\t"
+        "bne.w 2b\n\t"
+        ".endif\n\t"
+        "vmov r0, s4\n\t"
+        "vmov r1, s5\n\t"
+        "vmov r2, s6\n\t"
+        "vmov r3, s7\n\t"
+        ".if %c[shift]\n\t"
+        ".irp sum, r4, r5, r8, r9, r10, r11, r12, lr\n\t"
+        "lsl.w \\sum, \\sum, #%c[shift]\n\t"
+        ".endr\n\t"
+        ".endif\n\t"
+        "smmulr r4, r4, r0\n\t"
+        "smmulr r5, r5, r0\n\t"
+        "smmulr r8, r8, r1\n\t"
+        "smmulr r9, r9, r1\n\t"
+        "smmulr r10, r10, r2\n\t"
+        "smmulr r11, r11, r2\n\t"
+        "smmulr r12, r12, r3\n\t"
+        "smmulr lr, lr, r3\n\t"
+        "vmov r0, s10\n\t"
+        "vmov r1, s11\n\t"
+        CONV_FOURS_SATURATE("r4", "r8", "r10", "r12")
+        CONV_FOURS_SATURATE("r5", "r9", "r11", "lr")
+        CONV_FOURS_STORE("r4", "r8", "r10", "r12", "r0", "0")
+        CONV_FOURS_STORE("r5", "r9", "r11", "lr", "r0", "%c[out_pitch]")
+        "addw r0, r0, #2 * %c[out_pitch]\n\t"
+        "addw r6, r6, #2 * %c[pitch] - 4 * %c[words]\n\t"
+        "vmov s10, r0\n\t"
+        "cmp r0, r1\n\t"
+        "bne.w 1b" EMPTY_LINES_192 EMPTY_LINES_64
+        : "+r"(bias), "+r"(multiplier), "+r"(w), "+r"(to), "+r"(stop), "+r"(x)
+        : [words] "i"(words), [unroll] "i"(unroll), [step] "i"(step), [pitch] "i"(2 * c->stride * c->channels_in),
+          CONV_FOURS_OPERANDS(c)
+        : "r5", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10",
+          "s11", "cc", "memory");
+}
+#endif
+
+#endif

@@ -1,0 +1,144 @@
+// 1x1 convolutions of few input channels to 8 bits: two pixels wait in the FPU's registers while the weights of all outputs
+// stream past them.
+#ifndef CONV_STREAMED_H
+#define CONV_STREAMED_H
+
+#include "conv_fours.h"
+#include "conv_widen.h"
+
+#if HIL_DSP
+// What streams past, int32: for each four outputs their biases, widened weights, multipliers, the place in the output where the
+// next pair of pixels goes, and whether more outputs follow. Behind it lies the pair of widened pixels.
+ALWAYS_INLINE uint32_t conv_streamed_words(const conv_t *c)
+{
+    return 2u * c->channels_in + 10u;
+}
+
+// A word of both pixels times those of four outputs' weights.
+#define CONV_STREAMED_WORD(number, x0, x1)              \
+    ".if " #number " < %c[words]\n\t"                  \
+    "ldmia.w r11!, {r8, r9, r10, r12}\n\t"            \
+    "vmov lr, " #x0 "\n\t"                            \
+    "smlad r0, r8, lr, r0\n\t"                        \
+    "smlad r2, r9, lr, r2\n\t"                        \
+    "smlad r4, r10, lr, r4\n\t"                       \
+    "smlad r6, r12, lr, r6\n\t"                       \
+    "vmov lr, " #x1 "\n\t"                            \
+    "smlad r1, r8, lr, r1\n\t"                        \
+    "smlad r3, r9, lr, r3\n\t"                        \
+    "smlad r5, r10, lr, r5\n\t"                       \
+    "smlad r7, r12, lr, r7\n\t"                       \
+    ".endif\n\t"
+
+// All outputs in the stream of a pair of widened pixels. The places move on by two pixels.
+//
+// A word of a pixel costs a cycle from the FPU, and no pointer, so there are registers for four weights beside eight sums: 15
+// cycles for 8 SMLADs.
+ALWAYS_INLINE void conv_streamed_pair(const conv_t *c, int32_t *stream, const int16_t *pair)
+{
+    register int32_t *record __asm__("r11") = stream;
+    register const int16_t *pixels __asm__("r0") = pair;
+    __asm__ volatile(
+        "vldmia r0!, {s0-s%c[last]}\n\t"
+        "vldmia r0!, {s16-s%c[last_16]}\n\t"
+        ".p2align 4\n\t"
+        "1:\n\t"
+        "ldmia.w r11!, {r0, r2, r4, r6}\n\t"
+        "mov r1, r0\n\t"
+        "mov r3, r2\n\t"
+        "mov r5, r4\n\t"
+        "mov r7, r6\n\t"
+        CONV_STREAMED_WORD(0, s0, s16)
+        CONV_STREAMED_WORD(1, s1, s17)
+        CONV_STREAMED_WORD(2, s2, s18)
+        CONV_STREAMED_WORD(3, s3, s19)
+        CONV_STREAMED_WORD(4, s4, s20)
+        CONV_STREAMED_WORD(5, s5, s21)
+        CONV_STREAMED_WORD(6, s6, s22)
+        CONV_STREAMED_WORD(7, s7, s23)
+        CONV_STREAMED_WORD(8, s8, s24)
+        CONV_STREAMED_WORD(9, s9, s25)
+        CONV_STREAMED_WORD(10, s10, s26)
+        CONV_STREAMED_WORD(11, s11, s27)
+        CONV_STREAMED_WORD(12, s12, s28)
+        CONV_STREAMED_WORD(13, s13, s29)
+        CONV_STREAMED_WORD(14, s14, s30)
+        CONV_STREAMED_WORD(15, s15, s31)
+        "ldmia.w r11!, {r8, r9, r10, r12}\n\t"
+        ".if %c[shift]\n\t"
+        ".irp sum, r0, r1, r2, r3, r4, r5, r6, r7\n\t"
+        "lsl.w \\sum, \\sum, #%c[shift]\n\t"
+        ".endr\n\t"
+        ".endif\n\t"
+        "smmulr r0, r0, r8\n\t"
+        "smmulr r1, r1, r8\n\t"
+        "smmulr r2, r2, r9\n\t"
+        "smmulr r3, r3, r9\n\t"
+        "smmulr r4, r4, r10\n\t"
+        "smmulr r5, r5, r10\n\t"
+        "smmulr r6, r6, r12\n\t"
+        "smmulr r7, r7, r12\n\t"
+        "ldmia.w r11!, {r8, r9}\n\t"
+        CONV_FOURS_SATURATE("r0", "r2", "r4", "r6")
+        CONV_FOURS_SATURATE("r1", "r3", "r5", "r7")
+        CONV_FOURS_STORE("r0", "r2", "r4", "r6", "r8", "0")
+        CONV_FOURS_STORE("r1", "r3", "r5", "r7", "r8", "%c[out_pitch]")
+        "addw r8, r8, #2 * %c[out_pitch]\n\t"
+        "str r8, [r11, #-8]\n\t"
+        "cmp.w r9, #0\n\t"
+        "bne.w 1b" EMPTY_LINES_192
+        : "+r"(record), "+r"(pixels)
+        : [words] "i"(c->channels_in / 2), [last] "i"(c->channels_in / 2 - 1), [last_16] "i"(c->channels_in / 2 + 15),
+          CONV_FOURS_OPERANDS(c)
+        : "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r12", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6",
+          "s7", "s8", "s9", "s10", "s11", "s12", "s13", "s14", "s15", "s16", "s17", "s18", "s19", "s20", "s21", "s22", "s23",
+          "s24", "s25", "s26", "s27", "s28", "s29", "s30", "s31", "cc", "memory");
+}
+
+// The stream of outputs `first` to `first` + `count`; out: the first pixel.
+ALWAYS_INLINE void conv_streamed_fill(const conv_t *c, uint32_t first, uint32_t count, uint8_t *out, int32_t *stream)
+{
+    const uint32_t taps = c->channels_in;
+#pragma GCC unroll 1
+    for (uint32_t o = first; o < first + count; o += 4, stream += conv_streamed_words(c)) {
+        int32_t *end = stream + 4 + 2 * taps;
+        memcpy(stream, c->bias + o, 16);
+        conv_widen_fours(c->weight + o * taps, taps, (int16_t *)(stream + 4));
+        memcpy(end, c->multiplier + o, 16);
+        end[4] = (int32_t)(uintptr_t)(out + o);
+        end[5] = o + 4 < first + count;
+    }
+}
+
+// `pixels` pixels of output, two at least, of as many outputs at a time as the stream holds. Of an odd number the first pair is
+// followed by one that begins with its second pixel.
+ALWAYS_INLINE void conv_streamed(const conv_t *c, const uint8_t *row, uint32_t pixels, uint8_t *out)
+{
+    const uint32_t step = c->stride * c->channels_in, words = conv_streamed_words(c);
+    int32_t *const stream = c->scratch;
+    int16_t *const pair = (int16_t *)(stream + c->chunk / 4 * words);
+#pragma GCC unroll 1
+    for (uint32_t first = 0, count; first < c->channels_out; first += count) {
+        count = c->channels_out - first < c->chunk ? c->channels_out - first : c->chunk;
+        conv_streamed_fill(c, first, count, out, stream);
+#pragma GCC unroll 1
+        for (uint32_t pixel = 0; pixel < pixels; pixel += 2) {
+            if (pixel == 2 && pixels % 2 != 0) {
+                pixel = 1;
+                for (uint32_t i = 1; i <= count / 4; i++) {
+                    stream[i * words - 2] -= c->channels_out;
+                }
+            }
+            if (c->stride == 1) {
+                conv_widen(row + pixel * step, 2 * step, c->input, pair);
+            } else {
+                conv_widen(row + pixel * step, c->channels_in, c->input, pair);
+                conv_widen(row + (pixel + 1) * step, c->channels_in, c->input, pair + c->channels_in);
+            }
+            conv_streamed_pair(c, stream, pair);
+        }
+    }
+}
+#endif
+
+#endif

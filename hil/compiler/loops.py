@@ -1,0 +1,75 @@
+"""Which inner loop of firmware_src/kernels a convolution has, by the shapes that each takes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hil.compiler import graph as q
+
+ENCODABLE = 4096  # the first distance that no offset of an instruction holds
+NARROW_WORDS = 14  # that conv_narrow multiplies without a loop: what fits the instruction cache
+STREAMED_CHANNELS = 32  # of input at most: two pixels of them fill the FPU's registers
+STREAMED_OUTPUTS = 32  # at least: what setting out on two pixels costs has to pay
+
+
+def conv_loop(conv: q.QConv, chunk: int) -> str:
+    """conv_loop_t of kernels/conv_layer.h. chunk: of conv_chunk, 0 where the shape is none for those loops."""
+    if not chunk:
+        return "CONV_NARROW" if is_narrow(conv) else "CONV_PLAIN"
+    return "CONV_STREAMED" if is_streamed(conv) else "CONV_FOURS" if is_by_four(conv) else "CONV_PAIRS"
+
+
+def is_encodable(conv: q.QConv) -> bool:
+    """Whether conv_pairs' distances fit its instructions: from pixel to pixel of input and output, over all weights."""
+    step = conv.kernel if is_gathered(conv) else conv.stride
+    weights = 6 * conv.kernel**2 * conv.input.channels
+    pixels = max(2 * step * conv.input.channels, 2 * conv.output.channels * conv.output.itemsize - 64)
+    return weights < 65536 and pixels < 4032
+
+
+def is_narrow(conv: q.QConv) -> bool:
+    """Whether the loop of kernels/conv_narrow.h is for a convolution: input channels that conv_chunk does not take."""
+    is_shape = conv.input.channels % 4 > 0 and conv.output.channels % 4 == 0 and conv.output.width >= 2
+    words = conv.kernel * -(-conv.kernel * conv.input.channels // 4)
+    is_short = words <= NARROW_WORDS and conv.kernel <= 7 and 2 * conv.output.channels < 4096
+    is_plain = not conv.is_depthwise and conv.dilation == 1
+    return is_plain and is_shape and is_short and conv.output.dtype != "int16"
+
+
+def is_by_four(conv: q.QConv) -> bool:
+    """Whether kernels/conv_fours.h makes four outputs of a convolution at a time."""
+    is_shape = conv.kernel == 1 and not conv.is_depthwise and conv.gate is None and conv.output.dtype != "int16"
+    is_multiple = conv.output.channels % 4 == 0 and conv.input.channels % 4 == 0
+    return is_shape and is_multiple and 3 * conv.input.channels < ENCODABLE
+
+
+def is_streamed(conv: q.QConv) -> bool:
+    """Whether they are streamed past the pixels (kernels/conv_streamed.h)."""
+    return is_by_four(conv) and conv.input.channels <= STREAMED_CHANNELS and conv.output.channels >= STREAMED_OUTPUTS
+
+
+def is_bounded(conv: q.QConv) -> bool:
+    """Whether no sum of a convolution leaves 16 bits when it is requantised, whatever its input."""
+    largest = max(abs(limit) for limit in q.LIMITS[conv.input.dtype])
+    weights = np.abs(conv.weight.astype(float)).reshape(len(conv.weight), -1).sum(1)
+    sums = (weights * largest + np.abs(conv.bias.astype(float))) * 2.0 ** (conv.shift - 32)
+    return bool(np.all(sums * conv.multiplier < 32766))
+
+
+def is_channelwise(conv: q.QConv) -> bool:
+    """Whether the loop of kernels/depthwise.h is for a convolution, whose constants then come channel by channel."""
+    is_shape = conv.is_depthwise and conv.kernel == 3 and conv.stride <= 2 and conv.dilation == 1
+    return is_shape and conv.output.channels < ENCODABLE and conv.output.dtype != "int16"
+
+
+def is_gathered(conv: q.QConv) -> bool:
+    """Whether kernels/dilated.h lays a convolution's taps side by side before it multiplies them."""
+    return conv.dilation > 1 and not conv.is_depthwise
+
+
+def is_wide(conv: q.QConv) -> bool:
+    """Whether a dilated depthwise convolution runs as one of neighbouring pixels, which share no tap, as one pixel."""
+    channels = conv.dilation * conv.output.channels
+    is_shape = conv.kernel == 3 and conv.stride == 1 and channels < ENCODABLE
+    is_used = conv.output.width >= 2 * conv.dilation and conv.output.dtype != "int16"
+    return conv.is_depthwise and conv.dilation > 1 and is_shape and is_used
