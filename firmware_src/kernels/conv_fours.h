@@ -61,14 +61,23 @@ ALWAYS_INLINE void conv_widen_fours(const int8_t *weights, uint32_t taps, int16_
     [shift] "i"((c)->shift), [out_pitch] "i"((c)->channels_out), [is_signed] "i"((c)->output == TYPE_S8),           \
         [is_packed] "i"((c)->output == TYPE_U8 && (c)->is_bounded)
 
-// The largest divisor of n up to `most`.
-ALWAYS_INLINE uint32_t conv_divisor(uint32_t n, uint32_t most)
+// The largest divisor of n up to 16, and up to 8; no loop, so that it is a constant to every compiler.
+ALWAYS_INLINE uint32_t conv_divisor_8(uint32_t n)
 {
-    uint32_t divisor = most;
-    while (n % divisor != 0) {
-        divisor--;
-    }
-    return divisor;
+    return n % 8 == 0 ? 8 : n % 7 == 0 ? 7 : n % 6 == 0 ? 6 : n % 5 == 0 ? 5 : n % 4 == 0 ? 4 : n % 3 == 0 ? 3 : n % 2 == 0 ? 2 : 1;
+}
+
+ALWAYS_INLINE uint32_t conv_divisor_16(uint32_t n)
+{
+    return n % 16 == 0   ? 16
+           : n % 15 == 0 ? 15
+           : n % 14 == 0 ? 14
+           : n % 13 == 0 ? 13
+           : n % 12 == 0 ? 12
+           : n % 11 == 0 ? 11
+           : n % 10 == 0 ? 10
+           : n % 9 == 0  ? 9
+                         : conv_divisor_8(n);
 }
 
 // Four outputs of the pixels from `out` to `end`, two at a time, from widened pixels.
@@ -80,16 +89,18 @@ ALWAYS_INLINE uint32_t conv_divisor(uint32_t n, uint32_t most)
 ALWAYS_INLINE void conv_fours_pairs(const conv_t *c, uint32_t output, const int16_t *weights, const int16_t *pixels,
                                     uint8_t *out, const uint8_t *end)
 {
-    const uint32_t words = c->channels_in / 2u, unroll = conv_divisor(words, 16), step = conv_divisor(unroll, 8);
+    const uint32_t words = c->channels_in / 2u, unroll = conv_divisor_16(words), step = conv_divisor_8(unroll);
     register const int32_t *bias __asm__("r0") = c->bias + output;
     register const int32_t *multiplier __asm__("r1") = c->multiplier + output;
-    register const int16_t *w __asm__("r2") = weights - 8 * step;
+    register const int16_t *w __asm__("r2") = weights;
     register uint8_t *to __asm__("r3") = out;
     register const uint8_t *stop __asm__("r4") = end;
-    register const int16_t *x __asm__("r6") = pixels - 2;
+    register const int16_t *x __asm__("r6") = pixels;
     __asm__ volatile(
         "vldmia r0, {s0-s3}\n\t"
         "vldmia r1, {s4-s7}\n\t"
+        "sub.w r2, r2, #16 * %c[step]\n\t" /* the first loads move both pointers on before they load */
+        "subs r6, r6, #4\n\t"
         "vmov s8, r2\n\t"
         "vmov s10, r3\n\t"
         "vmov s11, r4\n\t"

@@ -119,24 +119,37 @@ ALWAYS_INLINE void depthwise_value(const depthwise_t *d, const uint8_t *const ro
     ".endif\n\t"                                                     \
     DEPTHWISE_FINISH
 
+// Bytes of DEPTHWISE_OUTPUT's code, all of whose instructions have 32 bits, and outputs a turn of the loop that leave it within
+// the instruction cache.
+ALWAYS_INLINE uint32_t depthwise_code(const depthwise_t *d)
+{
+    const uint32_t column = d->channels < 256 ? 4 : 7, store = d->channels < 256 ? 1 : 2;
+    return 4 * (d->stride * column + 10 + store + (d->shift != 0));
+}
+
+ALWAYS_INLINE uint32_t depthwise_unroll(const depthwise_t *d)
+{
+    return d->channels >= 256 ? 4 : d->stride == 1 ? 10 : 8;
+}
+
 // `pixels` outputs of each channel of an 8-bit map, one channel after another. A column of input is loaded once and goes into
 // the sums of the outputs that look at it: that the right column of one is the middle one of the next costs nothing, as SMLAD
 // adds from one register to another. With a channel's weights in five registers and the pointers in four, all 14 are in use.
+// The loop makes several outputs a turn, and is entered within its first turn by as many as do not fill one.
 ALWAYS_INLINE void depthwise_channels(const depthwise_t *d, const uint8_t *const rows[], uint32_t pixels, uint8_t *out)
 {
-    const uint32_t columns = d->stride == 1 ? pixels + 2 : 2 * pixels + 1;
+    const uint32_t columns = d->stride == 1 ? pixels + 2 : 2 * pixels + 1, unroll = depthwise_unroll(d);
     register const uint8_t *row0 __asm__("r0") = rows[0];
     register const uint8_t *row1 __asm__("r1") = rows[1];
     register const uint8_t *row2 __asm__("r2") = rows[2];
     register uint8_t *to __asm__("r3") = out;
-    register const depthwise_channel_t *each __asm__("r4") = d->each;
     register const uint8_t *end __asm__("r5") = out + pixels * d->channels;
-    register const uint8_t *rest __asm__("r6") = out + pixels % 4 * d->channels;  // where those that come by four begin
-    register uint32_t back __asm__("r7") = columns * d->channels - 1;             // to the next channel's first column
+    register uint32_t skipped __asm__("r6") = (unroll - 1 - (pixels - 1) % unroll) * depthwise_code(d);
+    register uint32_t back __asm__("r7") = columns * d->channels - 1;  // to the next channel's first column
     register uint32_t back_out __asm__("r8") = pixels * d->channels - 1;
     register const uint8_t *last __asm__("r9") = out + d->channels;
+    register const depthwise_channel_t *each __asm__("r12") = d->each;
     __asm__ volatile(
-        "vmov s2, r4\n\t"
         "vmov s3, r5\n\t"
         "vmov s4, r6\n\t"
         "vmov s5, r7\n\t"
@@ -144,8 +157,7 @@ ALWAYS_INLINE void depthwise_channels(const depthwise_t *d, const uint8_t *const
         "vmov s7, r9\n\t"
         ".p2align 2\n\t"
         "1:\n\t"
-        "vmov r12, s2\n\t"
-        "ldmia r12!, {r4, r5, r6, r7, r8}\n\t"
+        "ldmia.w r12!, {r4, r5, r6, r7, r8}\n\t"
         "vldmia r12!, {s0, s1}\n\t"
         "vmov s2, r12\n\t"
         DEPTHWISE_COLUMN
@@ -159,45 +171,33 @@ ALWAYS_INLINE void depthwise_channels(const depthwise_t *d, const uint8_t *const
         DEPTHWISE_LEFT_LAST
         ".endif\n\t"
         "vmov r11, s4\n\t"
-        "cmp.w r3, r11\n\t"
-        "beq.w 3f\n\t"
+        ".p2align 2\n\t"
+        "add pc, r11\n\t"
+        "nop\n\t"
         "2:\n\t"
+        ".rept %c[unroll]\n\t"
         DEPTHWISE_OUTPUT
-        "vmov r11, s4\n\t"
+        ".endr\n\t"
+        "vmov r11, s3\n\t"
         "cmp.w r3, r11\n\t"
         "bne.w 2b\n\t"
-        "3:\n\t"
-        "vmov r11, s3\n\t"
-        "cmp.w r3, r11\n\t"
-        "beq.w 5f\n\t"
-        "4:\n\t"
-        DEPTHWISE_OUTPUT
-        DEPTHWISE_OUTPUT
-        DEPTHWISE_OUTPUT
-        DEPTHWISE_OUTPUT
-        "vmov r11, s3\n\t"
-        "cmp.w r3, r11\n\t"
-        "bne.w 4b\n\t"
-        "5:\n\t"
         "add.w r11, r11, #1\n\t"
-        "vmov s3, r11\n\t"
-        "vmov r11, s4\n\t"
         "vmov r12, s5\n\t"
         "vmov lr, s6\n\t"
-        "add.w r11, r11, #1\n\t"
-        "vmov s4, r11\n\t"
+        "vmov s3, r11\n\t"
         "sub.w r0, r0, r12\n\t"
         "sub.w r1, r1, r12\n\t"
         "sub.w r2, r2, r12\n\t"
         "sub.w r3, r3, lr\n\t"
         "vmov r11, s7\n\t"
+        "vmov r12, s2\n\t"
         "cmp.w r3, r11\n\t"
-        "bne.w 1b"
-        : "+r"(row0), "+r"(row1), "+r"(row2), "+r"(to), "+r"(each), "+r"(end), "+r"(rest), "+r"(back), "+r"(back_out),
-          "+r"(last)
-        : [channels] "i"(d->channels), [stride] "i"(d->stride), [shift] "i"(d->shift),
+        "bne.w 1b" EMPTY_LINES_192
+        : "+r"(row0), "+r"(row1), "+r"(row2), "+r"(to), "+r"(end), "+r"(skipped), "+r"(back), "+r"(back_out), "+r"(last),
+          "+r"(each)
+        : [channels] "i"(d->channels), [stride] "i"(d->stride), [shift] "i"(d->shift), [unroll] "i"(unroll),
           [is_signed] "i"(d->input == TYPE_S8), [is_output_signed] "i"(d->output == TYPE_S8)
-        : "r10", "r11", "r12", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "cc", "memory");
+        : "r4", "r10", "r11", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "cc", "memory");
 }
 #endif
 

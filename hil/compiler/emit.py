@@ -26,7 +26,15 @@ from hil.compiler.results import rows_that_spare_results
 from hil.compiler.schedule import Node
 from hil.compiler.sparse import blocks
 from hil.compiler.tensors import tensors
-from hil.compiler.weights import channelwise, narrow, table_number, weights_header, weights_source, wrapped
+from hil.compiler.weights import (
+    channelwise,
+    folded_shift,
+    narrow,
+    table_number,
+    weights_header,
+    weights_source,
+    wrapped,
+)
 from hil.paths import copy_sources
 
 CTYPES = {"uint8": "TYPE_U8", "int8": "TYPE_S8", "int16": "TYPE_S16"}
@@ -222,6 +230,7 @@ def _environment(plan: Plan) -> jinja2.Environment:
     environment.filters["is_narrow"] = is_narrow
     environment.filters["is_channelwise"] = is_channelwise
     environment.filters["is_wide"] = is_wide
+    environment.filters["folded_shift"] = folded_shift
     environment.filters["is_bounded"] = is_bounded
     environment.filters["conv_loop"] = lambda conv: conv_loop(conv, plan.chunk[conv.name])
     environment.filters["gathered_group"] = gathered_group

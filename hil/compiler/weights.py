@@ -104,10 +104,17 @@ def narrow(weight: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(taps.transpose(0, 2, 3, 1, 4))
 
 
+def folded_shift(conv: q.QConv) -> int:
+    """By how much a depthwise convolution's stored weights and biases are shifted already, which then no sum has to be."""
+    fits = conv.shift <= 8 and np.all(np.abs(conv.bias.astype(np.int64)) << conv.shift < 1 << 31)
+    return conv.shift if fits else 0
+
+
 def channelwise(conv: q.QConv) -> np.ndarray:
     """A depthwise convolution's constants as kernels/depthwise.h takes them: int32 (dilation * channels, 7)."""
     times = conv.dilation  # the same for each of the pixels that are one: is_wide
     weight, bias, multiplier = (np.concatenate([part] * times) for part in (conv.weight, conv.bias, conv.multiplier))
+    weight, bias = weight.astype("<i2") << folded_shift(conv), bias << folded_shift(conv)
     taps = np.zeros((len(bias), 5, 2), "<i2")
     taps[:, :3] = weight[:, :2].transpose(0, 2, 1)  # (channels, column, row)
     taps.reshape(-1, 10)[:, 6:9] = weight[:, 2]
