@@ -86,7 +86,8 @@ ALWAYS_INLINE void cell_steps_blocks(const cell_t *c, const int16_t *wx, uint32_
 {
     const bool is_down = back < 0;
     const uint32_t behind = 2u * c->hidden + 4;  // the words of wx that were read
-    register const int16_t *end __asm__("r8") = states + back + (is_down ? -1 : 1) * (int32_t)(count * c->hidden);
+    const uint32_t all = 2u * count * c->hidden;
+    register uintptr_t end __asm__("r8") = (uintptr_t)(states + back) + (is_down ? 0u - all : all);  // perhaps below the arena
     register const int16_t *x __asm__("r9") = wx;
     register const int16_t *old __asm__("r10") = states + back;
     register const int16_t *u __asm__("r11") = c->u;
@@ -126,10 +127,8 @@ ALWAYS_INLINE void cell_steps_blocks(const cell_t *c, const int16_t *wx, uint32_
         "ldmia r11!, {r6, r7}\n\t"
         "vmov r10, s25\n\t"
         "vmov lr, s29\n\t"
-        "vmov s28, r11\n\t"
         GATES
         "vmov r9, s24\n\t"
-        "vmov r11, s28\n\t"
         WX_AND("r9", "str.w r2, [r10], #4\n\t")
         "vmov s24, r9\n\t"
         "vmov s25, r10\n\t"

@@ -190,11 +190,9 @@ ALWAYS_INLINE void cell_steps(const cell_t *c, const int16_t *wx, uint32_t wx_pi
         WX_AND("lr", TIED_STORES("r10"))
         ".else\n\t"
         "ldmia r11!, {r6, r7}\n\t"
-        "vmov s28, r11\n\t"
         "vmov r10, s25\n\t"
         GATES
         "vmov r9, s24\n\t"
-        "vmov r11, s28\n\t"
         WX_AND("r9", "str.w r2, [r10], #4\n\t")
         "vmov s24, r9\n\t"
         ".endif\n\t"

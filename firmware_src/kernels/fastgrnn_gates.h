@@ -110,9 +110,9 @@ ALWAYS_INLINE void cell_first_step_tied(const cell_t *c, const int16_t *wx, int1
 
 // Without .w where an offset may be negative: clang's assembler knows none such, and with r10 there is but the wide form.
 // Two units of a sequence, whose sums are in a and b: their gates and candidates, and the next states in one word in a. The
-// old state lies `back` bytes from the place of the new one, which is `place` from r10, where the third sequence's is. The
-// store of the sequence before stands behind the loads, where it saves a cycle.
-#define GATE(a, b, place, store)                                                   \
+// old state, which comes to h, lies `back` bytes from the place of the new one, which is `place` from r10, where the third
+// sequence's is. The store of the sequence before stands behind the loads, where it saves a cycle.
+#define GATE(a, b, h, place, store, after)                                         \
     "add.w r8, " a ", r6\n\t"                                                     \
     "add.w r9, " b ", r7\n\t"                                                     \
     "ssat " a ", %[gate_bits], " a ", asr %[gate_shift]\n\t"                      \
@@ -123,12 +123,13 @@ ALWAYS_INLINE void cell_first_step_tied(const cell_t *c, const int16_t *wx, int1
     "ldr.w " b ", [r12, " b ", lsl #2]\n\t"                                       \
     "ldrsh.w r8, [lr, r8, lsl #1]\n\t"                                            \
     "ldrsh.w r9, [lr, r9, lsl #1]\n\t"                                            \
-    "ldr r11, [r10, #" place " + %c[back]]\n\t"                                   \
+    "ldr " h ", [r10, #" place " + %c[back]]\n\t"                                 \
     store                                                                          \
     "smultb r8, " a ", r8\n\t"                                                    \
     "smultb r9, " b ", r9\n\t"                                                    \
-    "smlabb r8, " a ", r11, r8\n\t"                                               \
-    "smlabt r9, " b ", r11, r9\n\t"                                               \
+    "smlabb r8, " a ", " h ", r8\n\t"                                             \
+    "smlabt r9, " b ", " h ", r9\n\t"                                             \
+    after                                                                          \
     ".if %c[is_convex] == 0\n\t"                                                  \
     "ssat r8, #30, r8\n\t" /* 16 bits and the 14 that go */                       \
     "ssat r9, #30, r9\n\t"                                                        \
@@ -136,11 +137,12 @@ ALWAYS_INLINE void cell_first_step_tied(const cell_t *c, const int16_t *wx, int1
     "lsl.w r9, r9, %[to_top]\n\t"                                                 \
     "pkhtb " a ", r9, r8, asr %[gate_one]\n\t"
 
-// The update offsets in r6 and r7, tables at r12 and lr; leaves the third sequence's states in r2, to be stored at r10.
+// The update offsets in r6 and r7, tables at r12 and lr; leaves the third sequence's states in r2, to be stored at r10. At first
+// no register is free for the old state but its pointer's, which s25 has as well.
 #define GATES                                                                      \
-    GATE("r0", "r3", "-8 * %c[words]", "")                                         \
-    GATE("r1", "r4", "-4 * %c[words]", "str r0, [r10, #-8 * %c[words]]\n\t")       \
-    GATE("r2", "r5", "0", "str r1, [r10, #-4 * %c[words]]\n\t")
+    GATE("r0", "r3", "r10", "-8 * %c[words]", "", "vmov r10, s25\n\t")            \
+    GATE("r1", "r4", "r3", "-4 * %c[words]", "str r0, [r10, #-8 * %c[words]]\n\t", "") \
+    GATE("r2", "r5", "r3", "0", "str r1, [r10, #-4 * %c[words]]\n\t", "")
 
 #define TIED_GATE(a, b, state)                                                     \
     "smlabb " a ", " a ", " state ", " a "\n\t" /* z, and v in the upper half */  \

@@ -105,7 +105,7 @@ def narrow(weight: np.ndarray) -> np.ndarray:
 
 
 def folded_shift(conv: q.QConv) -> int:
-    """By how much a depthwise convolution's stored weights and biases are shifted already, which then no sum has to be."""
+    """By how much a depthwise convolution's stored weights and biases are shifted already, so that no sum need be."""
     fits = conv.shift <= 8 and np.all(np.abs(conv.bias.astype(np.int64)) << conv.shift < 1 << 31)
     return conv.shift if fits else 0
 
