@@ -128,9 +128,8 @@ ALWAYS_INLINE void cell_steps_blocks(const cell_t *c, const int16_t *wx, uint32_
         "vmov r10, s25\n\t"
         "vmov lr, s29\n\t"
         GATES
-        "vmov r9, s24\n\t"
-        WX_AND("r9", "str.w r2, [r10], #4\n\t")
-        "vmov s24, r9\n\t"
+        WX_AND("r3", "str.w r2, [r10], #4\n\t")
+        "vmov s24, r3\n\t"
         "vmov s25, r10\n\t"
         "vmov lr, s27\n\t"
         "cmp r10, lr\n\t"

@@ -192,9 +192,8 @@ ALWAYS_INLINE void cell_steps(const cell_t *c, const int16_t *wx, uint32_t wx_pi
         "ldmia r11!, {r6, r7}\n\t"
         "vmov r10, s25\n\t"
         GATES
-        "vmov r9, s24\n\t"
-        WX_AND("r9", "str.w r2, [r10], #4\n\t")
-        "vmov s24, r9\n\t"
+        WX_AND("r3", "str.w r2, [r10], #4\n\t")
+        "vmov s24, r3\n\t"
         ".endif\n\t"
         "vmov r9, s27\n\t"
         "vmov s25, r10\n\t"

@@ -138,11 +138,12 @@ ALWAYS_INLINE void cell_first_step_tied(const cell_t *c, const int16_t *wx, int1
     "pkhtb " a ", r9, r8, asr %[gate_one]\n\t"
 
 // The update offsets in r6 and r7, tables at r12 and lr; leaves the third sequence's states in r2, to be stored at r10. At first
-// no register is free for the old state but its pointer's, which s25 has as well.
+// no register is free for the old state but its pointer's, which s25 has as well. The pointer to wx comes back early, in r3: a
+// load from an address that has just been written would wait.
 #define GATES                                                                      \
     GATE("r0", "r3", "r10", "-8 * %c[words]", "", "vmov r10, s25\n\t")            \
     GATE("r1", "r4", "r3", "-4 * %c[words]", "str r0, [r10, #-8 * %c[words]]\n\t", "") \
-    GATE("r2", "r5", "r3", "0", "str r1, [r10, #-4 * %c[words]]\n\t", "")
+    GATE("r2", "r5", "r3", "0", "str r1, [r10, #-4 * %c[words]]\n\t", "vmov r3, s24\n\t")
 
 #define TIED_GATE(a, b, state)                                                     \
     "smlabb " a ", " a ", " state ", " a "\n\t" /* z, and v in the upper half */  \
