@@ -12,11 +12,12 @@ from cli import hil
 from PIL import Image
 from skimage import data
 
+from hil import board as boards
 from hil.errors import HilError
 from hil.firmware.build import KERNELS, build
 from hil.firmware.programs import MissingToolError
 from hil.firmware.toolchain import Compiler
-from hil.measure.benchmark import Benchmark, Goal, LayerCost, _goals, benchmark
+from hil.measure.benchmark import Benchmark, Goal, LayerCost, _goals, benchmark, ram_goal
 from hil.reference.photo import fit_image, from_array
 
 DOCS = Path(__file__).parents[1] / "docs" / "performance.md"
@@ -28,7 +29,10 @@ FIGURES = Benchmark("net", "stm32f407_disco", (COST,), 3_000_000, 2_200_000, 6_0
 def found(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
     try:
         out = tmp_path_factory.mktemp("bench") / "generated"
-        fast, portable = (build("rnnpool_face_m4", "stm32f407_disco", out, kernels=kernels) for kernels in KERNELS)
+        budget = ram_goal(boards.load("stm32f407_disco"), "rnnpool_face_m4")
+        fast, portable = (
+            build("rnnpool_face_m4", "stm32f407_disco", out, kernels=kernels, ram_budget=budget) for kernels in KERNELS
+        )
     except MissingToolError as error:
         pytest.skip(str(error))
     photo = from_array(fit_image(Image.fromarray(data.astronaut()), fast.network.spec))
@@ -70,8 +74,6 @@ def test_depthwise_figures_are_of_stride_1() -> None:
 
 
 def test_goals_are_of_figures_that_exist(tmp_path: Path, found: Benchmark) -> None:
-    from hil import board as boards
-
     board = replace(boards.load("stm32f407_disco"), folder=tmp_path)
     assert _goals(board, FIGURES) == []
     (tmp_path / "goals.toml").write_text('[net]\n"cycles.total" = { must = 2e6, aim = 1e6 }\n')
@@ -82,9 +84,15 @@ def test_goals_are_of_figures_that_exist(tmp_path: Path, found: Benchmark) -> No
         _goals(board, FIGURES)
 
 
-def test_goals_are_a_compilers(tmp_path: Path) -> None:
-    from hil import board as boards
+def test_the_ram_to_keep_to_is_the_least_that_a_goal_of_the_model_allows(tmp_path: Path) -> None:
+    board = replace(boards.load("stm32f407_disco"), folder=tmp_path)
+    assert ram_goal(board, "net") is None
+    goal = '"ram.total_bytes" = { must = %d, aim = 1 }\n'
+    (tmp_path / "goals.toml").write_text(f'["net@gcc"]\n{goal % 90_000}["net@zig"]\n{goal % 80_000}[net2]\n{goal % 7}')
+    assert ram_goal(board, "net") == 80_000
 
+
+def test_goals_are_a_compilers(tmp_path: Path) -> None:
     board = replace(boards.load("stm32f407_disco"), folder=tmp_path)
     goal = '"cycles.total" = { must = %de6, aim = 1e6 }\n'
     (tmp_path / "goals.toml").write_text(f'["net@gcc"]\n{goal % 2}["net@gcc-13"]\n{goal % 3}')

@@ -158,7 +158,8 @@ static float area(const detection_t *box)
     return (box->x1 - box->x0) * (box->y1 - box->y0);
 }
 
-// Whether two boxes of a class overlap by more than the threshold; `kept` is the one with the higher score.
+// Whether two boxes of a class overlap by more than the threshold; `kept` is the one with the higher score. Most do not meet,
+// which four comparisons show.
 static bool is_suppressed(const detection_t *kept, const detection_t *box, float threshold)
 {
 #if MODEL_BOX_CLASSES > 1
@@ -166,6 +167,9 @@ static bool is_suppressed(const detection_t *kept, const detection_t *box, float
         return false;
     }
 #endif
+    if (!(kept->x1 > box->x0 && box->x1 > kept->x0 && kept->y1 > box->y0 && box->y1 > kept->y0)) {
+        return false;
+    }
     const float width = (kept->x1 < box->x1 ? kept->x1 : box->x1) - (kept->x0 > box->x0 ? kept->x0 : box->x0);
     const float height = (kept->y1 < box->y1 ? kept->y1 : box->y1) - (kept->y0 > box->y0 ? kept->y0 : box->y0);
     if (!(width > 0.0f && height > 0.0f)) {

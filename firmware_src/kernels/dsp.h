@@ -104,6 +104,21 @@ ALWAYS_INLINE int16x2_t widen_odd(uint32_t bytes, bool is_signed)
     }
     return halves;
 }
+
+// The lower halves of two words, or their upper halves, as one word. gcc 12 does not make one instruction of shifts and masks.
+ALWAYS_INLINE int16x2_t lower_halves(int16x2_t low, int16x2_t high)
+{
+    int16x2_t halves;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(halves) : "r"(low), "r"(high));
+    return halves;
+}
+
+ALWAYS_INLINE int16x2_t upper_halves(int16x2_t low, int16x2_t high)
+{
+    int16x2_t halves;
+    __asm__("pkhtb %0, %2, %1, asr #16" : "=r"(halves) : "r"(low), "r"(high));
+    return halves;
+}
 #endif
 
 #endif

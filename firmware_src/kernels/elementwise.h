@@ -24,12 +24,11 @@ ALWAYS_INLINE void add_pixels(const add_t *c, const uint8_t *a, const uint8_t *b
     const int16x2_t multipliers = (int16x2_t)((uint16_t)c->multiplier_a | (uint32_t)c->multiplier_b << 16);
     for (; i + 4 <= length; i += 4) {
         const uint32_t a4 = load_word(a + i), b4 = load_word(b + i);
-        const uint32_t a02 = (uint32_t)widen_even(a4, c->input_a == TYPE_S8), a13 = (uint32_t)widen_odd(a4, c->input_a == TYPE_S8);
-        const uint32_t b02 = (uint32_t)widen_even(b4, c->input_b == TYPE_S8), b13 = (uint32_t)widen_odd(b4, c->input_b == TYPE_S8);
-        const uint32_t pairs[4] = {(a02 & 0xFFFFu) | b02 << 16, (a13 & 0xFFFFu) | b13 << 16,
-                                   a02 >> 16 | (b02 & 0xFFFF0000u), a13 >> 16 | (b13 & 0xFFFF0000u)};
+        const int16x2_t a02 = widen_even(a4, c->input_a == TYPE_S8), a13 = widen_odd(a4, c->input_a == TYPE_S8);
+        const int16x2_t b02 = widen_even(b4, c->input_b == TYPE_S8), b13 = widen_odd(b4, c->input_b == TYPE_S8);
+        const int16x2_t pairs[4] = {lower_halves(a02, b02), lower_halves(a13, b13), upper_halves(a02, b02), upper_halves(a13, b13)};
         for (uint32_t k = 0; k < 4; k++) {
-            const int32_t sum = __smlad((int16x2_t)pairs[k], multipliers, half);
+            const int32_t sum = __smlad(pairs[k], multipliers, half);
             if (c->output == TYPE_S8) {
                 out[i + k] = (uint8_t)SATURATE_SHIFTED(sum, c->shift, 8);
             } else {

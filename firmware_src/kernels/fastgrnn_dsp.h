@@ -18,22 +18,21 @@ ALWAYS_INLINE bool fits_fpu(uint32_t length)
 }
 
 // The four channels of a pixel in the order of the weights, channel 0 in the lower half of the first word.
-ALWAYS_INLINE void widen_pixel(const uint8_t *x, type_t type, uint32_t words[2])
+ALWAYS_INLINE void widen_pixel(const uint8_t *x, type_t type, int16x2_t words[2])
 {
-    const uint32_t even = (uint32_t)widen_even(load_word(x), type == TYPE_S8);
-    const uint32_t odd = (uint32_t)widen_odd(load_word(x), type == TYPE_S8);
-    words[0] = (even & 0xFFFFu) | (odd << 16);
-    words[1] = (even >> 16) | (odd & 0xFFFF0000u);
+    const int16x2_t even = widen_even(load_word(x), type == TYPE_S8), odd = widen_odd(load_word(x), type == TYPE_S8);
+    words[0] = lower_halves(even, odd);
+    words[1] = upper_halves(even, odd);
 }
 
 // wx of two neighbouring pixels of four channels, two units at a time; the number of units is even.
 ALWAYS_INLINE void cell_project_two_pixels(const cell_t *c, const uint8_t *x, type_t type, int16_t *wx)
 {
-    uint32_t first[2], second[2];
+    int16x2_t first[2], second[2];
     widen_pixel(x, type, first);
     widen_pixel(x + 4, type, second);
-    register uint32_t x0 __asm__("r0") = first[0], x1 __asm__("r1") = first[1];
-    register uint32_t y0 __asm__("r2") = second[0], y1 __asm__("r3") = second[1];
+    register int16x2_t x0 __asm__("r0") = first[0], x1 __asm__("r1") = first[1];
+    register int16x2_t y0 __asm__("r2") = second[0], y1 __asm__("r3") = second[1];
     register const int16_t *w __asm__("r11") = c->w;
     register const int32_t *offset __asm__("r12") = c->offset;
     register int16_t *to __asm__("lr") = wx;

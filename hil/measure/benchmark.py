@@ -171,14 +171,27 @@ def _instructions(profile: ImageProfile) -> Counter[str]:
     return counted
 
 
+def ram_goal(board: Board, model: str) -> int | None:
+    """What a model's RAM must keep to on a board, whoever compiles it; None where nobody says so."""
+    sections = [goals for name, goals in _sections(board).items() if name.partition("@")[0] == model]
+    return min(
+        (int(goals["ram.total_bytes"]["must"]) for goals in sections if "ram.total_bytes" in goals), default=None
+    )
+
+
+def _sections(board: Board) -> dict[str, dict[str, dict[str, float]]]:
+    path = board.folder / "goals.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def _goals(board: Board, found: Benchmark) -> list[Goal]:
     """A model's goals, and those of what its compiler makes of it ("MODEL@gcc", "MODEL@gcc-13"), which come last."""
-    path = board.folder / "goals.toml"
-    sections = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    sections = _sections(board)
     table: dict[str, dict[str, float]] = {}
     for name in (found.model, *(f"{found.model}@{who}" for who in (found.compiler.names if found.compiler else ()))):
         table |= sections.get(name, {})
     unknown = sorted(table.keys() - found.figures.keys())
     if unknown:
+        path = board.folder / "goals.toml"
         raise HilError(f"{path}: no figure is called {', '.join(unknown)}: there are {', '.join(found.figures)}")
     return [Goal(name, *found.figures[name], goal["must"], goal["aim"]) for name, goal in table.items()]
