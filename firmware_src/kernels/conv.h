@@ -91,8 +91,8 @@ ALWAYS_INLINE void conv_clear_gated(const conv_t *c, uint32_t pixels, void *out)
 ALWAYS_INLINE void conv_all_pixels(const conv_t *c, const uint8_t *const rows[], uint32_t pixels, void *out)
 {
 #if HIL_DSP
-    if (c->loop == CONV_STREAMED) {
-        conv_streamed(c, rows[0], pixels, out);
+    if (c->loop == CONV_STREAMED || c->loop == CONV_COLLECTED) {
+        conv_streamed(c, rows, pixels, out);
         return;
     }
     if (c->loop == CONV_PAIRS || c->loop == CONV_FOURS) {

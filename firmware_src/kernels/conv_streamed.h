@@ -1,17 +1,25 @@
-// 1x1 convolutions of few input channels to 8 bits: two pixels wait in the FPU's registers while the weights of all outputs
-// stream past them.
+// Convolutions of few taps to 8 bits: two pixels wait in the FPU's registers while the weights of all outputs stream past them.
+// Of a 1x1 convolution the taps are a pixel's channels; of another one they are collected.
 #ifndef CONV_STREAMED_H
 #define CONV_STREAMED_H
 
 #include "conv_fours.h"
 #include "conv_widen.h"
 
+enum { CONV_STREAMED_TAPS = 32 };  // at most: two pixels of them fill the FPU's registers
+
 #if HIL_DSP
+// Taps of an output, a multiple of four and 32 at most.
+ALWAYS_INLINE uint32_t conv_streamed_taps(const conv_t *c)
+{
+    return c->loop == CONV_COLLECTED ? conv_collected_taps(c) : c->channels_in;
+}
+
 // What streams past, int32: for each four outputs their biases, widened weights, multipliers, the place in the output where the
 // next pair of pixels goes, and whether more outputs follow. Behind it lies the pair of widened pixels.
 ALWAYS_INLINE uint32_t conv_streamed_words(const conv_t *c)
 {
-    return 2u * c->channels_in + 10u;
+    return 2 * conv_streamed_taps(c) + 10;
 }
 
 // A word of both pixels times those of four outputs' weights.
@@ -88,7 +96,8 @@ ALWAYS_INLINE void conv_streamed_pair(const conv_t *c, int32_t *stream, const in
         "cmp.w r9, #0\n\t"
         "bne.w 1b" EMPTY_LINES_192
         : "+r"(record), "+r"(pixels)
-        : [words] "i"(c->channels_in / 2), [last] "i"(c->channels_in / 2 - 1), [last_16] "i"(c->channels_in / 2 + 15),
+        : [words] "i"(conv_streamed_taps(c) / 2), [last] "i"(conv_streamed_taps(c) / 2 - 1),
+          [last_16] "i"(conv_streamed_taps(c) / 2 + 15),
           CONV_FOURS_OPERANDS(c)
         : "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9", "r10", "r12", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6",
           "s7", "s8", "s9", "s10", "s11", "s12", "s13", "s14", "s15", "s16", "s17", "s18", "s19", "s20", "s21", "s22", "s23",
@@ -98,23 +107,63 @@ ALWAYS_INLINE void conv_streamed_pair(const conv_t *c, int32_t *stream, const in
 // The stream of outputs `first` to `first` + `count`; out: the first pixel.
 ALWAYS_INLINE void conv_streamed_fill(const conv_t *c, uint32_t first, uint32_t count, uint8_t *out, int32_t *stream)
 {
-    const uint32_t taps = c->channels_in;
+    const uint32_t taps = conv_streamed_taps(c);
+    const int8_t *weights = c->loop == CONV_COLLECTED ? c->collected : c->weight;
 #pragma GCC unroll 1
     for (uint32_t o = first; o < first + count; o += 4, stream += conv_streamed_words(c)) {
         int32_t *end = stream + 4 + 2 * taps;
         memcpy(stream, c->bias + o, 16);
-        conv_widen_fours(c->weight + o * taps, taps, (int16_t *)(stream + 4));
+        conv_widen_fours(weights + o * taps, taps, (int16_t *)(stream + 4));
         memcpy(end, c->multiplier + o, 16);
         end[4] = (int32_t)(uintptr_t)(out + o);
         end[5] = o + 4 < first + count;
     }
 }
 
+// The taps of a pixel, widened, in the order of conv_collected_taps, of each four 0, 2, 1, 3. at: columns before it, times the
+// input's channels.
+ALWAYS_INLINE void conv_collect(const conv_t *c, const uint8_t *const rows[], uint32_t at, int16_t *to)
+{
+    const uint32_t row = (uint32_t)c->kernel * c->channels_in, left = row % 4, fours = row / 4;
+    int16x2_t *words = (int16x2_t *)(void *)to;
+    int16x2_t rest[CONV_STREAMED_TAPS] = {0};
+    for (uint32_t k = 0; k < c->kernel; k++) {
+        const uint8_t *from = rows[k] + at;
+        for (uint32_t i = 0; i < fours; i++, from += 4) {
+            const uint32_t bytes = load_word(from);
+            *words++ = widen_even(bytes, c->input == TYPE_S8);
+            *words++ = widen_odd(bytes, c->input == TYPE_S8);
+        }
+        for (uint32_t i = 0; i < left; i++) {
+            rest[k * left + i] = load_8bit(from, i, c->input);
+        }
+    }
+    for (uint32_t i = 0; i < left * c->kernel; i += 4) {
+        *words++ = lower_halves(rest[i], rest[i + 2]);
+        *words++ = lower_halves(rest[i + 1], rest[i + 3]);
+    }
+}
+
+// Two pixels' taps, widened.
+ALWAYS_INLINE void conv_streamed_pixels(const conv_t *c, const uint8_t *const rows[], uint32_t pixel, int16_t *pair)
+{
+    const uint32_t step = c->stride * c->channels_in, taps = conv_streamed_taps(c);
+    if (c->loop == CONV_COLLECTED) {
+        conv_collect(c, rows, pixel * step, pair);
+        conv_collect(c, rows, (pixel + 1) * step, pair + taps);
+    } else if (c->stride == 1) {
+        conv_widen(rows[0] + pixel * step, 2 * taps, c->input, pair);
+    } else {
+        conv_widen(rows[0] + pixel * step, taps, c->input, pair);
+        conv_widen(rows[0] + (pixel + 1) * step, taps, c->input, pair + taps);
+    }
+}
+
 // `pixels` pixels of output, two at least, of as many outputs at a time as the stream holds. Of an odd number the first pair is
 // followed by one that begins with its second pixel.
-ALWAYS_INLINE void conv_streamed(const conv_t *c, const uint8_t *row, uint32_t pixels, uint8_t *out)
+ALWAYS_INLINE void conv_streamed(const conv_t *c, const uint8_t *const rows[], uint32_t pixels, uint8_t *out)
 {
-    const uint32_t step = c->stride * c->channels_in, words = conv_streamed_words(c);
+    const uint32_t words = conv_streamed_words(c);
     int32_t *const stream = c->scratch;
     int16_t *const pair = (int16_t *)(stream + c->chunk / 4 * words);
 #pragma GCC unroll 1
@@ -129,12 +178,7 @@ ALWAYS_INLINE void conv_streamed(const conv_t *c, const uint8_t *row, uint32_t p
                     stream[i * words - 2] -= c->channels_out;
                 }
             }
-            if (c->stride == 1) {
-                conv_widen(row + pixel * step, 2 * step, c->input, pair);
-            } else {
-                conv_widen(row + pixel * step, c->channels_in, c->input, pair);
-                conv_widen(row + (pixel + 1) * step, c->channels_in, c->input, pair + c->channels_in);
-            }
+            conv_streamed_pixels(c, rows, pixel, pair);
             conv_streamed_pair(c, stream, pair);
         }
     }

@@ -17,7 +17,7 @@ from hil.compiler import graph as q
 from hil.compiler import store
 from hil.compiler.chains import shape
 from hil.compiler.draft import carry_bytes, piece_bytes
-from hil.compiler.loops import conv_loop, is_bounded, is_channelwise, is_narrow, is_wide
+from hil.compiler.loops import conv_loop, is_bounded, is_channelwise, is_collected, is_narrow, is_wide
 from hil.compiler.memory import gathered_group
 from hil.compiler.padding import outside
 from hil.compiler.plan import GUARD_BYTES, Plan
@@ -28,6 +28,7 @@ from hil.compiler.sparse import blocks
 from hil.compiler.tensors import tensors
 from hil.compiler.weights import (
     channelwise,
+    collected,
     folded_shift,
     narrow,
     table_number,
@@ -228,6 +229,7 @@ def _environment(plan: Plan) -> jinja2.Environment:
     environment.filters["piece_bytes"] = piece_bytes
     environment.filters["carry_bytes"] = carry_bytes
     environment.filters["is_narrow"] = is_narrow
+    environment.filters["is_collected"] = is_collected
     environment.filters["is_channelwise"] = is_channelwise
     environment.filters["is_wide"] = is_wide
     environment.filters["folded_shift"] = folded_shift
@@ -352,4 +354,8 @@ def _arrays(layer: q.Layer) -> list[np.ndarray]:
     if isinstance(layer, q.QNorm):
         return [layer.stored_gain]
     arrays = [value for owner in owners for value in vars(owner).values() if isinstance(value, np.ndarray)]
-    return [*arrays, narrow(layer.weight)] if isinstance(layer, q.QConv) and is_narrow(layer) else arrays
+    if isinstance(layer, q.QConv) and is_narrow(layer):
+        arrays.append(narrow(layer.weight))
+    if isinstance(layer, q.QConv) and is_collected(layer):
+        arrays.append(collected(layer))
+    return arrays

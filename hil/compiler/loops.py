@@ -7,8 +7,8 @@ import numpy as np
 from hil.compiler import graph as q
 
 ENCODABLE = 4096  # the first distance that no offset of an instruction holds
-NARROW_WORDS = 14  # that conv_narrow multiplies without a loop: what fits the instruction cache
-STREAMED_CHANNELS = 32  # of input at most: two pixels of them fill the FPU's registers
+NARROW_WORDS = 6  # that conv_narrow multiplies without a loop: what fits the instruction cache
+STREAMED_TAPS = 32  # at most (CONV_STREAMED_TAPS): two pixels of them fill the FPU's registers
 STREAMED_OUTPUTS = 32  # at least: what setting out on two pixels costs has to pay
 
 
@@ -16,6 +16,8 @@ def conv_loop(conv: q.QConv, chunk: int) -> str:
     """conv_loop_t of kernels/conv_layer.h. chunk: of conv_chunk, 0 where the shape is none for those loops."""
     if not chunk:
         return "CONV_NARROW" if is_narrow(conv) else "CONV_PLAIN"
+    if is_collected(conv):
+        return "CONV_COLLECTED"
     return "CONV_STREAMED" if is_streamed(conv) else "CONV_FOURS" if is_by_four(conv) else "CONV_PAIRS"
 
 
@@ -27,13 +29,28 @@ def is_encodable(conv: q.QConv) -> bool:
     return weights < 65536 and pixels < 4032
 
 
-def is_narrow(conv: q.QConv) -> bool:
-    """Whether the loop of kernels/conv_narrow.h is for a convolution: input channels that conv_chunk does not take."""
+def _is_odd(conv: q.QConv) -> bool:
+    """Whether a convolution's input channels are no multiple of four, but its outputs are, and of 8 bits."""
+    is_plain = not conv.is_depthwise and conv.dilation == 1 and conv.output.dtype != "int16"
     is_shape = conv.input.channels % 4 > 0 and conv.output.channels % 4 == 0 and conv.output.width >= 2
+    return is_plain and is_shape and 2 * conv.output.channels < ENCODABLE
+
+
+def is_narrow(conv: q.QConv) -> bool:
+    """Whether the loop of kernels/conv_narrow.h is for a convolution: the image's, of a few words."""
     words = conv.kernel * -(-conv.kernel * conv.input.channels // 4)
-    is_short = words <= NARROW_WORDS and conv.kernel <= 7 and 2 * conv.output.channels < 4096
-    is_plain = not conv.is_depthwise and conv.dilation == 1
-    return is_plain and is_shape and is_short and conv.output.dtype != "int16"
+    return _is_odd(conv) and words <= NARROW_WORDS
+
+
+def is_collected(conv: q.QConv) -> bool:
+    """Whether a convolution's taps are collected for each pixel (kernels/conv_streamed.h)."""
+    return _is_odd(conv) and not is_narrow(conv) and collected_taps(conv) <= STREAMED_TAPS
+
+
+def collected_taps(conv: q.QConv) -> int:
+    """conv_collected_taps of kernels/conv_layer.h: fours of each row, then what is left of all, filled up to fours."""
+    row = conv.kernel * conv.input.channels
+    return row // 4 * 4 * conv.kernel + -(-(row % 4 * conv.kernel) // 4) * 4
 
 
 def is_by_four(conv: q.QConv) -> bool:
@@ -44,8 +61,13 @@ def is_by_four(conv: q.QConv) -> bool:
 
 
 def is_streamed(conv: q.QConv) -> bool:
-    """Whether they are streamed past the pixels (kernels/conv_streamed.h)."""
-    return is_by_four(conv) and conv.input.channels <= STREAMED_CHANNELS and conv.output.channels >= STREAMED_OUTPUTS
+    """Whether the weights of a 1x1 convolution are streamed past the pixels (kernels/conv_streamed.h)."""
+    return is_by_four(conv) and conv.input.channels <= STREAMED_TAPS and conv.output.channels >= STREAMED_OUTPUTS
+
+
+def streamed_taps(conv: q.QConv) -> int:
+    """Taps of an output whose weights are streamed past the pixels, collected or not; 0 of any other."""
+    return collected_taps(conv) if is_collected(conv) else conv.input.channels if is_streamed(conv) else 0
 
 
 def is_bounded(conv: q.QConv) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hil.compiler import graph as q
-from hil.compiler.loops import is_by_four, is_encodable, is_gathered, is_streamed
+from hil.compiler.loops import is_by_four, is_encodable, is_gathered, streamed_taps
 from hil.compiler.sparse import room
 
 GATED_AT_ONCE = 3  # sequences of kernels/gated.h
@@ -39,12 +39,12 @@ def conv_chunk(conv: q.QConv, pixels: Sequence[int], limit: int) -> int:
     """
     pixels = gathered_parts(conv, pixels)
     most = max(pixels)
+    if most >= 2 and streamed_taps(conv):
+        records = conv.output.channels // 4
+        at_once = max(1, (limit - 4 * streamed_taps(conv)) // stream_record(conv))
+        return 4 * -(-records // -(-records // at_once))
     if conv.is_depthwise or conv.input.channels % 4 or most < 2 or conv.output.channels < 3 or not is_encodable(conv):
         return 0
-    if is_streamed(conv):
-        records = conv.output.channels // 4
-        at_once = max(1, (limit - 4 * conv.input.channels) // stream_record(conv))
-        return 4 * -(-records // -(-records // at_once))
     for parts in range(1, most + 1):
         chunk = -(-most // parts)
         chunk += chunk % 2
@@ -63,7 +63,7 @@ def parts(pixels: int, chunk: int) -> Iterator[int]:
 
 def stream_record(conv: q.QConv) -> int:
     """Bytes of four outputs in the stream of kernels/conv_streamed.h."""
-    return 4 * (2 * conv.input.channels + 10)
+    return 4 * (2 * streamed_taps(conv) + 10)
 
 
 def conv_scratch(conv: q.QConv, pixels: Sequence[int], chunk: int) -> int:
@@ -71,8 +71,8 @@ def conv_scratch(conv: q.QConv, pixels: Sequence[int], chunk: int) -> int:
 
     Of a convolution that is streamed: of the stream and a pair of pixels.
     """
-    if is_streamed(conv):
-        return chunk // 4 * stream_record(conv) + 4 * conv.input.channels
+    if taps := streamed_taps(conv):
+        return chunk // 4 * stream_record(conv) + 4 * taps
     largest = max(part for count in gathered_parts(conv, pixels) for part in parts(count, chunk))
     columns = (largest - 1) * _step(conv) + conv.kernel
     weights = 4 if is_by_four(conv) else 3 * conv.kernel

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hil.compiler import graph as q
 from hil.compiler.chains import Chain, alone, shape
 from hil.compiler.gated import QGated
-from hil.compiler.loops import is_by_four, is_channelwise, is_gathered, is_narrow, is_streamed, is_wide
+from hil.compiler.loops import is_by_four, is_channelwise, is_collected, is_gathered, is_narrow, is_wide, streamed_taps
 from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, parts
 from hil.compiler.sparse import MAX_VECTOR, kept
 
@@ -34,7 +34,8 @@ class Costs:
     widened_fours: float = 7.5  # conv_widen_fours, a tap of each of four outputs
     streamed_word: float = 15.0  # conv_streamed_pair: four outputs of two pixels
     streamed_pair: float = 43.0
-    streamed_begin: float = 150.0  # setting out on two pixels
+    streamed_begin: float = 110.0  # setting out on two pixels
+    collected_tap: float = 2.0  # conv_collect, a tap
     streamed_record: float = 80.0  # conv_streamed_fill, four outputs
     widened_weights: float = 6.0  # conv_widen_weights, a tap of each of three outputs
     widened_pixels: float = 1.5  # conv_widen, a value
@@ -109,7 +110,7 @@ def predict_in_chain(chain: Chain, index: int, costs: Costs = COSTS) -> int:
     match layer:
         case q.QConv() if layer.is_depthwise:
             row += sum(_depthwise(layer, count, costs) for count in pixels if count)
-        case q.QConv() if is_streamed(layer):
+        case q.QConv() if streamed_taps(layer) and conv_chunk(layer, pixels, chain.scratch):
             row += sum(_streamed(layer, count, conv_chunk(layer, pixels, chain.scratch), costs) for count in pixels)
         case q.QConv() if chunk := conv_chunk(layer, pixels, chain.scratch):
             gathered = gathered_parts(layer, pixels)
@@ -175,10 +176,11 @@ def _fours(conv: q.QConv, pixels: int, c: Costs) -> float:
 
 
 def _streamed(conv: q.QConv, pixels: int, chunk: int, c: Costs) -> float:
-    channels, records = conv.input.channels, conv.output.channels / 4
-    begins = -(-conv.output.channels // chunk) * (c.streamed_begin + 2 * channels * c.widened_pixels)
-    pairs = -(-pixels // 2) * (begins + records * (c.streamed_pair + channels / 2 * c.streamed_word))
-    return records * (c.streamed_record + c.widened_fours * channels) + pairs
+    taps, records = streamed_taps(conv), conv.output.channels / 4
+    widened = c.collected_tap if is_collected(conv) else c.widened_pixels
+    begins = -(-conv.output.channels // chunk) * (c.streamed_begin + 2 * taps * widened)
+    pairs = -(-pixels // 2) * (begins + records * (c.streamed_pair + taps / 2 * c.streamed_word))
+    return records * (c.streamed_record + c.widened_fours * taps) + pairs
 
 
 def _groups(outputs: int) -> list[int]:

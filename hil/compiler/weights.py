@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.compiler import graph as q
-from hil.compiler.loops import is_channelwise, is_narrow, is_wide
+from hil.compiler.loops import collected_taps, is_channelwise, is_collected, is_narrow, is_wide
 from hil.compiler.sparse import blocks, packed_blocks
 
 HOT_WINDOWS = 16  # a pool with fewer windows reads its weights too seldom for them to earn a copy in SRAM
@@ -65,6 +65,8 @@ def _conv(layer: q.QConv) -> Iterator[Constant]:
         yield Constant(
             f"{layer.name}_narrow", narrow(layer.weight), f"[{out // 4}][{k}][{-(-k * channels // 4)}][4][4]"
         )
+    if is_collected(layer):
+        yield Constant(f"{layer.name}_collected", collected(layer), f"[{out}][{collected_taps(layer)}]")
     yield Constant(f"{layer.name}_bias", layer.bias, f"[{out}]")
     yield Constant(f"{layer.name}_multiplier", layer.multiplier, f"[{out}]")
 
@@ -102,6 +104,14 @@ def narrow(weight: np.ndarray) -> np.ndarray:
     padded[:, :, : k * channels] = weight.reshape(out, k, k * channels)
     taps = padded.reshape(out // 4, 4, k, words, 4)[..., [0, 2, 1, 3]]
     return np.ascontiguousarray(taps.transpose(0, 2, 3, 1, 4))
+
+
+def collected(conv: q.QConv) -> np.ndarray:
+    """Weights in the order of conv_collected_taps (kernels/conv_layer.h), int8 (out, taps), filled up with 0."""
+    rows = conv.weight.reshape(len(conv.weight), conv.kernel, -1)
+    fours = rows.shape[2] // 4 * 4
+    taps = np.concatenate([part.reshape(len(rows), -1) for part in (rows[..., :fours], rows[..., fours:])], 1)
+    return np.pad(taps, ((0, 0), (0, collected_taps(conv) - taps.shape[1])))
 
 
 def folded_shift(conv: q.QConv) -> int:
