@@ -43,9 +43,9 @@ class Costs:
     gated_pair: float = 60.0  # conv_gated_outputs: finding that out, and setting out on such a pair
     narrow_pair: float = 61.0  # conv_narrow_pairs: four outputs of two pixels
     narrow_word: float = 43.0  # four taps of theirs
-    depthwise_value: float = 17.3  # depthwise_channels: an output of stride 1
+    depthwise_value: float = 16.7  # depthwise_channels: an output of stride 1
     depthwise_column: float = 4.0  # more for the second column that one of stride 2 loads
-    depthwise_channel: float = 70.0  # setting out on a channel
+    depthwise_channel: float = 75.0  # setting out on a channel
     plain_pair: float = 45.0  # conv_2x2: two outputs of two pixels
     plain_row: float = 7.0  # a kernel row of theirs, four bytes of it, and each one left over
     plain_word: float = 26.0
@@ -70,7 +70,7 @@ class Costs:
     stored: float = 9.0  # rnnpool_store, a value
     norm_pixel: float = 60.0
     norm_value: float = 9.6
-    added_value: float = 9.0
+    added_value: float = 8.0
     mean_value: float = 6.0
     turn: float = 170.0  # chain_step: a layer's share of a turn
     kept_byte: float = 0.6  # from a piece to the ring
@@ -127,9 +127,9 @@ def predict_in_chain(chain: Chain, index: int, costs: Costs = COSTS) -> int:
             row += costs.added_value * layer.output.width * layer.output.channels
         case q.RowLayer():
             row += sum(layer.row_cycles(count) for count in pixels)
-    kernel, _, padding = shape(layer)
+    kernel, stride, padding = shape(layer)
     if index > chain.is_again and kernel > 1:
-        row += costs.kept_byte * (layer.input.width + 2 * padding) * layer.input.channels
+        row += costs.kept_byte * stride * (layer.input.width + 2 * padding) * layer.input.channels
     rows = layer.output.height
     if chain.is_again and index == 0:
         rows = _rows_made_again(chain)
