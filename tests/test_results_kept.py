@@ -24,7 +24,7 @@ def test_rows_spare_the_boxes_until_something_that_shares_their_place_comes() ->
     plan = make_plan(graph, BOARD)
     begins = [*Replay(graph.input, plan.nodes).made["image"], 1 << 30]
     found = set()
-    for other in plan.buffers[::8]:
+    for other in plan.buffers:
         moved = tuple(
             replace(b, place=other.place, offset=other.offset, bytes=1) if b.name == "detections" else b
             for b in plan.buffers
@@ -49,7 +49,7 @@ def test_the_line_to_a_board_as_it_is_built_is_kept_busy() -> None:
     portrait = sample_photo(model_spec("rnnpool_face_m4"))
     busy = measure(build("rnnpool_face_m4", BOARD.name).elf, [np.roll(portrait, 40 * i, 1) for i in range(3)])
     assert busy.is_exact
-    assert busy.share > 0.9 > busy.line_s / busy.one_by_one_s
+    assert busy.share > max(0.9, busy.line_s / busy.one_by_one_s)
 
 
 def test_what_a_line_allows_is_an_image_in_the_longest_frames() -> None:

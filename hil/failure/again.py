@@ -71,7 +71,7 @@ def run_again(
         if fresh is None or bundle.failure.kind != "error":
             return found if photo is not None else _on_the_recording(bundle, folder, step)
         step("driving the session again", 0)
-        return _session_again(bundle, firmware, fresh, folder)
+        return _session_again(bundle, firmware, fresh, folder, is_same_clock=make is None)
 
 
 @contextmanager
@@ -174,11 +174,13 @@ def differing(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
         yield f"cycles: {then['cycles']['total']} then, {now['cycles']['total']} now"
 
 
-def _session_again(bundle: Bundle, firmware: RecordedFirmware, target: Target, folder: Path) -> Again:
+def _session_again(
+    bundle: Bundle, firmware: RecordedFirmware, target: Target, folder: Path, is_same_clock: bool
+) -> Again:
     events = Recording.load(folder / "session.txt.gz").events
     try:
         with target:
-            redrive(events, firmware.elf)(target)
+            redrive(events, firmware.elf, is_same_clock)(target)
     except HilError as error:
         return Again(target.name, None, without_paths(str(error)), False)
     return Again(

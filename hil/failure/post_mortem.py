@@ -120,13 +120,16 @@ class Diverged(TargetError):
     """The session went another way than when it failed."""
 
 
-def redrive(events: Iterable[Event], elf: Path) -> Callable[[Target], None]:
+def redrive(events: Iterable[Event], elf: Path, is_same_clock: bool = True) -> Callable[[Target], None]:
     """What drives a target through a session's events as its host did: bytes at their times, reads until they ended.
 
     Raises Diverged where the target says something else than then; the failures that it had then are passed over.
+    is_same_clock: its cycles are those of then. In another timing mode frames of status come at other moments, and as
+    many bytes are waited for as there were then, whatever they say.
     """
 
     def drive(target: Target) -> None:
+        owed = 0
         for event in events:
             if event.kind == "boot":
                 target.boot(elf)
@@ -134,10 +137,23 @@ def redrive(events: Iterable[Event], elf: Path) -> Callable[[Target], None]:
                 target.reset()
             elif event.kind == ">":
                 target.write(event.data)
-            else:
+            elif is_same_clock or event.kind == "!":
                 _read(target, event)
+            else:
+                owed = _wait_for(target, event, owed + len(event.data))
 
     return drive
+
+
+def _wait_for(target: Target, event: Event, owed: int) -> int:
+    """Read the bytes that the target owes, or until the event's time where then it was silent. Returns what is left."""
+    if event.kind == "-":
+        seen = target.observed()
+        now = seen.seconds if seen is not None and seen.seconds is not None else 0.0
+        return owed - len(target.read(max(0.0, event.seconds - now)))
+    while owed > 0 and (data := target.read(PATIENCE_S)):
+        owed -= len(data)
+    return owed
 
 
 def _read(target: Target, event: Event) -> None:

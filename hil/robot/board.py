@@ -69,7 +69,7 @@ class BoardKeywords:
         On the emulators, sim and renode; any other target skips the test. Without ``tx`` the firmware's watchdog
         reports an endless loop, without ``rx`` the board no longer answers.
 
-        | Stall DMA                   tx
+        | Stall Dma                   tx
         | Run Keyword And Expect Error    *endless loop in port_send_wait*    Stream Image    astronaut
         """
         _faults(self.stage).stall_dma(direction)
@@ -78,7 +78,7 @@ class BoardKeywords:
     def overrun_uart(self, count: int = 1) -> None:
         """The next bytes to the board are lost in its UART; the frame that they were of is sent again.
 
-        | Overrun UART            3
+        | Overrun Uart            3
         | Stream Image            astronaut
         | Frames Should Have Been Repeated
         """

@@ -1,4 +1,4 @@
-// The link's UART. Bytes arrive in a ring (line.h) and the core sleeps in WFI until the line falls idle or SysTick wakes it.
+// The link's UART. Bytes arrive in a ring (line.h).
 #include "board.h"
 #include "internal.h"
 #include "line.h"
@@ -6,7 +6,6 @@
 #include "stm32f4.h"
 
 #define POLL_PATIENCE 1000000
-#define PAUSE_MS 4  // after which a line without bytes is idle
 
 uint8_t line_ring[LINE_RING];
 static uint32_t tail;  // next byte to be read
@@ -81,22 +80,6 @@ uint32_t port_overruns(void)
 uint32_t port_receive_bytes(void)
 {
     return LINE_RING;
-}
-
-void port_sleep(void)
-{
-    static uint32_t head_before, heard_ms;
-    // With interrupts masked a pending one still ends WFI, so none can slip in between the look and the sleep.
-    __asm volatile("cpsid i" ::: "memory");
-    look();
-    if (filled == 0) {
-        if (head != head_before)
-            heard_ms = port_milliseconds();
-        head_before = head;
-        tick_for(port_milliseconds() - heard_ms < PAUSE_MS);
-        __asm volatile("dsb\n wfi" ::: "memory");
-    }
-    __asm volatile("cpsie i\n isb" ::: "memory");
 }
 
 void port_send(const uint8_t *bytes, size_t count)
