@@ -23,6 +23,7 @@ from hil.report.timeline import perfetto, speedscope
 from hil.timing.profile import calls
 
 MODEL, BOARD = "rnnpool_face_m4", "stm32f407_disco"
+CHAIN_CYCLES = 80_000  # of chain_step itself, an image and layer
 
 pytestmark = needs(BOARD)
 
@@ -57,7 +58,7 @@ def test_it_changes_no_cycle_and_layers_are_as_long_as_the_board_says(
     assert result.layer_cycles is not None
     for name, cycles in zip(firmware.layer_names, result.layer_cycles, strict=True):
         if cycles > 1_000_000:  # of a chain's layer the board counts what chain_step does around it, too
-            assert found[name] == pytest.approx(cycles, rel=0.05), name
+            assert cycles - max(CHAIN_CYCLES, 0.05 * cycles) < found[name] < 1.05 * cycles, name
 
 
 def test_all_tracks_are_there(timeline: Timeline) -> None:
