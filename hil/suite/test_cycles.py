@@ -35,9 +35,12 @@ def test_layers_and_decoding_add_up_to_the_total(cycles: Cycles) -> None:
 def test_the_same_image_costs_the_same_again(hil_bench: Bench, load: Callable[[str], Photo]) -> None:
     if hil_bench.target.capabilities.cycles is None or not hil_bench.target.capabilities.virtual_time:
         pytest.skip(f"target {hil_bench.target.name} is not deterministic in time: use --hil-target sim")
+    is_fast = hil_bench.target.capabilities.timing == "fast"
+    if is_fast:  # it learns in the first where accesses go, and samples after that (docs/timing.md)
+        hil_bench.run(load("camera"))
     first, second = (hil_bench.run(load("camera")).cycles for _ in range(2))
     assert first.total is not None and second.total is not None
-    if hil_bench.target.capabilities.timing == "fast":  # which learns in the first where accesses go (docs/timing.md)
+    if is_fast:
         assert abs(first.total - second.total) <= 1e-5 * first.total
     elif hil_bench.target.capabilities.cycles == "instructions":  # told from a time in nanoseconds
         assert abs(first.total - second.total) <= 2
