@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import queue
+import re
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -134,3 +136,14 @@ def debugged(elf: Path, host: Callable[[DebugTarget], Any], **options: Any) -> I
         yield run, client
     finally:
         client.close()
+
+
+def until_it_waits(session: subprocess.Popen[str]) -> tuple[str, int]:
+    """What a session of pytest prints until it waits for GDB, and the port at which it does."""
+    assert session.stdout is not None
+    said = ""
+    while not (found := re.search(r"127\.0\.0\.1:(\d+)'", said)):
+        line = session.stdout.readline()
+        assert line, said
+        said += line
+    return said, int(found[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 import stub_firmware
 from board_programs import DISCO
-from gdb_client import GdbClient
+from gdb_client import GdbClient, until_it_waits
 
 pytest_plugins = ["pytester"]
 
@@ -32,13 +31,9 @@ def test_a_session_waits_for_gdb_at_a_crash(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--hil-gdb", "0", "test_it.py"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as session:
         assert session.stdout is not None
-        said = ""
-        while not (found := re.search(r"127\.0\.0\.1:(\d+)'", said)):
-            line = session.stdout.readline()
-            assert line, said
-            said += line
+        said, port = until_it_waits(session)
         assert "call through a null pointer in null_call" in said
-        client = GdbClient(int(found[1]))
+        client = GdbClient(port)
         assert client.ask("?").startswith("T0b")
         client.ask("D")
         rest = session.stdout.read()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from board_programs import DISCO, program
 from cli import hil
-from gdb_client import PATIENCE_S, Debugged, GdbClient
+from gdb_client import PATIENCE_S, Debugged, GdbClient, until_it_waits
 
 from hil.errors import HilError
 from hil.targets import TargetFault, create
@@ -147,13 +147,9 @@ def test_a_session_of_pytest_waits_for_gdb_at_a_crash(tmp_path: Path) -> None:
         [sys.executable, "-m", "pytest", *options], cwd=tmp_path, stdout=subprocess.PIPE, text=True
     ) as session:
         assert session.stdout is not None
-        said = ""
-        while not (found := re.search(r"127\.0\.0\.1:(\d+)'", said)):
-            line = session.stdout.readline()
-            assert line, said
-            said += line
+        said, port = until_it_waits(session)
         assert "crash_by_wild_read" in said
-        client = GdbClient(int(found[1]))
+        client = GdbClient(port)
         client.ask("D")
         client.close()
         rest = session.stdout.read()
