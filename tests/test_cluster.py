@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -60,6 +61,14 @@ class Cluster:
         for process in reversed(self.processes):
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def spreading() -> ModuleType:
+    pytest.importorskip("distributed", reason="needs dask: pip install 'rnnpool-hil[cluster]'")
+    from hil.evaluation import cluster
+
+    return cluster
 
 
 @pytest.fixture
@@ -174,11 +183,10 @@ def test_a_worker_without_the_target_is_named(shared_data: Path, tmp_path: Path,
         evaluate_model(task)
 
 
-def test_a_scheduler_that_is_not_there(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("distributed", reason="needs dask: pip install 'rnnpool-hil[cluster]'")
-    from hil.evaluation import cluster
-
-    monkeypatch.setattr(cluster, "ANSWER_S", 0.2)
+def test_a_scheduler_that_is_not_there(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spreading: ModuleType
+) -> None:
+    monkeypatch.setattr(spreading, "ANSWER_S", 0.2)
     for address, message in (
         ("tcp://127.0.0.1:9", "no dask scheduler answers at tcp://127.0.0.1:9"),
         ("local:0", "a number of processes from 1 to 1024"),
@@ -216,9 +224,10 @@ def in_this_process(workers: int, **resources: float) -> Iterator[str]:
         yield made.scheduler_address
 
 
-def test_boards_of_the_workers_evaluate_too(shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boards_of_the_workers_evaluate_too(
+    shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spreading: ModuleType
+) -> None:
     """Two simulated ones behind serial ports, in a worker's inventory each; a photo a task, so that both have some."""
-    from hil.evaluation import cluster as spreading
 
     def task(way: str, **more: str) -> Task:
         return Task(M4, shared_data / "faces", (way,), limit=2, store=tmp_path / way, **more)
@@ -239,9 +248,10 @@ def test_boards_of_the_workers_evaluate_too(shared_data: Path, tmp_path: Path, m
                             cluster=address))  # fmt: skip
 
 
-def test_work_that_is_no_photo_is_spread_as_well(tmp_path: Path, cluster: Cluster, monkeypatch) -> None:
+def test_work_that_is_no_photo_is_spread_as_well(
+    tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch, spreading: ModuleType
+) -> None:
     """The self-test's subjects: what is known travels to the worker, what it finds is kept here."""
-    from hil.evaluation import cluster as spreading
     from hil.selftest import campaign
 
     cluster.worker()
