@@ -40,6 +40,16 @@ def test_a_saved_network_comes_back(checkpoint: Path) -> None:
     assert weights.metadata(checkpoint)["note"] == "untrained"
 
 
+def test_equal_networks_make_equal_files(checkpoint: Path, tmp_path: Path) -> None:
+    network, again = weights.load(checkpoint), tmp_path / "again.safetensors"
+    weights.save(network, again, {"z": "ü", "note": "untrained", "a": "b" * 9})
+    first = again.read_bytes()
+    for order in (("a", "z", "note"), ("note", "a", "z")):
+        weights.save(network, again, {name: weights.metadata(again)[name] for name in order})
+        assert again.read_bytes() == first
+    assert int.from_bytes(first[:8], "little") % 8 == 0
+
+
 def test_everything_wrong_is_listed_at_once(checkpoint: Path, tmp_path: Path) -> None:
     bad = torch.full((16,), float("nan"))
     path = changed(

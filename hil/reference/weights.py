@@ -1,5 +1,6 @@
 """Checkpoints: a network's tensors in a safetensors file, with its name and the format's version as metadata."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,17 @@ def save(network: Network, path: Path, metadata: Mapping[str, str] | None = None
         described["made_by"] = made_by
     if description := getattr(network, "described", None):
         described["description"] = description
-    write_bytes(path, safetensors.torch.save(tensors, described))
+    write_bytes(path, _sorted(safetensors.torch.save(tensors, described)))
+
+
+def _sorted(file: bytes) -> bytes:
+    """A safetensors file with its metadata in order, which the library draws anew: equal networks make equal files."""
+    size = int.from_bytes(file[:8], "little")
+    header = json.loads(file[8 : 8 + size])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the tensors behind it stay aligned
+    return len(text).to_bytes(8, "little") + text + file[8 + size :]
 
 
 def load(path: Path) -> Network:
