@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import cli
+import doc_blocks  # noqa: F401  its path to docs/, for from_code
 import fakes
 import pytest
 from rich.console import Console
@@ -37,6 +38,18 @@ def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 # -- how it starts
+
+
+def test_every_command_and_option_says_what_it_is() -> None:
+    from from_code.commands import commands
+
+    silent = [
+        f"{name} {parameter.name}"
+        for name, command in commands().items()
+        for parameter in (command, *command.params)
+        if not (parameter.help or "").strip()
+    ]
+    assert silent == []
 
 
 def test_it_runs_as_a_module() -> None:

@@ -50,7 +50,7 @@ def _section(name: str, command: Any) -> str:
     usage = " ".join([name, *(_argument(a) for a in arguments), *(["[OPTION]..."] if options else [])])
     text = f"## {name}\n\n{_plain(command.help)}\n\n```text\n{usage}\n```\n\n"
     if arguments:
-        text += table(("argument", "what it is"), ((f"`{_metavar(a)}`", _plain(a.help)) for a in arguments)) + "\n"
+        text += table(("argument", "what it is"), ((f"`{_metavar(a).strip('[].')}`", _plain(a.help)) for a in arguments)) + "\n"
     if options:
         rows = ((f"`{_spelt(o)}`", _plain(o.help), _default(o), _variable(o)) for o in options)
         text += table(("option", "what it does", "without it", "variable"), rows)
@@ -58,7 +58,7 @@ def _section(name: str, command: Any) -> str:
 
 
 def _argument(argument: Any) -> str:
-    spelt = _metavar(argument) + ("..." if argument.nargs == -1 else "")
+    spelt = _metavar(argument).strip("[].") + ("..." if argument.nargs == -1 else "")
     return spelt if argument.required else f"[{spelt}]"
 
 

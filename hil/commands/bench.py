@@ -20,21 +20,23 @@ if TYPE_CHECKING:
 
 def bench(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or checkpoint.")] = "rnnpool_face_m4",
-    board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
+    board: Annotated[
+        str, typer.Option("--board", "-b", help="A board's name, or its folder's path.")
+    ] = "stm32f407_disco",
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="A photo [default: the demo's].")] = None,
     ram_budget: RamBudget = None,
     toolchain: Toolchain = None,
     out: Annotated[
         Path,
         typer.Option(
-            "--json", metavar="FILE", help="Where the figures go.", show_default="build/bench", callback=outputs.file
+            "--json", metavar="FILE", help="Write the figures here.", show_default="build/bench", callback=outputs.file
         ),
     ] = BUILD / "bench" / "bench.json",
     network: NetworkOption = None,
 ) -> None:
-    """Count cycles, instructions, RAM and flash a layer, beside a plain C build; exit code 1 where a goal is missed.
+    """Count each layer's cycles, instructions, RAM and flash, beside a plain C build; exit code 1 if a goal is missed.
 
-    The schedule is the fastest within --ram-budget or, without, within the goal for RAM if there is one.
+    The schedule is the fastest within --ram-budget; by default, within the board's goal for RAM.
     """
     import json
 

@@ -26,9 +26,9 @@ NO_PORTS = (
 
 
 def boards(
-    board: Annotated[str | None, typer.Option("--board", "-b", help="Look for its probes alone.")] = None,
+    board: Annotated[str | None, typer.Option("--board", "-b", help="Show only this board's probes.")] = None,
     at: At = None,
-    ask: Annotated[bool, typer.Option("--ask", help="Say hello at each port, or the one of --at.")] = False,
+    ask: Annotated[bool, typer.Option("--ask", help="Send HELLO to each port, or to that of --at.")] = False,
 ) -> None:
     """List serial ports and debug probes, with the serial numbers that tell boards apart, and who uses them."""
     from hil import board as all_boards

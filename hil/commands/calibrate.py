@@ -20,16 +20,18 @@ if TYPE_CHECKING:
 
 def calibrate(
     target: Annotated[str, typer.Option("--target", "-t", help="serial (a board), or sim.")] = "serial",
-    board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
+    board: Annotated[
+        str, typer.Option("--board", "-b", help="A board's name, or its folder's path.")
+    ] = "stm32f407_disco",
     at: At = None,
     toolchain: Toolchain = None,
     store: Annotated[bool, typer.Option("--store", help="Write the board's figures into its board.toml.")] = False,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the table here.", callback=outputs.file)
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Show what agrees, too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Also show the measurements that agree.")] = False,
 ) -> None:
-    """Measure what no published figure pins on a board, and show it against the timing model, rule by rule."""
+    """Measure a board's cycles where no published figure exists, and show them beside the model's, rule by rule."""
     import json
 
     from hil import board as boards

@@ -23,9 +23,9 @@ def compare(
         typer.Option(metavar="FILE", help="Write a pull request's comment here.", callback=outputs.file),
     ] = None,
     html: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page here.", callback=outputs.file)] = None,
-    title: Annotated[str, typer.Option(metavar="TEXT", help="Of the comment.")] = "Firmware",
+    title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the comment.")] = "Firmware",
 ) -> None:
-    """Compare run.json, bench.json, profile.json, evaluations or folders of them; exit code 1 past the tolerance."""
+    """Compare run.json, bench.json, profile.json, evaluations or folders; exit code 1 past a tolerance."""
     from hil.files import write_text
     from hil.gate.difference import compare
     from hil.gate.documents import load

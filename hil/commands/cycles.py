@@ -27,10 +27,11 @@ def _address(text: str) -> int:
 def cycles(
     elf: Annotated[Path, typer.Argument(metavar="ELF", help="A program linked for the chip.", show_default=False)],
     call: Annotated[
-        str | None, typer.Option("--call", metavar="SYMBOL", help="The function to call; without: the whole program.")
+        str | None,
+        typer.Option("--call", metavar="SYMBOL", help="The function to call; default: run the whole program."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option("--from", metavar="SYMBOL", help="Of a whole program: count from here on.")
+        str | None, typer.Option("--from", metavar="SYMBOL", help="Of a whole program: start counting here.")
     ] = None,
     until: Annotated[
         str | None, typer.Option(metavar="SYMBOL", help="Of a whole program: stop here [default: where it exits].")
@@ -45,7 +46,7 @@ def cycles(
         list[str] | None, typer.Option(metavar="NAME=FILE|ZEROS:N", help="Put data into SRAM [or at NAME@ADDRESS=].")
     ] = None,
     init: Annotated[
-        list[str] | None, typer.Option(metavar="SYMBOL", help="Call this first, behind the constructors, untimed.")
+        list[str] | None, typer.Option(metavar="SYMBOL", help="Call this first, after the constructors, untimed.")
     ] = None,
     constructors: Annotated[bool, typer.Option(help="Run the ELF's .init_array first (C++ static objects).")] = True,
     sp: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Top of the stack [default: end of SRAM].")] = None,
@@ -53,15 +54,19 @@ def cycles(
         int | None, typer.Option(metavar="N", help="Flash wait states [default: the board's at full clock].")
     ] = None,
     flash: Annotated[
-        str, typer.Option(metavar="NAME", help="Accelerator before the flash: stm32f4, stm32l4, prefetch, none.")
+        str, typer.Option(metavar="NAME", help="Flash accelerator: stm32f4, stm32l4, prefetch, none.")
     ] = "stm32f4",
     repeat: Annotated[int, typer.Option(metavar="N", help="Calls; caches stay warm between them.")] = 1,
     mode: Annotated[str, typer.Option(help="full: exact; fast: static cost a block.")] = "full",
     disable: Annotated[
-        list[str] | None, typer.Option(metavar="RULE", help="Switch a rule of docs/timing.md off, or all.")
+        list[str] | None, typer.Option(metavar="RULE", help="Disable a rule of docs/timing.md, or all; repeatable.")
     ] = None,
-    timeout_cycles: Annotated[int, typer.Option(metavar="N", help="Give up after as many.")] = _DEFAULT_TIMEOUT_CYCLES,
-    board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
+    timeout_cycles: Annotated[
+        int, typer.Option(metavar="N", help="Give up after this many cycles.")
+    ] = _DEFAULT_TIMEOUT_CYCLES,
+    board: Annotated[
+        str, typer.Option("--board", "-b", help="A board's name, or its folder's path.")
+    ] = "stm32f407_disco",
     annotate: Annotated[
         int, typer.Option(metavar="N", help="Show the N hottest blocks, with the rule behind every stall.", min=0)
     ] = 0,

@@ -18,13 +18,13 @@ def demo(
     target: TargetName = "sim",
     board: BoardName = DEFAULT_BOARD,
     out: Annotated[
-        Path, typer.Option(help="Folder for what it writes.", show_default="build/demo", callback=outputs.folder)
+        Path, typer.Option(help="Folder for the results.", show_default="build/demo", callback=outputs.folder)
     ] = BUILD / "demo",
     at: At = None,
     timing: Timing = None,
     toolchain: Toolchain = None,
 ) -> None:
-    """Find the face in a photo, on a simulated board, and compare it with the references."""
+    """Find the face in a photo on a simulated board, and compare the result with the references."""
     from hil.bench.batch import BOTH, Job, demo_photo, run_job
     from hil.commands.results import show, write_results
 

@@ -11,8 +11,10 @@ from hil.commands.options import DEFAULT_BOARD, BoardName
 
 
 def diff_emulators(
-    seed: Annotated[int, typer.Option(min=0, help="Of the first program; the next ones have the next seeds.")] = 0,
-    count: Annotated[int, typer.Option(min=1, help="How many programs, of eight instructions each.")] = 500,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Seed of the first program; each further one has the next seed.")
+    ] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of programs, of eight instructions each.")] = 500,
     board: BoardName = DEFAULT_BOARD,
 ) -> None:
     """Run drawn instructions on the sim and on Renode; each difference is a bug in one of them (docs/renode.md)."""

@@ -55,7 +55,7 @@ class Finding:
 
 
 def doctor() -> None:
-    """Look what is installed, try which targets work here, and say which command mends each gap."""
+    """Show what is installed, try which targets work here, and name the command that mends each gap."""
     with errors.status("looking, and trying the targets ..."):
         findings = examine()
     console.print(findings_table(findings))

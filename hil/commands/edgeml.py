@@ -14,13 +14,13 @@ from hil.commands.options import NetworkOption
 
 def edgeml(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="Its .pth file.", show_default=False)],
-    model: Annotated[str, typer.Option(help="Which network it is of.", show_default=False)],
+    model: Annotated[str, typer.Option(help="The checkpoint's network.", show_default=False)],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False, callback=outputs.file)
     ],
     images: Annotated[Path | None, typer.Option(help="Folder with a few hundred typical photos, for ranges.")] = None,
     network: NetworkOption = None,
-    count: Annotated[int, typer.Option(min=1, help="At most so many of them, spread over the folder.")] = 256,
+    count: Annotated[int, typer.Option(min=1, help="At most this many of them, spread over the folder.")] = 256,
 ) -> None:
     """Import a checkpoint of microsoft/EdgeML's networks and calibrate its activation ranges."""
     from hil.checkpoints.importing import import_edgeml

@@ -30,13 +30,14 @@ def evaluate(
     model: Model,
     data: DataFolder,
     target: Annotated[
-        str, typer.Option("--target", "-t", help="float, integer or a target; several, with commas, are compared.")
+        str,
+        typer.Option("--target", "-t", help="float, integer or a target; several (a,b) are compared."),
     ] = "integer",
     board: BoardName = DEFAULT_BOARD,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that work at once.")] = 1,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many photos, spread over the set.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that work at the same time.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many photos, spread over the set.")] = None,
     multi_scale: Annotated[bool, typer.Option("--multi-scale", help="The paper's convention; float only.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew instead of going on.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of continuing.")] = False,
     report: ReportFile = None,
     json: Annotated[
         Path | None,
@@ -44,7 +45,7 @@ def evaluate(
     ] = None,
     store: Annotated[
         Path | None,
-        typer.Option(help="Folder for results as they come.", show_default="build/evaluate", callback=outputs.folder),
+        typer.Option(help="Folder for the journal.", show_default="build/evaluate", callback=outputs.folder),
     ] = None,
     network: NetworkOption = None,
     at: At = None,
@@ -52,14 +53,14 @@ def evaluate(
     cluster: Cluster = None,
     shard: Annotated[str | None, typer.Option(metavar="I/N", help="Only this part of the photos, for --merge.")] = None,
     merge: Annotated[
-        list[Path] | None, typer.Option(metavar="DIR", help="Take what shards found, of such a folder; repeatable.")
+        list[Path] | None, typer.Option(metavar="DIR", help="A shard's --store folder to merge; repeatable.")
     ] = None,
 ) -> None:
     """Measure a face detector's average precision on WIDER FACE's validation set, by the official protocol.
 
-    Interrupted, it goes on where it was when it is called again. A classifier's accuracy is measured on DIR's photos
-    with Visual Wake Words labels (DIR/annotations/instances_val.json, DIR/all2014) or in a folder a class
-    (DIR/val/CLASS), with its 95 % interval.
+    A call continues an interrupted evaluation. A classifier's accuracy, with its 95 % interval, is measured on photos
+    with Visual Wake Words labels (DIR/annotations/instances_val.json, DIR/all2014) or in a folder for each class
+    (DIR/val/CLASS).
     """
     from hil import zoo
     from hil.evaluation.figures import Shares, write_evaluation_json

@@ -19,27 +19,29 @@ if TYPE_CHECKING:
 
 
 def gate(
-    arguments: Annotated[list[str] | None, typer.Argument(metavar="[PYTEST]...", help="For pytest, behind --.")] = None,
-    project: Annotated[Path, typer.Option(metavar="DIR", help="Whose tests.")] = Path("."),
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[PYTEST]...", help="Arguments for pytest, after --.")
+    ] = None,
+    project: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the tests.")] = Path("."),
     base: Annotated[
-        str | None, typer.Option(metavar="REF", help="The commit to compare with; a pull request's own without.")
+        str | None, typer.Option(metavar="REF", help="The commit to compare with; default: the pull request's base.")
     ] = None,
     base_results: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Its results, where they are kept; else its tests are run, in a tree apart."),
+        typer.Option(metavar="DIR", help="That commit's results; default: its tests are run in a separate tree."),
     ] = None,
-    target: Annotated[list[str] | None, typer.Option("--target", "-t", help="Again for another one.")] = None,
+    target: Annotated[list[str] | None, typer.Option("--target", "-t", help="Where the tests run; repeatable.")] = None,
     profile: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="MODEL IMAGE", help="Profile this too: says in which functions cycles moved."),
+        typer.Option(metavar="MODEL IMAGE", help="Also profile this, to show which functions' cycles changed."),
     ] = None,
     tolerance: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML, as for hil compare.")] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="For all it writes.", callback=outputs.folder)] = BUILD
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.", callback=outputs.folder)] = BUILD
     / "gate",
     comment: Annotated[bool, typer.Option("--comment", help="Comment on GitHub's pull request.")] = False,
-    title: Annotated[str, typer.Option(metavar="TEXT", help="Of the comment.")] = "Firmware",
+    title: Annotated[str, typer.Option(metavar="TEXT", help="Title of the comment.")] = "Firmware",
 ) -> None:
-    """Run the tests, compare their results with another commit's; exit code 1 where a test or a figure fails."""
+    """Run the tests, compare their results with another commit's; exit code 1 if a test or a figure fails."""
     from hil.files import write_text
     from hil.gate import github
     from hil.gate.measured import Measured, Wanted, measure, measure_commit

@@ -13,14 +13,14 @@ from hil.commands.console import console, errors, shortest
 
 def history(
     store: Annotated[Path, typer.Argument(metavar="STORE", help="A folder of results by commit.", show_default=False)],
-    add: Annotated[
-        Path | None, typer.Option(metavar="RESULTS", help="Take these in, as the results of their commit.")
-    ] = None,
+    add: Annotated[Path | None, typer.Option(metavar="RESULTS", help="Add these results under their commit.")] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The page; default STORE/history.html.", callback=outputs.file)
     ] = None,
     tolerance: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML, as for hil compare.")] = None,
-    dirty: Annotated[bool, typer.Option("--dirty", help="Take results of a tree with changes too.")] = False,
+    dirty: Annotated[
+        bool, typer.Option("--dirty", help="Also add results of a tree with uncommitted changes.")
+    ] = False,
 ) -> None:
     """Keep results by commit, and draw cycles, RAM, flash, accuracy and speed over all commits."""
     from hil.gate import store as stores

@@ -12,13 +12,15 @@ from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName
 
 
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to.", show_default="here")] = Path("."),
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Folder of the project.", show_default="here")] = Path(
+        "."
+    ),
     model: Annotated[
         str, typer.Option(metavar="MODEL", help="A shipped model's name, or a checkpoint.")
     ] = DEFAULT_MODEL,
     board: BoardName = DEFAULT_BOARD,
 ) -> None:
-    """Lay down a small project: tests in pytest and Robot Framework, limits, a workflow for CI."""
+    """Make a small project: tests in pytest and Robot Framework, limits, a workflow for CI."""
     from hil import board as boards
     from hil.project.layout import lay_down
 

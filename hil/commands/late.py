@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def doctor() -> None:
-    """Look what is installed, try which targets work here, and say which command mends each gap."""
+    """Show what is installed, try which targets work here, and name the command that mends each gap."""
     from hil.commands import doctor
 
     doctor.doctor()

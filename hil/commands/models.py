@@ -27,18 +27,21 @@ def models(
     measure: Annotated[
         bool, typer.Option("--measure", help="Build and run each; print rows of docs/models.md.")
     ] = False,
-    checkpoints: Annotated[Path | None, typer.Option(metavar="DIR", help="With NETWORK.safetensors to take.")] = None,
+    checkpoints: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder with NETWORK.safetensors, used instead of seeded weights."),
+    ] = None,
     data: Annotated[Path | None, typer.Option(metavar="DIR", help="WIDER FACE, for AP of trained networks.")] = None,
     on_boards: Annotated[
         bool, typer.Option("--boards", help="Plan each on every board: RAM and predicted cycles, or what is missing.")
     ] = False,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that evaluate at once.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that evaluate at the same time.")] = 1,
     cluster: Cluster = None,
 ) -> None:
-    """Every network: parameters, operations and peak RAM as the paper counts them, beside its figures.
+    """Show each network's parameters, operations and peak RAM as the paper counts them, beside the paper's figures.
 
-    With --boards, which fits which board.
-    With --measure, what each takes on its board: RAM, flash, cycles and layers that are not the integer reference's.
+    --boards shows which network fits which board. --measure runs each on its board, and shows RAM, flash, cycles and
+    the number of layers that differ from the integer reference.
     """
     if on_boards:
         _boards(networks or [], checkpoints)

@@ -14,14 +14,14 @@ def new_board(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to make; its name is the board's.")],
     chip: Annotated[str, typer.Option(help="The part number, such as STM32F407VG.", prompt="Chip (STM32F4...)")],
     uart: Annotated[str, typer.Option(help="The link's UART, such as usart2.", prompt="UART of the link")],
-    tx: Annotated[str | None, typer.Option(metavar="PIN", help="Its TX pin [default: the first that can be].")] = None,
-    rx: Annotated[str | None, typer.Option(metavar="PIN", help="Its RX pin [default: the first that can be].")] = None,
-    crystal: Annotated[int, typer.Option(metavar="HZ", help="Of the crystal; 0: there is none.")] = 0,
-    clock: Annotated[int | None, typer.Option(metavar="HZ", help="Of the core [default: the chip's most].")] = None,
-    baud: Annotated[int, typer.Option(help="Of the link.")] = 921_600,
-    title: Annotated[str | None, typer.Option(help="As people call it [default: the folder's name].")] = None,
+    tx: Annotated[str | None, typer.Option(metavar="PIN", help="Its TX pin [default: the first possible one].")] = None,
+    rx: Annotated[str | None, typer.Option(metavar="PIN", help="Its RX pin [default: the first possible one].")] = None,
+    crystal: Annotated[int, typer.Option(metavar="HZ", help="Frequency of the crystal; 0: none.")] = 0,
+    clock: Annotated[int | None, typer.Option(metavar="HZ", help="Core clock [default: the chip's highest].")] = None,
+    baud: Annotated[int, typer.Option(help="Speed of the link.")] = 921_600,
+    title: Annotated[str | None, typer.Option(help="The board's name for people [default: the folder's].")] = None,
 ) -> None:
-    """Make a board's folder with its board.toml and the schema for editors, and say what cannot be known from here."""
+    """Make a board's folder with board.toml and the schema for editors, and list the values that you must fill in."""
     from hil.board.scaffold import Wishes, new_board
 
     wishes = Wishes(chip, uart, tx, rx, crystal, clock, baud, title)

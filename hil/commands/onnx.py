@@ -19,13 +19,17 @@ def onnx(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The checkpoint to write.", show_default=False)],
-    name: Annotated[str | None, typer.Option(help="The network's name; the file's without.")] = None,
-    classes: Annotated[str | None, typer.Option(help="A classifier's, with commas; plain tensors without.")] = None,
+    name: Annotated[str | None, typer.Option(help="The network's name; default: the file's.")] = None,
+    classes: Annotated[
+        str | None, typer.Option(help="A classifier's classes, separated by commas; default: plain tensors.")
+    ] = None,
     mean: Annotated[str, typer.Option(help="Subtracted from levels of 0 to 255; one, or one a channel.")] = "127.5",
-    scale: Annotated[str, typer.Option(help="By which they are multiplied then.")] = "0.00784313725490196",
+    scale: Annotated[
+        str, typer.Option(help="Factor after the subtraction; one, or one a channel.")
+    ] = "0.00784313725490196",
     mapping: Annotated[Path | None, typer.Option("--map", help="TOML that names RNNPools (docs/networks.md).")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder with a few hundred typical photos, for ranges.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="At most so many of them, spread over the folder.")] = 256,
+    count: Annotated[int, typer.Option(min=1, help="At most this many of them, spread over the folder.")] = 256,
 ) -> None:
     """Import an ONNX file or a torch.export program, check it against onnxruntime, and calibrate its ranges.
 

@@ -52,7 +52,10 @@ Model = Annotated[
 ModelOrDefault = Annotated[
     str, typer.Argument(metavar="MODEL", help="A shipped model's name, or the path of a checkpoint.")
 ]
-BoardName = Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.", autocompletion=_board_names)]
+BoardName = Annotated[
+    str,
+    typer.Option("--board", "-b", help="A board's name, or its folder's path.", autocompletion=_board_names),
+]
 TargetName = Annotated[
     str,
     typer.Option(
@@ -76,7 +79,7 @@ FailuresFolder = Annotated[
 ]
 RecordFile = Annotated[
     Path | None,
-    typer.Option("--record", metavar="FILE", help="Write down the link, for hil replay.", callback=outputs.file),
+    typer.Option("--record", metavar="FILE", help="Record the link, for hil replay.", callback=outputs.file),
 ]
 Generated = Annotated[
     Path | None,
@@ -88,7 +91,9 @@ Elf = Annotated[Path | None, typer.Option(metavar="FILE", help="This firmware in
 Kernels = Annotated[str, typer.Option(metavar="KIND", help="fast, or portable: plain C without DSP instructions.")]
 Timing = Annotated[
     str | None,
-    typer.Option("--timing", metavar="MODE", help="Of the simulated board: fast, full (with flash caches) or both."),
+    typer.Option(
+        "--timing", metavar="MODE", help="Timing mode of the simulated board: fast, full (with flash caches) or both."
+    ),
 ]
 LimitsFile = Annotated[Path | None, typer.Option(metavar="FILE", help="TOML laid over the board's limits.")]
 Toolchain = Annotated[
@@ -97,7 +102,7 @@ Toolchain = Annotated[
         metavar="NAME|PATH",
         envvar="HIL_TOOLCHAIN",
         help="The compiler: gcc, clang, zig, clang-22, a path. Plain C kernels are 28 % faster by clang than by gcc.",
-        show_default="arm-none-eabi-gcc on the PATH, else what the extra 'toolchain' brought",
+        show_default="arm-none-eabi-gcc on the PATH, else that of the extra 'toolchain'",
     ),
 ]
 At = Annotated[
@@ -105,8 +110,8 @@ At = Annotated[
     typer.Option(
         metavar="PORT[,KEY=VALUE...]",
         envvar="HIL_AT",
-        help="For --target serial: the port, or NAME, label:NAME, all of hil-boards.toml, or labgrid:PLACE; "
-        "as needed usb, serial, chip, baud, probe, flash, reset, wait.",
+        help="For --target serial: a port; NAME, label:NAME or all of hil-boards.toml; or labgrid:PLACE. "
+        "Keys: usb, serial, chip, baud, probe, flash, reset, wait.",
     ),
 ]
 
@@ -130,7 +135,7 @@ NetworkOption = Annotated[
         "--network",
         metavar="FILE.py:FUNCTION",
         callback=_insist,
-        help="What makes a network of your own; or the name of an installed package's. A checkpoint remembers it.",
+        help="Function that makes your own network, or an installed package's name for it. Checkpoints remember it.",
     ),
 ]
 

@@ -14,7 +14,7 @@ HOW = ("on", "off", "cycle")
 
 
 def power(
-    how: Annotated[str, typer.Argument(metavar="|".join(HOW), help="What is to become of its supply.")],
+    how: Annotated[str, typer.Argument(metavar="|".join(HOW), help="What to do with the supply.")],
     at: At = None,
 ) -> None:
     """Switch a board's supply, as hil-boards.toml says; nobody else may be using the board."""

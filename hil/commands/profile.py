@@ -24,13 +24,15 @@ if TYPE_CHECKING:
 def profile(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or checkpoint.", show_default=False)],
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A photo.", show_default=False)],
-    board: Annotated[str, typer.Option("--board", "-b", help="A folder of platforms/.")] = "stm32f407_disco",
+    board: Annotated[
+        str, typer.Option("--board", "-b", help="A board's name, or its folder's path.")
+    ] = "stm32f407_disco",
     target: Annotated[
         str, typer.Option("--target", "-t", help="sim: cycles of all kinds; renode: calls and instructions a function.")
     ] = "sim",
     timing: Annotated[str, typer.Option(metavar="MODE", help="fast, or full (with flash caches).")] = "fast",
     fit: Annotated[bool, typer.Option("--fit", help="Letterbox and convert any photo to the network's input.")] = False,
-    blocks: Annotated[int, typer.Option(min=1, help="How many of the hottest blocks to annotate.")] = 12,
+    blocks: Annotated[int, typer.Option(min=1, help="Number of the hottest blocks to annotate.")] = 12,
     top: Annotated[int, typer.Option(min=1, help="Rows of the tables of functions and lines.")] = 12,
     toolchain: Toolchain = None,
     elf: Annotated[Path | None, typer.Option(metavar="FILE", help="Run this firmware instead of building one.")] = None,
@@ -40,7 +42,7 @@ def profile(
     ] = None,
     network: NetworkOption = None,
 ) -> None:
-    """Count where an inference's cycles go: layers, functions, lines, a flame graph, annotated disassembly."""
+    """Show where an inference's cycles go: layers, functions, lines, a flame graph, annotated disassembly."""
     from hil.bench.batch import Job, firmware_for
     from hil.files import write_text
     from hil.firmware.model import model_spec

@@ -20,13 +20,13 @@ def quantise(
     ],
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="A few hundred typical photos.")] = None,
     faces: Annotated[Path | None, typer.Option(metavar="DIR", help="WIDER FACE, for the operating point.")] = None,
-    count: Annotated[int, typer.Option(min=1, help="At most so many photos, spread over the folder.")] = 256,
+    count: Annotated[int, typer.Option(min=1, help="At most this many photos, spread over the folder.")] = 256,
     network: NetworkOption = None,
 ) -> None:
     """Calibrate a checkpoint's activation ranges on photos, so that it can be built.
 
-    With --faces also choose its operating point, the score from which on people are shown a box: one false box a photo
-    on every 20th training photo. With --faces alone the ranges stay.
+    --faces also chooses the operating point, the lowest score of a box that people are shown: one false box a photo on
+    every 20th training photo. --faces without --images keeps the ranges.
     """
     from hil.checkpoints.calibration import calibrate_checkpoint
     from hil.checkpoints.operating_point import add_operating_point

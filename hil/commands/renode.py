@@ -18,16 +18,17 @@ app = typer.Typer(help="Renode, the emulator behind --target renode.", no_args_i
 @app.command()
 def install(
     from_: Annotated[
-        Path | None, typer.Option("--from", metavar="ARCHIVE", help="A release that is here, in place of a download.")
+        Path | None,
+        typer.Option("--from", metavar="ARCHIVE", help="Install this archive of a release, instead of a download."),
     ] = None,
     sha256: Annotated[
-        str | None, typer.Option(metavar="HEX", help="Of the archive, where it is not the supported release.")
+        str | None, typer.Option(metavar="HEX", help="Checksum of an archive that is not the supported release.")
     ] = None,
     pyrenode3: Annotated[
-        str | None, typer.Option(metavar="PATH", help="pyrenode3's wheel or sources, where pip has no network.")
+        str | None, typer.Option(metavar="PATH", help="pyrenode3's wheel or sources, if pip has no network.")
     ] = None,
 ) -> None:
-    """Bring Renode and pyrenode3 to where the bench finds them, and boot the demo's firmware on it."""
+    """Install Renode and pyrenode3 where the bench finds them, and boot the demo's firmware on Renode."""
     import tempfile
 
     from hil.targets.pyrenode import check, find, release
@@ -56,7 +57,7 @@ def install(
 
 @app.command()
 def shell(model: ModelOrDefault = DEFAULT_MODEL, board: BoardName = DEFAULT_BOARD, elf: Elf = None) -> None:
-    """Renode's monitor at a board that has booted a model's firmware; `run SECONDS` lets its time pass."""
+    """Open Renode's monitor at a board that has booted a model's firmware; `run SECONDS` lets time pass."""
     import sys
 
     from hil import board as boards
@@ -90,11 +91,12 @@ def camera(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos for the camera.", show_default=False)],
     board: BoardName = DEFAULT_BOARD,
     fit: Annotated[bool, typer.Option("--fit", help="Letterbox and convert any photo to the network's input.")] = False,
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="For both firmwares and Renode's script.")] = BUILD
-    / "camera",
-    patience: Annotated[float, typer.Option(metavar="SECONDS", help="Of virtual time, for all photos.")] = 60.0,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for both firmwares and Renode's script.")
+    ] = BUILD / "camera",
+    patience: Annotated[float, typer.Option(metavar="SECONDS", help="Virtual time for all photos, in seconds.")] = 60.0,
 ) -> None:
-    """Two boards in one emulation: a camera that plays photos from its flash, and the detector that they go to."""
+    """Run two boards in one emulation: a camera that plays photos from its flash, and the detector that they go to."""
     from hil import board as boards
     from hil.bench import two_boards
     from hil.firmware.build import build

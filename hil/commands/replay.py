@@ -17,13 +17,13 @@ def replay(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="A recording, or a failure's .hil.zip.", show_default=False)
     ],
-    model: Annotated[str | None, typer.Option(metavar="MODEL", help="The model, under its name here.")] = None,
+    model: Annotated[str | None, typer.Option(metavar="MODEL", help="The model's name on this computer.")] = None,
     json: JsonFile = None,
     report: ReportFile = None,
 ) -> None:
     """Judge a recorded session again, without a board and without a compiler; or run a failure's bundle again.
 
-    Of a bundle: exit code 1 where it fails again, and it says whether in the same way.
+    A bundle that fails again gives exit code 1, and the command says whether it failed in the same way.
     """
     if is_zipfile(file):
         _bundle(file, json, report)

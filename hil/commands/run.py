@@ -59,11 +59,11 @@ def run(
     coverage: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write here, as lcov, which lines of the firmware ran.", callback=outputs.file
+            metavar="FILE", help="Write here, as lcov or HTML, which lines of the firmware ran.", callback=outputs.file
         ),
     ] = None,
     coverage_limit: Annotated[
-        float | None, typer.Option(min=0, max=100, metavar="PERCENT", help="Fail where fewer of them ran.")
+        float | None, typer.Option(min=0, max=100, metavar="PERCENT", help="Fail if fewer of the lines ran.")
     ] = None,
 ) -> None:
     """Run photos through the firmware and compare with the references."""

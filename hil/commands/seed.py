@@ -20,7 +20,7 @@ def seed(
         str | None, typer.Argument(metavar="[NETWORK]", help="A network's name.", show_default=False)
     ] = None,
     network: NetworkOption = None,
-    seed: int = 0,
+    seed: Annotated[int, typer.Option(help="Of the random weights.")] = 0,
     count: Annotated[int, typer.Option(min=1, help="Sample photos for batch norms and ranges.")] = 8,
 ) -> None:
     """Make an untrained network that can be built: seeded weights, statistics and ranges of sample photos."""

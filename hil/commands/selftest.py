@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 def selftest(
     subject: Annotated[list[str] | None, typer.Option(help="Only these networks; repeatable.")] = None,
     operator: Annotated[list[str] | None, typer.Option(help="Only these operators; repeatable.")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that work at the same time.")] = 1,
     store: Annotated[
-        Path, typer.Option(metavar="DIR", help="What is known already.", show_default="build/selftest")
+        Path, typer.Option(metavar="DIR", help="Folder of the results so far.", show_default="build/selftest")
     ] = BUILD / "selftest",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is known already.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the results so far.")] = False,
     cluster: Cluster = None,
-    table: Annotated[Path | None, typer.Option(metavar="FILE", help="The table of docs/verdict.md, to write.")] = None,
+    table: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table of docs/verdict.md here.")] = None,
 ) -> None:
     """Break firmware, plan, link, references and reports on purpose, in hundreds of ways; every mutant must fail.
 
-    Goes on where it was stopped. Survivors are shown with what was changed; exit code 1 where there is one.
+    A call continues a stopped campaign. Survivors are shown with their change; exit code 1 if there is one.
     """
     from hil.files import write_text
     from hil.selftest import campaign

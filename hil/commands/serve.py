@@ -34,11 +34,13 @@ def serve(
     elf: Elf = None,
     toolchain: Toolchain = None,
     baud: Annotated[int | None, typer.Option(min=300, help="Speed that the firmware is built for.")] = None,
-    drop: Annotated[float, typer.Option(min=0, max=1, help="Share of bytes that get lost, both ways.")] = 0.0,
-    damage: Annotated[float, typer.Option(min=0, max=1, help="Share of bytes that arrive changed, both ways.")] = 0.0,
+    drop: Annotated[float, typer.Option(min=0, max=1, help="Share of bytes lost in each direction, 0 to 1.")] = 0.0,
+    damage: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of bytes changed in each direction, 0 to 1.")
+    ] = 0.0,
     late: Annotated[float, typer.Option(min=0, help="Seconds until the board has power.")] = 0.0,
     garbage: Annotated[int, typer.Option(min=0, help="Bytes of noise that the board sends whenever it starts.")] = 0,
-    seed: Annotated[int, typer.Option(help="Of what is lost and changed.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the lost and changed bytes.")] = 0,
     record: RecordFile = None,
     network: NetworkOption = None,
 ) -> None:

@@ -19,7 +19,7 @@ def show(
     ] = None,
     extract: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Lay its files down here, for gdb and others.", callback=outputs.folder),
+        typer.Option(metavar="DIR", help="Extract its files here, for GDB and other tools.", callback=outputs.folder),
     ] = None,
 ) -> None:
     """Show everything about a failure: what failed, the image, registers, the last blocks with their source lines."""

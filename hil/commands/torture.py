@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 def torture(
     target: TargetName = "native",
-    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the campaign.")] = 1,
     cases: Annotated[
         int, typer.Option(min=1, help="Sessions; a quarter with 40 faults on the line each, see docs/reliability.md.")
     ] = 1000,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes.")] = 1,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes that work at the same time.")] = 1,
     at: At = None,
     store: Annotated[
-        Path, typer.Option(metavar="DIR", help="What is known already.", show_default="build/torture")
+        Path, typer.Option(metavar="DIR", help="Folder of the results so far.", show_default="build/torture")
     ] = BUILD / "torture",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what is known of this target and seed.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the results of this target and seed.")] = False,
 ) -> None:
-    """Do harm to sessions with a firmware: on the line, at its ends, by a board or a host that lies.
+    """Inject faults into sessions with a firmware: on the line, at its ends, by a board or a host that lies.
 
-    A result must be bit-exact or an error have a name, within the link's bounds, and the next run must be clean.
-    Goes on where it was stopped. What failed is shown with its number, by which it can be repeated; exit code 1 then.
+    Each session must end within the link's bounds, with a bit-exact result or a named error, and the next run must be
+    clean. A call continues a stopped campaign. Failed sessions are shown with their numbers; exit code 1.
     """
     from hil.torture.campaign import Campaign, run
 

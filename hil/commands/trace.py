@@ -20,7 +20,7 @@ def trace(
     timing: Annotated[str, typer.Option(metavar="MODE", help="fast, or full (with flash caches).")] = "fast",
     fit: Annotated[bool, typer.Option("--fit", help="Letterbox and convert any photo to the network's input.")] = False,
     least: Annotated[
-        int, typer.Option("--shortest", min=0, metavar="CYCLES", help="Leave out calls that take less.")
+        int, typer.Option("--shortest", min=0, metavar="CYCLES", help="Leave out calls that take fewer cycles.")
     ] = 200,
     elf: Annotated[Path | None, typer.Option(metavar="FILE", help="Run this firmware instead of building one.")] = None,
     kernels: Kernels = "fast",

@@ -16,7 +16,7 @@ from hil.paths import BUILD
 def train(
     data: Annotated[
         list[Path],
-        typer.Option("--data", "-d", metavar="DIR", help="The data set, or some of faces.", show_default=False),
+        typer.Option("--data", "-d", metavar="DIR", help="The data set; repeatable for faces.", show_default=False),
     ],
     out: Annotated[
         Path,
@@ -32,14 +32,16 @@ def train(
         str | None, typer.Argument(metavar="[NETWORK]", help="A network's name.", show_default=False)
     ] = None,
     network: NetworkOption = None,
-    images: Annotated[int | None, typer.Option(min=1, help="Images seen at the end of the schedule.")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.1, help="Bring the end forward to take no longer.")] = None,
-    threads: Annotated[int, typer.Option(min=1)] = 2,
-    seed: int = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the last call stopped.")] = False,
+    images: Annotated[int | None, typer.Option(min=1, help="Number of images to train on.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.1, help="Shorten the schedule to at most this many minutes.")
+    ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the CPU.")] = 2,
+    seed: Annotated[int, typer.Option(help="Of the random numbers.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue where the last call stopped.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos.")] = None,
-    start: Annotated[Path | None, typer.Option(metavar="CHECKPOINT", help="Begin with these weights.")] = None,
-    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML; the network's own without.")] = None,
+    start: Annotated[Path | None, typer.Option(metavar="CHECKPOINT", help="Start from these weights.")] = None,
+    recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML; default: the network's own.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 or bfloat16.")] = "auto",
     quantise_aware: Annotated[
