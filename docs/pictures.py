@@ -79,7 +79,7 @@ def calls(_: Path) -> Shown:
 
 def timeline(picture: Path) -> Shown:
     trace()
-    run(str(REPOSITORY / "docs" / "tracks.py"), "trace/trace.json", str(picture))
+    run(str(REPOSITORY / "docs" / "tracks.py"), "trace/trace.json", str(picture), "152")
     return DRAWN
 
 

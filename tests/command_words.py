@@ -57,7 +57,7 @@ def check_synopsis(line: str) -> None:
     """Look up what `hil COMMAND ARGUMENT [--option VALUE]...  what it does` names. Raises Unknown."""
     from from_code.commands import commands
 
-    names = [name for name in commands() if line.startswith(f"{name} ")]
+    names = [name for name in commands() if f"{line} ".startswith(f"{name} ")]
     if not names:
         raise Unknown(f"no command {' '.join(line.split()[:2])}")
     known = {spelt for p in commands()[max(names, key=len)].params for spelt in (*p.opts, *p.secondary_opts)}

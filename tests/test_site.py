@@ -6,12 +6,13 @@ import re
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
-from doc_blocks import REPOSITORY, pages
+from doc_blocks import REPOSITORY, Block, blocks, blocks_of, pages
 
 pytest.importorskip("mkdocs", reason="needs the site's tools: pip install 'rnnpool-hil[docs]'")
 pytestmark = pytest.mark.xdist_group("site")
@@ -30,14 +31,17 @@ SOUGHT = {  # what a newcomer looks for, and the heading that answers
 
 
 class Page(HTMLParser):
-    """The links, headings and pictures of a page of the site."""
+    """The links, headings, pictures and code blocks of a page of the site."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.links: list[str] = []
         self.headings: list[str] = []
         self.without_description: list[str] = []
+        self.code: list[str] = []
         self._is_heading = False
+        self._is_code = False
+        self._divisions: list[bool] = []  # those that we are in: whether each is a signature, made of the code
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
@@ -49,14 +53,25 @@ class Page(HTMLParser):
         if tag in ("h1", "h2", "h3"):
             self._is_heading = True
             self.headings.append("")
+        if tag == "div":
+            self._divisions.append("doc-signature" in str(found.get("class")))
+        if tag == "pre" and not any(self._divisions):
+            self._is_code = True
+            self.code.append("")
 
     def handle_endtag(self, tag: str) -> None:
         if tag in ("h1", "h2", "h3"):
             self._is_heading = False
+        if tag == "div" and self._divisions:
+            self._divisions.pop()
+        if tag == "pre":
+            self._is_code = False
 
     def handle_data(self, data: str) -> None:
         if self._is_heading:
             self.headings[-1] += data
+        if self._is_code:
+            self.code[-1] += data
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +95,35 @@ def parsed(site: Path) -> dict[str, Page]:
 
 def test_pictures_have_descriptions(parsed: dict[str, Page]) -> None:
     assert {address: page.without_description for address, page in parsed.items() if page.without_description} == {}
+
+
+def unseen(page: Page, known: Iterable[Block]) -> list[str]:
+    """The code of a page that is no block which the tests look at."""
+    seen = {block.code.strip() for block in known}
+    return [code for code in page.code if code.strip() not in seen]
+
+
+def test_all_code_of_the_site_is_looked_at(parsed: dict[str, Page]) -> None:
+    """As the browser has it, against what tests/test_docs_blocks.py runs and parses."""
+    assert {address: found for address, page in parsed.items() if (found := unseen(page, blocks()))} == {}
+    assert sum(len(page.code) for page in parsed.values()) == sum(one.page != "README.md" for one in blocks())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Indented:\n\n    hil demmo\n",
+        "~~~sh\nhil demmo\n~~~\n",
+        "````sh\nhil demmo\n````\n",
+        "<pre>hil demmo</pre>\n",
+        "- one\n\n        hil demmo\n",
+    ],
+)
+def test_code_in_another_spelling_is_noticed(text: str) -> None:
+    import markdown
+
+    page = Page(markdown.markdown(text, extensions=["pymdownx.superfences", "pymdownx.highlight"]))
+    assert page.code and unseen(page, blocks_of(text, "x.md")) == page.code
 
 
 def test_every_page_is_in_the_navigation(parsed: dict[str, Page]) -> None:

@@ -50,10 +50,11 @@ def _section(name: str, command: Any) -> str:
     usage = " ".join([name, *(_argument(a) for a in arguments), *(["[OPTION]..."] if options else [])])
     text = f"## {name}\n\n{_plain(command.help)}\n\n```text\n{usage}\n```\n\n"
     if arguments:
-        text += table(("argument", "what it is"), ((f"`{_metavar(a).strip('[].')}`", _plain(a.help)) for a in arguments)) + "\n"
+        rows = ((f"`{_metavar(a).strip('[].')}`", _plain(a.help)) for a in arguments)
+        text += table(("argument", "what it is"), rows) + "\n"
     if options:
-        rows = ((f"`{_spelt(o)}`", _plain(o.help), _default(o), _variable(o)) for o in options)
-        text += table(("option", "what it does", "without it", "variable"), rows)
+        cells = ((f"`{_spelt(o)}`", _plain(o.help), _default(o), _variable(o)) for o in options)
+        text += table(("option", "what it does", "without it", "variable"), cells)
     return text
 
 
