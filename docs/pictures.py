@@ -93,7 +93,7 @@ def history(_: Path) -> Shown:
     for day, (what, old, new) in enumerate(CHANGES, 1):
         source = WORK / folder / "network.py"
         source.write_text(source.read_text().replace(old, new))
-        git("add", "--all")
+        git("add", "--all" if day == 1 else "network.py")
         git("commit", "--quiet", "--message", what, day=day)
         hil("seed", "--network", "network.py:make", "--out", "shapes.safetensors", folder=folder)
         tested = ["-q", "-k", "computes", "--hil-model", "shapes.safetensors", "--hil-results", f"../{day}"]

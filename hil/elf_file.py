@@ -1,4 +1,4 @@
-"""An ELF opened so that whatever is wrong in it is one line: the parser raises a dozen types for damaged files."""
+"""An ELF opened so that every error in it is one line: the parser raises a dozen types for damaged files."""
 
 from __future__ import annotations
 

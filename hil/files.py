@@ -65,7 +65,7 @@ def make_folder(path: Path) -> None:
 
 @contextmanager
 def writing_below(path: Path, what: str = "write") -> Iterator[None]:
-    """Turns whatever the operating system has against writing to a folder into a HilError that names it."""
+    """Turns the operating system's errors about a folder into a HilError that names the folder."""
     try:
         yield
     except OSError as error:

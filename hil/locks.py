@@ -83,7 +83,7 @@ class Lock:
         return True
 
     def holder(self) -> str:
-        """Who has it, in words; empty where nobody says."""
+        """Who holds it, in words; empty if unknown."""
         try:
             told = json.loads(self._holder_path.read_text(encoding="utf-8"))
             return f"process {told['pid']} ({told['command']}) since {told['since']}"
@@ -106,7 +106,7 @@ class Lock:
 
 @contextmanager
 def held(what: str) -> Iterator[None]:
-    """Hold a lock while the block runs; whoever has it is waited for."""
+    """Hold a lock while the block runs; waits for its present holder."""
     lock = Lock(what)
     lock.acquire()
     try:

@@ -116,7 +116,7 @@ def _debug_port(config: pytest.Config) -> int:
 
 
 def _say(config: pytest.Config, text: str) -> None:
-    """To the person who started pytest, whatever is captured."""
+    """Print for the person who started pytest, even where pytest captures output."""
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
         print(f"\n{text}", flush=True)

@@ -1,4 +1,4 @@
-"""Files from outside, read through a schema: what is wrong with one is a HilError in a line, whatever is wrong."""
+"""Files from outside, read through a schema: any error in one is a HilError of one line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read_bytes(path: Path, most: int = MOST_TEXT, kind: str = "") -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be
         raise HilError(f"cannot read {f'the {kind} ' if kind else ''}{path}: {reason(error)}") from error
     if len(content) > most:
-        raise HilError(f"{path} has more than {most} bytes: it is not what it should be")
+        raise HilError(f"{path} has more than {most} bytes: this is another kind of file")
     return content
 
 
@@ -52,7 +52,7 @@ def read_lines(path: Path, longest: int = MOST_TEXT) -> Iterator[str]:
         with path.open("rb") as file:
             while line := file.readline(longest + 1):
                 if len(line) > longest:
-                    raise HilError(f"{path} has a line of more than {longest} bytes: it is not what it should be")
+                    raise HilError(f"{path} has a line of more than {longest} bytes: this is another kind of file")
                 yield line.rstrip(b"\r\n").decode("utf-8", "replace")
     except (OSError, ValueError) as error:
         raise HilError(f"cannot read {path}: {reason(error)}") from error
@@ -74,9 +74,9 @@ def typed(value: Any, kind: type[T] | Any, what: str) -> T:
     try:
         found: T = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise HilError(f"{shown(what)} is not what it should be: {shown(error)}") from error
+        raise HilError(f"{shown(what)} does not have the expected form: {shown(error)}") from error
     except (OverflowError, RecursionError, ValueError) as error:
-        raise HilError(f"{shown(what)} is not what it should be: {type(error).__name__}") from error
+        raise HilError(f"{shown(what)} does not have the expected form: {type(error).__name__}") from error
     return found
 
 

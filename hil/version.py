@@ -18,7 +18,7 @@ def described() -> str:
 
 
 def commit() -> str:
-    """What git calls the sources, shortened; empty where nobody knows."""
+    """git's short name of the sources' commit; empty if unknown."""
     package = Path(str(files("hil")))
     try:
         return (package / _COMMIT_FILE).read_text(encoding="ascii").strip()

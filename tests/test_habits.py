@@ -63,6 +63,24 @@ def test_editors_are_told_the_line_length_of_ruff() -> None:
     assert f"max_line_length = {ruff['line-length']}" in (REPOSITORY / ".editorconfig").read_text()
 
 
+PAGES_APART = [  # of the site's own pages, `make docs` checks the links
+    path
+    for folder in (".", ".github", "hil", "platforms", "firmware_src", "robot_tests", "tests")
+    for path in sorted((REPOSITORY / folder).glob("*.md" if folder == "." else "**/*.md"))
+]
+
+
+@pytest.mark.parametrize("page", PAGES_APART, ids=lambda path: path.name)
+def test_links_of_pages_beside_the_site_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_a_newcomer_to_the_repository_is_led_to_the_site() -> None:
+    community = {"CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "SECURITY.md", "PULL_REQUEST_TEMPLATE.md"}
+    assert community <= {page.name for page in PAGES_APART}
+
+
 def test_extras_that_our_files_install_are_there() -> None:
     extras = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     files = [*(REPOSITORY / "hil").rglob("*.py"), *(REPOSITORY / "hil" / "project" / "template").iterdir()]

@@ -196,7 +196,7 @@ def test_none_of_the_boards_is_plugged_in(lab: Callable[[str], Path], monkeypatc
     lab(BOARD.format("left", 'usb = "1-2"') + BOARD.format("right", 'usb = "1-3"'))
     plug_in(monkeypatch)
     with pytest.raises(
-        TargetError, match="none of left, right can be had: no serial port is plugged in at USB path 1-2"
+        TargetError, match="none of left, right is available: no serial port is plugged in at USB path 1-2"
     ):
         shelf.take(F407, inventory.connection("all"))
 

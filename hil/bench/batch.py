@@ -77,7 +77,7 @@ def run_job(
     both = job.timing == BOTH
     if job.timing not in (None, BOTH, *get_args(Mode)):
         modes = ", ".join((*get_args(Mode), BOTH))
-        raise HilError(f"--timing {job.timing}: there is no such mode of the timing model: choose one of {modes}")
+        raise HilError(f"--timing {job.timing}: the timing model has no such mode: choose one of {modes}")
     connection = options(job.target, job.at, "fast" if both else job.timing)
     if job.monitor is not None:
         if job.target != "renode":

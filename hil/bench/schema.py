@@ -69,7 +69,7 @@ class RunFile(Struct, forbid_unknown_fields=True):
     ram: Ram
     link: LinkCounts
     measurements: list[MeasurementEntry]
-    operating_point: Annotated[float, Meta(description="the score from which on a person is shown a box")]
+    operating_point: Annotated[float, Meta(description="the lowest score of a box that people are shown")]
     not_measured: Annotated[list[str], Meta(description="limits that were held against nothing")]
     passed: bool
     origin: Annotated[dict[str, Any] | None, Meta(description="commit, branch, host: only in results folders")] = None

@@ -245,7 +245,7 @@ def _compare(model: _Model, network: Any) -> float:
             worst = max(worst, float(np.abs(theirs - mine.numpy()).max() / max(np.abs(theirs).max(), 1e-6)))
             if worst > CLOSE:
                 raise HilError(
-                    f"output {name} is {worst:.2g} away from onnxruntime's: the file is not what it was read as"
+                    f"output {name} is {worst:.2g} away from onnxruntime's: the file and the imported network differ"
                 )
     return worst
 

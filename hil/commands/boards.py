@@ -114,7 +114,7 @@ def _probes(known: list[Board]) -> dict[Probe, str]:
 
 
 def _answer(device: str, board: Board, connection: Connection) -> str:
-    """Who answers at a port, in words. Raises HilError where nobody does."""
+    """The board that answers at a port, in words. Raises HilError if none does."""
     from hil.link import Client
     from hil.targets.serial import SerialTarget
 

@@ -17,7 +17,7 @@ def power(
     how: Annotated[str, typer.Argument(metavar="|".join(HOW), help="What to do with the supply.")],
     at: At = None,
 ) -> None:
-    """Switch a board's supply, as hil-boards.toml says; nobody else may be using the board."""
+    """Switch a board's supply by hil-boards.toml's commands; no other run may be using the board."""
     from hil import board as boards
     from hil.targets import inventory, power, shelf
 

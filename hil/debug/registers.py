@@ -58,7 +58,7 @@ def description() -> str:
 
 
 def read(board: SimBoard, number: int) -> bytes:
-    """A register's bytes, the lowest first. Raises IndexError for one that there is not."""
+    """A register's bytes, the lowest first. Raises IndexError for an unknown one."""
     register = ALL[number]
     value = board.pc if number == PC else int(board.core.uc.reg_read(register.number))
     if register.name == "control":
@@ -67,7 +67,7 @@ def read(board: SimBoard, number: int) -> bytes:
 
 
 def write(board: SimBoard, number: int, data: bytes) -> None:
-    """Raises IndexError for a register that there is not, ValueError for another number of bytes."""
+    """Raises IndexError for an unknown register, ValueError for another number of bytes."""
     register = ALL[number]
     if len(data) != register.bits // 8:
         raise ValueError(f"{register.name} has {register.bits // 8} bytes")

@@ -292,7 +292,7 @@ def _result(future: Future[list[Found]]) -> list[Found]:
     try:
         return future.result()
     except distributed.scheduler.KilledWorker as error:
-        raise HilError(f"workers die of a photo again and again: {error}") from None
+        raise HilError(f"workers died repeatedly at the same photo: {error}") from None
 
 
 def _room(client: Client) -> int:

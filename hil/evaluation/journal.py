@@ -194,7 +194,7 @@ def read(path: Path) -> tuple[dict[str, Any], Journal]:
     """Another journal's identity and results, the file left as it is. Raises HilError where it is none."""
     identity = json_of(next(read_lines(path), ""), str(path))
     if not isinstance(identity, dict):
-        raise HilError(f"{path} is no journal of hil evaluate: its first line says nothing of one")
+        raise HilError(f"{path} is no journal of hil evaluate: its first line has another format")
     found = Journal(path, identity)
     for _ in found._kept():
         pass

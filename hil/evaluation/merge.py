@@ -20,7 +20,7 @@ def take_over(folders: Sequence[Path], journal: Journal, contents: Mapping[str, 
     pattern = f"{journal.path.stem}-shard*of*{journal.path.suffix}"
     files = [file for folder in folders for file in sorted(folder.glob(pattern))]
     if not files:
-        raise HilError(f"no shard is in {', '.join(map(str, folders))}: {pattern} is what it would be called")
+        raise HilError(f"no shard is in {', '.join(map(str, folders))}: its name would be {pattern}")
     for file in files:
         _take(file, journal, contents)
     missing = [name for name in contents if name not in journal.boxes]

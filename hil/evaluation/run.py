@@ -53,7 +53,7 @@ def evaluate_model(task: Task, step: Step = lambda what, done: None) -> list[Pre
     if task.cluster is not None and task.jobs > 1:
         raise HilError("--cluster has its own processes: leave --jobs out")
     if task.merge and (task.shard or task.is_fresh):
-        raise HilError("--merge takes what is there: leave --shard and --fresh out")
+        raise HilError("--merge uses existing results: omit --shard and --fresh")
     if task.at and SERIAL not in task.ways:
         raise HilError(f"--at {task.at} is for --target serial: {', '.join(task.ways)} is no board to connect to")
     for way in task.ways:
@@ -74,7 +74,7 @@ def evaluate_model(task: Task, step: Step = lambda what, done: None) -> list[Pre
 
 
 def check_ways(task: Task) -> None:
-    """Raises HilError for a way that there is not."""
+    """Raises HilError for an unknown way."""
     for way in task.ways:
         if way not in WAYS:
             raise HilError(f"nothing evaluates as {way!r}: choose of {', '.join(WAYS)}")

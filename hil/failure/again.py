@@ -88,7 +88,7 @@ def _firmware(bundle: Bundle, folder: Path, step: Step) -> RecordedFirmware:
     """The very ELF of the bundle, with the network's integer reference."""
     for name in ("firmware.elf", "model.safetensors", "plan.json"):
         if name not in bundle.members:
-            raise HilError(f"{bundle.path} lacks {name} and cannot run again: hil show has what is there")
+            raise HilError(f"{bundle.path} lacks {name} and cannot run again: hil show shows its contents")
     step("reading the model", 0)
     said, model = bundle.about, folder / "model.safetensors"
     board = _board(bundle, folder)

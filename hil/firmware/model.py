@@ -48,7 +48,7 @@ def load_model(model: str) -> tuple[QuantisedGraph, Network]:
 
 
 def operating_point(model: str) -> float:
-    """The score from which on a person is shown a model's boxes: its checkpoint's, CONFIDENT where it has none.
+    """The lowest score of a model's boxes that people are shown: its checkpoint's, CONFIDENT where it has none.
 
     Raises HilError for one that is no score.
     """

@@ -89,7 +89,7 @@ def gathering(config: pytest.Config, metrics: Path | None, results: Path | None)
 
 
 def _try(metrics: Path | None, results: Path | None) -> None:
-    """Write what there is before any test has run: a place that cannot be written is told then, not after hours."""
+    """Write an empty result before any test runs: an unwritable place fails then, not after hours."""
     from hil.files import make_folder, write_text
     from hil.gate.openmetrics import openmetrics
 

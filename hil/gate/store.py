@@ -137,7 +137,7 @@ def _write_index(store: Path, commits: Mapping[str, Any]) -> None:
 
 
 def _moment(committed: str) -> float:
-    """Seconds since 1970 of a date as git writes it, whatever its zone; 0 for none."""
+    """Seconds since 1970 of a date as git writes it, in any time zone; 0 for none."""
     try:
         return datetime.fromisoformat(committed).timestamp()
     except ValueError:

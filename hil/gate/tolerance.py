@@ -104,5 +104,5 @@ def _tolerance(said: Any, rising_is_worse: bool, where: str) -> Tolerance:
         )
     for value in said.values():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-            raise HilError(f"{where} is {said!r}: a tolerance is a number from 0 on")
+            raise HilError(f"{where} is {said!r}: a tolerance is a number of 0 or more")
     return Tolerance(said.get("relative", 0.0), said.get("absolute", 0.0), rising_is_worse)

@@ -3,7 +3,7 @@
 frames.py    bytes on the wire <-> frames: COBS, CRC-32, sequence numbers
 layout.py    what fields a message has and what they may be, as data; the one decoder
 messages.py  payloads <-> dataclasses
-bound.py     what an exchange may cost, whatever is answered
+bound.py     what an exchange may cost, for any answers
 fault.py     the firmware's own report of its end
 channel.py   frames over a transport, counted, with time-outs
 pace.py      how much to send at once on a line of unknown quality

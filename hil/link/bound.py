@@ -1,4 +1,4 @@
-"""What one exchange with a board may cost, whatever it answers: frames, bytes, and seconds of the target's time.
+"""What one exchange with a board may cost, for any answers: frames, bytes, and seconds of the target's time.
 
 An exchange starts with an allowance. Whatever arrives is paid from it, and so is the time that passes. Only bytes that
 were asked for and are new pay some of it back, never beyond what it was; an exchange asks for a number of bytes that is

@@ -231,7 +231,7 @@ class Client:
             if status.state == State.TAP_WAITS:
                 self._read_tapped(status, pieces)
             if status.state == State.IDLE:
-                raise LinkError("the board gave the image up: it had waited too long for a tapped piece to be read")
+                raise LinkError("the board ended the image: nobody read its tapped piece in time")
             status = upload.step()
             if progress:
                 progress(status.taken, upload.total)

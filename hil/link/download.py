@@ -1,4 +1,4 @@
-"""Objects' way from the board: ask for what is missing, in pieces as long as the line allows, until nothing is."""
+"""Reading objects from the board: missing parts are requested, in pieces that suit the line, until none is missing."""
 
 from __future__ import annotations
 

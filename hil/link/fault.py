@@ -62,7 +62,7 @@ class FaultReport:
 
     @classmethod
     def parse(cls, payload: bytes) -> FaultReport:
-        """Raises BadAnswer for a payload of another length, and for a kind that there is not."""
+        """Raises BadAnswer for a payload of another length, and for an unknown kind."""
         return cls(*FAULT.unpack(payload))
 
     @property

@@ -172,7 +172,7 @@ def _instructions(profile: ImageProfile) -> Counter[str]:
 
 
 def ram_goal(board: Board, model: str) -> int | None:
-    """What a model's RAM must keep to on a board, whoever compiles it; None where nobody says so."""
+    """A model's goal for RAM on a board, in bytes, for any compiler; None if it has none."""
     sections = [goals for name, goals in _sections(board).items() if name.partition("@")[0] == model]
     return min(
         (int(goals["ram.total_bytes"]["must"]) for goals in sections if "ram.total_bytes" in goals), default=None

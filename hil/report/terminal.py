@@ -82,7 +82,7 @@ def _differences(run: Run) -> list[Text]:
 
 
 def _faults(run: Run) -> list[Text]:
-    """What the run fails for, and what nobody can say on this target."""
+    """Why the run fails, and what cannot be measured on this target."""
     lines = [Text(str(fault), style="red") for fault in run.faults]
     if run.changed:
         lines.append(Text(f"changed by hand, and built as they are: {', '.join(run.changed)}", style="yellow"))

@@ -151,7 +151,7 @@ def equivalents() -> dict[str, str]:
 
 
 def survivors(verdicts: Sequence[Verdict]) -> list[Verdict]:
-    """The mutants that nobody noticed, or that made the bench itself fall over, without argued equivalents."""
+    """The mutants that no check noticed, or that crashed the bench itself, without argued equivalents."""
     argued = equivalents()
     alive = [verdict for verdict in verdicts if not verdict.killers or verdict.killers[0].startswith(BARE)]
     return [verdict for verdict in alive if not any(fnmatchcase(_key(verdict), pattern) for pattern in argued)]

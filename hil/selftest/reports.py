@@ -152,7 +152,7 @@ IDENTITY: tuple[tuple[str, str, str], ...] = (
 
 
 def operators() -> tuple[Operator, ...]:
-    """All that change what comes back."""
+    """All operators that change answers."""
     found = []
     for kinds, needs in ((BOARD, ("board",)), (ANYWHERE, ("any",)), (BOXES, ("detector",)), (LOGITS, ("classifier",))):
         for name, breaks, expected, report in kinds:

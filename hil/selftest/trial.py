@@ -1,4 +1,4 @@
-"""One mutant, run on images that nobody knew before, and what noticed it."""
+"""One mutant, run on freshly drawn images, and the checks that noticed it."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def _reset(key: str, value: str) -> str:
 
 def _timing(target: str, mode: str) -> str:
     if mode not in get_args(Mode):
-        raise HilError(f"--timing {mode}: there is no such mode of the timing model: choose one of fast, full")
+        raise HilError(f"--timing {mode}: the timing model has no such mode: choose one of fast, full")
     if target != "sim":
         raise HilError(f"--timing {mode} is for --target sim: target {target} does not count by the timing model")
     return mode

@@ -11,7 +11,7 @@ class BoardInUseError(TargetError):
 
 
 class BoardLock(Lock):
-    """The right to use a board. `acquire` waits until whoever has it is done, however they end.
+    """The right to use a board. `acquire` waits until its present holder has ended, in any way.
 
     identity: what tells the board from all others, such as its USB serial number: two names of one port must not give
     two locks. It keeps out runs of the same user; against another's, the port itself is opened for one program alone.

@@ -16,7 +16,7 @@ class Noise:
 
 
 class NoisyLine:
-    """One direction of a line: give it bytes, and it hands on what comes out at the other end."""
+    """One direction of a noisy line: takes bytes, and returns those that arrive at the other end."""
 
     def __init__(self, noise: Noise, seed: int) -> None:
         self._noise = noise

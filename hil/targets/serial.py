@@ -247,7 +247,7 @@ class SerialTarget(Closing):
     # -- who answers
 
     def _ask(self) -> Hello | None:
-        """Who is there; None where nobody answers that speaks our protocol."""
+        """The board's WELCOME; None if nothing answers in our protocol."""
         for _ in range(CRASHES):
             try:
                 return Client(self, retries=ASK_AGAIN).hello()

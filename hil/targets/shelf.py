@@ -100,7 +100,7 @@ def _first_free(board: Board, choice: Sequence[Connection], wait_s: float) -> Ho
                 log.warning("%s is left out: %s", one.name, error)
                 absent[str(one.name)] = error
         if len(absent) == len(choice):
-            raise TargetError(f"none of {_names(choice)} can be had: {next(iter(absent.values()))}")
+            raise TargetError(f"none of {_names(choice)} is available: {next(iter(absent.values()))}")
         if time.monotonic() >= deadline:
             raise BoardInUseError(
                 f"{_names(choice)} are all in use, for longer than the {wait_s:g} s that this run waits"

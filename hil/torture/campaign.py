@@ -181,7 +181,7 @@ class _staged:
         stage = Stage(self._target, firmware.elf, runs, TIMEOUT_S.get(campaign.target, 0.05))
         for pixels, expected in runs:
             if found(stage.client().infer(pixels, digests=True)) != expected:
-                raise HilError(f"{campaign.target} finds something else than the reference on a line without faults")
+                raise HilError(f"{campaign.target} differs from the reference even without faults on the line")
         return stage
 
     @staticmethod

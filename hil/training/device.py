@@ -35,7 +35,7 @@ def choose(name: str = "auto", precision: str = "auto") -> Device:
         raise HilError(f"--device is one of {', '.join(DEVICES)} and --precision one of {', '.join(PRECISIONS)}")
     has_gpu = torch.cuda.is_available()
     if name == "cuda" and not has_gpu:
-        raise HilError("PyTorch finds no GPU here (or is a CPU build): leave --device away to train on the CPU")
+        raise HilError("PyTorch finds no GPU here (or is a CPU build): omit --device to train on the CPU")
     chosen = "cuda" if has_gpu and name != "cpu" else "cpu"
     is_mixed = precision == "bfloat16" or (precision == "auto" and chosen == "cuda" and torch.cuda.is_bf16_supported())
     return Device(chosen, is_mixed)

@@ -20,7 +20,7 @@ PORT_S = 10.0  # from acquiring a place to its exporter's serial port being ther
 
 
 class Place:
-    """A place that is reserved, acquired, and released at the end, whoever ends this process.
+    """A place that is reserved, acquired, and released at the end, however this process ends.
 
     Raises TargetError where it does not exist or has no serial port, BoardInUseError where others hold it for too long.
     """
@@ -85,7 +85,7 @@ class Place:
         drivers.switch(self._name, self._resources, is_on)
 
     def _check(self, wait_s: float) -> None:
-        """Nothing is begun for a place that does not exist, or that others have and nobody waits for."""
+        """Nothing is begun for a place that does not exist, or that others have if we do not wait."""
         if self._name not in self._session.places:
             known = ", ".join(sorted(self._session.places)) or "none"
             raise TargetError(

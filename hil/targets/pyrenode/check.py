@@ -19,7 +19,7 @@ def check() -> str:
             raise HilError(f"{where} is Renode {version}, {release.VERSION} is needed")
         boots = renode.call("probe") == probes.PASSED
         if not boots or renode.call("probe", "undefined_instruction") != probes.TRAPPED:
-            raise HilError(f"{where} starts, but does not run a program as it should")
+            raise HilError(f"{where} starts, but runs a program wrongly")
     finally:
         renode.end()
     tested = "" if version in release.TESTED else ", which was not tested with this bench"
