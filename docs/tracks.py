@@ -82,7 +82,7 @@ def ram(place: Axes, levels: list[Event]) -> None:
         place.step(times, used, where="post", label=name.removeprefix("RAM in use, "))
     place.set_ylim(bottom=0)
     place.set_ylabel("RAM in use, KB", rotation=0, ha="right", va="center", fontsize=9)
-    place.legend(loc="upper left", fontsize=8)
+    place.legend(loc="lower left", fontsize=8)
 
 
 if __name__ == "__main__":
