@@ -37,29 +37,54 @@ ALWAYS_INLINE void conv_widen_fours(const int8_t *weights, uint32_t taps, int16_
         : "r0", "r1", "r2", "r3", "r4", "r5", "r8", "r9", "cc", "memory");
 }
 
-// Sums a to d of a pixel's four outputs to bytes at `to`. Two at a time where all of them fit 16 bits.
+// Sums a to d of a pixel's four outputs to bytes of a. Two at a time where all of them fit 16 bits: signed ones are then put
+// together by SEL, which takes the bytes that CONV_FOURS_CHOOSE has chosen.
 #define CONV_FOURS_SATURATE(a, b, c, d)                                                                           \
     ".if %c[is_packed]\n\t"                                                                                     \
     "pkhbt " a ", " a ", " c ", lsl #16\n\t"                                                                    \
     "pkhbt " b ", " b ", " d ", lsl #16\n\t"                                                                    \
+    ".if %c[is_signed]\n\t"                                                                                     \
+    "ssat16 " a ", #8, " a "\n\t"                                                                               \
+    "ssat16 " b ", #8, " b "\n\t"                                                                               \
+    "lsl.w " b ", " b ", #8\n\t"                                                                                \
+    "sel " a ", " b ", " a "\n\t"                                                                               \
+    ".else\n\t"                                                                                                 \
     "usat16 " a ", #8, " a "\n\t"                                                                               \
     "usat16 " b ", #8, " b "\n\t"                                                                               \
     "orr.w " a ", " a ", " b ", lsl #8\n\t"                                                                     \
+    ".endif\n\t"                                                                                                \
     ".elseif %c[is_signed]\n\t"                                                                                 \
     "ssat " a ", #8, " a "\n\t" "ssat " b ", #8, " b "\n\t" "ssat " c ", #8, " c "\n\t" "ssat " d ", #8, " d "\n\t" \
     ".else\n\t"                                                                                                 \
     "usat " a ", #8, " a "\n\t" "usat " b ", #8, " b "\n\t" "usat " c ", #8, " c "\n\t" "usat " d ", #8, " d "\n\t" \
     ".endif\n\t"
+// The upper byte of each half from SEL's first operand; destroys a register.
+#define CONV_FOURS_CHOOSE(free)                                                                                   \
+    ".if %c[is_packed] && %c[is_signed]\n\t"                                                                    \
+    "mov.w " free ", #0xff00ff00\n\t"                                                                           \
+    "uadd8 " free ", " free ", " free "\n\t"                                                                    \
+    ".endif\n\t"
 #define CONV_FOURS_STORE(a, b, c, d, to, offset)                                                                  \
-    ".if %c[is_packed]\n\t"                                                                                     \
-    "str.w " a ", [" to ", #" offset "]\n\t"                                                                    \
-    ".else\n\t"                                                                                                 \
     "strb.w " a ", [" to ", #" offset "]\n\t" "strb.w " b ", [" to ", #" offset " + 1]\n\t"                     \
-    "strb.w " c ", [" to ", #" offset " + 2]\n\t" "strb.w " d ", [" to ", #" offset " + 3]\n\t"                  \
+    "strb.w " c ", [" to ", #" offset " + 2]\n\t" "strb.w " d ", [" to ", #" offset " + 3]\n\t"
+// Two pixels' outputs to `to`, which moves on behind them: a to d, and e to h.
+#define CONV_FOURS_STORE_PAIR(a, b, c, d, e, f, g, h, to)                                                         \
+    ".if %c[is_packed] && %c[out_pitch] < 256\n\t"                                                              \
+    "str.w " a ", [" to "], #%c[out_pitch]\n\t"                                                                 \
+    "str.w " e ", [" to "], #%c[out_pitch]\n\t"                                                                 \
+    ".else\n\t"                                                                                                 \
+    ".if %c[is_packed]\n\t"                                                                                     \
+    "str.w " a ", [" to "]\n\t"                                                                                 \
+    "str.w " e ", [" to ", #%c[out_pitch]]\n\t"                                                                 \
+    ".else\n\t"                                                                                                 \
+    CONV_FOURS_STORE(a, b, c, d, to, "0")                                                                       \
+    CONV_FOURS_STORE(e, f, g, h, to, "%c[out_pitch]")                                                           \
+    ".endif\n\t"                                                                                                \
+    "addw " to ", " to ", #2 * %c[out_pitch]\n\t"                                                               \
     ".endif\n\t"
 #define CONV_FOURS_OPERANDS(c)                                                                                    \
     [shift] "i"((c)->shift), [out_pitch] "i"((c)->channels_out), [is_signed] "i"((c)->output == TYPE_S8),           \
-        [is_packed] "i"((c)->output == TYPE_U8 && (c)->is_bounded)
+        [is_packed] "i"((c)->output != TYPE_S16 && (c)->is_bounded)
 
 // The largest divisor of n up to 16, and up to 8; no loop, so that it is a constant to every compiler.
 ALWAYS_INLINE uint32_t conv_divisor_8(uint32_t n)
@@ -99,14 +124,19 @@ ALWAYS_INLINE void conv_fours_pairs(const conv_t *c, uint32_t output, const int1
     __asm__ volatile(
         "vldmia r0, {s0-s3}\n\t"
         "vldmia r1, {s4-s7}\n\t"
+        CONV_FOURS_CHOOSE("r0")
         "sub.w r2, r2, #16 * %c[step]\n\t" /* the first loads move both pointers on before they load */
         "subs r6, r6, #4\n\t"
         "vmov s8, r2\n\t"
         "vmov s10, r3\n\t"
         "vmov s11, r4\n\t"
+        ".if %c[words] == 2 * %c[unroll]\n\t"
+        "cmp r6, r6\n\t" /* sets the carry */
+        ".elseif %c[words] != %c[unroll]\n\t"
         "movw r0, #16 * %c[words]\n\t"
         "add.w r2, r2, r0\n\t"
         "vmov s9, r2\n\t"
+        ".endif\n\t"
         ".p2align 4\n\t"
         "1:\n\t"
         "vmov r7, s8\n\t"
@@ -149,15 +179,16 @@ ALWAYS_INLINE void conv_fours_pairs(const conv_t *c, uint32_t output, const int1
         "smlad lr, r1, r3, lr\n\t"
         ".set word, word + 1\n\t"
         ".endr\n\t"
-        ".if %c[words] != %c[unroll]\n\t"
+        ".if %c[words] == 2 * %c[unroll]\n\t" /* the carry says that half is done; a pointer's lowest bit clears it */
+        "rrxs r0, r6\n\t"
+        "bmi.w 2b\n\t"
+        ".elseif %c[words] != %c[unroll]\n\t"
         "vmov r0, s9\n\t"
         "cmp r7, r0\n\t"
         "bne.w 2b\n\t"
         ".endif\n\t"
-        "vmov r0, s4\n\t"
-        "vmov r1, s5\n\t"
-        "vmov r2, s6\n\t"
-        "vmov r3, s7\n\t"
+        "vmov r0, r1, s4, s5\n\t"
+        "vmov r2, r3, s6, s7\n\t"
         ".if %c[shift]\n\t"
         ".irp sum, r4, r5, r8, r9, r10, r11, r12, lr\n\t"
         "lsl.w \\sum, \\sum, #%c[shift]\n\t"
@@ -171,16 +202,13 @@ ALWAYS_INLINE void conv_fours_pairs(const conv_t *c, uint32_t output, const int1
         "smmulr r11, r11, r2\n\t"
         "smmulr r12, r12, r3\n\t"
         "smmulr lr, lr, r3\n\t"
-        "vmov r0, s10\n\t"
-        "vmov r1, s11\n\t"
+        "vmov r0, r1, s10, s11\n\t"
         CONV_FOURS_SATURATE("r4", "r8", "r10", "r12")
         CONV_FOURS_SATURATE("r5", "r9", "r11", "lr")
-        CONV_FOURS_STORE("r4", "r8", "r10", "r12", "r0", "0")
-        CONV_FOURS_STORE("r5", "r9", "r11", "lr", "r0", "%c[out_pitch]")
-        "addw r0, r0, #2 * %c[out_pitch]\n\t"
+        CONV_FOURS_STORE_PAIR("r4", "r8", "r10", "r12", "r5", "r9", "r11", "lr", "r0")
         "addw r6, r6, #2 * %c[pitch] - 4 * %c[words]\n\t"
         "vmov s10, r0\n\t"
-        "cmp r0, r1\n\t"
+        "cmp r1, r0\n\t" /* sets the carry */
         "bne.w 1b" EMPTY_LINES_192 EMPTY_LINES_64
         : "+r"(bias), "+r"(multiplier), "+r"(w), "+r"(to), "+r"(stop), "+r"(x)
         : [words] "i"(words), [unroll] "i"(unroll), [step] "i"(step), [pitch] "i"(2 * c->stride * c->channels_in),

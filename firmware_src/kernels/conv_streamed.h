@@ -49,6 +49,7 @@ ALWAYS_INLINE void conv_streamed_pair(const conv_t *c, int32_t *stream, const in
     __asm__ volatile(
         "vldmia r0!, {s0-s%c[last]}\n\t"
         "vldmia r0!, {s16-s%c[last_16]}\n\t"
+        CONV_FOURS_CHOOSE("r1")
         ".p2align 4\n\t"
         "1:\n\t"
         "ldmia.w r11!, {r0, r2, r4, r6}\n\t"
@@ -89,9 +90,7 @@ ALWAYS_INLINE void conv_streamed_pair(const conv_t *c, int32_t *stream, const in
         "ldmia.w r11!, {r8, r9}\n\t"
         CONV_FOURS_SATURATE("r0", "r2", "r4", "r6")
         CONV_FOURS_SATURATE("r1", "r3", "r5", "r7")
-        CONV_FOURS_STORE("r0", "r2", "r4", "r6", "r8", "0")
-        CONV_FOURS_STORE("r1", "r3", "r5", "r7", "r8", "%c[out_pitch]")
-        "addw r8, r8, #2 * %c[out_pitch]\n\t"
+        CONV_FOURS_STORE_PAIR("r0", "r2", "r4", "r6", "r1", "r3", "r5", "r7", "r8")
         "str r8, [r11, #-8]\n\t"
         "cmp.w r9, #0\n\t"
         "bne.w 1b" EMPTY_LINES_192
