@@ -1,7 +1,7 @@
 """The gallery's pictures, made by the bench: `make docs-pictures` runs its commands and photographs what they write.
 
-Needs chromium, and for the calls speedscope: `npm install --prefix build speedscope`. Without it that picture
-stays as it is. The report is of the demo, everything else is of the tutorials' network.
+Needs chromium, git, and for the calls speedscope: `npm install --prefix build speedscope`. Without it that picture
+stays as it is. The report and Robot's log are of the demo, everything else is of the tutorials' network.
 """
 
 from __future__ import annotations
@@ -23,6 +23,13 @@ SPEEDSCOPE = REPOSITORY / "build" / "node_modules" / "speedscope" / "dist" / "re
 NETWORK, PHOTO = "mine/seeded.safetensors", "project/photos/astronaut.png"
 LINES = 46  # of the annotated disassembly
 COLOURS = 128  # a PNG with a palette is a third as large
+CHANGES = (  # the network's file in each commit of the history: what is replaced in it, one after the other
+    ("The network of the tutorial", "", ""),
+    ("LSTM cells", 'cell="gru"', 'cell="lstm"'),
+    ("FastGRNN cells", 'cell="lstm"', 'cell="fastgrnn"'),
+    ("More channels in the last layer", "24", "40"),
+    ("Fewer again", "40", "28"),
+)
 
 
 def make(what: str) -> None:
@@ -76,8 +83,33 @@ def timeline(picture: Path) -> Shown:
     return DRAWN
 
 
+def history(_: Path) -> Shown:
+    """Commits that change the network's file, each of them tested, in a repository of their own."""
+    shutil.rmtree(WORK / "history", ignore_errors=True)
+    hil("init", "history/project")
+    shutil.copy(WORK / "mine" / "network.py", WORK / "history" / "project")
+    folder = "history/project"
+    git("init", "--quiet")
+    for day, (what, old, new) in enumerate(CHANGES, 1):
+        source = WORK / folder / "network.py"
+        source.write_text(source.read_text().replace(old, new))
+        git("add", "--all" if day == 1 else "network.py")
+        git("commit", "--quiet", "--message", what, day=day)
+        hil("seed", "--network", "network.py:make", "--out", "shapes.safetensors", folder=folder)
+        tested = ["-q", "-k", "computes", "--hil-model", "shapes.safetensors", "--hil-results", f"../{day}"]
+        run("-m", "pytest", *tested, folder=folder)
+        hil("history", "history/store", "--add", f"history/{day}")
+    return (WORK / "history" / "store" / "history.html").as_uri(), 1100, 1050
+
+
+def robot_log(_: Path) -> Shown:
+    run("-m", "robot", "--outputdir", "robot", "project/firmware.robot")
+    return (WORK / "robot" / "log.html").as_uri(), 1100, 1000
+
+
 PICTURES = {
     "report": report, "flame-graph": flame_graph, "disassembly": disassembly, "timeline": timeline, "calls": calls,
+    "history": history, "robot-log": robot_log,
 }  # fmt: skip
 
 
@@ -101,14 +133,22 @@ def network() -> None:
         hil("seed", "--network", "mine/network.py:make", "--out", NETWORK)
 
 
-def hil(*words: str) -> None:
-    run("-c", "from hil.cli import main; main()", *words)
+def hil(*words: str, folder: str = "") -> None:
+    run("-c", "from hil.cli import main; main()", *words, folder=folder)
 
 
-def run(*words: str) -> None:
-    """Python in WORK, with this checkout's package. Its output is shown; a failure ends everything."""
+def run(*words: str, folder: str = "") -> None:
+    """Python in a folder of WORK, with this checkout's package. Its output is shown; a failure ends everything."""
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "120"}
-    subprocess.run([sys.executable, *words], cwd=WORK, env=environment, check=True)
+    subprocess.run([sys.executable, *words], cwd=WORK / folder, env=environment, check=True)
+
+
+def git(*words: str, day: int = 1) -> None:
+    """git in the history's project, by nobody, on a day of January 2026."""
+    when = f"2026-01-{day:02}T12:00:00+00:00"
+    who = {f"GIT_{role}_{what}": "docs" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    environment = os.environ | who | {"GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when}
+    subprocess.run(["git", *words], cwd=WORK / "history" / "project", env=environment, check=True)
 
 
 def photograph(page: str, picture: Path, width: int, height: int) -> None:
