@@ -78,9 +78,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("coverage", "write here, as lcov, which of the firmware's lines ran on simulated boards", metavar="FILE")
     group.addoption(
         "--hil-gdb", nargs="?", const="3333", metavar="PORT",
-        help="where the firmware crashes on the sim or on Renode, wait there for GDB at this port (3333)",
+        help="if the firmware crashes on sim or renode, wait there for GDB at this port (3333)",
     )  # fmt: skip
-    add("coverage-limit", "fail where fewer percent of them ran", metavar="PERCENT")
+    add("coverage-limit", "fail if a smaller percentage of these lines ran", metavar="PERCENT")
 
 
 def pytest_configure(config: pytest.Config) -> None:

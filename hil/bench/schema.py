@@ -62,7 +62,7 @@ class RunFile(Struct, forbid_unknown_fields=True):
     classification: Annotated[Classes | None, Meta(description="null for a detector")]
     tensors: Annotated[list[TensorFound], Meta(description="outputs of a network that gives plain tensors")]
     digests: Annotated[dict[str, str], Meta(description="CRC-32 of each tensor on the device, in hex")]
-    bit_exact: Annotated[bool, Meta(description="every tensor and every result is the integer reference's")]
+    bit_exact: Annotated[bool, Meta(description="every tensor and every result equals the integer reference's")]
     first_divergent_layer: str | None
     divergence: Divergence | None
     cycles: Cycles
@@ -70,7 +70,7 @@ class RunFile(Struct, forbid_unknown_fields=True):
     link: LinkCounts
     measurements: list[MeasurementEntry]
     operating_point: Annotated[float, Meta(description="the lowest score of a box that people are shown")]
-    not_measured: Annotated[list[str], Meta(description="limits that were held against nothing")]
+    not_measured: Annotated[list[str], Meta(description="limits of values that were not measured")]
     passed: bool
     origin: Annotated[dict[str, Any] | None, Meta(description="commit, branch, host: only in results folders")] = None
 

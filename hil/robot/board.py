@@ -23,7 +23,7 @@ class BoardKeywords:
 
     @keyword
     def boot_board(self) -> Hello:
-        """Starts the firmware afresh and checks who answers: board, model and build must be what was built.
+        """Starts the firmware anew and checks its answer: board, model and build must be those that were built.
 
         Builds the firmware where that is needed; flashes a real board that runs another one. Returns what the board
         said of itself, with attributes such as ``build_id``, ``clock_hz``, ``unique_id`` and ``boots``.
@@ -39,13 +39,13 @@ class BoardKeywords:
 
     @keyword
     def reset_board(self) -> None:
-        """Resets the board as its button does, and says hello again."""
+        """Resets the board as its button does, and sends HELLO again."""
         self.stage.bench.target.reset()
         self.stage.bench.hello = self.stage.bench.client.hello()
 
     @keyword
     def switch_board_off(self) -> None:
-        """Gives the target back: to the next suite, and a real board to the next run."""
+        """Releases the target for the next suite, and a real board for the next run."""
         self.stage.drop_curtain()
 
     @keyword
@@ -76,7 +76,7 @@ class BoardKeywords:
 
     @keyword
     def overrun_uart(self, count: int = 1) -> None:
-        """The next bytes to the board are lost in its UART; the frame that they were of is sent again.
+        """The next bytes to the board are lost in its UART; the frame that contains them is sent again.
 
         | Overrun Uart            3
         | Stream Image            astronaut
@@ -94,7 +94,7 @@ class BoardKeywords:
 
     @keyword
     def provoke_crash(self, kind: Provoke) -> TargetFault:
-        """Has the firmware crash on purpose. Returns what is known of the crash; fails if there is no report of one.
+        """Makes the firmware crash. Returns the report of the crash; fails if there is none.
 
         The result has the attributes ``kind``, ``symbol``, ``line``, ``pc``, ``lr``, ``sp`` and ``address``. What a
         target does not model skips the test. Afterwards the board has started again: use `Boot Board` to go on.

@@ -25,7 +25,7 @@ class JudgementKeywords:
 
     @keyword
     def detections_should_match_reference(self) -> None:
-        """Fails unless every layer and every box is, bit by bit, what the integer reference computes.
+        """Fails unless every layer and every box equals the integer reference's, bit by bit.
 
         The message names the first layer that differs, the place in it and both values.
         """
@@ -37,7 +37,7 @@ class JudgementKeywords:
 
     @keyword
     def detections_should_match_float_model(self, within: float = 0.1) -> None:
-        """Fails unless each confident box of the device lies on one of the float model, and the other way round.
+        """Fails unless each confident box of the device lies on one of the float model, and the reverse.
 
         ``within``: how far two boxes may be apart, as 1 - IoU.
         """
@@ -70,7 +70,7 @@ class JudgementKeywords:
 
     @keyword
     def best_score_should_be_above(self, score: float) -> None:
-        """Fails unless the device is surer than this, 0 to 1, of its best box."""
+        """Fails unless the score of the device's best box, 0 to 1, is above this."""
         with self._shown("photo") as run:
             best = max(run.detections[:, 4].tolist(), default=None)
             if best is None or best <= score:
@@ -78,7 +78,7 @@ class JudgementKeywords:
 
     @keyword
     def no_confident_box_should_be_found(self, score: float = 0.5) -> None:
-        """Fails if the device is this sure, or surer, of any box."""
+        """Fails if any of the device's boxes has this score, 0 to 1, or a higher one."""
         with self._shown("photo") as run:
             found = [_described(box) for box in run.detections if box[4] >= score]
             if found:
@@ -88,7 +88,7 @@ class JudgementKeywords:
 
     @keyword
     def cycles_should_be_below(self, limit: int, layer: str | None = None) -> None:
-        """Fails unless the image, or one layer of it, took fewer cycles. Skips where the target cannot count cycles.
+        """Fails unless the image, or one layer of it, took fewer cycles. Skips if the target cannot count cycles.
 
         | Cycles Should Be Below    300 000 000
         | Cycles Should Be Below    100 000 000    layer=rnnpool
@@ -107,7 +107,7 @@ class JudgementKeywords:
 
     @keyword
     def stack_high_water_mark_should_be_below(self, limit: int) -> None:
-        """Fails unless the stack was used less deep, in bytes, or where it was used deeper than the static bound.
+        """Fails if the firmware used this many bytes of stack or more, or more than the static bound.
 
         Skips where the target has the computer's stack and not the board's.
         """
@@ -120,7 +120,7 @@ class JudgementKeywords:
 
     @keyword
     def heap_high_water_mark_should_be_below(self, limit: int) -> None:
-        """Fails unless less than so many bytes of heap were used. Skips where the target has the computer's heap."""
+        """Fails if the firmware used this many bytes of heap or more. Skips if the target uses the host's heap."""
         with self._shown("memory") as run:
             used = self._known(run.ram.heap_used, "heap")
             if used >= limit:
@@ -128,7 +128,7 @@ class JudgementKeywords:
 
     @keyword
     def arena_should_be_used_as_planned(self, at_least: float = 0.5) -> None:
-        """Fails where the network wrote beyond its planned buffers, or used less than this share of them."""
+        """Fails if the network wrote beyond its planned buffers, or used less than this share of them, 0 to 1."""
         with self._shown("memory") as run:
             used, planned = self._known(run.ram.arena_used, "arena"), run.ram.arena_planned
             if not at_least * planned <= used <= planned:
@@ -136,7 +136,7 @@ class JudgementKeywords:
 
     @keyword
     def ram_should_be_below(self, limit: int) -> None:
-        """Fails unless variables, stack and heap together take less, in bytes. Skips on the computer's own build."""
+        """Fails if variables, stack and heap together take this many bytes or more. Skips on the target native."""
         with self._shown("memory") as run:
             used = self._known(run.ram.total_bytes, "RAM")
             if used >= limit:
@@ -144,7 +144,7 @@ class JudgementKeywords:
 
     @keyword
     def watermarks_should_agree(self, within: int = 32) -> None:
-        """Fails unless the stack that the firmware painted and the one seen from outside agree, to so many bytes."""
+        """Fails if the stack used by its paint and the stack seen from outside differ by more than these bytes."""
         with self._shown("memory"):
             gap = self._measured("watermarks.disagreement")
             if gap is None:
@@ -154,7 +154,7 @@ class JudgementKeywords:
 
     @keyword
     def measurements_should_keep_their_limits(self) -> None:
-        """Fails where a number of the run is above its limit, or not measured though the target can; lists those."""
+        """Fails if a measurement exceeds its limit, or is missing although the target can measure it; lists those."""
         with self._shown("measurements") as run:
             if run.faults:
                 raise AssertionError("; ".join(map(str, run.faults)))

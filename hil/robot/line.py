@@ -45,22 +45,22 @@ class LineKeywords:
 
     @keyword
     def delay_next_frame(self, type: Type | None = None, count: int = 1) -> None:
-        """The next frame arrives after the one behind it; arguments as of `Corrupt Next Frame`."""
+        """The next frame arrives after the one that follows it; arguments as of `Corrupt Next Frame`."""
         self.stage.line.harm_next(Harm.DELAYED, type, count)
 
     @keyword
     def send_garbage_before_next_frame(self, type: Type | None = None, count: int = 1) -> None:
-        """Bytes that mean nothing come in front of the next frame; arguments as of `Corrupt Next Frame`."""
+        """Random bytes arrive before the next frame; arguments as of `Corrupt Next Frame`."""
         self.stage.line.harm_next(Harm.AFTER_GARBAGE, type, count)
 
     @keyword
     def corrupt_next_answer(self, count: int = 1) -> None:
-        """One byte of what the board says next changes on its way to the host."""
+        """One byte of the board's next answer changes on its way to the host."""
         self.stage.line.corrupt_next_answer(count)
 
     @keyword
     def make_line_noisy(self, damaged: float = 0.0, dropped: float = 0.0, seed: int = 0) -> None:
-        """From now on this share of all bytes, 0 to 1, changes or gets lost, in both directions.
+        """From now on these shares of all bytes, 0 to 1, change or get lost, in both directions.
 
         | Make Line Noisy    damaged=0.001    dropped=0.001
         """
@@ -68,12 +68,12 @@ class LineKeywords:
 
     @keyword
     def make_line_quiet(self) -> None:
-        """Ends all noise, and takes back harm that no frame has come for."""
+        """Ends all noise, and cancels faults that no frame has met yet."""
         self.stage.line.quieten()
 
     @keyword
     def frames_should_have_been_harmed(self, at_least: int = 1) -> None:
-        """Fails unless so many frames were harmed since the suite began, and none is still to be.
+        """Fails unless this many frames were damaged since the suite began, and no fault is left over.
 
         It guards the tests themselves: harm that never happened proves nothing.
         """
@@ -83,7 +83,7 @@ class LineKeywords:
 
     @keyword
     def frames_should_have_been_repeated(self, at_least: int = 1) -> None:
-        """Fails unless the latest image took so many repetitions: they are counted, not hidden."""
+        """Fails unless the latest image took at least this many repetitions, which the bench counts."""
         found = self.stage.run.link.retries
         logger.info(f"{found} repeated")
         if found < at_least:
