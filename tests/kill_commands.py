@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,11 +62,12 @@ COMMANDS = {
         ("found.json",),
     ),
 }
+NETWORK = (*HIL, "new-network", ".")
 GIT = ("git", "-c", "user.name=nobody", "-c", "user.email=nobody@localhost")
 SETTING = (
     (*GIT, "init", "--quiet"),
     (*GIT, "commit", "--quiet", "--allow-empty", "--message", "begun"),
-    (*HIL, "new-network", "."),
+    NETWORK,
     (sys.executable, "train.py", "--minutes", "0.05"),
     (*HIL, "quantise", "shapes.safetensors", "--images", "photos", "-o", "given.safetensors"),
     (*HIL, "run", "given.safetensors", PHOTO, "-t", "native", "--json", "results/run.json"),
@@ -112,11 +113,11 @@ class Trial:
         return Left(code, files_under(self.home), content)
 
 
-def set_up(folder: Path, data: Path | None) -> None:
-    """Make what the commands take."""
+def set_up(folder: Path, data: Path | None, commands: Sequence[tuple[str, ...]] = SETTING) -> None:
+    """Make what the commands under test take."""
     (folder / "results").mkdir(parents=True)
     (folder / "none.toml").write_text('[shapes]\n"logits.distance_to_float" = 0.0\n')
-    for command in SETTING:
+    for command in commands:
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     if data is not None:
         (folder / "WIDER").symlink_to(data.resolve(), target_is_directory=True)

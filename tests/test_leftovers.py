@@ -8,6 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import kill_commands
 import pytest
 
 from hil.errors import HilError
@@ -41,6 +42,20 @@ def test_a_file_that_was_being_written_goes_with_the_next_one(tmp_path: Path) ->
     assert len(list(tmp_path.iterdir())) == 1 and not (tmp_path / "run.json").exists()
     write_text(tmp_path / "other.json", "whole")
     assert [path.name for path in tmp_path.iterdir()] == ["other.json"]
+
+
+def test_a_command_that_was_killed_ends_the_next_time_as_if_it_had_not_been(tmp_path: Path) -> None:
+    kill_commands.set_up(tmp_path / "setting", None, [kill_commands.NETWORK])
+    assert kill_commands.campaign("seed", 1, 1, tmp_path / "setting", tmp_path / "trial") == 0
+
+
+def test_a_kill_campaign_finds_what_is_left_behind_and_what_differs() -> None:
+    whole = kill_commands.Left(0, {"made"}, {"made": b"a"})
+    halved = kill_commands.Left(1, {"made.part"}, {"made": b"b"})
+    assert not list(kill_commands.differences(whole, whole))
+    assert [line.split(":")[0] for line in kill_commands.differences(halved, whole)] == [
+        "exit code 1, not 0", "left behind", "missing", "another content",
+    ]  # fmt: skip
 
 
 def test_a_build_that_was_killed_leaves_nothing_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
