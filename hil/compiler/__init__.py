@@ -1,17 +1,17 @@
-"""From a torch network to C firmware.
+"""From a PyTorch network to C firmware.
 
 trace.py      torch module -> operator graph (operators.py)
-calibrate.py  operator graph and photos -> activation ranges; bias.py what rounding weights does to the sums
+calibrate.py  operator graph and photos -> activation ranges; bias.py: the offset that rounded weights cause
 quantise.py   all of it -> integer graph (graph.py, on disk: store.py)
-integer.py    runs the integer graph bit-exactly in numpy; decode.py makes boxes of its outputs
-names.py      names of layers that C can carry
-tensors.py    which tensors the firmware shows, layers' outputs and others
-schedule.py   replays in which order the firmware makes rows
+integer.py    runs the integer graph bit-exactly in numpy; decode.py: boxes from its outputs
+names.py      names of layers that are valid in C
+tensors.py    the tensors that the firmware can show: layers' outputs and others
+schedule.py   replays the order in which the firmware computes rows
 chains.py     layers that run together, a few pixels of a row at a time; stages.py: maps made whole first
 predict.py    cycles of layers and chains; memory.py: what they need to work
-draft.py      which buffers a schedule needs and when; plan.py places them on a board
-choose.py     which schedules are worth choosing from, and which it is to be
-emit.py       writes the C that does all this, weights.py its constants
+draft.py      the buffers of a schedule and their lifetimes; plan.py: their places on a board
+choose.py     drafts possible schedules, and chooses one
+emit.py       writes the C sources; weights.py: their constants
 check.py      the graph's rules against the network's specification
 """
 

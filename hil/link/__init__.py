@@ -1,13 +1,13 @@
 """The serial link to the firmware (docs/link.md): frames, messages, and a client that repeats what the line damaged.
 
 frames.py    bytes on the wire <-> frames: COBS, CRC-32, sequence numbers
-layout.py    what fields a message has and what they may be, as data; the one decoder
+layout.py    fields of messages and their ranges, as data; the one decoder
 messages.py  payloads <-> dataclasses
 bound.py     what an exchange may cost, for any answers
-fault.py     the firmware's own report of its end
+fault.py     the firmware's report of a crash
 channel.py   frames over a transport, counted, with time-outs
 pace.py      how much to send at once on a line of unknown quality
-upload.py    the image, against credit
+upload.py    sends the image, as far as credit allows
 download.py  results and tensors, piece by piece
 client.py    hello, infer, provoke
 """

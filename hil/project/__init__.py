@@ -1,1 +1,1 @@
-"""A project of a user's own, as `hil init` lays it down: layout.py says which files, template/ has them."""
+"""A user's own project, as `hil init` makes it: layout.py lists the files, template/ has them."""

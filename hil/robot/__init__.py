@@ -4,9 +4,9 @@ library.py     HilLibrary, what a suite imports: the keywords of all the files b
 stage.py       what they share: the firmware, the target, the latest run
 board.py       booting, resetting, crashing on purpose
 images.py      images to the board
-judgements.py  what a run should be like
-line.py        harm on the line
-log.py         what log.html shows of a run
+judgements.py  checks of a run
+line.py        faults on the line
+log.py         a run in log.html
 """
 
 from hil.robot.library import HilLibrary

@@ -1,6 +1,6 @@
-"""Faults at scale on the link: a result is bit-exact or an error has a name, and the next run is clean.
+"""Many faults on the link: each run must be bit-exact or end with a named error, and the next run must be clean.
 
-line.py      a line that does harm at drawn bytes    lies.py      boards and hosts that lie, from the message tables
-cases.py     what each number of a campaign is       trial.py     one case, and what came of it
-campaign.py  many cases, in processes, gone on with where they were left
+line.py      a line with faults at drawn bytes        lies.py      boards and hosts that lie, from the message tables
+cases.py     the case of each number                  trial.py     one case, and its result
+campaign.py  many cases in processes; continues a stopped campaign
 """

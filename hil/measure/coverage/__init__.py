@@ -3,5 +3,5 @@
 branches.py   conditional branches of Thumb code; lines.py: the source lines of an ELF
 covered.py    blocks that ran (hil.targets.sim.ran) to lines and edges
 tracefile.py  as lcov's file, and in figures; page.py: as a page
-gather.py     around a run or a session: gather, write, compare with a limit
+gather.py     gathers the coverage of a run or a session, writes it, compares it with a limit
 """
