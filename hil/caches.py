@@ -1,4 +1,4 @@
-"""Where what can be made again is kept between runs: the user's own folder, else a private one for temporary files."""
+"""The folder for files that can be made again: the user's own cache, else a private folder for temporary files."""
 
 from __future__ import annotations
 

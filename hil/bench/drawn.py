@@ -1,4 +1,4 @@
-"""Images drawn from a seed: nobody can know beforehand what the right answer to them is, a firmware neither."""
+"""Images drawn from a seed, so that no firmware can know their right answers in advance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what came back for an image to a run with measurements, limits and a verdict."""
+"""From the device's answers for an image to a run with measurements, limits and a verdict."""
 
 from __future__ import annotations
 

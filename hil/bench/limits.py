@@ -1,4 +1,4 @@
-"""Measurements and what they may be: named, with a unit, and with a limit that is declared in one place.
+"""Measurements and their limits: each has a name and a unit, and its limit is declared in one place.
 
 Limits are tables in TOML, a section a model ("default" for all), a measurement's name and its largest value a line.
 platforms/limits.toml holds every board's; the board's own limits.toml and a file given by the user are laid over it:

@@ -1,4 +1,4 @@
-"""The device's account of its memory, looked into from outside where a target lets its memory be read."""
+"""The device's high-water marks, compared with its memory if the target lets the host read it."""
 
 from __future__ import annotations
 

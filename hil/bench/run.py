@@ -1,4 +1,4 @@
-"""What one run found, as a value and as run.json (schema 1: other tools read it, so its fields stay)."""
+"""The results of one run, as a value and as run.json (schema 1: other tools read it, so its fields stay)."""
 
 from __future__ import annotations
 

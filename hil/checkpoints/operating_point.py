@@ -1,4 +1,4 @@
-"""From which score on a person is shown a box: chosen on held-out training photos, for so many false boxes a photo."""
+"""The lowest score of a box that people are shown: chosen on held-out photos, by the false boxes a photo."""
 
 from __future__ import annotations
 

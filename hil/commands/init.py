@@ -1,4 +1,4 @@
-"""`hil init`: a project of one's own, green at once."""
+"""`hil init`: a project of your own, whose tests pass at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands that run photos leave behind: run.json, report.html, the verdict and an exit code."""
+"""The results of commands that run photos: run.json, report.html, the verdict and an exit code."""
 
 from __future__ import annotations
 

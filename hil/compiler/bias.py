@@ -1,4 +1,4 @@
-"""What rounding a convolution's weights does to its mean output, so that its bias can take that back.
+"""The offset that rounded weights cause in a convolution's mean output, which its bias then corrects.
 
 Inputs behind a ReLU are positive, so that errors of weights add up to an offset of the sum, nearly the same wherever
 one looks (Nagel et al., Data-Free Quantization, ICCV 2019, section 4.2). Its mean over sample images is subtracted

@@ -1,4 +1,4 @@
-"""Which plan it is to be: all that are worth choosing from, from the fastest to the smallest, and the choice.
+"""The choice of a plan: all useful plans, from the fastest to the smallest, and the one that is taken.
 
 Two things are to be chosen. Which chains make rows again instead of keeping them decides what is alive throughout. How
 many turns a chain takes for a row, and how much scratch memory, decides what its own steps need on top, and nothing

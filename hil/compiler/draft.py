@@ -1,4 +1,4 @@
-"""What a network needs to run in a certain way: which buffers of which sizes, when, and how many cycles.
+"""What a schedule needs: buffers, with their sizes and lifetimes, and cycles.
 
 A scheme says in which way. The replayed schedule (hil.compiler.schedule) tells when a buffer holds anything at all.
 """

@@ -1,4 +1,4 @@
-"""What stands for the pixels around a map. The firmware has one row of them a map, so its readers have to agree.
+"""The values around a map. The firmware has one row of them for each map, so all its readers must agree.
 
 Zeros, for all but those that look for the largest value of a window: for them it must be the least there is.
 """

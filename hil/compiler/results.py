@@ -1,4 +1,4 @@
-"""How long an image's boxes outlive it: while they are sent, the next image is on its way in."""
+"""How long an image's boxes are kept: they are sent while the next image arrives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an evaluation found, as evaluation.json: figures alone, for comparisons and histories."""
+"""The figures of an evaluation, as evaluation.json: for comparisons and histories."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an evaluation found, kept photo by photo on disk so that an interrupted one goes on where it stopped."""
+"""The results of an evaluation, photo by photo on disk, so that an interrupted one continues from there."""
 
 from __future__ import annotations
 

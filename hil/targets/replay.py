@@ -1,4 +1,4 @@
-"""A recording as a target: it reads what was read then, and insists on being written what was written then."""
+"""A recording as a target: it returns the recorded bytes, and insists that the recorded bytes are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a clock of the simulated board must answer: the cycles of basic blocks and exceptions."""
+"""The interface of the simulated board's clock: the cycles of basic blocks and exceptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a cost model gets to see of the simulated board."""
+"""The part of the simulated board that a cost model may read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a training learns from, whichever kind of network it is of."""
+"""The data of a training, for any kind of network."""
 
 from __future__ import annotations
 

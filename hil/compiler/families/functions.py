@@ -1,4 +1,4 @@
-"""Functions of one value: an 8-bit value has 256 of them, so a table says them all."""
+"""Functions of one value: a table holds the results of all 256 values of 8 bits."""
 
 from __future__ import annotations
 
