@@ -56,7 +56,7 @@ def planned(model: str, board: Board) -> tuple[QuantisedGraph, list[Plan]]:
 def plan_of(model: str, board: Board, ram_budget: int | None = None) -> dict[str, Any]:
     """The plan of a model on a board as plan.json has it, without building anything.
 
-    "curve" has what there was to choose from, the fastest first: RAM on the chip, SDRAM, predicted cycles of each plan.
+    "curve" has the possible plans, the fastest first: RAM on the chip, SDRAM, predicted cycles of each plan.
     """
     from hil.compiler import choose
     from hil.compiler.emit import description
