@@ -183,7 +183,7 @@ def _schedule(plan: dict[str, Any]) -> Table:
 
 def _curve(plan: dict[str, Any], board: Board) -> Table:
     """RAM against cycles, with a bar a schedule."""
-    table = Table("RAM in all", title="Schedules to choose from (--ram-budget)", title_justify="left")
+    table = Table("RAM in all", title="Possible schedules (--ram-budget)", title_justify="left")
     has_sdram = any(point["sdram_bytes"] for point in plan["curve"])
     for name in ("SDRAM", "Mcycles", "s") if has_sdram else ("Mcycles", "s"):
         table.add_column(name, justify="right")
@@ -258,7 +258,7 @@ def precision_table(model: str, found: Sequence[Predictions], is_multi_scale: bo
     if len(found) == 1:
         return Group(table)
     pairs = Table("photos that differ", title="Disagreement", title_justify="left")
-    for name in ("in a bit", "in a confident box", "score by"):
+    for name in ("in any bit", "in a confident box", "largest change of score"):
         pairs.add_column(name, justify="right")
     pairs.add_column("worst", overflow="fold")
     for one, other in itertools.combinations(found, 2):
