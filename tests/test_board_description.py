@@ -55,7 +55,7 @@ def test_a_board_is_a_folder_anywhere(folder: Callable[[str], Path], monkeypatch
     [
         ('"STM32F401RE"', '"STM32H743ZI"', 3, "chip: expected `str` matching"),
         ('"STM32F401RE"', '"STM32F499RE"', 3, "no such STM32F4 is known here; the lines there are: STM32F401"),
-        ('"STM32F401RE"', '"STM32F407VZ"', 3, "its eleventh letter says how much flash"),
+        ('"STM32F401RE"', '"STM32F407VZ"', 3, "its eleventh character says how much flash"),
         ("clock_hz = 84_000_000", "clock_hz = 100_000_000", 4, "the chip runs at 84,000,000 Hz at most"),
         ("clock_hz = 84_000_000", "clock_hz = 83_333_333", 4, "the PLL cannot make it of 25,000,000 Hz; the nearest"),
         ("hse_hz = 25_000_000", 'hse_hz = "fast"', 5, "hse_hz: expected `int`, got `str`"),

@@ -13,8 +13,8 @@ from hil.board.chips import chip, chips
 from hil.board.scaffold import SCHEMA, Wishes, new_board
 from hil.errors import HilError
 
-PARTS = ["STM32F401RC", "STM32F401CE", "STM32F405RG", "STM32F411CE", "STM32F412RE", "STM32F413RH", "STM32F429VG",
-         "STM32F446ZE", "STM32F469AI"]  # fmt: skip
+PARTS = ["STM32F401RC", "STM32F401CE", "STM32F405RG", "STM32F410C8", "STM32F411CE", "STM32F412RE", "STM32F413RH",
+         "STM32F429VG", "STM32F446ZE", "STM32F469AI"]  # fmt: skip
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -30,7 +30,9 @@ def memories(part: str, known: ChipTable) -> dict[str, MemoryTable]:
     """The chip's memories, with as much flash as the part number's letter says."""
     letter = part[10:11]
     if letter not in FLASH_BYTES:
-        raise HilError(f"chip {part}: its eleventh letter says how much flash it has, one of {', '.join(FLASH_BYTES)}")
+        raise HilError(
+            f"chip {part}: its eleventh character says how much flash it has, one of {', '.join(FLASH_BYTES)}"
+        )
     return {"flash": MemoryTable(0x0800_0000, FLASH_BYTES[letter]), **known.memory}
 
 

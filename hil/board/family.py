@@ -1,7 +1,8 @@
 """What all STM32F4 have in common: where UARTs and DMA streams lie and how they are wired.
 
-From the reference manuals RM0090 (F405 to F439), RM0368 (F401), RM0383 (F411), RM0390 (F446), RM0402 (F412), RM0430
-(F413), RM0386 (F469): memory map, vector table, DMA request mapping; pins from the data sheets' alternate functions.
+From the reference manuals RM0090 (F405 to F439), RM0368 (F401), RM0401 (F410), RM0383 (F411), RM0390 (F446), RM0402
+(F412), RM0430 (F413), RM0386 (F469): memory map, vector table, DMA request mapping; pins from the data sheets'
+alternate functions.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from dataclasses import dataclass
 
 FLASH_BYTES = {
     letter: kilobytes << 10
-    for letter, kilobytes in zip("BCDEFGHI", (128, 256, 384, 512, 768, 1024, 1536, 2048), strict=True)
+    for letter, kilobytes in zip("8BCDEFGHI", (64, 128, 256, 384, 512, 768, 1024, 1536, 2048), strict=True)
 }
 DMA_BASES = {"dma1": 0x4002_6000, "dma2": 0x4002_6400}
 DMA_ENABLE_BITS = {"dma1": 21, "dma2": 22}  # of RCC_AHB1ENR
 DMA_INTERRUPTS = {"dma1": (11, 12, 13, 14, 15, 16, 17, 47), "dma2": (56, 57, 58, 59, 60, 68, 69, 70)}  # by stream
-_NEWER = ("STM32F411", "STM32F412", "STM32F413", "STM32F423")
+_NEWER = ("STM32F410", "STM32F411", "STM32F412", "STM32F413", "STM32F423")
 
 
 @dataclass(frozen=True)

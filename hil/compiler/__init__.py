@@ -3,6 +3,7 @@
 trace.py      torch module -> operator graph (operators.py)
 calibrate.py  operator graph and photos -> activation ranges; bias.py: the offset that rounded weights cause
 quantise.py   all of it -> integer graph (graph.py, on disk: store.py)
+              of layers.py, cells.py and families/ (family.py), in the formats of formats.py
 integer.py    runs the integer graph bit-exactly in numpy; decode.py: boxes from its outputs
 names.py      names of layers that are valid in C
 tensors.py    the tensors that the firmware can show: layers' outputs and others

@@ -169,12 +169,17 @@ def build(
 
 
 def build_graph(
-    graph: QuantisedGraph, network: Network, board: Board, directory: Path, preset: str | None = None
+    graph: QuantisedGraph,
+    network: Network,
+    board: Board,
+    directory: Path,
+    preset: str | None = None,
+    kernels: str = "fast",
 ) -> Firmware:
     """The same for a network that is in no checkpoint; network: the float model that the graph was made of."""
     from hil.compiler import make_plan
 
-    firmware = _build(graph, make_plan(graph, board), directory, preset or board.name, "fast", None)
+    firmware = _build(graph, make_plan(graph, board), directory, preset or board.name, kernels, None)
     return replace(firmware, given=network)
 
 
