@@ -68,6 +68,7 @@ LAYERS: dict[str, nn.Module] = {
     "vector": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(CHANNELS, 64), nn.Linear(64, 64)),
     "dense": nn.Sequential(nn.Flatten(), nn.Linear(CHANNELS * (SIDE // 2) ** 2, 8)),
 }
+VECTORS = ("vector", "dense")  # whose outputs are no maps
 
 
 class Side(nn.Module):
@@ -80,8 +81,7 @@ class Side(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         x = self.stem(x)
-        found = [layer(x) for layer in self.layers.values()]
-        return [made.mean((2, 3)) if made.dim() == 4 else made for made in found]
+        return [layer(x) if name in VECTORS else layer(x).mean((2, 3)) for name, layer in self.layers.items()]
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def test_a_board_is_a_folder_anywhere(folder: Callable[[str], Path], monkeypatch
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
-        ('"STM32F401RE"', '"STM32H743ZI"', 3, "chip: expected `str` matching"),
+        ('"STM32F401RE"', '"STM32H743ZI"', 3, "chip: expected an STM32F4's part number, such as STM32F407VG"),
         ('"STM32F401RE"', '"STM32F499RE"', 3, "no such STM32F4 is known here; the lines there are: STM32F401"),
         ('"STM32F401RE"', '"STM32F407VZ"', 3, "its eleventh character says how much flash"),
         ("clock_hz = 84_000_000", "clock_hz = 100_000_000", 4, "the chip runs at 84,000,000 Hz at most"),
@@ -66,12 +66,12 @@ def test_a_board_is_a_folder_anywhere(folder: Callable[[str], Path], monkeypatch
         ("hse_hz = 25_000_000", "device_id = 0x413", 5, "another chip's, the STM32F401RE's is 0x433"),
         ('"usart6"', '"usart3"', 8, "the STM32F401RE has usart1, usart2, usart6"),
         ('"PA11"', '"PA2"', 9, "USART6's TX is on PC6 or PA11"),
-        ('"PC7"', '"PC77"', 10, "uart.rx_pin: expected `str` matching"),
+        ('"PC7"', '"PC77"', 10, "uart.rx_pin: expected a pin, such as PA2"),
         ('rx_pin = "PC7"', 'rx_pin = "PC7"\nbaud = 8_000_000', 11, "USART6 at 84,000,000 Hz makes 5,250,000 of it"),
         ('rx_pin = "PC7"', "", 7, "rx_pin: it is missing"),
         ("[uart]", "[memory.sram2]\norigin = 0x2001_0000\nbytes = 65536\n[uart]", 7, "overlap sram1"),
         ("[uart]", "[memory.sram2]\norigin = 0x2010_0000\nbytes = 65536\n[uart]", 7, "banks lie side by side"),
-        ("[uart]", "[memory.rom]\norigin = 0\nbytes = 65536\n[uart]", 1, "expected `str` matching"),
+        ("[uart]", "[memory.rom]\norigin = 0\nbytes = 65536\n[uart]", 7, "memory: expected flash, sram, sram1 to"),
         ("[uart]", f"{SDRAM}[uart]", 7, "no SDRAM controller"),
         ('name = "mine"', "name = mine", 1, "is not TOML"),
     ],

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from board_programs import DISCO, program
 from stub_firmware import build, expected_boxes, expected_tap, random_image
+from test_board_description import MINE
 
 from hil import board
 from hil.errors import HilError
@@ -198,6 +199,18 @@ def test_every_other_board_starts(renode_here: None, name: str, tmp_path: Path) 
     """With CCM and without, with one bank of SRAM and with more."""
     elf, image = build(name, tmp_path / "build"), random_image(6)
     with create("renode", board.load(name), kept=tmp_path / "kept") as renode:
+        renode.boot(elf)
+        assert Client(renode).infer(image).detections == expected_boxes(image)
+
+
+def test_a_board_without_dma_takes_each_byte_by_an_interrupt(
+    renode_here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "board.toml").write_text(MINE.replace('rx_pin = "PC7"', 'rx_pin = "PC7"\ndma = false'))
+    monkeypatch.setenv("HIL_BOARDS", str(tmp_path))
+    elf, image = build("mine", tmp_path / "build"), random_image(7)
+    with create("renode", board.load("mine"), kept=tmp_path / "kept") as renode:
         renode.boot(elf)
         assert Client(renode).infer(image).detections == expected_boxes(image)
 

@@ -12,13 +12,24 @@ from msgspec import Meta, Struct
 from hil.errors import HilError
 from hil.reading import toml_of
 
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="lower case, as the board's folder")]
+NAME, PIN, UART = r"^[a-z][a-z0-9_]{0,31}$", r"^P[A-K](1[0-5]|[0-9])$", r"^us?art[0-9]+$"
+CHIP, USB, MEMORY = r"^STM32F4[0-9]{2}[A-Z][A-Z8]", r"^[0-9a-f]{4}:[0-9a-f]{4}$", r"^(flash|sram[1-9]?|ccm)$"
+MEANT = {  # what a text has to be, in words
+    NAME: "lower case letters, digits and _, a letter first, at most 32",
+    PIN: "a pin, such as PA2",
+    UART: "usart1, usart2, uart4, ...",
+    CHIP: "an STM32F4's part number, such as STM32F407VG",
+    USB: "vendor and product, such as 0483:374b",
+    MEMORY: "flash, sram, sram1 to sram9 or ccm",
+}
+
+Name = Annotated[str, Meta(pattern=NAME, description="lower case, as the board's folder")]
 Text = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^\"\\\n]+$")]
 Hz = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Bytes = Annotated[int, Meta(ge=0, le=1 << 28)]
 Address = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
-Pin = Annotated[str, Meta(pattern=r"^P[A-K](1[0-5]|[0-9])$", description="a pin, such as PA2")]
-Peripheral = Annotated[str, Meta(pattern=r"^us?art[0-9]+$", description="usart1, usart2, uart4, ...")]
+Pin = Annotated[str, Meta(pattern=PIN, description=MEANT[PIN])]
+Peripheral = Annotated[str, Meta(pattern=UART, description=MEANT[UART])]
 
 
 class MemoryTable(Struct, forbid_unknown_fields=True, frozen=True):
@@ -62,7 +73,7 @@ class SdramTable(Struct, forbid_unknown_fields=True, frozen=True):
 class ProbeTable(Struct, forbid_unknown_fields=True, frozen=True):
     """[probe]: how the board is found on USB and flashed."""
 
-    usb: list[Annotated[str, Meta(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]] = []
+    usb: list[Annotated[str, Meta(pattern=USB)]] = []
     tools: list[str] = []
     pyocd_target: str = ""
     openocd_board: str = ""
@@ -73,7 +84,7 @@ class BoardTable(Struct, forbid_unknown_fields=True, frozen=True):
 
     name: Name
     title: Text
-    chip: Annotated[str, Meta(pattern=r"^STM32F4[0-9]{2}[A-Z]{2}", description="the part number, such as STM32F407VG")]
+    chip: Annotated[str, Meta(pattern=CHIP, description="the part number, such as STM32F407VG")]
     clock_hz: Hz
     uart: UartTable
     hse_hz: Annotated[int, Meta(ge=0, le=50_000_000)] = 0
@@ -82,7 +93,7 @@ class BoardTable(Struct, forbid_unknown_fields=True, frozen=True):
     sram_reserved: Bytes = 16_384
     ccm_reserved: Bytes = 0
     device_id: Annotated[int, Meta(ge=0, le=0xFFF)] | None = None
-    memory: dict[Annotated[str, Meta(pattern=r"^(flash|sram[1-9]?|ccm)$")], MemoryTable] = {}
+    memory: dict[Annotated[str, Meta(pattern=MEMORY)], MemoryTable] = {}
     sdram: SdramTable | None = None
     probe: ProbeTable = ProbeTable()
     timing: dict[str, int] = {}
@@ -147,8 +158,9 @@ def convert(data: Any, kind: type[T], path: Path, text: str, within: str = "") -
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$")
-        field = ".".join(part for part in (within, where.strip("`.").replace("[...]", ""), _named(what)) if part)
+        what, _, where = str(error).partition(" - at ")
+        path_in = where.replace("`key` in ", "").strip("`").removeprefix("$").strip(".").replace("[...]", "")
+        field = ".".join(part for part in (within, path_in, _named(what)) if part)
         raise HilError(f"{path}, line {line_of(text, field)}: {field or 'the file'}: {_plain(what)}") from error
 
 
@@ -159,7 +171,7 @@ def line_of(text: str, field: str) -> int:
     for number, line in enumerate(text.splitlines(), 1):
         if head := re.match(r"\s*\[+([\w.-]+)\]+", line):
             table = head[1]
-            if table in (field, ".".join(tables)):
+            if table in (field, ".".join(tables)) or (found == 1 and table.startswith(f"{(tables or [field])[0]}.")):
                 found = number
         elif table == ".".join(tables) and re.match(rf"\s*{re.escape(key)}\s*=", line):
             return number
@@ -179,6 +191,8 @@ def _named(what: str) -> str:
 
 def _plain(what: str) -> str:
     """msgspec's words without what only Python programmers know."""
+    if found := re.match(r"Expected `str` matching regex '(.*)'$", what):
+        what = f"expected {MEANT.get(found[1], f'text like {found[1]}')}"
     what = re.sub(r"^Object contains unknown field `(\w+)`", "there is no such entry: is it spelt right?", what)
     what = re.sub(r"^Object missing required field `(\w+)`", "it is missing: add it", what)
     return what[:1].lower() + what[1:]
