@@ -3,11 +3,12 @@
     PYTHONPATH=tests python tests/layer_costs.py
 
 One network has them all, side by side behind one convolution; the simulated STM32F407 counts them (timing: full).
-docs/performance.md has what this prints.
+docs/performance.md has what this prints. Exit code 1 where a layer is more than 1.5 times as slow as its like.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,9 +116,57 @@ def _values(output: q.Tensor) -> int:
     return output.height * output.width * output.channels
 
 
-if __name__ == "__main__":
+@dataclass(frozen=True)
+class Pair:
+    """Layers of the graph that do one thing together, and the layer that they are like.
+
+    unit: "MAC", "value" (of the output), or "tap": a value of a 3x3 window, which is the like layer's MAC.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    like: str
+    unit: str = "MAC"
+
+
+PAIRS = (
+    Pair("convolution 3x3, dilation 2", ("dilated",), "conv_layer"),
+    Pair("transposed convolution 2x2", ("up_conv", "up"), "pointwise"),
+    Pair("transposed convolution 4x4", ("up_conv_conv", "up_conv_1"), "conv_layer"),
+    Pair("depthwise 3x3, dilation 2", ("depthwise_dilated",), "depthwise_layer"),
+    Pair("depthwise 3x3, multiplier 2", ("multiplied_repeat", "multiplied"), "depthwise_layer"),
+    Pair("average of 3x3", ("average",), "depthwise_layer", "tap"),
+    Pair("maximum of 3x3", ("largest",), "depthwise_layer", "tap"),
+    Pair("concat", ("beside_cat",), "added_add", "value"),
+    Pair("table (hard swish)", ("swish",), "added_add", "value"),
+    Pair("up-sampling, nearest", ("nearest",), "added_add", "value"),
+    Pair("map times a number a channel", ("excited_scaled",), "added_add", "value"),
+    Pair("RNNPool with GRU", ("gru",), "fastgrnn"),
+    Pair("RNNPool with LSTM", ("lstm",), "fastgrnn"),
+    Pair("fully connected, of a map", ("dense1",), "vector3"),
+)
+MOST = 1.5  # times the cycles of the like one
+
+
+def cycles_a_unit(costs: list[Cost], unit: str) -> float:
+    """Of layers together, by the last one's output."""
+    taps = {"value": 1, "tap": 9}
+    units = costs[-1].values * taps[unit] if unit in taps else sum(cost.macs for cost in costs)
+    return sum(cost.cycles for cost in costs) / units
+
+
+def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
-        for cost in measure(Path(folder) / "generated"):
-            each = f"{cost.cycles / cost.macs:.2f} a MAC" if cost.macs else "-"
-            print(f"{cost.name:40}{cost.operator:12}{cost.cycles:10,} {cost.macs:10,} {each:>14} "
-                  f"{cost.cycles / cost.values:8.2f} a value")  # fmt: skip
+        found = {cost.name: cost for cost in measure(Path(folder) / "generated")}
+    print("| layer | like | cycles | the like one's | ratio |\n|---|---|---|---|---|")
+    worst = 0.0
+    for pair in PAIRS:
+        spent = cycles_a_unit([found[name] for name in pair.names], pair.unit)
+        base = cycles_a_unit([found[pair.like]], "value" if pair.unit == "value" else "MAC")
+        worst = max(worst, spent / base)
+        print(f"| {pair.title} | {pair.like} | {spent:.2f} a {pair.unit} | {base:.2f} | {spent / base:.2f} |")
+    return 1 if worst > MOST else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from drawn import DrawnNetwork
 from networks import (
     TINY,
     Classifier,
+    ClassifierSpec,
     RandomNetwork,
     detector,
     images,
@@ -28,12 +30,14 @@ from networks import (
     tied,
 )
 from stub_firmware import need
-from torch import nn
+from torch import Tensor, nn
 
 from hil import board as boards
 from hil import targets
 from hil.compiler import QuantisedGraph, detect, emit, make_plan, run, tensors
 from hil.link import Client
+from hil.reference.backbones import SqueezeExcite
+from hil.reference.blocks import ConvBnRelu6
 from hil.reference.networks import Conv, Mb, Pool, Source
 
 BOARD = boards.load("stm32f407_disco")
@@ -52,6 +56,30 @@ ODD = replace(
     ),
     input_shape=(1, 56, 72),
 )
+
+
+class RepeatedAndScaled(nn.Module):
+    """Channels repeated twice and three times, maps times a number a channel: by words of four, and what is left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(11)
+        self.spec = ClassifierSpec("repeated_and_scaled", (3, 22, 26))
+        self.layers = nn.Sequential(
+            ConvBnRelu6(3, 8, 3, 2),
+            nn.Conv2d(8, 16, 3, padding=1, groups=8),
+            SqueezeExcite(16, 8),
+            ConvBnRelu6(16, 5, 1),
+            nn.Conv2d(5, 15, 3, padding=1, groups=5),
+            SqueezeExcite(15, 8),
+            nn.AdaptiveAvgPool2d(1),
+        )
+        self.linear = nn.Linear(15, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.layers(x).flatten(1))
+
+
 CASES: dict[str, Callable[[], nn.Module]] = {
     "tiny": lambda: detector(TINY),
     "odd sizes": lambda: detector(ODD),
@@ -60,6 +88,7 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     "m4, tied": lambda: tied(small("rnnpool_face_m4", 72, 88)),
     "m4 in blocks": lambda: in_blocks(small("rnnpool_face_m4", 72, 88)),
     "m4 in blocks, tied": lambda: in_blocks(tied(small("rnnpool_face_m4", 80, 96))),
+    "repeated and scaled": lambda: randomise(RepeatedAndScaled()),
     **{f"random {seed}": lambda seed=seed: randomise(RandomNetwork(seed)) for seed in range(6)},
     **{
         kind: lambda i=i, kind=kind: randomise(DrawnNetwork(200 + i, kind))

@@ -15,7 +15,7 @@ from hil.errors import HilError
 if TYPE_CHECKING:
     from torch import Tensor
 
-CYCLES, CHANNEL = 6.0, 4.0  # scale_row: a value, and a channel's factor once a row
+CYCLES, CHANNEL = 8.0, 4.0  # scale_row: a value, and a channel's factor once a row
 
 
 @dataclass(frozen=True)
