@@ -100,3 +100,12 @@ def test_weights_whose_sums_cancel_are_held_against_rounded_ones(monkeypatch: py
     assert max(layer_distances(network, graph, trace, pixels).values()) <= CLOSE
     monkeypatch.setattr(layer_path, "CLOSE", 1e9)
     assert layer_distances(network, graph, trace, pixels)["mob0_expand"] > LIMIT
+
+
+def test_every_layer_has_its_turn() -> None:
+    graph = changed("conv0", weight=lambda w: w // 2)
+    trace = integer.run(graph, PIXELS)
+    parts = [layer_distances(NETWORK, graph, trace, PIXELS, turn) for turn in range(1, 1 + layer_path.TURNS)]
+    whole = layer_distances(NETWORK, graph, trace, PIXELS)
+    assert {name: distance for part in parts for name, distance in part.items()} == pytest.approx(whole)
+    assert all(len(part) <= len(whole) / 2 for part in parts)

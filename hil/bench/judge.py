@@ -45,7 +45,8 @@ class Findings:
     """An image, what the device made of it, and where that differs from the integer reference.
 
     differing: the tensors whose digest does; divergence: the first value that does; trace: the reference's tensors;
-    reference: its boxes; classes: of a classifier; chip: the number that it answered with (Hello.unique_id).
+    reference: its boxes; classes: of a classifier; chip: the number that it answered with (Hello.unique_id); turn: of
+    which layers are held against floating point (layer_distances).
     """
 
     photo: Photo
@@ -59,6 +60,7 @@ class Findings:
     outside: Outside
     chip: str
     tensors: tuple[TensorFound, ...] = ()
+    turn: int | None = None
 
 
 def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -> Run:
@@ -193,7 +195,7 @@ def _of_memory(found: Findings, ram: Ram, firmware: Firmware, can: Capabilities)
 
 def _of_layers(found: Findings, firmware: Firmware) -> Measurement:
     """The layer that is furthest from floating point, each by itself."""
-    distances = layer_distances(firmware.network, firmware.graph, found.trace, found.photo.pixels)
+    distances = layer_distances(firmware.network, firmware.graph, found.trace, found.photo.pixels, found.turn)
     worst = max(distances, key=lambda name: distances[name])
     cause = f"{worst} makes something else of what it gets than the float model's layer, on both sides"
     return Measurement("layers.distance_to_float", distances[worst], "step", cause=cause)

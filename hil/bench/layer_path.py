@@ -11,7 +11,8 @@ is, all are held against weights rounded here as well, and the nearer of the two
 from __future__ import annotations
 
 import copy
-from functools import lru_cache
+from collections.abc import Collection
+from functools import cached_property, lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -28,26 +29,36 @@ from hil.errors import HilError
 
 CLOSE = 1.0  # steps: what rounding does to a layer whose sums do not cancel
 LEVELS = 127  # of a weight, and of its sign
+TURNS = 4  # photos in which every layer's turn has come
 STEP_OF_16, SIZE_OF_16 = 16.0, 32.0  # a step of 8 bits in those of 16, at least; that part of what there is, where more
 
 
 def layer_distances(
-    network: nn.Module, graph: QuantisedGraph, trace: Trace, pixels: NDArray[np.uint8]
+    network: nn.Module,
+    graph: QuantisedGraph,
+    trace: Trace,
+    pixels: NDArray[np.uint8],
+    turn: int | None = None,
 ) -> dict[str, float]:
     """How far what each layer made of its inputs is from what floating point makes of the same, by its name.
 
     trace: the integer reference's, (H, W, C); pixels: (H, W, C) of the image. Of the channel that is furthest off, in
-    steps of its 8 bits. Heads are two layers. Raises HilError where device and network differ in shape.
+    steps of its 8 bits. Heads are two layers. turn: only every TURNSth layer, the next ones with the next number; all
+    without. Raises HilError where device and network differ in shape.
     """
     traced, names, heads = _makers(network)
     views = _views(graph, heads, trace)
+    makers = {name: node for node, name in names.items() if name in views}
+    turns = min(TURNS, len(makers))
+    asked = list(makers) if turn is None else list(makers)[turn % turns :: turns]
     spec: Any = network.spec
     normal = (pixels - np.asarray(spec.input_mean, np.float32)) * np.asarray(spec.input_scale, np.float32)
-    image = torch.from_numpy(np.ascontiguousarray(normal.transpose(2, 0, 1), np.float32))[None]
-    found = _Layers(network, traced, names, views).distances(image)
-    if any(channels.max() > CLOSE for channels in found.values()):
-        again = _Layers(_rounded(network), traced, names, views).distances(image)
-        found = {name: np.minimum(channels, again[name]) for name, channels in found.items()}
+    image = torch.from_numpy(np.asarray(normal, np.float32)).permute(2, 0, 1)[None]
+    found = _Layers(network, traced, makers, views).distances(image, asked)
+    doubtful = [name for name, channels in found.items() if channels.max() > CLOSE]
+    if doubtful:
+        again = _Layers(_rounded(network), traced, makers, views).distances(image, doubtful)
+        found |= {name: torch.minimum(found[name], channels) for name, channels in again.items()}
     return {name: float(channels.max()) for name, channels in found.items()}
 
 
@@ -85,30 +96,44 @@ def _to_levels(weight: torch.Tensor, others: tuple[int, ...]) -> torch.Tensor:
 
 
 class _Layers(fx.Interpreter):
-    """Runs a network's nodes; what a layer makes is measured, and the device's is handed on in its place."""
+    """Runs the nodes that some layers are, each on what the device's layers before it made."""
 
-    def __init__(self, network: nn.Module, graph: fx.Graph, names: dict[fx.Node, str], views: dict[str, View]) -> None:
+    def __init__(self, network: nn.Module, graph: fx.Graph, makers: dict[str, fx.Node], views: dict[str, View]) -> None:
         super().__init__(network, graph=graph)
-        self._names, self._views = names, views
-        self._found: dict[str, NDArray[np.floating]] = {}
+        self._makers, self._views = makers, {makers[name]: views[name] for name in makers}
+        self._names = {node: name for name, node in makers.items()}
 
-    def distances(self, image: torch.Tensor) -> dict[str, NDArray[np.floating]]:
+    def distances(self, image: torch.Tensor, asked: Collection[str]) -> dict[str, torch.Tensor]:
         """By layer, a channel each, of one image (1, C, H, W), normalised."""
+        self._asked, self._found = {self._makers[name] for name in asked}, dict[str, torch.Tensor]()
+        self._needed, self._read = set(self._asked), set[fx.Node]()
+        waiting = list(self._asked)
+        while waiting:
+            for node in waiting.pop().all_input_nodes:
+                if node in self._views:
+                    self._read.add(node)
+                elif node not in self._needed:
+                    self._needed.add(node)
+                    waiting.append(node)
         with torch.no_grad():
             self.run(image)
         return self._found
 
     def run_node(self, n: fx.Node) -> Any:
-        value, name = super().run_node(n), self._names.get(n)
-        if name not in self._views:
+        view = self._views.get(n)
+        if n.op == "output":
+            return None
+        if n not in self._needed:  # placeholders are, where they are read
+            return view.real if view and n in self._read else None
+        value = super().run_node(n)
+        if view is None:
             return value
-        view = self._views[name]
-        device = torch.from_numpy(view.real())
-        if device.numel() != value.numel():
-            shapes = f"{tuple(device.shape)} on the device, {tuple(value.shape)} in the float model"
+        name = self._names[n]
+        if view.real.numel() != value.numel():
+            shapes = f"{tuple(view.real.shape)} on the device, {tuple(value.shape)} in the float model"
             raise HilError(f"{name} is {shapes}: the compiled network is not the one that it was made of")
         self._found[name] = view.distances(value)
-        return device.reshape(value.shape)
+        return view.real.reshape(value.shape)
 
 
 class View:
@@ -122,27 +147,35 @@ class View:
         is_made: NDArray[np.bool_] | None = None,
     ) -> None:
         scale = np.broadcast_to(np.asarray(tensor.scale, np.float32), (tensor.channels,))[channels]
-        self._scale, self._values = scale[:, None], values[..., channels]
+        self._scale, self._values = torch.from_numpy(scale.copy()), values[..., channels]
         self._dtype, self._is_made = tensor.dtype, is_made
 
-    def real(self) -> NDArray[np.float32]:
-        """(C, H, W)."""
-        real: NDArray[np.float32] = np.ascontiguousarray(
-            (self._values * self._scale[:, 0]).transpose(2, 0, 1), np.float32
-        )
-        return real
+    @cached_property
+    def real(self) -> torch.Tensor:
+        """(1, C, H, W), channels last in memory."""
+        return (torch.from_numpy(self._values).to(torch.float32) * self._scale).permute(2, 0, 1)[None]
 
-    def distances(self, floating: torch.Tensor) -> NDArray[np.floating]:
+    def distances(self, floating: torch.Tensor) -> torch.Tensor:
         """(C,): root mean squares, in steps, of what floating point makes less what the device has, clipped alike."""
-        height, width, channels = self._values.shape
-        own = np.clip(floating.reshape(channels, -1).numpy() / self._scale, *LIMITS[self._dtype])
-        device = self._values.reshape(-1, channels).T.astype(np.float32)
+        device, (low, high) = self.real, LIMITS[self._dtype]
+        scale = self._scale[:, None, None]
+        differences = torch.clamp(floating.reshape(device.shape), low * scale, high * scale) - device
         if self._is_made is not None:
-            own, device = own[:, self._is_made.ravel()], device[:, self._is_made.ravel()]
-        if not own.size:
-            return np.zeros(channels)
-        noise, size = (np.sqrt(np.square(x).mean(1)) for x in (own - device, device))
-        return noise / np.maximum(STEP_OF_16, size / SIZE_OF_16) if self._dtype == "int16" else noise
+            is_made = torch.from_numpy(self._is_made)
+            differences, device = differences[..., is_made], device[..., is_made]
+        if not differences.numel():
+            return torch.zeros(len(self._scale))
+        noise = _root_mean_square(differences) / self._scale
+        if self._dtype != "int16":
+            return noise
+        size = _root_mean_square(device) / self._scale
+        return noise / torch.clamp(size / SIZE_OF_16, min=STEP_OF_16)
+
+
+def _root_mean_square(values: torch.Tensor) -> torch.Tensor:
+    """(C,) of (1, C, ...)."""
+    per_channel = values.numel() // values.shape[1]
+    return cast(torch.Tensor, torch.linalg.vector_norm(values, dim=(0, *range(2, values.dim())))) / per_channel**0.5
 
 
 def _views(graph: QuantisedGraph, heads: list[Head], trace: Trace) -> dict[str, View]:

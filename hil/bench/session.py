@@ -51,6 +51,7 @@ class Bench:
         self.judged: Run | None = None
         self.on_run: Callable[[Run], None] = lambda run: None
         self._memory: Memory | None = None
+        self._judged_since_boot = 0
 
     def __enter__(self) -> Self:
         self.boot()
@@ -63,7 +64,7 @@ class Bench:
 
     def boot(self) -> Hello:
         """Load the firmware, start it and make sure that it is the one that was built."""
-        self.sent = self.judged = None
+        self.sent, self.judged, self._judged_since_boot = None, None, 0
         _ = self.firmware.elf_hash  # complains about a file that is not as it was built, before it runs
         self.target.boot(self.firmware.elf)
         self.hello = self.client.hello()
@@ -133,7 +134,8 @@ class Bench:
         """Run an image and compare it with the references.
 
         Boxes and every tensor's digest are compared; where one differs, a second inference taps the first such tensor,
-        so that the run says which value differs. Raises TargetError and LinkError where target or link fail.
+        so that the run says which value differs. The first image since boot has all layers held against floating point,
+        a later one a part of them, by turns. Raises TargetError and LinkError where target or link fail.
         """
         self.sent, self.judged = photo, None
         before, begun = self._link_counts(), self._now()
@@ -147,9 +149,12 @@ class Bench:
         classes = self._classification(photo, result, trace)
         tensors = self._tensors(photo)
         chip = (self.hello or self.client.hello()).unique_id
-        found = Findings(photo, result, differing, divergence, trace, reference, classes, link, outside, chip, tensors)
+        turn = self._judged_since_boot or None
+        found = Findings(
+            photo, result, differing, divergence, trace, reference, classes, link, outside, chip, tensors, turn
+        )
         run = judge(found, self.firmware, self.target, self.limits)
-        self.judged = run
+        self.judged, self._judged_since_boot = run, self._judged_since_boot + 1
         self.on_run(run)
         return run
 

@@ -47,34 +47,37 @@ def makers(network: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str], list[Head]
 
     A tensor that no node makes by itself is left out; heads bear the names that they have before they are merged.
     """
-    traced, lowering, outputs = _lowered(network)
+    traced, lowering, outputs = _lowered(network, with_lines=False)
     heads = [Head(loc, conf) for loc, conf in outputs] if hasattr(network, "maps") else []
     return traced, {node: name for name, node in lowering.makers.items()}, heads
 
 
-def _lowered(network: nn.Module) -> tuple[fx.Graph, Lowering, Any]:
-    """The nodes, what they became, and the names of the tensors that leave the network."""
+def _lowered(network: nn.Module, with_lines: bool = True) -> tuple[fx.Graph, Lowering, Any]:
+    """The nodes, what they became, and the names of the tensors that leave the network.
+
+    with_lines: nodes know their lines of code, which errors name; torch loads its compilers for that, most of a second.
+    """
     spec: Any = network.spec
     channels, height, width = spec.input_shape
-    traced = _traced(network.eval(), "maps" if hasattr(network, "maps") else "forward")
+    traced = _traced(network.eval(), "maps" if hasattr(network, "maps") else "forward", with_lines)
     _find_shapes(network, traced, spec.input_shape)
     lowering = Lowering(network, FloatGraph((height, width, channels), spec.input_mean, spec.input_scale))
     return traced, lowering, lowering.run(traced)
 
 
 class _Tracer(fx.Tracer):
-    def __init__(self, method: str) -> None:
+    def __init__(self, method: str, with_lines: bool) -> None:
         super().__init__()
         self.traced_func_name = method
-        self.record_stack_traces = True
+        self.record_stack_traces = with_lines
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return isinstance(m, (RnnPool, L2Norm)) or super().is_leaf_module(m, module_qualified_name)
 
 
-def _traced(network: nn.Module, method: str) -> fx.Graph:
+def _traced(network: nn.Module, method: str, with_lines: bool) -> fx.Graph:
     try:
-        return _Tracer(method).trace(network)
+        return _Tracer(method, with_lines).trace(network)
     except Exception as error:  # whatever the network's own code makes of a value that is not there yet
         name = type(network).__name__
         line = _own_line(error)
