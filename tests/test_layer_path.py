@@ -94,6 +94,7 @@ def test_outputs_of_another_shape_are_an_error_with_the_layers_name() -> None:
 
 def test_weights_whose_sums_cancel_are_held_against_rounded_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """What random weights do behind an RNNPool whose channels hardly differ from pixel to pixel."""
+    monkeypatch.setattr(subjects, "LIVELY", 1)
     subject = subjects.make("tiny")
     network, graph, pixels = subject.network, subject.graph, drawn.draw(subject.network.spec, 7).pixels
     trace = integer.run(graph, pixels)

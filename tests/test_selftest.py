@@ -163,3 +163,10 @@ def test_an_unknown_operator_is_an_error() -> None:
 def test_the_table_says_what_caught_what() -> None:
     table = markdown([verdict(("layers.differing",)), verdict(("layers.differing",), "weight-bit/tiny/c[3]")])
     assert "| weight-bit | a bit of a weight in the ELF | 2 | 2 | layers.differing |" in table
+
+
+def test_every_operator_that_suits_a_network_has_something_to_break() -> None:
+    """Those without need what this network's plan, or its cells, do not have."""
+    suited = [operator for operator in catalogue.operators() if set(operator.needs) <= TINY.kinds]
+    idle = {operator.name for operator in suited if not list(operator.sites(TINY))}
+    assert idle == {"tanh-table", "shared-tanh", "plan-keep", "plan-carry", "plan-ends"}

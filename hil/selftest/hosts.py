@@ -42,7 +42,7 @@ KINDS: tuple[Kind, ...] = (
     ("reference-add", "the rounding of a sum of maps", integer,
      "total + (1 << (layer.shift - 1))", "total", EXACT, "any"),
     ("reference-threshold", "the score threshold", decode,
-     "difference > threshold", "difference > threshold + 9", EXACT, "detector"),
+     "difference > detector.threshold", "difference > detector.threshold + 9", EXACT, "detector"),
     ("reference-order", "the order of candidates", decode, "-candidates[:, 0]", "candidates[:, 0]", EXACT, "detector"),
     ("reference-decode", "the prior's centre", decode, "(F(column) + F(0.5))", "F(column)", EXACT, "detector"),
     ("reference-exponential", "the exponential", decode, "F(1.44269504) + F(0.5)", "F(1.44269504)", EXACT, "detector"),
@@ -51,7 +51,7 @@ KINDS: tuple[Kind, ...] = (
     ("float-centre", "the prior's centre", boxes, "(x + 0.5) * step", "x * step", FLOAT, "detector"),
     ("float-variance", "a variance", boxes, "variances[1] * offsets", "variances[0] * offsets", FLOAT, "detector"),
     ("float-score", "the sign of a score", boxes,
-     "confidence[..., 0] - confidence[..., 1]", "confidence[..., 1] - confidence[..., 0]", FLOAT, "detector"),
+     "confidence[..., :1] - confidence[..., 1:]", "confidence[..., 1:] - confidence[..., :1]", FLOAT, "detector"),
     ("float-suppression", "the limit of suppression", boxes,
      "spec.nms_iou if nms_iou is None", "0.9 if nms_iou is None", FLOAT, "detector"),
     ("float-threshold", "the score threshold", boxes,
@@ -61,7 +61,7 @@ KINDS: tuple[Kind, ...] = (
     ("float-offset-unit", "what an offset is worth", float_path, "* OFFSET)", "* OFFSET * 2)", FLOAT, "detector"),
     ("float-score-unit", "what a score is worth", float_path, "* SCORE\n", "* SCORE / 2\n", FLOAT, "detector"),
     ("float-max-out", "which background score counts", float_path,
-     "said[:, :-1].max(1)", "said[:, :-1].min(1)", FLOAT, "detector"),
+     "said[:, :background].max(1", "said[:, :background].min(1", FLOAT, "detector"),
     ("float-channels", "where the offsets are", float_path,
      "head.first_offset :]", "head.first_offset + 1 :]", (*FLOAT, "ValueError"), "detector"),
 )  # fmt: skip
@@ -82,6 +82,8 @@ def _side(module: ModuleType) -> str:
 
 def _sites(operator: str, module: ModuleType, old: str, new: str, subject: Subject) -> Iterator[Mutant]:
     text = inspect.getsource(module)
+    if old not in text:
+        raise LookupError(f"{operator}: {module.__name__} has no {old!r} any more: mend hil/selftest/hosts.py")
     start = 0
     while (start := text.find(old, start)) >= 0:
         if '"""' in text[text.rfind("\n", 0, start) : text.find("\n", start)]:  # only says so

@@ -66,6 +66,12 @@ def _moved(share: float) -> Report:
     return report
 
 
+def _rotated(result: Result) -> Result:
+    """Each layer's time said to be the next one's."""
+    layers = list(result.layer_cycles or [])
+    return replace(result, layer_cycles=[layers[-1], *layers[:-1]])
+
+
 def _decoding_hidden(result: Result) -> Result:
     """The decoder's time said to be the schedule's."""
     return replace(result, decode_cycles=0, schedule_cycles=(result.schedule_cycles or 0) + (result.decode_cycles or 0))
@@ -96,6 +102,11 @@ BOARD: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
     ("layer-more", "a layer that took longer than the image", TIME, _layer(lambda spent: spent * 100)),
     ("layer-moved", "a third of a layer's time said to be another's", TIME, _moved(1 / 3)),
     ("decode-lost", "decoding said to be the schedule", TIME, _decoding_hidden),
+    ("layers-rotated", "each layer's time said to be the next one's", TIME, _rotated),
+    ("layers-unknown", "a total without its layers", TIME, _with(layer_cycles=None)),
+    ("total-unknown", "layers without their total", TIME, _with(total_cycles=None)),
+    ("total-wrapped", "a total that has wrapped", TIME, _with(total_cycles=lambda total: total & 0xFFFFF)),
+    ("counter-fast", "a counter that runs at five thirds", TIME, _cycles(lambda spent: spent * 5 // 3)),
     ("total-short", "a total that leaves a layer out", TIME, _with(total_cycles=lambda total: total * 9 // 10)),
     ("total-long", "a total with time that was not the network's", TIME,
      _with(total_cycles=lambda total: total * 11 // 10)),
@@ -126,6 +137,12 @@ ANYWHERE: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
     ("digests-zero", "digests of nothing", CHANGED, _with(digests=lambda d: [0] * len(d))),
 )  # fmt: skip
 BOXES: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
+    ("box-ulp", "a corner off by the least there is", EXACT,
+     _with(detections=lambda d: [(float(np.nextafter(np.float32(d[0][0]), np.float32(1e9))), *d[0][1:]), *d[1:]])),
+    ("box-nan", "a score that is not a number", EXACT,
+     _with(detections=lambda d: [(*d[0][:4], float("nan")), *d[1:]])),
+    ("box-mirrored", "a box with left for right", EXACT,
+     _with(detections=lambda d: [(d[0][2], d[0][1], d[0][0], *d[0][3:]), *d[1:]])),
     ("box-lost", "the last box left out", EXACT, _with(detections=lambda d: d[:-1])),
     ("boxes-none", "no boxes at all", EXACT, _with(detections=[])),
     ("box-twice", "a box twice", EXACT, _with(detections=lambda d: [*d, d[-1]])),
@@ -137,6 +154,7 @@ BOXES: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
 LOGITS: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
     ("logit-off", "a logit off by one", EXACT, _with(logits=lambda said: [said[0] + 1, *said[1:]])),
     ("logits-swapped", "the classes in each other's place", EXACT, _with(logits=lambda said: said[::-1])),
+    ("logits-halved", "logits of half their size", EXACT, _with(logits=lambda said: [value // 2 for value in said])),
     ("logits-none", "no logits at all", PROTOCOL, _with(logits=None)),
     ("logit-missing", "a logit too few", PROTOCOL, _with(logits=lambda said: said[:-1])),
 )  # fmt: skip

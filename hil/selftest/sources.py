@@ -173,6 +173,15 @@ PLAN: tuple[tuple[str, str, str], ...] = (  # name, what it breaks, the number t
     ("plan-keep", "a turn that keeps less for the next row", r"\.keep = (\d+)"),
     ("plan-carry", "a turn that carries less to the next", r"\.carry = (\d+), \.ends"),
     ("plan-ends", "a turn that takes the row for ended", r"\.keep = [1-9]\d*, .*\.ends_row = (\d)"),
+    ("plan-padding", "padding that is counted on and is not there", r"\.padding = (\d+)\}"),
+    ("plan-stride", "a step that needs other rows", r"\.feed = .*?\.stride = (\d+)"),
+    ("plan-input", "an input of fewer rows", r"\.reach = -?\d+, \.rows = (\d+)"),
+    ("plan-pixel-bytes", "pixels of another size", r"\.pixel_bytes = (\d+)"),
+    ("layer-edge", "the last row and column not repeated", r"^        \.is_padded = (true),$"),
+    ("layer-tied", "a cell of the other kind", r"^            \.is_tied = (true|false),$"),
+    ("layer-type", "bytes with their sign for bytes without", r"^        \.(?:input|input_a|output) = (TYPE_[US]8),$"),
+    ("layer-addend", "another multiplier of a residual's part", r"^        \.multiplier_[ab] = (\d+),$"),
+    ("pool-across", "fewer windows across", r"^        \.across = (\d+),$"),
     ("layer-shift", "another shift behind a sum", r"^        \.shift = (\d+),$"),
     ("layer-stride", "another stride", r"^        \.stride = (\d+),$"),
     ("layer-kernel", "a smaller kernel", r"^        \.kernel = (\d+),$"),
@@ -183,11 +192,17 @@ PLAN: tuple[tuple[str, str, str], ...] = (  # name, what it breaks, the number t
     ("anchor-size", "priors of another size", r"\.size = (\d+)\.0f"),
     ("anchor-first", "anchors counted from elsewhere", r"\.first_anchor = (\d+)"),
     ("anchor-channel", "scores or offsets read from another channel", r"\.(?:conf|loc)_channel = (\d+)"),
+    ("anchor-width", "fewer anchors across", r"\.first_anchor = \d+, \.height = \d+, \.width = (\d+)"),
+    ("anchor-channels", "another number of channels a cell", r"\.(?:conf|loc)_channels = (\d+)"),
+    ("anchor-sources", "a source left out", r"^    \.source_count = (\d+),$"),
     ("anchor-background", "another number of background scores", r"\.background = (\d+)"),
     ("decoder-threshold", "another score threshold", r"^    \.threshold = (-?\d+),$"),
     ("decoder-nms", "suppression at another overlap", r"^    \.nms_iou = ([\d.e-]+)f,$"),
     ("decoder-variance", "another variance", r"^    \.(?:centre|size)_variance = ([\d.e-]+)f,$"),
 )
+
+
+NAMES = {"true": "false", "false": "true", "TYPE_U8": "TYPE_S8", "TYPE_S8": "TYPE_U8"}
 
 
 def _plan_operators() -> Iterator[Operator]:
@@ -242,9 +257,13 @@ def _is_idle(operator: str, lines: list[str], number: int) -> bool:
 
 def _other_number(operator: str, old: str) -> str | None:
     """A number that is wrong: lower where that is what breaks it; None where there is none."""
+    if old in NAMES:
+        return NAMES[old]
     if "." in old or "e" in old:
         return f"{float(old) * 1.5:.9g}"
     number = int(old)
+    if operator == "layer-addend":
+        return str(number * 3 // 2)
     if operator == "plan-ends":
         return str(1 - number)
     if operator == "decoder-threshold":
@@ -255,7 +274,8 @@ def _other_number(operator: str, old: str) -> str | None:
         return "0" if number else None
     lower = ("plan-depth", "plan-reach", "plan-keep", "plan-carry", "plan-height",
              "layer-kernel", "layer-channels", "plan-steps", "plan-pixels", "plan-rows",
-             "anchor-background")  # fmt: skip
+             "anchor-background", "anchor-width", "anchor-sources", "plan-input", "plan-pixel-bytes",
+             "pool-across")  # fmt: skip
     if operator in lower:
         return str(number - 1) if number > 1 else None
     return str(number + 1)
