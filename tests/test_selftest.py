@@ -6,11 +6,15 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli import hil
 from stub_firmware import need
 
+from hil.bench import session
+from hil.bench.judge import Findings
+from hil.bench.run import Run
 from hil.errors import HilError
 from hil.selftest import campaign, catalogue, subjects
 from hil.selftest.campaign import Verdict
@@ -48,6 +52,21 @@ def test_they_are_killed_by_the_checks_that_are_there_for_them(verdicts: list[Ve
 
 def test_the_sound_firmware_passes_on_the_same_images(bait: Bait) -> None:
     assert bait.run() == Outcome(())
+
+
+def test_the_first_image_since_a_boot_has_all_layers_held_against_floating_point(
+    bait: Bait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[int | None] = []
+    sound = session.judge
+
+    def judge(found: Findings, *rest: Any) -> Run:
+        turns.append(found.turn)
+        return sound(found, *rest)
+
+    monkeypatch.setattr(session, "judge", judge)
+    assert bait.run() == bait.run() == Outcome(())
+    assert turns == [None, 1, None, 1]
 
 
 def test_a_check_that_is_not_made_lets_mutants_live(bait: Bait, monkeypatch: pytest.MonkeyPatch) -> None:
