@@ -29,6 +29,7 @@ from cli import files_under
 from hil import caches
 
 HIL = (sys.executable, "-m", "hil")
+PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "hil.suite", "-k", "undisturbed")
 PHOTO = "photos/circle00.png"
 
 
@@ -70,7 +71,7 @@ SETTING = (
     NETWORK,
     (sys.executable, "train.py", "--minutes", "0.05"),
     (*HIL, "quantise", "shapes.safetensors", "--images", "photos", "-o", "given.safetensors"),
-    (*HIL, "run", "given.safetensors", PHOTO, "-t", "native", "--json", "results/run.json"),
+    (*PYTEST, "--hil-model", "given.safetensors", "--hil-target", "native", "--hil-results", "results"),
 )
 
 
@@ -115,7 +116,7 @@ class Trial:
 
 def set_up(folder: Path, data: Path | None, commands: Sequence[tuple[str, ...]] = SETTING) -> None:
     """Make what the commands under test take."""
-    (folder / "results").mkdir(parents=True)
+    folder.mkdir(parents=True)
     (folder / "none.toml").write_text('[shapes]\n"logits.distance_to_float" = 0.0\n')
     for command in commands:
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
