@@ -97,6 +97,13 @@ def test_pictures_have_descriptions(parsed: dict[str, Page]) -> None:
     assert {address: page.without_description for address, page in parsed.items() if page.without_description} == {}
 
 
+@pytest.mark.parametrize("page", pages(), ids=lambda path: path.name)
+def test_columns_have_heads(page: Path) -> None:
+    """A screen reader says them with each cell."""
+    heads = re.findall(r"^\|(.*)\|\n\|[-| :]+\|$", page.read_text(encoding="utf-8"), re.M)
+    assert [head for head in heads if any(not cell.strip() for cell in head.split("|"))] == []
+
+
 def unseen(page: Page, known: Iterable[Block]) -> list[str]:
     """The code of a page that is no block which the tests look at."""
     seen = {block.code.strip() for block in known}
