@@ -21,7 +21,7 @@ IMAGES = REPOSITORY / "docs" / "images"
 WORK = REPOSITORY / "build" / "pictures"
 SPEEDSCOPE = REPOSITORY / "build" / "node_modules" / "speedscope" / "dist" / "release" / "index.html"
 NETWORK, PHOTO = "mine/seeded.safetensors", "project/photos/astronaut.png"
-LINES = 46  # of the annotated disassembly
+LINES, COLUMNS = 46, 160  # of the annotated disassembly
 COLOURS = 128  # a PNG with a palette is a third as large
 PHOTOGRAPHIC = "report"  # has a photo in it, for which these are too few
 CHANGES = (  # the network's file in each commit of the history: what is replaced in it, one after the other
@@ -61,7 +61,8 @@ def flame_graph(_: Path) -> Shown:
 
 def disassembly(_: Path) -> Shown:
     profile()
-    shown = "\n".join((WORK / "profile" / "hot.txt").read_text().splitlines()[:LINES])
+    lines = (WORK / "profile" / "hot.txt").read_text().splitlines()[:LINES]
+    shown = "\n".join(line if len(line) <= COLUMNS else f"{line[: COLUMNS - 4]} ..." for line in lines)
     page = WORK / "hot.html"
     page.write_text(f'<meta charset="utf-8"><pre style="font:13px monospace;margin:12px">{html.escape(shown)}</pre>')
     return page.as_uri(), 1300, 715

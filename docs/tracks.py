@@ -20,6 +20,7 @@ from matplotlib.axes import Axes  # noqa: E402
 WIDTH, ROW, RAM_ROWS, DPI = 14.0, 0.21, 5, 100  # inches, inches a row of spans, rows as high as the RAM, pixels an inch
 COLOURS = matplotlib.colormaps["Pastel1"].colors  # type: ignore[attr-defined]
 MS_A_LETTER = 0.0045  # of the time shown: the width of a letter of a span's name
+ROUNDED = 0.01  # microseconds: times in the file have three digits behind the point
 
 Event = dict[str, Any]
 
@@ -55,7 +56,7 @@ def nested(spans: list[Event]) -> list[int]:
     """How many of a track's spans lie around each, in their order: outer ones come first."""
     depths, ends = [], []
     for span in spans:
-        ends = [end for end in ends if end > span["ts"]]
+        ends = [end for end in ends if end > span["ts"] + ROUNDED]
         depths.append(len(ends))
         ends.append(span["ts"] + span["dur"])
     return depths
