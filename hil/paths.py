@@ -11,7 +11,7 @@ from hil.errors import HilError
 
 BUILD = Path("build")  # of whoever runs the bench: under the current directory
 _SOURCES = ("CMakeLists.txt", "CMakePresets.json", "firmware_src", "platforms")
-_NOT_FIRMWARE = ("__pycache__", "calibration", "camera", "chips", "limits.toml", "renode")
+_NOT_FIRMWARE = ("__pycache__", "beside.cmake", "calibration", "camera", "chips", "limits.toml", "renode")
 
 
 def source_root() -> Path:

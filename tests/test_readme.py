@@ -20,6 +20,7 @@ needs_compiler = needs("stm32f407_disco")
 
 def test_every_block_is_run_by_a_test_below() -> None:
     tested = ["make demo", "hil run rnnpool_face_m4 *.jpg", "pytest hil/", "def test_"]
+    tested.append("hil renode install")  # tests/test_renode_install.py, where Renode is
     for one in blocks():
         if one.page == "README.md":
             assert any(having in one.code for having in tested), f"no test runs this block:\n{one.code}"

@@ -10,16 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from board_programs import DISCO, program
+from board_programs import DISCO, need_compiler, program
 from stub_firmware import build, expected_boxes, expected_tap, random_image
 from test_board_description import MINE
 
 from hil import board
+from hil.bench.session import Bench
 from hil.errors import HilError
+from hil.failure.bundle import Failure, open_bundle
+from hil.failure.pack import pack
+from hil.firmware import build as firmware
 from hil.link import Client, DeviceFault
 from hil.targets import TargetError, TargetFault, create
 from hil.targets.base import Observed, Target
 from hil.targets.pyrenode import find
+from hil.targets.pyrenode.keep import FILES
 from hil.targets.pyrenode.messages import Stop
 from hil.targets.pyrenode.process import Renode
 from hil.targets.pyrenode.stops import from_guard, in_handler
@@ -285,6 +290,22 @@ def test_the_snapshot_kept_loads_into_another_renode_with_the_same_registers(tar
     finally:
         other.end()
     assert loaded == list(registers.values())[:16]
+
+
+def test_the_bundle_of_a_crash_has_all_that_was_kept_of_it_and_nothing_older(renode_here: None, tmp_path: Path) -> None:
+    need_compiler()
+    kept, here = tmp_path / "kept", str(tmp_path).encode()
+    kept.mkdir()
+    (kept / "renode.log").write_text("of another run")
+    with Bench(firmware.build("rnnpool_face_m4", DISCO.name), create("renode", DISCO, kept=kept)) as bench:
+        before = open_bundle(pack(tmp_path, "before", bench, Failure("test", "it fails"))).members
+        with pytest.raises(TargetFault) as caught:
+            bench.provoke("write_flash")
+        after = open_bundle(pack(tmp_path, "after", bench, Failure("error", str(caught.value)))).members
+    assert not set(FILES) & set(before) and set(FILES) <= set(after)
+    assert f"pc   {caught.value.pc:#010x}" in after["registers.txt"].decode()
+    assert "stopped: write" in after["renode.log"].decode()
+    assert [name for name, content in after.items() if here in content] == []
 
 
 @pytest.mark.parametrize("kind", ["null_call", "undefined_instruction", "endless_loop"])

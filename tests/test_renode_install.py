@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from board_programs import need_compiler
+from doc_blocks import block
+from shell import run_shell
 
 from hil.errors import HilError
 from hil.targets.pyrenode import find, install, release
@@ -153,21 +155,37 @@ def pack_the_real_one(path: Path) -> str:
     return digest(path)
 
 
+@pytest.fixture
+def nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user without Renode, for the commands that a test starts. Returns their cache."""
+    for name in [name for name in os.environ if name.startswith("PYRENODE")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HIL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.mark.xdist_group("renode")
-def test_from_an_archive_of_the_real_one_the_demo_boots(tmp_path: Path) -> None:
+def test_from_an_archive_of_the_real_one_the_demo_boots_and_readmes_commands_run(
+    tmp_path: Path, users_folder: Path, request: pytest.FixtureRequest
+) -> None:
     need_compiler()
-    sha256 = pack_the_real_one(tmp_path / NAME)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYRENODE")}
-    environment |= {"HIL_CACHE": str(tmp_path / "cache"), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = ["renode", "install", "--from", str(tmp_path / NAME), "--sha256"]
-    for meant, code, said in (
-        (sha256[::-1], 2, "is not the archive that was meant"),
-        (sha256, 0, "rnnpool_face_m4 runs"),
+    whole, half = tmp_path / NAME, tmp_path / "half.tar.gz"
+    sha256 = pack_the_real_one(whole)
+    half.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    cache: Path = request.getfixturevalue("nothing_here")
+    home = cache / f"renode-{release.VERSION}"
+    for archive, meant, code, said in (
+        (whole, sha256[::-1], 2, "is not the archive that was meant"),
+        (half, digest(half), 2, "is cut off or damaged"),
+        (whole, sha256, 0, "rnnpool_face_m4 runs"),
     ):
         done = subprocess.run(
-            [sys.executable, "-c", "from hil.cli import main; main()", *command, meant],
-            env=environment, capture_output=True, text=True,
+            [sys.executable, "-m", "hil", "renode", "install", "--from", str(archive), "--sha256", meant],
+            capture_output=True, text=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )  # fmt: skip
         assert done.returncode == code, done.stderr
-        assert said in done.stdout + done.stderr
-    assert (tmp_path / "cache" / f"renode-{release.VERSION}" / "renode").exists()
+        assert said in done.stdout + done.stderr and "Traceback" not in done.stderr
+        assert home.exists() == (code == 0)
+        assert [name for name in left_over(home) if name.startswith(".")] == []  # nothing half unpacked
+    said = run_shell(block("README.md", "sh", "hil renode install"), users_folder)
+    assert "boots a program" in said and str(home) in said and "bit-exact" in said

@@ -9,6 +9,7 @@
 #include "messages.h"
 #include "port.h"
 #include "provoke.h"
+#include "receive.h"
 
 static frame_decoder_t decoder;
 static uint8_t wire[FRAME_MAX_WIRE_BYTES];  // what is being sent; the DMA reads it, so not in the CCM
@@ -201,28 +202,11 @@ static void handle(const frame_t *frame)
     }
 }
 
-// Decodes up to the end of the next frame, and gives its room in the ring back.
-static frame_event_t next_event(frame_t *frame)
-{
-    const uint8_t *bytes;
-    size_t count;
-    while ((count = port_received(&bytes)) > 0) {
-        frame_event_t event = FRAME_NONE;
-        size_t used = 0;
-        while (used < count && event == FRAME_NONE)
-            event = frame_decode(&decoder, bytes[used++], frame);
-        port_consume(used);
-        if (event != FRAME_NONE)
-            return event;
-    }
-    return FRAME_NONE;
-}
-
 // Handles the next event. Returns false where there is nothing to be done now.
 static bool serve_one(void)
 {
     frame_t frame;
-    switch (next_event(&frame)) {
+    switch (receive_event(&decoder, &frame)) {
     case FRAME_GOOD:
         handle(&frame);
         return true;

@@ -6,6 +6,7 @@
 #include "messages.h"
 #include "photos.h"
 #include "port.h"
+#include "receive.h"
 
 #define PATIENCE_MS 5000  // the last row of a photo may take seconds, in which the detector does not answer
 #define HELLO_PATIENCE_MS 100
@@ -30,22 +31,6 @@ static uint8_t wire[FRAME_MAX_WIRE_BYTES];
 static uint16_t sequence;
 static uint8_t payload[LINK_MAX_PAYLOAD];  // of the latest answer
 
-static bool next_frame(frame_t *frame)
-{
-    const uint8_t *bytes;
-    size_t count;
-    while ((count = port_received(&bytes)) > 0) {
-        frame_event_t event = FRAME_NONE;
-        size_t used = 0;
-        while (used < count && event == FRAME_NONE)
-            event = frame_decode(&decoder, bytes[used++], frame);
-        port_consume(used);
-        if (event == FRAME_GOOD)
-            return true;
-    }
-    return false;
-}
-
 // Sends a request and waits for its answer. Returns the answer's type, 0 if none came in time.
 static uint8_t request(uint8_t type, frame_span_t head, frame_span_t body, uint32_t patience_ms)
 {
@@ -55,9 +40,10 @@ static uint8_t request(uint8_t type, frame_span_t head, frame_span_t body, uint3
     port_send(wire, frame_encode(wire, type, sequence, head, body));
     for (uint32_t begun = port_milliseconds(); port_milliseconds() - begun < patience_ms;) {
         port_alive();
-        if (!next_frame(&frame))
+        frame_event_t event = receive_event(&decoder, &frame);
+        if (event == FRAME_NONE)
             port_sleep();
-        else if (frame.sequence == sequence) {
+        else if (event == FRAME_GOOD && frame.sequence == sequence) {
             memcpy(payload, frame.payload, frame.bytes);
             return frame.type;
         }

@@ -5,6 +5,7 @@ firmware.elf  plan.json  model.safetensors  board.toml  limits.json
 image.png     as sent        tile.png   the part of it that was being sent
 run.json      where it was judged           session.txt.gz   the link's recording (docs/recording.md)
 log.txt       what the target says          registers.json  core  blocks.txt   of the simulated board
+registers.txt  frames.txt  renode.log  snapshot.*   of a board in Renode that has crashed (docs/renode.md)
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ MOST_BYTES = 64 << 20  # of everything, unpacked
 NAMES = (  # the order of their worth: what comes last is left out first
     "bundle.json", "run.json", "limits.json", "plan.json", "board.toml", "image.png", "tile.png", "firmware.elf",
     "model.safetensors", "session.txt.gz", "log.txt", "registers.json", "blocks.txt", "core",
+    "registers.txt", "frames.txt", "renode.log", "snapshot.resc", "snapshot.py", "snapshot.dll", "snapshot.save",
 )  # fmt: skip
 
 

@@ -30,6 +30,7 @@ from hil.link.frames import Decoder, Frame
 from hil.link.messages import TILE_HEADER_BYTES, Type
 from hil.reference.photo import to_image
 from hil.targets.base import Target, TargetFault
+from hil.targets.renode import RenodeTarget
 from hil.targets.sim import SimTarget
 from hil.targets.symbols import symbols
 from hil.timing.compiled.engine import Mode
@@ -129,8 +130,12 @@ def _tile(session: Session, pixels: NDArray[np.uint8]) -> NDArray[np.uint8] | No
 
 
 def _of_board(bench: Bench, session: Session | None, target: Target, failure: Failure) -> Iterator[tuple[str, bytes]]:
-    """Log, and of the simulated board registers, memory and the last blocks."""
+    """Log; of the simulated board registers, memory and the last blocks; of Renode what it kept of a crash."""
     yield "log.txt", without_paths("\n".join(_log(target, failure)) + "\n").encode()
+    if isinstance(target, RenodeTarget):
+        for name, content in target.left.items():
+            is_text = name.endswith((".txt", ".log"))
+            yield name, without_paths(content.decode(errors="replace")).encode() if is_text else content
     if not isinstance(target, SimTarget) or target.capabilities.timing not in ("fast", "full"):
         return
     found = _post_mortem(bench, session, target)
@@ -170,7 +175,3 @@ def _log(target: Target, failure: Failure) -> Iterator[str]:
         except HilError:
             faults = []
         yield from (f"fault at cycle {fault.cycle}: {fault}" for fault in faults)
-    kept = getattr(target, "kept", None)  # Renode's own log, where a run went wrong
-    for file in sorted(Path(kept).glob("*.log")) if kept else ():
-        yield f"--- {file.name}"
-        yield file.read_text(encoding="utf-8", errors="replace")[-100_000:]

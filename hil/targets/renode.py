@@ -60,6 +60,7 @@ class RenodeTarget(Closing):
         self.kept = kept or BUILD / "renode" / board.name
         self._uart, self._runaway_s, self._hang_s = uart, runaway_s, hang_s
         self._monitor, self._gdb = monitor, gdb
+        self.left: dict[str, bytes] = {}  # of the crash that ended the firmware: files of `kept`, by name
         self._port: MonitorPort | None = None
         self._image: Image | None = None
         self._machine: Machine | None = None
@@ -89,7 +90,7 @@ class RenodeTarget(Closing):
         """Power up with a firmware. Raises HilError where the ELF does not fit the board."""
         self._image = load(elf, self.board)
         self.close()
-        self._traffic, self._on_the_way, self._awake_s = Traffic(), bytearray(), 0.0
+        self._traffic, self._on_the_way, self._awake_s, self.left = Traffic(), bytearray(), 0.0, {}
         renode = pool().take()
         try:
             self._machine = Machine(renode, self.board, elf, self._hang_s, self._gdb)
@@ -186,7 +187,7 @@ class RenodeTarget(Closing):
 
     def _ended(self, crash: stops.Crash) -> TargetFault:
         """Keep what is known of the run, and end it."""
-        keep(self.kept, self.machine, self._traffic, crash)
+        self.left = keep(self.kept, self.machine, self._traffic, crash)
         log.warning("what is known of the run lies in %s: log, registers, last frames, snapshot", self.kept)
         self.close()
         return crash.fault

@@ -5,6 +5,8 @@ Documentation       The same ELF under Renode's own keywords, without the bench:
 ...
 ...                 Build the firmware first: ``hil build rnnpool_face_m4 --board stm32f407_disco``; another one is named by
 ...                 ``--variable ELF:/path/to/firmware.elf``.
+Library             OperatingSystem
+Library             String
 Suite Setup         Start Renode With Our Peripherals
 Suite Teardown      Teardown
 Test Setup          Reset Emulation
@@ -16,7 +18,6 @@ ${BOARD}            stm32f407_disco
 ${REPOSITORY}       ${CURDIR}/../..
 ${BUILT}            ${REPOSITORY}/build/rnnpool_face_m4/${BOARD}
 ${ELF}              ${BUILT}/out/${BOARD}/firmware.elf
-&{UARTS}            stm32f407_disco=sysbus.usart2    stm32f429_disco=sysbus.usart1
 # What a board sends unasked when it has started begins so.
 ${STATUS}           00 02 82
 # A HELLO as it stands on the wire: the frame `hello` of tests/golden/frames.txt.
@@ -58,6 +59,9 @@ Start Renode With Our Peripherals
     FOR    ${class}    IN    Stm32f4Dma    Stm32f4Rcc    AccessGuard
         Execute Command    include @${BUILT}/renode/${class}.cs
     END
+    ${script}=    Get File    ${BUILT}/renode/run.resc
+    ${uarts}=    Get Regexp Matches    ${script}    connector Connect (\\S+) link    1
+    Set Suite Variable    ${UART}    ${uarts}[0]
 
 Switch On
     [Documentation]    The board, its firmware loaded and started; it has set its clock and its UART up.
@@ -65,10 +69,10 @@ Switch On
     Execute Command    machine LoadPlatformDescription @${BUILT}/renode/${BOARD}.repl
     Execute Command    machine GuardAccesses
     Execute Command    sysbus LoadELF @${ELF}
-    Create Terminal Tester    ${UARTS}[${BOARD}]    binaryMode=true    defaultPauseEmulation=true
+    Create Terminal Tester    ${UART}    binaryMode=true    defaultPauseEmulation=true
     Wait For Bytes On Uart    ${STATUS}    timeout=0.1
 
 Send Hello
     FOR    ${byte}    IN    @{HELLO}
-        Execute Command    ${UARTS}[${BOARD}] WriteChar ${byte}
+        Execute Command    ${UART} WriteChar ${byte}
     END

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hil.errors import HilError
 from hil.files import make_folder, write_text
+from hil.locks import held
 from hil.targets.pyrenode.machine import Machine
 from hil.targets.pyrenode.stops import Crash
 
@@ -27,6 +28,9 @@ from System.Reflection import Assembly
 def mc_load_parts(path):
     Assembly.LoadFrom(str(path).lstrip("@"))
 """
+FILES = (
+    "registers.txt", "frames.txt", "renode.log", "snapshot.resc", "snapshot.py", "snapshot.dll", "snapshot.save",
+)  # fmt: skip
 NAMES = (*(f"r{number}" for number in range(13)), "sp", "lr", "pc", "xpsr")
 
 log = logging.getLogger(__name__)
@@ -48,9 +52,18 @@ class Traffic:
         return "".join(f"{line}\n" for line in lines)
 
 
-def keep(folder: Path, machine: Machine, traffic: Traffic, crash: Crash) -> None:
-    """Write everything into a folder, over what an earlier run left there. The machine cannot run on after it."""
+def keep(folder: Path, machine: Machine, traffic: Traffic, crash: Crash) -> dict[str, bytes]:
+    """Write everything into a folder, over what an earlier run left there. The machine cannot run on after it.
+
+    Returns what it wrote, by file name. Two processes that keep something of the same board wait for each other.
+    """
     make_folder(folder)
+    with held(f"the folder {folder.resolve()}"):
+        _write(folder, machine, traffic, crash)
+        return {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
+
+
+def _write(folder: Path, machine: Machine, traffic: Traffic, crash: Crash) -> None:
     registers = "".join(f"{name:<4} {value:#010x}\n" for name, value in zip(NAMES, crash.registers, strict=True))
     write_text(folder / "registers.txt", f"{crash.fault}\n\n{registers}")
     write_text(folder / "frames.txt", str(traffic))
