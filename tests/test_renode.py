@@ -34,6 +34,7 @@ from hil.targets.symbols import symbols
 REPOSITORY = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.xdist_group("renode")  # one process starts Renode, not each
 SAID = {"stack_overflow": "stack overflow", "jump_outside": "jump outside code", "write_flash": "write to flash"}
+EXCEPTION_FRAME = 32  # bytes that an interrupt puts on the stack
 SAID |= {"read_outside": "read of unmapped memory"}
 
 
@@ -186,8 +187,10 @@ def test_an_image_gives_what_it_should_and_the_sim_gives(target: Target, stub_bo
             assert tapped.tap is not None and np.array_equal(tapped.tap, expected_tap(image, 1))
             results.append(client.infer(image, digests=True))
     assert [tuple(box) for box in results[0].detections] == expected_boxes(image)
-    timeless = [replace(r, layer_cycles=None, decode_cycles=None, total_cycles=None) for r in results]
-    assert timeless[0] == timeless[1]  # boxes, digests, and all three watermarks
+    timeless = [replace(r, layer_cycles=None, decode_cycles=None, total_cycles=None, stack_used=None) for r in results]
+    assert timeless[0] == timeless[1]  # boxes, digests, and the watermarks of heap and arena
+    # so small a network's stack is deepest in the link, where an interrupt may come at the deepest point or not
+    assert abs((results[0].stack_used or 0) - (results[1].stack_used or 0)) in (0, EXCEPTION_FRAME)
 
 
 def test_hello_says_which_board_and_time_is_virtual(target: Target) -> None:

@@ -34,15 +34,20 @@ def install(
     from hil.targets.pyrenode import check, find, release
     from hil.targets.pyrenode import install as installation
 
+    def meant() -> str:
+        return sha256 or release.archive().sha256
+
     with progress() as step:
+        if from_ is not None:  # first: one that is refused changes nothing
+            installation.unpack(from_, meant(), release.home(), step)
         step("installing pyrenode3", 0)
         installation.install_pyrenode3(pyrenode3 or release.PYRENODE3)
         works = None if from_ is not None or sha256 is not None else _check_what_is_here(step)
-        if works is None:
-            meant = sha256 or release.archive().sha256
+        if works is None and from_ is None:
             with tempfile.TemporaryDirectory(prefix="hil-renode-") as folder:
-                archive = from_ or installation.download(release.archive(), Path(folder), step)
-                installation.unpack(archive, meant, release.home(), step)
+                archive = installation.download(release.archive(), Path(folder), step)
+                installation.unpack(archive, meant(), release.home(), step)
+        if works is None:
             step("starting Renode", 0)
             works = check.check()
         step("booting the demo's firmware", 0)
