@@ -128,8 +128,16 @@ class Machine:
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
     def save(self, snapshot: Path, parts: Path) -> None:
-        """Renode's snapshot, and the assembly that it needs. The machine cannot run on after it."""
+        """Renode's snapshot, without paths of this computer, and the assembly that it needs.
+
+        The machine cannot run on after it.
+        """
         self.renode.call("save", str(snapshot.resolve()), str(parts.resolve()))
+        saved = snapshot.read_bytes()
+        for path in (self._elf, snapshot):  # of the same length: it stands before each text
+            text = str(path.resolve()).encode()
+            saved = saved.replace(text, path.name.encode().rjust(len(text), b"/"))
+        snapshot.write_bytes(saved)
 
     def stop(self) -> None:
         """Switch off."""
