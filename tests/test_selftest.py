@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from cli import hil
@@ -16,9 +17,11 @@ from hil.bench import session
 from hil.bench.judge import Findings
 from hil.bench.run import Run
 from hil.errors import HilError
+from hil.paths import source_root
 from hil.selftest import campaign, catalogue, subjects
 from hil.selftest.campaign import Verdict
 from hil.selftest.mutant import Mutant, Operator, Outcome
+from hil.selftest.sources import used_lines
 from hil.selftest.table import markdown
 from hil.selftest.trial import Bait, set_up
 from hil.selftest.workshop import Workshop
@@ -189,3 +192,11 @@ def test_every_operator_that_suits_a_network_has_something_to_break() -> None:
     suited = [operator for operator in catalogue.operators() if set(operator.needs) <= TINY.kinds]
     idle = {operator.name for operator in suited if not list(operator.sites(TINY))}
     assert idle == {"tanh-table", "shared-tanh", "plan-keep", "plan-carry", "plan-ends"}
+
+
+def test_lines_that_no_cell_of_a_network_runs_are_left_alone() -> None:
+    text = (source_root() / "firmware_src" / "kernels" / "fastgrnn_cell.h").read_text()
+    other = SimpleNamespace(graph=TINY.graph, model_source=".is_tied = false\n.u_blocks = 3")
+    ours, theirs = ("\n".join(line for _, line in used_lines(cast(Any, subject), text)) for subject in (TINY, other))
+    for code in ("c->tanh[", "packed_blocks(m, values)"):
+        assert code not in ours and code in theirs

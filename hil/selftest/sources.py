@@ -80,14 +80,20 @@ OWNERS: tuple[tuple[str, type | None, bool | None], ...] = (  # beginning of a f
 # what only the board's instructions, its counter or its watchdog make a difference of, and sizes that are all the same
 UNJUDGED = ("HIL_DSP", "d->output !=", "cycles", "between", "lap()", "mark", "port_alive", "sizeof", "tap(")
 OF_TURNS = ("carry", "turn[-", "turn->from", "turn->to", "turn->keep")  # where a row is made in one, they are all 0
+OF_BLOCKS = ("packed_blocks(m, values)",)  # of a matrix with zeros in blocks
+OF_UNTIED = ("TANH_STEP_BITS", "GATE_STEP_BITS", "GATE_TABLE_BITS - 1", "c->tanh", "gates[0] * state", "c->is_convex")
 OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")
 
 
 def used_lines(subject: Subject, text: str) -> Iterator[tuple[int, str]]:
     """Those of lines_of in functions that the subject's layers call."""
-    is_used, has_turns = True, re.search(r"\.turns = [2-9]", subject.model_source)
-    unjudged = UNJUDGED + OF_MANY + (() if has_turns else OF_TURNS)
+    is_used = True
+    unjudged: tuple[str, ...] = UNJUDGED + OF_MANY
+    for pattern, lines in (
+        (r"\.turns = [2-9]", OF_TURNS), (r"\.[wu]_blocks = [1-9]", OF_BLOCKS), (r"\.is_tied = false", OF_UNTIED),
+    ):  # fmt: skip
+        unjudged += () if re.search(pattern, subject.model_source) else lines
     for number, line in lines_of(text):
         if line[:1].isalpha() and (match := FUNCTION.match(line)):
             owner = next(((kind, deep) for start, kind, deep in OWNERS if match[1].startswith(start)), None)
