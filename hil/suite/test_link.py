@@ -95,8 +95,10 @@ def test_answers_that_arrive_damaged_are_asked_for_again(
 
 
 def test_an_undisturbed_line_repeats_nothing(hil_bench: Bench, load: Callable[[str], Photo]) -> None:
-    run, counts = hil_bench.run(load("astronaut")), hil_bench.client.statistics
-    assert counts.damaged == 0
+    counts = hil_bench.client.statistics
+    damaged_before = counts.damaged  # such as a frame that the reset at the beginning cut short
+    run = hil_bench.run(load("astronaut"))
+    assert counts.damaged == damaged_before
     if hil_bench.target.capabilities.virtual_time or counts.timeouts == 0:  # else a silence may be this computer's
         assert run.link.retries == 0
     assert run.link.bytes_out > load("astronaut").pixels.size
