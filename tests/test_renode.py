@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from board_programs import DISCO, need_compiler, program
+from cobs import cobs
 from stub_firmware import build, expected_boxes, expected_tap, random_image
 from test_board_description import MINE
 
@@ -21,6 +22,7 @@ from hil.failure.bundle import Failure, open_bundle
 from hil.failure.pack import pack
 from hil.firmware import build as firmware
 from hil.link import Client, DeviceFault
+from hil.link.messages import PROTOCOL, Type
 from hil.targets import TargetError, TargetFault, create
 from hil.targets.base import Observed, Target
 from hil.targets.pyrenode import find
@@ -150,6 +152,14 @@ def test_renodes_own_suite_sends_the_hello_of_the_golden_vectors() -> None:
     )
     assert wire is not None and sent is not None
     assert bytes.fromhex(wire[1]) == bytes(int(byte, 16) for byte in sent[1].split())
+
+
+def test_renodes_own_suite_expects_the_welcome_of_this_protocol() -> None:
+    """As it begins on the wire: type, sequence and version, their zeros taken out."""
+    suite = (REPOSITORY / "robot_tests/_renode/firmware.robot").read_text()
+    begin = struct.pack("<BHH", Type.WELCOME, 1, PROTOCOL)[:4]
+    wire = b"\0" + cobs.encode(begin)
+    assert f"Wait For Bytes On Uart    {wire.hex(' ')}    timeout" in suite
 
 
 # -- the real thing

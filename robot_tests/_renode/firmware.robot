@@ -28,8 +28,8 @@ ${STATUS}           00 02 82
 Answers A Hello
     Switch On
     Send Hello
-    # WELCOME, of protocol version 1
-    Wait For Bytes On Uart    00 03 81 01 02 01    timeout=0.1
+    # WELCOME, and the version of the protocol
+    Wait For Bytes On Uart    00 03 81 01 02 02    timeout=0.1
 
 Greets Again After A Reset
     Switch On
