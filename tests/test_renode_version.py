@@ -56,8 +56,8 @@ def test_the_doctor_says_which_renode_boots(monkeypatch: pytest.MonkeyPatch) -> 
     ("renode", "said"),
     [
         (Fake("1.15.3"), f"is Renode 1.15.3, {release.VERSION} is needed"),
-        (Fake(outcome={None: 0}), "starts, but does not run a program"),
-        (Fake(outcome={None: 42, "undefined_instruction": 42}), "starts, but does not run a program"),
+        (Fake(outcome={None: 0}), "starts, but runs a program wrongly"),
+        (Fake(outcome={None: 42, "undefined_instruction": 42}), "starts, but runs a program wrongly"),
     ],
 )
 def test_the_doctor_says_what_is_wrong_and_the_command_that_mends_it(
