@@ -199,7 +199,7 @@ def test_wishes_that_exclude_each_other(shared_data: Path, tmp_path: Path) -> No
     task = {"model": M4, "data": shared_data / "faces", "ways": ("integer",), "store": tmp_path}
     for more, message in (
         ({"cluster": "local:2", "jobs": 2}, "leave --jobs out"),
-        ({"merge": (tmp_path,), "shard": (1, 2)}, "leave --shard and --fresh out"),
+        ({"merge": (tmp_path,), "shard": (1, 2)}, "omit --shard and --fresh"),
         ({"at": "label:desk"}, "--at label:desk is for --target serial"),
     ):
         with pytest.raises(HilError, match=message):
@@ -300,7 +300,7 @@ def test_shards_on_several_machines_are_brought_together(
     assert same(merged, alone)
     with pytest.raises(HilError, match=r"3 of 6 photos are in no shard, .* first: run what is missing"):
         evaluate_model(Task(M4, task.data, ("native",), limit=6, store=tmp_path / "half", merge=folders[:1]))
-    with pytest.raises(HilError, match="no shard is in .*rnnpool_face_m4-integer-shard.of.*jsonl is what it would be"):
+    with pytest.raises(HilError, match="no shard is in .*: its name would be rnnpool_face_m4-integer-shard.of.*jsonl"):
         evaluate_model(Task(M4, task.data, ("integer",), limit=6, store=tmp_path / "none", merge=folders))
 
 

@@ -60,6 +60,8 @@ def test_decoding_that_took_nothing_is_named_where_boxes_are_decoded() -> None:
 def test_a_sum_may_be_off_by_what_nobody_counts() -> None:
     assert faults(total=2009) == []
     assert faults(total=2011) != []
+    assert implausible(dataclasses.replace(SOUND, total=2240), Counter.RUNS, MACS, None, rows=2) == []
+    assert implausible(dataclasses.replace(SOUND, total=2241), Counter.RUNS, MACS, None, rows=2) != []
 
 
 def test_a_counter_that_runs_double_is_off_what_was_predicted() -> None:

@@ -131,10 +131,10 @@ bool chain_step(const chain_t *chain, uint32_t step, uint8_t *out, uint64_t *cyc
 {
     const uint32_t begin = chain->again != 0;
     int32_t rows[CHAIN_MAX] = {0};
-    uint32_t begun = *mark;
+    uint32_t begun = *mark, spent = model_tap_cycles;
     if (chain->again != 0 && is_tapped(chain->layers[0].index)) {
         tap_new_rows(chain, step);
-        begun = port_cycles();
+        begun += model_tap_cycles - spent;
     }
     const uint32_t reached = follow(chain, begin, step, rows);
     for (uint32_t number = 0; number < chain->turns; number++) {
@@ -151,14 +151,15 @@ bool chain_step(const chain_t *chain, uint32_t step, uint8_t *out, uint64_t *cyc
             } else if (i > begin) {
                 run_later(layer, &layer->turns[number], rows[i - 1], makes ? rows[i] : -1, to);
             }
-            uint32_t now = port_cycles();
+            const uint32_t now = port_cycles();
             cycles[layer->index] += now - begun;
+            begun = now;
             if (makes && layer->piece != 0 && is_tapped(layer->index)) {
                 const turn_t *turn = &layer->turns[number];
+                spent = model_tap_cycles;
                 tap(layer->index, to + turn->to, turn->pixels * layer->pixel_bytes);
-                now = port_cycles();
+                begun += model_tap_cycles - spent;  // what asking for it took goes to the next layer
             }
-            begun = now;
         }
     }
     *mark = begun;

@@ -17,9 +17,13 @@ ALWAYS_INLINE void repeat_twice(const uint8_t *in, uint8_t *out)
 }
 #endif
 
-// Each of `count` values so many times, at least twice.
+// Each of `count` values so many times.
 ALWAYS_INLINE void repeat_values(const uint8_t *in, uint32_t count, uint32_t times, uint8_t *out)
 {
+    if (times == 1) {
+        memcpy(out, in, count);
+        return;
+    }
     uint32_t i = 0;
 #if HIL_DSP
     if (times == 2) {

@@ -149,8 +149,8 @@ def _of_time(found: Findings, cycles: Cycles, firmware: Firmware, can: Capabilit
     is_predicted, decodes = firmware.kernels == "fast", firmware.graph.detector is not None
     of_layers = {layer["name"]: layer["predicted_cycles"] for layer in firmware.plan["layers"]}
     predicted, of_these = sum(of_layers.values()), of_layers if is_predicted else None
-    seen = found.result.counter, macs, found.outside.elapsed
-    faults = None if cycles.total is None else implausible(cycles, *seen, of_these, decodes)
+    seen, rows = (found.result.counter, macs, found.outside.elapsed), firmware.graph.input.height
+    faults = None if cycles.total is None else implausible(cycles, *seen, of_these, decodes, rows)
     off = off_prediction(cycles, predicted) if is_predicted else None
     why, why_off = "; ".join(faults or ()), f"{cycles.total} {cycles.unit}, {predicted} cycles were predicted"
     total = None if is_instructions else cycles.total

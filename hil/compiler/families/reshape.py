@@ -45,7 +45,7 @@ class QRepeat(q.RowLayer):
         return inputs[0].repeat(self.times, 2)
 
     def row_cycles(self, pixels: int) -> float:
-        return REPEATED * pixels * self.output.channels
+        return (COPIED if self.times == 1 else REPEATED) * pixels * self.output.channels
 
 
 @dataclass(frozen=True)
