@@ -2,8 +2,8 @@
 
     PYTHONPATH=tests python tests/measure_looking.py --times 3
 
-docs/debug.md has what this prints. Each way boots the board and runs one image; the least of some runs counts, for
-what else the computer does only adds to it. A GDB server makes the timing model run in its full mode: that is its base.
+Each way boots the board and runs one image; the least of some runs counts, for what else the computer does only adds
+to it. A GDB server makes the timing model run in its full mode: that is its base.
 """
 
 from __future__ import annotations
