@@ -92,8 +92,8 @@ def test_a_tolerance_file_allows_what_it_says(command, tmp_path: Path) -> None:
         ("[limits]\n", "no section 'limits'"),
         ("tolerance = 3\n", "expected a table"),
         ('[tolerance]\n"a" = "some"\n', "may only fall"),
-        ('[tolerance]\n"a" = { relative = -1 }\n', "a number from 0 on"),
-        ('[tolerance]\n"a" = { relative = nan }\n', "a number from 0 on"),
+        ('[tolerance]\n"a" = { relative = -1 }\n', "a number of 0 or more"),
+        ('[tolerance]\n"a" = { relative = nan }\n', "a number of 0 or more"),
         ('[tolerance]\n"a" = { relativ = 1 }\n', "expected { relative"),
     ],
 )

@@ -8,7 +8,7 @@ else: so below a given peak, each chain's cheapest setting can be found on its o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,15 +18,17 @@ from hil.compiler import graph as q
 from hil.compiler.chains import Chain, can_repeat, candidates, chain
 from hil.compiler.draft import Draft, Scheme, draft, load, step_memory
 from hil.compiler.memory import SCRATCH_BYTES
-from hil.compiler.plan import Plan, place
+from hil.compiler.plan import GUARD_BYTES, Plan, place
 from hil.compiler.predict import predict_in_chain
 from hil.compiler.schedule import Replay, nodes_of
 from hil.compiler.stages import choices
+from hil.compiler.weights import hot_bytes
 from hil.errors import HilError
 
 TURNS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 SCRATCH = (SCRATCH_BYTES, 6144, 4608, 3456, 2560, 1536)
 STRUCTURES = 64  # how many of them are looked at, about
+ENDLESS = 64 << 20  # bytes of SRAM that any network fits
 APART = 0.004  # by which share of the chains' cycles two plans differ at least
 
 
@@ -199,9 +201,23 @@ def placed(found: list[Draft], board: Board) -> list[Plan]:
             if not plans or plan.size < plans[-1].size:
                 plans.append(plan)
     if not plans:
-        assert complaint is not None
-        raise complaint
+        raise HilError(
+            f"{complaint}, and the schedule that needs least of it {missing_bytes(found, board)} bytes in all; "
+            "use a smaller network or a board with more RAM"
+        )
     return plans
+
+
+def missing_bytes(found: list[Draft], board: Board) -> int:
+    """How much larger the SRAM would have to be for the draft that needs the least of it, in bytes."""
+    bank, elsewhere = board.sram_banks[-1], board.ccm.bytes if board.ccm else 0
+    roomy = replace(board, memory=board.memory | {bank.name: replace(bank, bytes=bank.bytes + ENDLESS)})
+    least = ENDLESS
+    for peak, one in sorted(((int(load(one.wanted).max()), one) for one in found), key=lambda pair: pair[0]):
+        if peak - elsewhere >= least:
+            break
+        least = min(least, place(one, roomy).arenas.get("sram", 0))
+    return least + GUARD_BYTES + hot_bytes(found[0].graph) + board.sram_reserved - board.sram.bytes
 
 
 def _best_stages(graph: q.QuantisedGraph) -> frozenset[str]:

@@ -159,8 +159,7 @@ def _fill(wanted: list[Wanted], room: dict[str, int], board: Board) -> _Placed:
             left = ", ".join(f"{count} of {place.upper()}" for place, count in room.items())
             raise HilError(
                 f"the network does not fit {board.name}: buffer {buffer.name} of {buffer.bytes} bytes "
-                f"lacks {missing} bytes (the board leaves the network {left}, in bytes); "
-                "use a smaller network or a board with more RAM"
+                f"lacks {missing} bytes (the board leaves the network {left}, in bytes)"
             )
     return placed
 

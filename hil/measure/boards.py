@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hil import board as boards
 from hil.board import Board
 from hil.compiler import QuantisedGraph
-from hil.compiler.choose import choose, drafts, placed
+from hil.compiler.choose import choose, drafts, missing_bytes, placed
 from hil.compiler.draft import Draft
-from hil.compiler.plan import GUARD_BYTES
-from hil.compiler.weights import hot_bytes
 from hil.errors import HilError
 from hil.firmware.model import load_model
 from hil.measure.networks import checkpoint, missing_flash
 from hil.reference.catalogue import SPECS
 
-ENDLESS = 64 << 20  # bytes of SRAM that any network fits
 Step = Callable[[str, float], None]
 
 
@@ -61,17 +58,9 @@ def _fit(network: str, graph: QuantisedGraph, schedules: list[Draft], board: Boa
     try:
         plan = choose(placed(schedules, board), graph)
     except HilError:
-        return Fit(network, board, missing_bytes=_missing(graph, schedules, board), missing_flash=lacking)
+        return Fit(network, board, missing_bytes=missing_bytes(schedules, board), missing_flash=lacking)
     outside, cycles = plan.arenas.get("sdram", 0), sum(plan.cycles.values())
     return Fit(network, board, plan.ram_bytes, outside, cycles, missing_flash=lacking)
-
-
-def _missing(graph: QuantisedGraph, schedules: list[Draft], board: Board) -> int:
-    """How much larger the SRAM would have to be for the schedule that needs the least of it."""
-    bank = board.sram_banks[-1]
-    roomy = replace(board, memory=board.memory | {bank.name: replace(bank, bytes=bank.bytes + ENDLESS)})
-    least = min(plan.arenas.get("sram", 0) for plan in placed(schedules, roomy))
-    return least + GUARD_BYTES + hot_bytes(graph) + board.sram_reserved - board.sram.bytes
 
 
 def header(on: Sequence[str]) -> str:
