@@ -88,7 +88,8 @@ def _shrunk(board: Board, sram: int) -> Board:
 def test_a_network_that_does_not_fit_names_buffer_and_bytes() -> None:
     graph = quantised(detector(TINY))
     needed = make_plan(graph, BOARD).arena_bytes
-    with pytest.raises(HilError, match=r"buffer \w+ of \d+ bytes lacks \d+ bytes .*, and the schedule .* \d+ bytes in all; use"):
+    said = r"buffer \w+ of \d+ bytes lacks \d+ bytes .*, and the schedule .* \d+ bytes in all; use"
+    with pytest.raises(HilError, match=said):
         make_plan(graph, _shrunk(BOARD, BOARD.sram_reserved + needed // 2))
 
 
