@@ -103,7 +103,11 @@ def test_changes_by_hand_are_not_lost_to_another_network(firmware: Firmware) -> 
 
 
 @pytest.mark.parametrize("spoil", ["elf", "stamp", "usage"])
-def test_an_elf_that_is_not_the_stamps_is_made_again(firmware: Firmware, spoil: str) -> None:
+def test_an_elf_that_is_not_the_stamps_is_made_again(
+    firmware: Firmware, spoil: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled anew, as where nothing is kept of it, it is the same to the byte."""
+    monkeypatch.setenv("HIL_CACHE", str(tmp_path / "cache"))
     before, output = firmware.elf_hash, firmware.elf.parent
     stamp_text = (output / stamp.STAMP).read_text()
     usage = next(path for path in (output / "stack_usage").iterdir() if path.read_text())  # of a file with functions

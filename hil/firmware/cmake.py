@@ -80,7 +80,7 @@ def compile_preset(
     configure(source, preset, plan, binary, kernels, tools)
     run_cmake([str(tools.cmake), "--build", str(binary)], source, tools.environment(scratch), preset, plan)
     (binary / STAMP).write_text(f"{tools.toolchain.compiler}\n", encoding="utf-8")
-    _install(binary, scratch / "out", output_folder(source, preset, kernels, tools.toolchain.family))
+    _install(source, binary, scratch / "out", output_folder(source, preset, kernels, tools.toolchain.family))
 
 
 def configure(
@@ -100,8 +100,8 @@ def run_cmake(command: list[str], folder: Path, known: dict[str, str], preset: s
         raise HilError(explain(done.stdout + done.stderr, preset, plan))
 
 
-def _install(binary: Path, staging: Path, destination: Path) -> None:
-    """Move what a build made to its place in one rename."""
+def _install(source: Path, binary: Path, staging: Path, destination: Path) -> None:
+    """Move what a build made to its place in one rename. The stack usage files then name sources from `source` on."""
     staging.mkdir()
     for name in (*ARTEFACTS, STAMP):
         if (binary / name).exists():
@@ -110,7 +110,8 @@ def _install(binary: Path, staging: Path, destination: Path) -> None:
         raise HilError("the build made no firmware: CMakeLists.txt must put firmware.elf or firmware at its top")
     (staging / "stack_usage").mkdir()
     for i, path in enumerate(sorted(binary.rglob("*.su"))):
-        shutil.copy2(path, staging / "stack_usage" / f"{i:03}_{path.name}")
+        usage = path.read_text(encoding="utf-8", errors="replace").replace(f"{source.as_posix()}/", "")
+        (staging / "stack_usage" / f"{i:03}_{path.name}").write_text(usage, encoding="utf-8")
     if destination.exists():
         shutil.rmtree(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from hil.errors import HilError
 log = logging.getLogger(__name__)
 
 KEPT = 40  # builds; the oldest go
+FORMAT = "2"  # of a build that is kept: its stack usage files name no folder of a build
 _SUMS = "sha256sums"
 _FLAGS = ("CC", "CFLAGS", "ASMFLAGS", "LDFLAGS")  # what CMake takes from the environment
 
@@ -28,7 +29,7 @@ def key_of(build_id: str, preset: str, kernels: str, compiler: str) -> str:
     version = subprocess.run([program, "--version"], capture_output=True, text=True, errors="replace").stdout
     host = platform.node() if preset == "native" else ""  # whose instructions a native build is made of
     flags = [os.environ.get(name, "") for name in _FLAGS]
-    text = "\0".join((build_id, preset, kernels, program, version, host, *flags))
+    text = "\0".join((FORMAT, build_id, preset, kernels, program, version, host, *flags))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 
