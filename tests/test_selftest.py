@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -89,13 +90,14 @@ def test_a_check_that_is_not_made_lets_mutants_live(bait: Bait, monkeypatch: pyt
         ("digest-last", "agrees when it is run again"), ("arena-unknown", "was not measured, though"),
         ("both-clip", "by the network's own rules"), ("both-pooled", "rnnpool makes something else"),
         ("shared-tied", "rnnpool makes something else"),
+        ("shared-weight", "makes something else of what it gets|outputs.offset_error is"),  # as the images show it
     ],
 )  # fmt: skip
 def test_the_cause_is_named(bait: Bait, name: str, words: str) -> None:
     (operator,) = catalogue.named([name])
     for mutant in catalogue.mutants(operator, TINY, 1):
         found = campaign.attempt(mutant, operator, bait)
-        assert found.is_right and words in found.message, found
+        assert found.is_right and re.search(words, found.message), found
 
 
 def test_the_catalogue_is_large_enough() -> None:

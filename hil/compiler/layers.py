@@ -23,8 +23,23 @@ class Gate:
     threshold: int
 
 
+class _Layer:
+    """A layer of one input, called as its output is."""
+
+    input: Tensor
+    output: Tensor
+
+    @property
+    def name(self) -> str:
+        return self.output.name
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input,)
+
+
 @dataclass(frozen=True)
-class QConv:
+class QConv(_Layer):
     """Convolution: saturate(round(((sum w x + bias) << shift) * multiplier / 2^32)), round half up.
 
     weight: int8 (out, k, k, in), or (channels, k, k) where is_depthwise; bias, multiplier: int32 (out,). dilation:
@@ -42,14 +57,6 @@ class QConv:
     is_depthwise: bool
     dilation: int = 1
     gate: Gate | None = None
-
-    @property
-    def name(self) -> str:
-        return self.output.name
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.input,)
 
     @property
     def kernel(self) -> int:
@@ -71,7 +78,7 @@ class QConv:
 
 
 @dataclass(frozen=True)
-class QPool:
+class QPool(_Layer):
     """RNNPool: two sweeps of cell1, four of cell2, out = sat8((state + 128) >> 8)."""
 
     input: Tensor
@@ -81,14 +88,6 @@ class QPool:
     patch: int
     stride: int
     is_padded: bool
-
-    @property
-    def name(self) -> str:
-        return self.output.name
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.input,)
 
     @property
     def windows(self) -> tuple[int, int]:
@@ -109,7 +108,7 @@ class QPool:
 
 
 @dataclass(frozen=True)
-class QNorm:
+class QNorm(_Layer):
     """L2Norm: round(x * gain * m / 2^32) with m = 2^26 / sqrt(sum x^2), rounded as integer.inverse_sqrt does.
 
     gain: int32 (C,).
@@ -118,14 +117,6 @@ class QNorm:
     input: Tensor
     output: Tensor
     gain: np.ndarray
-
-    @property
-    def name(self) -> str:
-        return self.output.name
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.input,)
 
     @property
     def macs(self) -> int:
@@ -138,7 +129,7 @@ class QNorm:
 
 
 @dataclass(frozen=True)
-class QAdd:
+class QAdd(_Layer):
     """Sum of two maps: saturate((a * multiplier_a + b * multiplier_b + half) >> shift); multipliers fit int16.
 
     uint8 behind a ReLU, int8 otherwise.
@@ -152,10 +143,6 @@ class QAdd:
     shift: int
 
     @property
-    def name(self) -> str:
-        return self.output.name
-
-    @property
     def inputs(self) -> tuple[Tensor, ...]:
         return (self.input, self.other)
 
@@ -165,20 +152,12 @@ class QAdd:
 
 
 @dataclass(frozen=True)
-class QMean:
+class QMean(_Layer):
     """Mean over all pixels: saturate(round(sum * multiplier / 2^32)) of the same kind as the input."""
 
     input: Tensor
     output: Tensor
     multiplier: int
-
-    @property
-    def name(self) -> str:
-        return self.output.name
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.input,)
 
     @property
     def macs(self) -> int:

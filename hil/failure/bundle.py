@@ -20,15 +20,13 @@ from typing import Any, Literal
 from hil.errors import HilError
 from hil.failure.stripped import stripped
 from hil.files import reason, writing
+from hil.targets.pyrenode.keep import FILES
 
 FORMAT, VERSION, SUFFIX = "rnnpool-hil bundle", 1, ".hil.zip"
 MOST_BYTES = 64 << 20  # of everything, unpacked
 NAMES = (  # the order of their worth: what comes last is left out first
     "bundle.json", "run.json", "limits.json", "plan.json", "board.toml", "image.png", "tile.png", "firmware.elf",
     "model.safetensors", "session.txt.gz", "log.txt", "registers.json", "blocks.txt", "core",
-)  # fmt: skip
-OF_RENODE = (
-    "registers.txt", "frames.txt", "renode.log", "snapshot.resc", "snapshot.py", "snapshot.dll", "snapshot.save",
 )  # fmt: skip
 
 
@@ -74,7 +72,7 @@ def write_bundle(path: Path, failure: Failure, about: Mapping[str, Any], members
     """Write one; members beyond the bound are left out and named. The file is there as a whole or not at all."""
     kept: dict[str, bytes] = {}
     left_out, room = [], MOST_BYTES
-    for name in (*NAMES[1:], *OF_RENODE):
+    for name in (*NAMES[1:], *FILES):
         content = members.get(name)
         if content is None:
             continue
@@ -86,7 +84,7 @@ def write_bundle(path: Path, failure: Failure, about: Mapping[str, Any], members
     said = {"format": FORMAT, "version": VERSION, "failure": asdict(failure), **about, "left_out": left_out}
     kept["bundle.json"] = json.dumps(stripped(said), indent=1).encode()
     with writing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in (*NAMES, *OF_RENODE):
+        for name in (*NAMES, *FILES):
             if name in kept:
                 archive.writestr(zipfile.ZipInfo(name), kept[name], zipfile.ZIP_DEFLATED)
 
@@ -127,7 +125,7 @@ def _check(about: dict[str, Any], path: Path) -> None:
 
 def _known(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
     """The members that a bundle has; others are not unpacked. Raises HilError where they are too large."""
-    known = [info for info in archive.infolist() if info.filename in (*NAMES, *OF_RENODE)]
+    known = [info for info in archive.infolist() if info.filename in (*NAMES, *FILES)]
     if sum(info.file_size for info in known) > MOST_BYTES + (1 << 20):
         raise HilError(f"{path} is no bundle of ours: unpacked it is over {MOST_BYTES >> 20} MB")
     return known

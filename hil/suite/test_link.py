@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -96,11 +97,11 @@ def test_answers_that_arrive_damaged_are_asked_for_again(
 
 def test_an_undisturbed_line_repeats_nothing(hil_bench: Bench, load: Callable[[str], Photo]) -> None:
     counts = hil_bench.client.statistics
-    damaged_before = counts.damaged  # such as a frame that the reset at the beginning cut short
+    before = dataclasses.replace(counts)  # such as a frame that the reset at the beginning cut short
     run = hil_bench.run(load("astronaut"))
-    assert counts.damaged == damaged_before
-    if hil_bench.target.capabilities.virtual_time or counts.timeouts == 0:  # else a silence may be this computer's
-        assert run.link.retries == 0
+    assert counts.damaged == before.damaged
+    is_virtual = hil_bench.target.capabilities.virtual_time  # by a wall's clock a silence may be this computer's
+    assert run.link.retries <= (0 if is_virtual else counts.timeouts - before.timeouts)
     assert run.link.bytes_out > load("astronaut").pixels.size
 
 
