@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import stub_firmware
 
+from hil.errors import HilError
+from hil.targets.pyrenode.find import find
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -55,6 +58,15 @@ def stub_native(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stub_board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A board's name and the stub firmware for it."""
     return request.param, stub_firmware.build(request.param, tmp_path_factory.mktemp("stub") / request.param)
+
+
+@pytest.fixture(scope="session")
+def renode_here() -> None:
+    """Skips the test where Renode is not."""
+    try:
+        find()
+    except HilError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

@@ -14,19 +14,8 @@ from pathlib import Path
 import pytest
 from board_programs import program
 
-from hil.errors import HilError
-from hil.targets.pyrenode.find import find
-
-pytestmark = pytest.mark.xdist_group("renode")
+pytestmark = [pytest.mark.xdist_group("renode"), pytest.mark.usefixtures("renode_here")]
 PATIENCE_S = 300  # until the test gives up; nothing here waits for time to pass
-
-
-@pytest.fixture(autouse=True)
-def renode_here() -> None:
-    try:
-        find()
-    except HilError as error:
-        pytest.skip(str(error))
 
 
 @contextmanager

@@ -17,20 +17,11 @@ from gdb_client import PATIENCE_S, Debugged, GdbClient, until_it_waits
 from hil.errors import HilError
 from hil.targets import TargetFault, create
 from hil.targets.base import Target
-from hil.targets.pyrenode.find import find
 from hil.targets.pyrenode.gdb import Gdb
 from hil.targets.symbols import symbols
 
 pytestmark = pytest.mark.xdist_group("renode")
 WILD_READ, UNDEFINED = 9, 11  # of the table in tests/firmware/crashes.c
-
-
-@pytest.fixture
-def renode_here() -> None:
-    try:
-        find()
-    except HilError as error:
-        pytest.skip(str(error))
 
 
 class OnRenode(Debugged):

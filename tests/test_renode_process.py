@@ -17,18 +17,9 @@ from hil.errors import HilError
 from hil.targets import TargetError, create
 from hil.targets.base import Target
 from hil.targets.pyrenode import process
-from hil.targets.pyrenode.find import find
 
-pytestmark = pytest.mark.xdist_group("renode")
+pytestmark = [pytest.mark.xdist_group("renode"), pytest.mark.usefixtures("renode_here")]
 BOOTS, GROWTH_MB = 100, 100
-
-
-@pytest.fixture(scope="module", autouse=True)
-def renode_here() -> None:
-    try:
-        find()
-    except HilError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
