@@ -148,6 +148,10 @@ def test_an_exported_program_goes_the_same_way(tmp_path: Path) -> None:
             "Softmax at .* is not known: the bench takes ONNX made of Conv,",
         ),
         (nn.Sequential(nn.Conv2d(3, 4, 3), nn.Hardtanh(-1, 1)), "Clip at .* clips to -1.0 and 1.0"),
+        (
+            nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(3, 2, ceil_mode=True)),
+            r"MaxPool2d\(.*ceil_mode=True\) of 38x34 pixels \(whole windows only: ceil_mode=False\)",
+        ),
     ],
 )
 def test_what_is_not_known_is_refused_by_name(module: nn.Module, message: str, tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from hil.errors import HilError
 from hil.reference import weights
 from hil.reference.described import INPUT, network_of
 from hil.reference.fastgrnn import FastGrnn
+from hil.reference.gated import Gated
 from hil.reference.own import MEAN, SCALE
-from hil.reference.rnnpool import RnnPool
+from hil.reference.rnnpool import CELLS, RnnPool
 
 EXTRA = "pip install 'rnnpool-hil[onnx]'"
 CLOSE = 1e-3  # of the largest output: what float32 in another order may differ by
@@ -35,7 +36,8 @@ class Told:
     """What an ONNX file does not say. mean, scale: of the input, a value a channel or one for all.
 
     classes: of a classifier, none for plain tensors; map: a TOML file that names RNNPools ([[rnnpool]] with input,
-    output, patch, stride, pad, and the matrices and biases W1, U1, gate1, update1, W2, U2, gate2, update2).
+    output, patch, stride, pad, and the matrices and biases W1, U1, gate1, update1, W2, U2, gate2, update2; cell = "gru"
+    or "lstm" with input1, hidden1, input2, hidden2 in the place of gates and updates).
     """
 
     name: str
@@ -102,7 +104,8 @@ class _Model:
                 self.constants[node.output[0]] = onnx.numpy_helper.to_array(node.attribute[0].t)
         values = [*graph.input, *graph.value_info, *graph.output]
         self.shapes = {v.name: tuple(d.dim_value for d in v.type.tensor_type.shape.dim) for v in values}
-        self.nodes = [self._node(node) for node in graph.node if node.op_type != "Constant"]
+        read = {value for node in graph.node for value in node.input} | {*self.outputs}
+        self.nodes = [self._node(node, read) for node in graph.node if node.op_type != "Constant"]
 
     def _folded(self, model: Any) -> Any:
         options = self.runtime.SessionOptions()
@@ -113,9 +116,11 @@ class _Model:
             self.runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
             return self.onnx.load(options.optimized_model_filepath)
 
-    def _node(self, node: Any) -> OnnxNode:
+    def _node(self, node: Any, read: set[str]) -> OnnxNode:
         attributes = {a.name: self.onnx.helper.get_attribute_value(a) for a in node.attribute}
-        return OnnxNode(node.op_type, node.name, tuple(node.input), node.output[0], attributes)
+        return OnnxNode(
+            node.op_type, node.name, tuple(node.input), tuple(v for v in node.output if v in read), attributes
+        )
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
@@ -200,7 +205,7 @@ def _add_pool(to: Description, node: OnnxNode, found: Found) -> None:
     state = {name: value.numpy() for name, value in pool.state_dict().items()}
     to.add(
         node, "RnnPool", [found.entry], state, in_channels=pool.in_channels, hidden1=pool.hidden1, hidden2=pool.hidden2,
-        patch=pool.patch, stride=pool.stride, pad=pool.pad,
+        patch=pool.patch, stride=pool.stride, pad=pool.pad, cell=found.kind,
     )  # fmt: skip
 
 
@@ -212,24 +217,32 @@ def _named(model: _Model, path: Path) -> list[Found]:
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise HilError(
             f"{path} does not name RNNPools ({error!r}): [[rnnpool]] with input, output, patch, stride, pad, and W1, "
-            "U1, gate1, update1, W2, U2, gate2, update2 by their names in the graph"
+            "U1, gate1, update1, W2, U2, gate2, update2 by their names in the graph; with cell gru or lstm, input1, "
+            "hidden1, input2, hidden2 in the place of gate1 to update2"
         ) from error
 
 
 def _from_table(model: _Model, table: dict[str, Any]) -> Found:
-    (channels, *_), hidden1 = model.shapes[table["input"]][1:], model.constants[table["gate1"]].size
-    hidden2 = model.constants[table["gate2"]].size
-    pool = RnnPool(channels, hidden1, hidden2, table["patch"], table["stride"], table["pad"])
+    kind = table.get("cell", "fastgrnn")
+    channels, gates = model.shapes[table["input"]][1], CELLS[kind].gates if kind in CELLS else 1
+    hidden1, hidden2 = (max(model.constants[table[name]].shape[-2:]) // gates for name in ("U1", "U2"))
+    pool = RnnPool(channels, hidden1, hidden2, table["patch"], table["stride"], table["pad"], cell=kind)
     for number, cell in ((1, pool.cell1), (2, pool.cell2)):
-        assert isinstance(cell, FastGrnn)
-        keys = {"W": cell.W, "U": cell.U, "gate": cell.bias_gate, "update": cell.bias_update}
-        for key, parameter in keys.items():
+        for key, parameter in _keys(cell).items():
             values = model.constants[table[f"{key}{number}"]]
             values = values[0] if values.ndim == 3 else values  # repeated over a batch
             turned = values.T if values.ndim == 2 and values.shape != tuple(parameter.shape) else values
             with torch.no_grad():
                 parameter.copy_(torch.from_numpy(np.array(turned)).reshape(parameter.shape))
-    return Found(table["input"], table["output"], pool)
+    return Found(table["input"], table["output"], pool, kind)
+
+
+def _keys(cell: FastGrnn | Gated) -> dict[str, torch.nn.Parameter]:
+    """A cell's parameters by their names in a mapping file."""
+    matrices = {"W": cell.W, "U": cell.U}
+    if isinstance(cell, Gated):
+        return matrices | {"input": cell.bias_input, "hidden": cell.bias_hidden}
+    return matrices | {"gate": cell.bias_gate, "update": cell.bias_update}
 
 
 def _compare(model: _Model, network: Any) -> float:

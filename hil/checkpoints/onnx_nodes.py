@@ -20,13 +20,18 @@ Weights = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class OnnxNode:
-    """A node of an ONNX graph with its attributes as Python values."""
+    """A node of an ONNX graph with its attributes as Python values. outputs: those that something reads."""
 
     op: str
     name: str
     inputs: tuple[str, ...]
-    output: str
+    outputs: tuple[str, ...]
     attributes: dict[str, Any]
+
+    @property
+    def output(self) -> str:
+        """The first of those that something reads."""
+        return self.outputs[0] if self.outputs else ""
 
 
 @dataclass
@@ -106,7 +111,7 @@ def describe(node: OnnxNode, to: Description) -> None:
         case "ReduceMean":
             to.add(node, "AdaptiveAvgPool2d", [first], output_size=1)
             if not node.attributes.get("keepdims", 1):
-                to.add(OnnxNode("Flatten", node.name, (node.output,), node.output, {}), "Flatten", [node.output])
+                to.add(OnnxNode("Flatten", node.name, (node.output,), (node.output,), {}), "Flatten", [node.output])
         case "Concat" if node.attributes.get("axis") in (1, -3):
             to.add(node, "Concat", list(node.inputs))
         case "Flatten" | "Reshape" | "Squeeze":
