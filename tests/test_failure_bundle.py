@@ -11,10 +11,12 @@ import sys
 import zipfile
 from pathlib import Path
 
+import own_network
 import pytest
 from cli import Outcome, hil
 from elftools.elf.elffile import ELFFile
 from other_user import as_another_user
+from stub_firmware import need
 
 from hil import caches, targets
 from hil.bench.limits import Limit
@@ -122,6 +124,24 @@ def test_it_fails_the_same_way_for_another_user(firmware: Firmware, public_folde
         f"print(run_again(open_bundle(Path({leaving.left[0].name!r}))).is_same)"
     )
     assert as_another_user(code, HOME=str(public_folder), TMPDIR=str(public_folder)) == "True\n"
+
+
+def test_a_network_of_ones_own_travels_with_it(command, tmp_path: Path) -> None:
+    """Its code is not on the other computer, where the checkpoint would look for it."""
+    need("cmake", "cc")
+    mine = own_network.checkpoint(tmp_path / "first user's")
+    native = build(str(mine), "stm32f407_disco", tmp_path / "first user's/out", "native")
+    leaving = Leaving(tmp_path)
+    with Bench(
+        native, Session(targets.create("native", native.board)), {"logits.distance_to_float": Limit(0)}
+    ) as bench:
+        leaving.of_run(bench, bench.run(from_array(sample_photo(native.network.spec))))
+    shutil.rmtree(tmp_path / "first user's")
+    said = command("replay", leaving.left[0])
+    assert said.code == 1 and "the same failure on native" in said.out, said.err
+    for name in ("../mine.py", "mine.txt", None):
+        with pytest.raises(HilError, match=r"its network's code is called .*, expected NAME\.py"):
+            run_again(open_bundle(again(leaving.left[0], network=name)))
 
 
 def test_another_outcome_is_told(failed_run: Path) -> None:

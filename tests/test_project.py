@@ -12,6 +12,7 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import cli
+import own_network
 import pytest
 
 from hil import zoo
@@ -145,6 +146,16 @@ def test_ones_own_checkpoint_goes_with_it(capsys, monkeypatch: pytest.MonkeyPatc
     assert (settings["pytest"]["hil_model"], settings["pytest"]["hil_board"]) == ("mine.safetensors", "stm32f429_disco")
     assert "${CURDIR}/mine.safetensors" in (there / "firmware.robot").read_text()
     assert "mine.safetensors" in (there / "README.md").read_text()
+
+
+def test_the_code_of_ones_own_network_goes_with_it(capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without it the new project's tests would find no network."""
+    mine = own_network.checkpoint(tmp_path / "elsewhere")
+    outcome = cli.hil(capsys, monkeypatch, "init", tmp_path / "there", "--model", mine)
+    assert outcome.code == 0, outcome.err
+    assert "mine.py" in outcome.out.split()
+    monkeypatch.chdir(tmp_path / "there")
+    assert weights.load(Path("small.safetensors")).spec.name == "small"
 
 
 def test_what_is_there_is_left_alone(capsys, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -79,9 +79,17 @@ def _unpacked(bundle: Bundle) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="hil-bundle-") as name:
         folder = Path(name)
         for member, content in bundle.members.items():
-            (folder / member).write_bytes(content)
+            (folder / (_network(bundle) if member == "network.py" else member)).write_bytes(content)
         (folder / "firmware.elf").chmod(0o700) if "firmware.elf" in bundle.members else None
         yield folder
+
+
+def _network(bundle: Bundle) -> str:
+    """The name under which the checkpoint looks for its network's code. Raises HilError where it is none."""
+    name = bundle.about.get("network")
+    if not isinstance(name, str) or Path(name).name != name or not name.endswith(".py"):
+        raise HilError(f"{bundle.path} is damaged: its network's code is called {name!r}, expected NAME.py")
+    return name
 
 
 def _firmware(bundle: Bundle, folder: Path, step: Step) -> RecordedFirmware:

@@ -2,6 +2,7 @@
 
 bundle.json   what failed, where, with which versions, and the names of what had to be left out
 firmware.elf  plan.json  model.safetensors  board.toml  limits.json
+network.py    the code of a network of one's own, whose name bundle.json says
 image.png     as sent        tile.png   the part of it that was being sent
 run.json      where it was judged           session.txt.gz   the link's recording (docs/recording.md)
 log.txt       what the target says          registers.json  core  blocks.txt   of the simulated board
@@ -26,7 +27,7 @@ FORMAT, VERSION, SUFFIX = "rnnpool-hil bundle", 1, ".hil.zip"
 MOST_BYTES = 64 << 20  # of everything, unpacked
 NAMES = (  # the order of their worth: what comes last is left out first
     "bundle.json", "run.json", "limits.json", "plan.json", "board.toml", "image.png", "tile.png", "firmware.elf",
-    "model.safetensors", "session.txt.gz", "log.txt", "registers.json", "blocks.txt", "core",
+    "model.safetensors", "network.py", "session.txt.gz", "log.txt", "registers.json", "blocks.txt", "core",
 )  # fmt: skip
 
 

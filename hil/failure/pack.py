@@ -28,6 +28,7 @@ from hil.failure.session import Session, as_recording, session_of
 from hil.failure.stripped import stripped, without_paths
 from hil.link.frames import Decoder, Frame
 from hil.link.messages import TILE_HEADER_BYTES, Type
+from hil.reference import weights
 from hil.reference.photo import to_image
 from hil.targets.base import Target, TargetFault
 from hil.targets.renode import RenodeTarget
@@ -57,6 +58,8 @@ def pack(folder: Path, name: str, bench: Bench, failure: Failure, run: Run | Non
     }  # fmt: skip
     about["firmware"] = {**about["firmware"], "model": Path(firmware.model).name}  # type: ignore[dict-item]
     members = dict(_members(bench, session, run)) | dict(_of_board(bench, session, target, failure))
+    if firmware.given is None and (code := weights.code_of(zoo.find(firmware.model))):
+        about["network"], members["network.py"] = code
     write_bundle(path, failure, about, members)
     return path
 

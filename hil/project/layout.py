@@ -18,6 +18,7 @@ from hil.errors import HilError
 from hil.files import write_bytes, write_text
 from hil.firmware.model import model_spec
 from hil.firmware.planned import plan_of
+from hil.reference import weights
 from hil.reference.catalogue import Spec
 from hil.reference.classifiers import ClassifierSpec
 from hil.reference.photo import sample_photo, to_image
@@ -55,7 +56,8 @@ class Project:
 
 
 def lay_down(folder: Path, model: str, board: Board) -> Project:
-    """Write a project into a folder, which is made where it is not there. A checkpoint of one's own is copied.
+    """Write a project into a folder, which is made where it is not there. A checkpoint of one's own is copied, with
+    the file that makes its network.
 
     Raises HilError, and writes nothing, for a model that cannot be built for the board and where one of the files is
     there already.
@@ -66,13 +68,15 @@ def lay_down(folder: Path, model: str, board: Board) -> Project:
         spec, board, plan_of(model, board)
     )
     texts = {name: TEMPLATES.get_template(template).render(facts) for template, name in FILES.items()}
-    files = (*texts, PHOTO, *([checkpoint] if checkpoint else []))
+    code = weights.code_of(source) if checkpoint else None
+    copied = ({checkpoint: source.read_bytes()} if checkpoint else {}) | dict([code] if code else [])
+    files = (*texts, PHOTO, *copied)
     if there := [name for name in files if (folder / name).exists()]:
         raise HilError(f"{folder} has {', '.join(there)} already: name another folder, or move them away")
     for name, text in texts.items():
         write_text(folder / name, text)
-    if checkpoint:
-        write_bytes(folder / checkpoint, source.read_bytes())
+    for name, content in copied.items():
+        write_bytes(folder / name, content)
     write_bytes(folder / PHOTO, _png(sample_photo(spec)))
     return Project(folder, tuple(sorted(files)), checkpoint)
 

@@ -12,7 +12,7 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,7 +41,7 @@ def is_file_reference(name: str) -> bool:
     return ".py:" in name
 
 
-def make(reference: str, folders: Iterable[Path] = (Path(),)) -> Any:
+def make(reference: str, folders: Sequence[Path] = (Path(),)) -> Any:
     """Call what a reference names. folders: in which a file may be, the first that has it is taken.
 
     The result remembers the reference as `made_by`. Raises HilError where there is no such file, function or entry
@@ -72,10 +72,16 @@ def _remembered(reference: str) -> str:
     return f"{Path(path).name}:{function}"
 
 
-def _of_file(reference: str, folders: Iterable[Path]) -> Callable[[], Any]:
+def file_of(reference: str, folders: Iterable[Path]) -> Path | None:
+    """The file of a FILE.py:FUNCTION, in the first folder that has it."""
+    name, _ = reference.rsplit(":", 1)
+    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+
+
+def _of_file(reference: str, folders: Sequence[Path]) -> Callable[[], Any]:
     name, function = reference.rsplit(":", 1)
     candidates = [folder / name for folder in folders]
-    path = next((path for path in candidates if path.is_file()), None)
+    path = file_of(reference, folders)
     if path is None:
         looked = " or ".join(dict.fromkeys(str(path) for path in candidates))
         raise HilError(f"there is no {looked}: pass --network FILE.py:FUNCTION with the file that makes the network")

@@ -74,6 +74,19 @@ def metadata(path: Path) -> dict[str, str]:
         raise HilError(f"{path} is not a safetensors file ({error}): it may be truncated, copy it again") from error
 
 
+def code_of(path: Path) -> tuple[str, bytes] | None:
+    """The file whose code makes a checkpoint's network: its name as the checkpoint remembers it, and what it holds.
+
+    None where there is none: a network that the bench has itself, a package's, a description's.
+    """
+    remembered = metadata(path).get("made_by", "")
+    reference = found.insisted() or remembered
+    if not found.is_file_reference(remembered) or not found.is_file_reference(reference):
+        return None
+    file = found.file_of(reference, (path.parent, Path()))
+    return (remembered.rsplit(":", 1)[0], file.read_bytes()) if file else None
+
+
 def _read_safetensors(path: Path) -> tuple[Network, dict[str, Tensor]]:
     described = metadata(path)
     if "network" not in described:
