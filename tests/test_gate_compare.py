@@ -180,6 +180,9 @@ def test_equal_moves_of_many_tests_are_shown_once(tmp_path: Path) -> None:
     found = compare(*(load(compared.write(tmp_path / n, one)) for n, one in (("b", base), ("h", head))), DEFAULTS)
     text = as_markdown(found)
     assert len(found.pairs) == 9 and text.count("`cycles.layer.conv0`") == 1
+    failing = [one | {"passed": False, "bit_exact": False, "first_divergent_layer": "conv0"} for one in head]
+    text = as_markdown(compare(load(tmp_path / "b"), load(compared.write(tmp_path / "f", failing)), DEFAULTS))
+    assert text.count("bit-exact: conv0") == 1 and "conv0 differs from the reference (and 8 more)" in text
 
 
 def test_a_comment_and_a_page_bear_any_name(tmp_path: Path) -> None:

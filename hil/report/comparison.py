@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,21 @@ def in_terminal(found: Comparison) -> Group:
 
 def faults_of(found: Comparison) -> list[str]:
     """What must not be, with whose it is."""
-    return [f"{pair.head.name}: {fault}" for pair in found.pairs for fault in pair.faults]
+    return _once((pair, fault) for pair in found.pairs for fault in pair.faults)
 
 
 def notes_of(found: Comparison) -> list[str]:
-    """What no number says; equal notes once."""
-    return list(dict.fromkeys(f"{pair.head.name}: {note}" for pair in found.pairs for note in pair.notes))
+    """What no number says."""
+    return _once((pair, note) for pair in found.pairs for note in pair.notes)
+
+
+def _once(said: Iterable[tuple[Pair, str]]) -> list[str]:
+    """Each text once a network, board and target, with the first run's name and how many more it is said of."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for pair, text in said:
+        names.setdefault((pair.subject, text), []).append(pair.head.name)
+    more = {key: f" (and {len(all_) - 1} more)" if len(all_) > 1 else "" for key, all_ in names.items()}
+    return [f"{all_[0]}: {key[1]}{more[key]}" for key, all_ in names.items()]
 
 
 def alone(found: Comparison) -> Iterator[str]:
