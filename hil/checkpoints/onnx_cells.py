@@ -114,8 +114,8 @@ def _fastgrnn(
     )
     for zeta, nu in [(1.0, 0.0), *product([*scalars, 1.0], scalars)][:12]:
         gains = {
-            "zeta": np.float32(100.0 if zeta == 1 else np.log(zeta / (1 - zeta))),
-            "nu": np.float32(-100.0 if nu == 0 else np.log(nu / (1 - nu))),
+            "zeta": np.array(100.0 if zeta == 1 else np.log(zeta / (1 - zeta)), np.float32),
+            "nu": np.array(-100.0 if nu == 0 else np.log(nu / (1 - nu)), np.float32),
         }
         one, two = (
             Cell("fastgrnn", {"W": w, "U": u, "bias_gate": gates[i], "bias_update": updates[i], **gains})
