@@ -258,6 +258,9 @@ def _is_idle(operator: str, lines: list[str], number: int) -> bool:
     ring = "\n".join(lines[max(0, number - 6) : number + 6])
     if operator == "plan-pitch":
         return ".depth = 1," in ring
+    if operator == "plan-reach":  # where all of a map is waited for, that is for the memory's sake, not the input's
+        waits = re.search(r"\.stride = 1, \.reach = (\d+), \.rows = \1\b", lines[number])
+        return waits is not None and int(waits[1]) > 1
     if operator == "plan-pixel-bytes":  # read where a layer hands its output on inside a chain
         return re.search(r"\.length = [2-9]", "\n".join(lines)) is None
     return operator == "plan-height" and ".lead = 0," in ring

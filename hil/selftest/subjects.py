@@ -7,12 +7,14 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from hil import board as boards
-from hil.bench import drawn, float_path
+from hil.bench import drawn
 from hil.board import Board
 from hil.checkpoints.seeding import expect_few_faces, settle
 from hil.compiler import Plan, QuantisedGraph, compile_network, make_plan
@@ -23,14 +25,18 @@ from hil.reference.classifiers import ClassifierSpec
 from hil.reference.fastgrnn import FastGrnn
 from hil.reference.networks import Detector, DetectorSpec, Source
 from hil.reference.rows import Conv, Mb, Pool
+from hil.training.recipe import load_recipe
+from hil.training.structure import impose, loose
 
 CALIBRATED = 4  # drawn images
 LIVELY = 6  # times what a cell begins with: its states then follow what it reads, as a trained one's do
-BOXES = 40  # about so many, on a drawn image: enough for suppression to have work
+BOXES = 40  # about so many, on a drawn image, as many of each source: enough for suppression to have work
 SIZES = {
-    "rnnpool_face_m4": (48, 64), "rnnpool_face_qvga_mono": (48, 64), "rnnpool_face_quant": (64, 96),
-    "rnnpool_face_a": (64, 64), "rnnpool_face_b": (64, 64), "rnnpool_face_c": (64, 64),
+    "rnnpool_face_m4": (48, 64), "rnnpool_face_m4_sparse": (48, 64), "rnnpool_face_qvga_mono": (48, 64),
+    "rnnpool_face_quant": (64, 96), "rnnpool_face_a": (64, 64), "rnnpool_face_b": (64, 64), "rnnpool_face_c": (64, 64),
     "vww_mobilenet_rnnpool": (64, 64), "vww_mobilenet_2rnnpool": (224, 224), "vww_mobilenet_last_rnnpool": (224, 224),
+    "vww_mobilenet_rnnpool_gru": (64, 64), "vww_mobilenet_rnnpool_lstm": (64, 64),
+    "imagenet10_mobilenetv2_rnnpool": (64, 64), "imagenet10_densenet121_rnnpool": (64, 64),
 }  # fmt: skip
 DRAWN = ("drawn0", "drawn1", "drawn2")
 BOARD = "stm32f407_disco"
@@ -76,6 +82,9 @@ def make(name: str) -> Subject:
     for cell in network.modules():
         if isinstance(cell, FastGrnn):
             cell.W.data *= LIVELY
+    if plain.endswith("_sparse"):
+        recipe = load_recipe(plain)
+        impose(network, recipe, 1.0, loose(network, recipe))
     images = [drawn.draw(network.spec, seed).pixels for seed in range(CALIBRATED)]
     if isinstance(network, Detector):
         expect_few_faces(network)
@@ -86,17 +95,22 @@ def make(name: str) -> Subject:
         CALIBRATED,
     )
     if isinstance(network, Detector):
-        network.spec = dataclasses.replace(network.spec, score_threshold=_threshold(network, images))
+        _level(network, images)
     graph = compile_network(network, calibrate(network, images))
     board = boards.load("stm32f429_disco" if plain in ("rnnpool_face_b", "rnnpool_face_c") else BOARD)
     return Subject(name, network, graph, board, place == "board")
 
 
-def _threshold(network: Detector, images: list[np.ndarray]) -> float:
-    """A score that about BOXES anchors of an image reach."""
-    margins = np.sort(np.concatenate([float_path.float_outputs(network, image).margins.max(1) for image in images]))
-    margin = float(margins[-min(BOXES * len(images), len(margins) // 2)])
-    return round(1 / (1 + float(np.exp(-margin))), 4)
+def _level(network: Detector, images: list[np.ndarray]) -> None:
+    """Set the heads' biases so that of each source's anchors about as many reach the threshold, BOXES in all."""
+    threshold, share = network.spec.score_threshold, BOXES // len(network.conf) * len(images)
+    with torch.no_grad():
+        batch = network.normalise(torch.stack([torch.from_numpy(pixels).permute(2, 0, 1) for pixels in images]))
+        for (_, conf), head in zip(network.maps(batch), network.conf, strict=True):
+            margins = np.sort((conf[:, -1] - conf[:, :-1].amax(1)).numpy().ravel())
+            reached = float(margins[-min(share, len(margins) // 2)])
+            last: Any = head[-1] if isinstance(head, nn.Sequential) else head
+            last.bias[-1] += np.log(threshold / (1 - threshold)) - reached
 
 
 def _spec(name: str) -> DetectorSpec | ClassifierSpec:
