@@ -12,6 +12,7 @@ import pytest
 import stub_firmware
 
 from hil.errors import HilError
+from hil.reference import found
 from hil.targets.pyrenode.find import find
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -29,6 +30,13 @@ def shared_data() -> Path:
             f"needs the third-party data folder (WIDER FACE, oracles): none at {path.name}/, set HIL_DATA to it"
         )
     return path
+
+
+@pytest.fixture(autouse=True)
+def no_network_of_another_test() -> Iterator[None]:
+    """A command that a test ran in this process may have left its `--network` in the environment."""
+    yield
+    os.environ.pop(found.VARIABLE, None)
 
 
 @pytest.fixture

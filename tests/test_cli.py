@@ -43,6 +43,11 @@ def test_help_does_not_wait_for_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
+def test_bench_measures_the_network_that_it_is_told(capsys, monkeypatch) -> None:
+    outcome = hil(capsys, monkeypatch, "bench", "--network", "vww_mobilenet_rnnpool")
+    assert outcome.code == 2 and "unknown model 'vww_mobilenet_rnnpool'" in outcome.err
+
+
 @needs_compiler
 def test_one_image_makes_an_object_and_several_a_list(capsys, monkeypatch, photos, tmp_path: Path) -> None:
     one, two, report = tmp_path / "new" / "one.json", tmp_path / "two.json", tmp_path / "r.html"

@@ -129,6 +129,12 @@ def test_another_network_than_the_checkpoints_is_refused(mine: Path, tmp_path: P
         weights.load(tmp_path / "small.safetensors")
 
 
+def test_a_known_network_is_insisted_on_as_well(users_folder: Path, monkeypatch) -> None:
+    monkeypatch.setenv(found.VARIABLE, "rnnpool_face_quant")
+    with pytest.raises(HilError, match="is of rnnpool_face_m4, and --network says rnnpool_face_quant"):
+        weights.load(users_folder / "mine.safetensors")
+
+
 # -- what a network must give
 
 

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def bench(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model's name or checkpoint.")] = "rnnpool_face_m4",
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL", help="A model's name or checkpoint.", show_default="--network, or rnnpool_face_m4"
+        ),
+    ] = None,
     board: Annotated[
         str, typer.Option("--board", "-b", help="A board's name, or its folder's path.")
     ] = "stm32f407_disco",
@@ -48,6 +53,7 @@ def bench(
     from hil.measure.benchmark import benchmark, ram_goal
     from hil.reference.photo import load_photo
 
+    model = model or network or "rnnpool_face_m4"
     path = image or demo_photo(BUILD / "bench" / "image.png", model)
     spec = model_spec(model)
     photo = load_photo(path, spec, True)

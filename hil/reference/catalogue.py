@@ -37,9 +37,11 @@ def of_checkpoint(name: str, made_by: str | None, folder: Path) -> Network:
 
     `--network` comes first for any network that the bench does not have. Raises HilError where it is none of the name.
     """
+    given = found.insisted()
+    if given in SPECS and given != name:
+        raise HilError(f"the checkpoint is of {name}, and --network says {given}: name one of the two")
     if name in SPECS:
         return of_spec(SPECS[name])
-    given = found.insisted()
     if given is None and made_by is None:
         return build(name)
     network = found.make(given) if given else found.make(cast(str, made_by), (folder, Path()))

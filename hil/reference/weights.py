@@ -103,7 +103,7 @@ def _read_safetensors(path: Path) -> tuple[Network, dict[str, Tensor]]:
 def _read_torch(path: Path) -> tuple[Network, dict[str, Tensor]]:
     content = torch_file.state_dict(path)
     if given := found.insisted():
-        network: Network = found.make(given)
+        network = build(given)
         return network, _under_our_names(content, network)
     name = _recognise(content)
     if name is None:
