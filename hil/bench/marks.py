@@ -32,14 +32,18 @@ def remember(target: Target, elf: Path) -> Memory | None:
 
 
 def heap_beyond(target: Target, memory: Memory | None, heap_used: int | None) -> int | None:
-    """Bytes that were written above what the device says it has used of the heap, up to the last one."""
+    """How far off the device's mark is: bytes written above it, up to the last one, or more than was asked for."""
     if memory is None or heap_used is None:
         return None
     after = target.read_memory(memory.origin, len(memory.before))
-    if after == memory.before:
-        return 0
-    written = max(i for i, (a, b) in enumerate(zip(memory.before, after, strict=True)) if a != b) + 1
-    return max(0, written - heap_used)
+    written = max((i for i, (a, b) in enumerate(zip(memory.before, after, strict=True)) if a != b), default=-1) + 1
+    return max(0, written - heap_used, heap_used - _heap_asked_for(target, memory, heap_used))
+
+
+def _heap_asked_for(target: Target, memory: Memory, heap_used: int) -> int:
+    """The most that was ever taken of the heap, as port/stm32f4/heap.c keeps it; heap_used for another firmware."""
+    most = symbols(memory.elf).address("heap_most")
+    return heap_used if most is None else int.from_bytes(target.read_memory(most, WORD), "little")
 
 
 def arena_beyond(target: Target, elf: Path, arena_used: int | None) -> int | None:

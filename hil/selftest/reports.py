@@ -117,6 +117,7 @@ BOARD: tuple[tuple[str, str, tuple[str, ...], Report], ...] = (
     ("stack-unknown", "a board that does not know its stack", MEMORY, _with(stack_used=None)),
     ("stack-more", "a stack mark a word deeper", MEMORY, _with(stack_used=lambda used: used + 4)),
     ("heap-huge", "a heap that no board has", MEMORY, _with(heap_used=1 << 28)),
+    ("heap-unasked", "a heap that nobody asked for", MEMORY, _with(heap_used=64)),
     ("heap-unknown", "a board that does not know its heap", MEMORY, _with(heap_used=None)),
     ("arena-half", "half of the arena that was used", MEMORY, _with(arena_used=lambda used: used // 2)),
     ("arena-byte", "a byte less of the arena", MEMORY, _with(arena_used=lambda used: used - 1)),
