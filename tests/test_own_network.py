@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import textwrap
 from pathlib import Path
 
@@ -127,6 +128,14 @@ def test_another_network_than_the_checkpoints_is_refused(mine: Path, tmp_path: P
     mine.write_text(textwrap.dedent(MINE).replace("WIDTH", "8").replace('"small"', '"large"'))
     with pytest.raises(HilError, match="makes large, and the checkpoint is of small"):
         weights.load(tmp_path / "small.safetensors")
+
+
+def test_a_file_changed_within_the_second_is_read_again(mine: Path) -> None:
+    before = mine.stat()
+    assert catalogue.build(f"{mine}:make").spec.name == "small"
+    mine.write_text(mine.read_text().replace('"small"', '"large"'))
+    os.utime(mine, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert catalogue.build(f"{mine}:make").spec.name == "large"
 
 
 def test_a_known_network_is_insisted_on_as_well(users_folder: Path, monkeypatch) -> None:

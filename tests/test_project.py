@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import tomllib
 import venv
 from configparser import ConfigParser
@@ -45,9 +46,9 @@ def run(python: str | Path, *arguments: str | Path, folder: Path) -> str:
     """What `python -m ARGUMENTS` prints in a folder; it must end well."""
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTEST_ADDOPTS": ""}
     environment["PATH"] = os.pathsep.join((sysconfig.get_path("scripts"), environment["PATH"]))  # PyPI's ninja
-    if os.access(folder.parent, os.W_OK):  # pytest-embedded's folder in the common one belongs to who came first
-        environment["TMPDIR"] = str(folder.parent)
-    done = subprocess.run([python, "-m", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as own:  # pytest-embedded's belongs to who came first; a socket's path is short
+        environment["TMPDIR"] = own
+        done = subprocess.run([python, "-m", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 

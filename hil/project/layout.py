@@ -16,8 +16,11 @@ from hil import zoo
 from hil.board import Board
 from hil.errors import HilError
 from hil.files import write_bytes, write_text
+from hil.firmware.cmake import output_folder
 from hil.firmware.model import model_spec
 from hil.firmware.planned import plan_of
+from hil.firmware.programs import MissingToolError
+from hil.firmware.toolchain import find_toolchain
 from hil.reference import weights
 from hil.reference.catalogue import Spec
 from hil.reference.classifiers import ClassifierSpec
@@ -95,9 +98,19 @@ def _facts(spec: Spec, board: Board, plan: dict[str, Any]) -> dict[str, object]:
         "network": spec.name,
         "is_classifier": isinstance(spec, ClassifierSpec),
         "board": board,
+        "built": _built(board),
         "photo": PHOTO,
         "predicted_cycles": f"{cycles:_}",
         "predicted_ram": f"{ram:_}",
         "cycles_limit": f"{math.ceil(cycles * SLOWER / 1e5) * 100_000:_}",
         "ram_limit": f"{math.ceil(ram * LARGER / 1024) * 1024:_}",
     }
+
+
+def _built(board: Board) -> str:
+    """The folder of the firmware that the compiler found here makes; where there is none yet, gcc's."""
+    try:
+        family = find_toolchain().family
+    except MissingToolError:
+        family = "gcc"
+    return output_folder(Path(), board.name, "fast", family).name

@@ -94,15 +94,18 @@ def _of_file(reference: str, folders: Sequence[Path]) -> Callable[[], Any]:
 
 
 def _loaded(path: Path) -> Any:
-    """A file as a module; files beside it can be imported by it."""
+    """A file as a module, of its source as it is now: compiled code beside it may be of a text as old and as long.
+
+    Files beside it can be imported by it.
+    """
     name = f"hil_network_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.path.insert(0, str(path.parent))
     try:
-        spec.loader.exec_module(module)
+        exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
     except Exception as error:  # the user's code
         raise HilError(f"{path} cannot be loaded{_place(error)}: {type(error).__name__}: {error}") from error
     finally:
