@@ -32,7 +32,6 @@ typedef struct {
 
 typedef struct {
     const source_t *sources;
-    uint32_t source_count;
     int32_t threshold;  // on difference
     float nms_iou;
     float centre_variance;

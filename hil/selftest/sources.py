@@ -80,7 +80,12 @@ OWNERS: tuple[tuple[str, type | None, bool | None], ...] = (  # beginning of a f
 # what only the board's instructions, its counter or its watchdog make a difference of, and sizes that are all the same
 UNJUDGED = ("HIL_DSP", "d->output !=", "cycles", "between", "lap()", "mark", "port_alive", "sizeof", "tap(")
 OF_TURNS = ("carry", "turn[-", "turn->from", "turn->to", "turn->keep")  # where a row is made in one, they are all 0
-OF_BLOCKS = ("packed_blocks(m, values)",)  # of a matrix with zeros in blocks
+OF_BLOCKS = ("blocks", "values[0] / 2", "room")  # of a matrix with zeros in blocks
+OF_NO_EACH = (
+    "d->weight[",
+    "d->bias[",
+    "d->multiplier[",
+)  # of a depthwise layer whose constants lie by kind, not by channel
 OF_UNTIED = ("TANH_STEP_BITS", "GATE_STEP_BITS", "GATE_TABLE_BITS - 1", "c->tanh", "gates[0] * state", "c->is_convex")
 OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")
@@ -92,6 +97,7 @@ def used_lines(subject: Subject, text: str) -> Iterator[tuple[int, str]]:
     unjudged: tuple[str, ...] = UNJUDGED + OF_MANY
     for pattern, lines in (
         (r"\.turns = [2-9]", OF_TURNS), (r"\.[wu]_blocks = [1-9]", OF_BLOCKS), (r"\.is_tied = false", OF_UNTIED),
+        (r"\.weight = \w+_depthwise_weight", OF_NO_EACH),
     ):  # fmt: skip
         unjudged += () if re.search(pattern, subject.model_source) else lines
     for number, line in lines_of(text):
@@ -200,7 +206,6 @@ PLAN: tuple[tuple[str, str, str], ...] = (  # name, what it breaks, the number t
     ("anchor-channel", "scores or offsets read from another channel", r"\.(?:conf|loc)_channel = (\d+)"),
     ("anchor-width", "fewer anchors across", r"\.first_anchor = \d+, \.height = \d+, \.width = (\d+)"),
     ("anchor-channels", "another number of channels a cell", r"\.(?:conf|loc)_channels = (\d+)"),
-    ("anchor-sources", "a source left out", r"^    \.source_count = (\d+),$"),
     ("anchor-background", "another number of background scores", r"\.background = (\d+)"),
     ("decoder-threshold", "another score threshold", r"^    \.threshold = (-?\d+),$"),
     ("decoder-nms", "suppression at another overlap", r"^    \.nms_iou = ([\d.e-]+)f,$"),
@@ -285,7 +290,7 @@ def _other_number(operator: str, old: str) -> str | None:
         return "0" if number else None
     lower = ("plan-depth", "plan-reach", "plan-keep", "plan-carry", "plan-height",
              "layer-kernel", "layer-channels", "plan-steps", "plan-pixels", "plan-rows",
-             "anchor-background", "anchor-width", "anchor-sources", "plan-input", "plan-pixel-bytes",
+             "anchor-background", "anchor-width", "plan-input", "plan-pixel-bytes",
              "pool-across")  # fmt: skip
     if operator in lower:
         return str(number - 1) if number > 1 else None

@@ -18,6 +18,7 @@ from hil.bench import drawn
 from hil.board import Board
 from hil.checkpoints.seeding import expect_few_faces, settle
 from hil.compiler import Plan, QuantisedGraph, compile_network, make_plan
+from hil.compiler import graph as q
 from hil.compiler.calibrate import calibrate
 from hil.compiler.emit import model_source
 from hil.reference.catalogue import SPECS, Network, of_spec
@@ -66,7 +67,10 @@ class Subject:
     def kinds(self) -> frozenset[str]:
         """What operators may need of it."""
         kind = "detector" if isinstance(self.network, Detector) else "classifier"
-        return frozenset({"any", kind, "board" if self.is_on_board else "native"})
+        pools = [layer for layer in self.graph.layers if isinstance(layer, q.QPool)]
+        cells = [cell for pool in pools for cell in (pool.cell1, pool.cell2) if isinstance(cell, q.QCell)]
+        tied = {"tied" if cell.is_tied else "untied" for cell in cells}
+        return frozenset({"any", kind, "board" if self.is_on_board else "native"} | tied)
 
 
 def names() -> tuple[str, ...]:
@@ -82,6 +86,10 @@ def make(name: str) -> Subject:
     for cell in network.modules():
         if isinstance(cell, FastGrnn):
             cell.W.data *= LIVELY
+            if plain != "tiny" and not plain.endswith("_sparse"):  # as training leaves them: with biases of their own
+                cell.bias_update.data += torch.linspace(-0.5, 0.5, len(cell.bias_update.data.ravel())).view_as(
+                    cell.bias_update
+                )
     if plain.endswith("_sparse"):
         recipe = load_recipe(plain)
         impose(network, recipe, 1.0, loose(network, recipe))
