@@ -108,7 +108,7 @@ def test_everything_is_in_it(failed_run: Path) -> None:
 def test_it_fails_the_same_way_in_another_folder(command, failed_run: Path, tmp_path: Path) -> None:
     shutil.copy(failed_run, tmp_path / "taken home.hil.zip")
     said = command("replay", "taken home.hil.zip")
-    assert said.code == 1 and "the same failure on sim" in said.out and "limit 1 000" in said.out
+    assert said.code == 1 and "\nthe same failure on sim" in said.out and "limit 1 000" in said.out
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to become another user")
@@ -127,7 +127,7 @@ def test_it_fails_the_same_way_for_another_user(firmware: Firmware, public_folde
 
 
 def test_a_network_of_ones_own_travels_with_it(command, tmp_path: Path) -> None:
-    """Its code is not on the other computer, where the checkpoint would look for it."""
+    """Its code is not on the other computer, where the checkpoint would look for it. The network is a classifier."""
     need("cmake", "cc")
     mine = own_network.checkpoint(tmp_path / "first user's")
     native = build(str(mine), "stm32f407_disco", tmp_path / "first user's/out", "native")
@@ -138,7 +138,7 @@ def test_a_network_of_ones_own_travels_with_it(command, tmp_path: Path) -> None:
         leaving.of_run(bench, bench.run(from_array(sample_photo(native.network.spec))))
     shutil.rmtree(tmp_path / "first user's")
     said = command("replay", leaving.left[0])
-    assert said.code == 1 and "the same failure on native" in said.out, said.err
+    assert said.code == 1 and "\nthe same failure on native" in said.out, said.out + said.err
     for name in ("../mine.py", "mine.txt", None):
         with pytest.raises(HilError, match=r"its network's code is called .*, expected NAME\.py"):
             run_again(open_bundle(again(leaving.left[0], network=name)))
