@@ -81,6 +81,11 @@ def test_another_state_of_the_compiler_compiles_again(cache: Path, compiled: lis
         planned(M4, F407)
 
 
+def test_every_source_that_a_plan_follows_from_is_looked_at() -> None:
+    """A room that has moved would leave plans of its former code in the cache."""
+    assert [pattern for pattern in kept._SOURCES if not any(kept._PACKAGE.glob(pattern))] == []
+
+
 def test_a_network_of_the_users_own_code_is_not_kept(tmp_path: Path) -> None:
     source = zoo.find(M4)
     own = weights.metadata(source) | {"made_by": "mine.py:make"}
