@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+from networks import TINY, detector, quantised
+
+from hil import board as boards
+from hil.compiler import draft
 from hil.compiler.choose import drafts, placed
 from hil.errors import HilError
 from hil.firmware.model import load_model
@@ -30,3 +35,11 @@ def test_the_missing_bytes_are_what_it_takes() -> None:
     assert fit(small.missing_bytes) and not fit(small.missing_bytes - 8)
     assert f"lacks {small.missing_bytes:,} B of RAM" in row(found)
     assert one_bank.ram_bytes <= one_bank.board.sram.bytes
+
+
+def test_what_does_not_depend_on_a_board_is_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedules = drafts(quantised(detector(TINY)))
+    first = placed(schedules, boards.load("stm32f407_disco"))
+    monkeypatch.setattr(draft, "pack", lambda *_: pytest.fail("packed again"))
+    again = placed(schedules, boards.load("stm32f411_disco"))
+    assert [sum(plan.cycles.values()) for plan in again] == [sum(plan.cycles.values()) for plan in first]

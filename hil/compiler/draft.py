@@ -6,14 +6,16 @@ A scheme says in which way. The replayed schedule (hil.compiler.schedule) tells 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from hil.compiler import graph as q
 from hil.compiler.chains import Chain, Row, shape
 from hil.compiler.memory import conv_chunk, conv_scratch, gathered_bytes, pool_memory
+from hil.compiler.packing import pack
 from hil.compiler.predict import predict, predict_in_chain
 from hil.compiler.schedule import Node, Replay, nodes_of
 
@@ -41,9 +43,12 @@ class Wanted:
     uses: float = math.inf  # what is used most stays on the chip
 
 
+Layout = tuple[list[tuple[int, Wanted]], int]  # buffers of one memory with their offsets, and where the highest ends
+
+
 @dataclass(frozen=True)
 class Draft:
-    """A plan whose buffers have no places yet."""
+    """A plan whose buffers have no places yet. What does not depend on a board is worked out once for all of them."""
 
     graph: q.QuantisedGraph
     scheme: Scheme
@@ -55,12 +60,22 @@ class Draft:
     pitch: dict[str, int]
     chunk: dict[str, int]
 
-    @property
+    @cached_property
+    def together(self) -> Layout:
+        """All buffers in one memory."""
+        return _layout(self.wanted)
+
+    @cached_property
+    def apart(self) -> dict[str, Layout]:
+        """Each buffer in the memory where it is better off."""
+        return {place: _layout([b for b in self.wanted if b.place == place]) for place in ("ccm", "sram")}
+
+    @cached_property
     def binding(self) -> str:
         """The layer that runs when most memory holds something."""
         return self.replay.running(int(np.argmax(load(self.wanted))))
 
-    @property
+    @cached_property
     def cycles(self) -> dict[str, int]:
         """Predicted cycles of each layer."""
         cycles = {layer.name: predict(layer) for layer in self.graph.layers if not isinstance(layer, Row)}
@@ -69,6 +84,11 @@ class Draft:
                 assert node.chain is not None
                 cycles[layer.name] = predict_in_chain(node.chain, index)
         return {layer.name: cycles[layer.name] for layer in self.graph.layers}
+
+
+def _layout(wanted: Sequence[Wanted]) -> Layout:
+    offsets, end = pack([aligned(b.bytes) for b in wanted], [b.alive for b in wanted])
+    return list(zip(offsets, wanted, strict=True)), end
 
 
 def load(wanted: Iterable[Wanted]) -> np.ndarray:

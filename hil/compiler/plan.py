@@ -11,7 +11,6 @@ import numpy as np
 
 from hil.board import Board
 from hil.compiler.draft import Draft, Scheme, Wanted, aligned
-from hil.compiler.packing import pack
 from hil.compiler.schedule import Node
 from hil.compiler.weights import hot_bytes
 from hil.errors import HilError
@@ -85,7 +84,7 @@ class Plan:
 def place(draft: Draft, board: Board) -> Plan:
     """The draft on a board. Raises HilError that says by how many bytes, because of which buffer, it does not fit."""
     graph, image = draft.graph, draft.graph.input
-    buffers, arenas = _place(draft.wanted, board, hot_bytes(graph))
+    buffers, arenas = _place(draft, board, hot_bytes(graph))
     tile_rows = max(1, min(TILE_BYTES // image.row_bytes, image.height))
     on_chip = sum(size + GUARD_BYTES for where, size in arenas.items() if where != "sdram" and size)
     firmware = FIRMWARE_BYTES + LAYER_BYTES * len(graph.layers)
@@ -94,11 +93,12 @@ def place(draft: Draft, board: Board) -> Plan:
                 draft.cycles, arenas, tile_rows, ram_bytes, draft.binding)  # fmt: skip
 
 
-def _place(wanted: tuple[Wanted, ...], board: Board, hot: int) -> tuple[tuple[Buffer, ...], dict[str, int]]:
+def _place(draft: Draft, board: Board, hot: int) -> tuple[tuple[Buffer, ...], dict[str, int]]:
     """Where each buffer lies: on the chip if all fit there, with the least used in SDRAM otherwise."""
+    wanted = draft.wanted
     room = {"ccm": board.ccm.bytes - GUARD_BYTES - board.ccm_reserved} if board.ccm else {}
     room["sram"] = board.sram.bytes - GUARD_BYTES - board.sram_reserved - hot
-    placed = _packed(wanted, room)
+    placed = _packed(draft, room)
     try:
         placed = placed or _fill(sorted(wanted, key=lambda b: (-b.bytes, b.name)), room, board)
     except HilError:
@@ -121,20 +121,13 @@ def _place(wanted: tuple[Wanted, ...], board: Board, hot: int) -> tuple[tuple[Bu
 _Placed = dict[str, list[tuple[int, Wanted]]]
 
 
-def _packed(wanted: tuple[Wanted, ...], room: dict[str, int]) -> _Placed | None:
+def _packed(draft: Draft, room: dict[str, int]) -> _Placed | None:
     """The better of two layouts: all in SRAM, whose peak is then that of the whole schedule, or each where it is better
     off, which costs the peak of each memory. None where neither fits."""
     layouts = []
-    for places in (["sram"] * len(wanted), [b.place if b.place in room else "sram" for b in wanted]):
-        placed: _Placed = {place: [] for place in room}
-        for place in room:
-            mine = [b for b, chosen in zip(wanted, places, strict=True) if chosen == place]
-            offsets, end = pack([aligned(b.bytes) for b in mine], [b.alive for b in mine])
-            placed[place] = list(zip(offsets, mine, strict=True))
-            if end > room[place]:
-                break
-        else:
-            layouts.append(placed)
+    for found in ({"sram": draft.together}, draft.apart if "ccm" in room else {}):
+        if found and all(end <= room[place] for place, (_, end) in found.items()):
+            layouts.append({place: list(found[place][0]) if place in found else [] for place in room})
     return min(layouts, key=lambda one: sum(_height(n) for n in one.values()), default=None)
 
 
