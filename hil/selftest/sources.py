@@ -87,6 +87,7 @@ OF_NO_EACH = (
     "d->multiplier[",
 )  # of a depthwise layer whose constants lie by kind, not by channel
 OF_UNTIED = ("TANH_STEP_BITS", "GATE_STEP_BITS", "GATE_TABLE_BITS - 1", "c->tanh", "gates[0] * state", "c->is_convex")
+OF_TIED = ("TIED_", "entry[0]")
 OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")
 
@@ -97,6 +98,7 @@ def used_lines(subject: Subject, text: str) -> Iterator[tuple[int, str]]:
     unjudged: tuple[str, ...] = UNJUDGED + OF_MANY
     for pattern, lines in (
         (r"\.turns = [2-9]", OF_TURNS), (r"\.[wu]_blocks = [1-9]", OF_BLOCKS), (r"\.is_tied = false", OF_UNTIED),
+        (r"\.is_tied = true", OF_TIED),
         (r"\.weight = \w+_depthwise_weight", OF_NO_EACH),
     ):  # fmt: skip
         unjudged += () if re.search(pattern, subject.model_source) else lines
