@@ -23,7 +23,8 @@ typedef struct {
     uint32_t count;
 } conv_wide_t;
 
-// Four, three or two outputs of all pixels of a chunk. Of an odd number the last two reach back over one that is done already.
+// Four, three or two outputs of all pixels of a chunk. Of an odd number the last one is made by itself where there is a loop
+// for that, else the last two reach back over one that is done already.
 ALWAYS_INLINE void conv_outputs(const conv_t *c, uint32_t output, uint32_t outputs, const conv_wide_t *wide, uint8_t *out)
 {
     const uint32_t taps = (uint32_t)c->kernel * c->kernel * c->channels_in;
@@ -34,6 +35,14 @@ ALWAYS_INLINE void conv_outputs(const conv_t *c, uint32_t output, uint32_t outpu
         conv_widen_weights(c->weight + output * taps, taps, outputs, wide->weights);
     }
     uint32_t first = 0, end = wide->count / 2 * 2;
+    if (outputs == 4 && c->has_single) {
+        conv_fours_pairs(c, output, wide->weights, wide->pixels, out + output, out + end * pitch + output);
+        if (end < wide->count) {
+            const int16_t *last = wide->pixels + end * c->stride * c->channels_in;
+            conv_fours_single(c, output, wide->weights, last, out + end * pitch + output);
+        }
+        return;
+    }
 #pragma GCC unroll 1
     while (first < end) {
         const int16_t *pixels = wide->pixels + first * c->stride * c->channels_in;

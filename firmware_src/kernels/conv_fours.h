@@ -216,6 +216,66 @@ ALWAYS_INLINE void conv_fours_pairs(const conv_t *c, uint32_t output, const int1
         : "r5", "r7", "r8", "r9", "r10", "r11", "r12", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10",
           "s11", "cc", "memory");
 }
+
+// Four outputs of one pixel, of a multiple of four words.
+ALWAYS_INLINE void conv_fours_single(const conv_t *c, uint32_t output, const int16_t *weights, const int16_t *pixel, uint8_t *out)
+{
+    const uint32_t words = c->channels_in / 2u;
+    const uint32_t unroll = words % 16 == 0 ? 16 : words % 12 == 0 ? 12 : words % 8 == 0 ? 8 : 4;
+    register const int32_t *bias __asm__("r0") = c->bias + output;
+    register const int32_t *multiplier __asm__("r1") = c->multiplier + output;
+    register uint8_t *to __asm__("r3") = out;
+    register const int16_t *x __asm__("r6") = pixel;
+    register const int16_t *w __asm__("r7") = weights;
+    __asm__ volatile(
+        "vldmia r1, {s0-s3}\n\t"
+        "ldm.w r0, {r4, r5, r8, r9}\n\t"
+        CONV_FOURS_CHOOSE("r0")
+        "vmov s4, r3\n\t"
+        ".if %c[words] != %c[unroll]\n\t"
+        "movw r0, #16 * %c[words]\n\t"
+        "add.w r0, r0, r7\n\t"
+        "vmov s5, r0\n\t"
+        ".endif\n\t"
+        ".p2align 2\n\t"
+        "1:\n\t"
+        ".rept %c[unroll] / 4\n\t"
+        "ldmia.w r6!, {r10, r11, r12, lr}\n\t"
+        ".irp word, r10, r11, r12, lr\n\t"
+        "ldmia r7!, {r0, r1, r2, r3}\n\t"
+        "smlad r4, r0, \\word, r4\n\t"
+        "smlad r5, r1, \\word, r5\n\t"
+        "smlad r8, r2, \\word, r8\n\t"
+        "smlad r9, r3, \\word, r9\n\t"
+        ".endr\n\t"
+        ".endr\n\t"
+        ".if %c[words] != %c[unroll]\n\t"
+        "vmov r0, s5\n\t"
+        "cmp r7, r0\n\t"
+        "bne.w 1b\n\t"
+        ".endif\n\t"
+        "vmov r0, r1, s0, s1\n\t"
+        "vmov r2, r3, s2, s3\n\t"
+        ".if %c[shift]\n\t"
+        ".irp sum, r4, r5, r8, r9\n\t"
+        "lsl.w \\sum, \\sum, #%c[shift]\n\t"
+        ".endr\n\t"
+        ".endif\n\t"
+        "smmulr r4, r4, r0\n\t"
+        "smmulr r5, r5, r1\n\t"
+        "smmulr r8, r8, r2\n\t"
+        "smmulr r9, r9, r3\n\t"
+        "vmov r0, s4\n\t"
+        CONV_FOURS_SATURATE("r4", "r5", "r8", "r9")
+        ".if %c[is_packed]\n\t"
+        "str.w r4, [r0]\n\t"
+        ".else\n\t"
+        CONV_FOURS_STORE("r4", "r5", "r8", "r9", "r0", "0")
+        ".endif" EMPTY_LINES_64 EMPTY_LINES_64
+        : "+r"(bias), "+r"(multiplier), "+r"(to), "+r"(x), "+r"(w)
+        : [words] "i"(words), [unroll] "i"(unroll), CONV_FOURS_OPERANDS(c)
+        : "r2", "r4", "r5", "r8", "r9", "r10", "r11", "r12", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "cc", "memory");
+}
 #endif
 
 #endif

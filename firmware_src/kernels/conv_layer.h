@@ -32,6 +32,7 @@ typedef struct {
     int32_t threshold;
     conv_loop_t loop;
     bool is_bounded;            // no sum leaves 16 bits when it is requantised
+    bool has_single;            // CONV_FOURS: rows have an odd number of pixels, and channels_in is a multiple of eight
     uint16_t chunk;             // CONV_PAIRS, CONV_FOURS: pixels that are widened at once, or one more; CONV_STREAMED, CONV_COLLECTED: outputs
     void *scratch;              // int16_t [kernel][words][3][2] weights of three outputs (or two), or [words][4][2] of four, and
                                 // [kernel][columns][channels_in] pixels; CONV_STREAMED, CONV_COLLECTED: a stream and two pixels

@@ -5,21 +5,7 @@
 #include "fastgrnn_cell.h"
 #include "fastgrnn_blocks.h"
 #include "fastgrnn_dsp.h"
-
-// wx of a row of `count` pixels.
-ALWAYS_INLINE void cell_project_pixels(const cell_t *c, const uint8_t *x, type_t type, uint32_t count, int16_t *wx)
-{
-    uint32_t by_two = 0;
-#if HIL_DSP
-    by_two = c->inputs == 4 && c->hidden % 2 == 0 ? count / 2 * 2 : 0;
-    for (uint32_t i = 0; i < by_two; i += 2) {
-        cell_project_two_pixels(c, x + i * 4, type, wx + i * c->hidden);
-    }
-#endif
-    for (uint32_t i = by_two; i < count; i++) {
-        cell_project_pixel(c, x + i * c->inputs, type, wx + i * c->hidden);
-    }
-}
+#include "fastgrnn_pixels.h"
 
 // wx = W x of `count` neighbouring Q15 vectors.
 ALWAYS_INLINE void cell_project_states(const cell_t *c, const int16_t *x, uint32_t count, int16_t *wx)

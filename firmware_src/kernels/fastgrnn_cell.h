@@ -32,7 +32,7 @@ typedef struct {
     uint8_t u_blocks;       // the same of u
     bool is_convex;         // a state cannot leave -1 to 1, so it needs no saturation
     bool is_tied;           // the candidate's bias minus the gate's is the same for all units: one table has both
-    const int16_t *w;       // of a cell that reads pixels: [hidden][inputs]; of one that reads states: packed
+    const int16_t *w;       // of a cell that reads pixels: as in fastgrnn_pixels.h; of one that reads states: packed
     const int32_t *offset;  // of a cell that reads pixels: [hidden], rounding and gate bias included
     const int16_t *u;       // packed, with the candidate's bias minus the gate's as offsets unless the cell is tied
     const int16_t *gates;   // [512][2] ([512] of a gated cell), z and zeta (1 - z) + nu in Q14, the middle for 0;
@@ -120,18 +120,6 @@ ALWAYS_INLINE int32_t packed_dot(packed_t m, uint32_t row, const int16_t *x, int
         acc = dot_s16(mine, x + i, m.length - i < group ? m.length - i : group, acc);
     }
     return acc;
-}
-
-// wx = W x of an 8-bit pixel.
-ALWAYS_INLINE void cell_project_pixel(const cell_t *c, const uint8_t *x, type_t type, int16_t *wx)
-{
-    for (uint32_t j = 0; j < c->hidden; j++) {
-        int32_t acc = c->offset[j];
-        for (uint32_t i = 0; i < c->inputs; i++) {
-            acc += c->w[j * c->inputs + i] * load_8bit(x, i, type);
-        }
-        wx[j] = (int16_t)SATURATE_SHIFTED(acc, c->w_shift, 16);
-    }
 }
 
 // wx = W x of a Q15 vector.

@@ -17,56 +17,6 @@ ALWAYS_INLINE bool fits_fpu(uint32_t length)
     return length % 2 == 0 && length <= MAX_VECTOR;
 }
 
-// The four channels of a pixel in the order of the weights, channel 0 in the lower half of the first word.
-ALWAYS_INLINE void widen_pixel(const uint8_t *x, type_t type, int16x2_t words[2])
-{
-    const int16x2_t even = widen_even(load_word(x), type == TYPE_S8), odd = widen_odd(load_word(x), type == TYPE_S8);
-    words[0] = lower_halves(even, odd);
-    words[1] = upper_halves(even, odd);
-}
-
-// wx of two neighbouring pixels of four channels, two units at a time; the number of units is even.
-ALWAYS_INLINE void cell_project_two_pixels(const cell_t *c, const uint8_t *x, type_t type, int16_t *wx)
-{
-    int16x2_t first[2], second[2];
-    widen_pixel(x, type, first);
-    widen_pixel(x + 4, type, second);
-    register int16x2_t x0 __asm__("r0") = first[0], x1 __asm__("r1") = first[1];
-    register int16x2_t y0 __asm__("r2") = second[0], y1 __asm__("r3") = second[1];
-    register const int16_t *w __asm__("r11") = c->w;
-    register const int32_t *offset __asm__("r12") = c->offset;
-    register int16_t *to __asm__("lr") = wx;
-    float kept_end;
-    const int16_t *const end = wx + c->hidden;
-    memcpy(&kept_end, &end, sizeof kept_end);
-    __asm__ volatile(
-        ".p2align 2\n\t"
-        "1:\n\t"
-        "ldmia r11!, {r4-r7}\n\t"
-        "ldmia r12!, {r8, r9}\n\t"
-        "smlad r10, r4, r0, r8\n\t"
-        "smlad r8, r4, r2, r8\n\t"
-        "smlad r4, r6, r0, r9\n\t"
-        "smlad r9, r6, r2, r9\n\t"
-        "smlad r10, r5, r1, r10\n\t"
-        "smlad r8, r5, r3, r8\n\t"
-        "smlad r4, r7, r1, r4\n\t"
-        "smlad r9, r7, r3, r9\n\t"
-        "ssat r10, #16, r10, asr %[shift]\n\t"
-        "ssat r8, #16, r8, asr %[shift]\n\t"
-        "ssat r4, #16, r4, asr %[shift]\n\t"
-        "ssat r9, #16, r9, asr %[shift]\n\t"
-        "pkhbt r10, r10, r4, lsl #16\n\t"
-        "pkhbt r8, r8, r9, lsl #16\n\t"
-        "vmov r4, %[end]\n\t"
-        "str.w r8, [lr, %[pitch]]\n\t"
-        "str.w r10, [lr], #4\n\t"
-        "cmp lr, r4\n\t"
-        "bne 1b"
-        : "+r"(w), "+r"(offset), "+r"(to)
-        : "r"(x0), "r"(x1), "r"(y0), "r"(y1), [end] "t"(kept_end), [shift] "I"(c->w_shift), [pitch] "I"(2 * c->hidden)
-        : "r4", "r5", "r6", "r7", "r8", "r9", "r10", "cc", "memory");
-}
 // Words 2g and 2g + 1 of two packed rows, times those of three vectors.
 #define MULTIPLY_WORDS(g, x0, x1, y0, y1, z0, z1)      \
     ".if %c[words] > 2 * " #g " + 1\n\t"             \

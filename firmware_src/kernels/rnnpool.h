@@ -118,7 +118,7 @@ ALWAYS_INLINE bool rnnpool_push_row(const rnnpool_t *p, uint32_t row, const uint
     if (row >= (uint32_t)(p->rows - 1) * p->stride + p->patch) {
         return false;  // below the last whole window
     }
-    recurrent_project_pixels(&p->cell1, in, p->input, width, p->scratch);
+    recurrent_project_pixels(&p->cell1, in, p->input, width, p->scratch, p->states, p->across);
     rnnpool_sweep_row(p, row, p->scratch);
     rnnpool_sweep_columns(p, row, p->scratch);
     if (row + 1 < p->patch || (row + 1 - p->patch) % p->stride != 0) {

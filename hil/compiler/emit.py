@@ -17,7 +17,7 @@ from hil.compiler import graph as q
 from hil.compiler import store
 from hil.compiler.chains import shape
 from hil.compiler.draft import carry_bytes, piece_bytes
-from hil.compiler.loops import conv_loop, is_bounded, is_channelwise, is_collected, is_narrow, is_wide
+from hil.compiler.loops import conv_loop, has_single, is_bounded, is_channelwise, is_collected, is_narrow, is_wide
 from hil.compiler.memory import gathered_group
 from hil.compiler.padding import outside
 from hil.compiler.plan import GUARD_BYTES, Plan
@@ -234,6 +234,7 @@ def _environment(plan: Plan) -> jinja2.Environment:
     environment.filters["is_wide"] = is_wide
     environment.filters["folded_shift"] = folded_shift
     environment.filters["is_bounded"] = is_bounded
+    environment.filters["has_single"] = has_single
     environment.filters["conv_loop"] = lambda conv: conv_loop(conv, plan.chunk[conv.name])
     environment.filters["gathered_group"] = gathered_group
     environment.filters["blocks"] = blocks

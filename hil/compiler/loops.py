@@ -60,6 +60,12 @@ def is_by_four(conv: q.QConv) -> bool:
     return is_shape and is_multiple and 3 * conv.input.channels < ENCODABLE
 
 
+def has_single(conv: q.QConv) -> bool:
+    """Whether kernels/conv_fours.h makes the last pixel of a row of an odd number by itself."""
+    is_made_so = is_by_four(conv) and not is_streamed(conv) and conv.input.channels % 8 == 0
+    return is_made_so and conv.output.width % 2 == 1
+
+
 def is_streamed(conv: q.QConv) -> bool:
     """Whether the weights of a 1x1 convolution are streamed past the pixels (kernels/conv_streamed.h)."""
     return is_by_four(conv) and conv.input.channels <= STREAMED_TAPS and conv.output.channels >= STREAMED_OUTPUTS

@@ -12,9 +12,20 @@ from dataclasses import dataclass
 from hil.compiler import graph as q
 from hil.compiler.chains import Chain, alone, shape
 from hil.compiler.gated import QGated
-from hil.compiler.loops import is_by_four, is_channelwise, is_collected, is_gathered, is_narrow, is_wide, streamed_taps
+from hil.compiler.loops import (
+    has_single,
+    is_by_four,
+    is_channelwise,
+    is_collected,
+    is_gathered,
+    is_narrow,
+    is_wide,
+    streamed_taps,
+)
 from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, parts
 from hil.compiler.sparse import MAX_VECTOR, kept
+
+MAX_GROUPS = 16  # kernels/fastgrnn_pixels.h
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class Costs:
     group: float = 90.0  # setting out on three outputs
     word_of_four: float = 16.2  # conv_fours_pairs: four outputs of two pixels
     pair_of_four: float = 46.0
+    single: float = 45.0  # conv_fours_single: four outputs of a pixel
+    single_word: float = 10.5
     widened_fours: float = 7.5  # conv_widen_fours, a tap of each of four outputs
     streamed_word: float = 15.0  # conv_streamed_pair: four outputs of two pixels
     streamed_pair: float = 43.0
@@ -67,6 +80,11 @@ class Costs:
     first_start: float = 22.0
     pixel_pair: float = 29.0  # cell_project_two_pixels: two units
     pixel_start: float = 32.0
+    wide_pair: float = 28.0  # cell_project_wide_pixels: two units
+    wide_group: float = 18.0  # four channels of theirs
+    widened_group: float = 20.0  # of two pixels
+    scalar_pixel: float = 14.0  # cell_project_pixel: a unit
+    scalar_channel: float = 3.1
     stored: float = 9.0  # rnnpool_store, a value
     norm_pixel: float = 60.0
     norm_value: float = 9.6
@@ -171,7 +189,9 @@ def _fours(conv: q.QConv, pixels: int, c: Costs) -> float:
     channels = conv.input.channels
     passes = (channels // 2) // max(n for n in range(1, 17) if channels // 2 % n == 0)
     pair = c.pair_of_four + (passes > 1) * passes * c.words_loop + channels / 2 * c.word_of_four
-    records = conv.output.channels / 4 * (c.group + c.widened_fours * channels + -(-pixels // 2) * pair)
+    pairs, last = (pixels // 2, pixels % 2) if has_single(conv) else (-(-pixels // 2), 0)
+    single = last * (c.single + channels / 2 * c.single_word)
+    records = conv.output.channels / 4 * (c.group + c.widened_fours * channels + pairs * pair + single)
     return c.widened_pixels * ((pixels - 1) * conv.stride + 1) * channels + records
 
 
@@ -208,17 +228,21 @@ def _pool(pool: q.QPool, c: Costs) -> float:
     rows = (down - 1) * pool.stride + pool.patch
     steps = pool.patch - 1
     one, two = pool.cell1, pool.cell2
-    cycles = rows * _pixels(one, pool.input.channels, width, c)
+    cycles = rows * _pixels(one, pool.input.channels, width, across * one.state, c)
     cycles += rows * (_first(one, across, c) + steps * _step(one, across, c) + _project(two, one.hidden, across, c))
     cycles += down * (_first(one, width, c) + steps * _step(one, width, c) + _project(two, one.hidden, width, c))
     cycles += down * 4 * (_first(two, across, c) + steps * _step(two, across, c) + c.stored * across * two.hidden)
     return cycles
 
 
-def _pixels(cell: q.Cell, channels: int, width: int, c: Costs) -> float:
-    if channels == 4 and cell.rows % 2 == 0:
+def _pixels(cell: q.Cell, channels: int, width: int, room: int, c: Costs) -> float:
+    groups = channels // 4
+    if cell.rows % 2 == 0 and channels in (3, 4):
         return width / 2 * (c.pixel_start + cell.rows / 2 * c.pixel_pair)
-    return width * cell.rows * (14 + 6.0 * channels)
+    if cell.rows % 2 == 0 and channels % 4 == 0 and groups <= MAX_GROUPS and room >= 2 * channels:
+        pair = c.wide_pair + groups * c.wide_group
+        return width / 2 * (c.pixel_start + groups * c.widened_group + cell.rows / 2 * pair)
+    return width * cell.rows * (c.scalar_pixel + c.scalar_channel * channels)
 
 
 def _is_fast_vector(length: int) -> bool:

@@ -78,7 +78,9 @@ def _pool(layer: q.QPool) -> Iterator[Constant]:
         is_dense = not isinstance(cell, q.QCell)
         shape = f"[{hidden}][{inputs}]"
         if number == 1:
-            yield Constant(f"{layer.name}_w1", cell.w.T, shape, is_hot)
+            yield Constant(
+                f"{layer.name}_w1", of_pixels(cell.w.T), f"{shape}, of two units four inputs in turn", is_hot
+            )
             yield Constant(f"{layer.name}_offset1", cell.offset, f"[{hidden}]", is_hot)
         else:
             yield Constant(f"{layer.name}_w2", packed(cell.w.T, cell.offset, is_dense), f"{shape}, packed", is_hot)
@@ -94,6 +96,14 @@ def _pool(layer: q.QPool) -> Iterator[Constant]:
         what = "z and its counterpart" if isinstance(cell, q.QCell) else "a gate"
         yield Constant(f"{layer.name}_gates{number}", cell.gates, f"{what}, Q14, of -8 to 8", is_hot)
         yield Constant(f"{layer.name}_tanh{number}", cell.tanh, "Q15 of -4 to 4", is_hot)
+
+
+def of_pixels(weight: np.ndarray) -> np.ndarray:
+    """Weights (rows, inputs) as kernels/fastgrnn_pixels.h reads them, int16 (pairs of rows, groups, 2, 4)."""
+    rows, inputs = weight.shape
+    padded = np.zeros((-(-rows // 2), 2, -(-inputs // 4), 4), np.int16)
+    padded.reshape(-1, padded.shape[2] * 4)[:rows, :inputs] = weight
+    return np.ascontiguousarray(padded.transpose(0, 2, 1, 3))
 
 
 def narrow(weight: np.ndarray) -> np.ndarray:

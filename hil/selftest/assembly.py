@@ -13,7 +13,7 @@ from hil.selftest.sources import ANY, edited
 from hil.selftest.subjects import Subject
 from hil.selftest.trial import Bait
 
-FILES = ("conv_dsp.h", "conv_narrow.h", "depthwise.h", "fastgrnn_dsp.h")
+FILES = ("conv_dsp.h", "conv_narrow.h", "depthwise.h", "fastgrnn_dsp.h", "fastgrnn_pixels.h")
 INSTRUCTIONS: tuple[tuple[str, str, str, str], ...] = (  # name, what it breaks, pattern, replacement
     ("assembly-multiply", "a multiplication of other halves", r"\bsmlabb\b", "smlabt"),
     ("assembly-dual", "a dual multiplication crossed over", r"\bsmlad\b", "smladx"),

@@ -17,7 +17,8 @@ CRASH = (
     "UnexpectedReset",
 )  # fmt: skip
 ANY = (*EXACT, *CRASH, "ram.arena_used", "HilError")
-KERNELS = ("conv.h", "depthwise.h", "elementwise.h", "fastgrnn.h", "fastgrnn_cell.h", "rnnpool.h", "tensor.h", "dsp.h")
+KERNELS = ("conv.h", "depthwise.h", "elementwise.h", "fastgrnn.h", "fastgrnn_cell.h",
+           "fastgrnn_pixels.h", "rnnpool.h", "tensor.h", "dsp.h")  # fmt: skip
 SCHEDULE = ("schedule.c", "chain.c", "ring.c")
 Swap = tuple[str, str, str]  # name, pattern, replacement
 
