@@ -26,6 +26,7 @@ from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, parts
 from hil.compiler.sparse import MAX_VECTOR, kept
 
 MAX_GROUPS = 16  # kernels/fastgrnn_pixels.h
+FAR = 256  # kernels/depthwise.h: the first distance that loads do not write back
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Costs:
     narrow_word: float = 43.0  # four taps of theirs
     depthwise_value: float = 16.7  # depthwise_channels: an output of stride 1
     depthwise_column: float = 4.0  # more for the second column that one of stride 2 loads
+    depthwise_far: float = 5.5  # more where 256 channels or more lie between two columns
     depthwise_channel: float = 75.0  # setting out on a channel
     plain_pair: float = 45.0  # conv_2x2: two outputs of two pixels
     plain_row: float = 7.0  # a kernel row of theirs, four bytes of it, and each one left over
@@ -67,7 +69,7 @@ class Costs:
     cell_word: float = 11.5  # cell_steps: two units of three sequences, a word of two state values each
     cell_pair: float = 78.0  # their gates
     tied_pair: float = 47.0  # with one table
-    cell_start: float = 48.0  # loading three states
+    cell_start: float = 20.0  # loading three states
     block: float = 15.0  # cell_steps_blocks: a block of two units and two values
     blocks_pair: float = 11.0  # more than the gates of the dense loop
     blocks_start: float = 25.0
@@ -88,8 +90,10 @@ class Costs:
     stored: float = 9.0  # rnnpool_store, a value
     norm_pixel: float = 60.0
     norm_value: float = 9.6
-    added_value: float = 8.0
-    mean_value: float = 6.0
+    added_value: float = 7.55
+    added_row: float = 510.0
+    mean_value: float = 9.0
+    mean_channel: float = 15.0
     turn: float = 170.0  # chain_step: a layer's share of a turn
     kept_byte: float = 0.6  # from a piece to the ring
 
@@ -117,7 +121,8 @@ def predict(layer: q.Layer, costs: Costs = COSTS) -> int:
         case q.StepLayer():
             return round(layer.cycles)
         case q.QMean():
-            return round(costs.mean_value * layer.input.height * layer.input.width * layer.input.channels)
+            pixels = layer.input.height * layer.input.width
+            return round(layer.input.channels * (costs.mean_value * pixels + costs.mean_channel))
     return predict_in_chain(alone(layer), 0, costs)
 
 
@@ -142,7 +147,7 @@ def predict_in_chain(chain: Chain, index: int, costs: Costs = COSTS) -> int:
         case q.QNorm():
             row += layer.output.width * (costs.norm_pixel + costs.norm_value * layer.output.channels)
         case q.QAdd():
-            row += costs.added_value * layer.output.width * layer.output.channels
+            row += costs.added_row + costs.added_value * layer.output.width * layer.output.channels
         case q.RowLayer():
             row += sum(layer.row_cycles(count) for count in pixels)
     kernel, stride, padding = shape(layer)
@@ -219,6 +224,7 @@ def _depthwise(conv: q.QConv, pixels: int, c: Costs) -> float:
     if not (is_channelwise(conv) or is_wide(conv)):
         return c.plain_depthwise_mac * conv.kernel**2 * conv.output.channels * pixels
     value = c.depthwise_value + (conv.stride == 2) * c.depthwise_column
+    value += c.depthwise_far * conv.stride if conv.output.channels >= FAR else 0.0
     return conv.output.channels * (c.depthwise_channel + pixels * value)
 
 
