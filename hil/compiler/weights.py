@@ -11,6 +11,7 @@ from hil.compiler import graph as q
 from hil.compiler.loops import collected_taps, is_channelwise, is_collected, is_narrow, is_wide
 from hil.compiler.sparse import blocks, packed_blocks
 
+FLASH_LINE = 16  # bytes that the flash reads at once: an array that begins within one takes a line more, by luck or not
 HOT_WINDOWS = 16  # a pool with fewer windows reads its weights too seldom for them to earn a copy in SRAM
 
 
@@ -26,7 +27,8 @@ class Constant:
     @property
     def declaration(self) -> str:
         qualifier = "" if self.is_hot else "const "
-        return f"{qualifier}{self.values.dtype}_t {self.name}[{self.values.size}] __attribute__((aligned(4)))"
+        align = 4 if self.is_hot else FLASH_LINE
+        return f"{qualifier}{self.values.dtype}_t {self.name}[{self.values.size}] __attribute__((aligned({align})))"
 
 
 def constants(graph: q.QuantisedGraph) -> Iterator[Constant]:
