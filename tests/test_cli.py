@@ -15,7 +15,9 @@ from PIL import Image
 from skimage import data
 from test_run_json import check_schema
 
+from hil.commands import bench
 from hil.evaluation.official import GroundTruth, load_ground_truth
+from hil.measure import networks
 
 M4 = "rnnpool_face_m4"
 COMMANDS = ("demo", "build", "run", "plan", "quantise", "train", "evaluate", "doctor")
@@ -43,9 +45,14 @@ def test_help_does_not_wait_for_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_bench_measures_the_network_that_it_is_told(capsys, monkeypatch) -> None:
-    outcome = hil(capsys, monkeypatch, "bench", "--network", "vww_mobilenet_rnnpool")
-    assert outcome.code == 2 and "unknown model 'vww_mobilenet_rnnpool'" in outcome.err
+def test_bench_measures_the_network_that_it_is_told(monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    seeded = []
+    monkeypatch.setattr(networks, "seed_network", lambda name, *rest: seeded.append(name))
+    assert bench.measured(None, None) == M4 and bench.measured("mine.pt", M4) == "mine.pt"
+    assert bench.measured(None, "rnnpool_face_quant") == "rnnpool_face_quant" and not seeded
+    assert bench.measured(None, "vww_mobilenet_rnnpool").endswith("vww_mobilenet_rnnpool.safetensors")
+    assert seeded == ["vww_mobilenet_rnnpool"]
 
 
 @needs_compiler

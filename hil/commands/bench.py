@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hil.commands import outputs
-from hil.commands.console import console, errors
+from hil.commands.console import console, errors, progress
 from hil.commands.options import NetworkOption, RamBudget, Toolchain
 from hil.paths import BUILD
 
@@ -53,7 +53,7 @@ def bench(
     from hil.measure.benchmark import benchmark, ram_goal
     from hil.reference.photo import load_photo
 
-    model = model or network or "rnnpool_face_m4"
+    model = measured(model, network)
     path = image or demo_photo(BUILD / "bench" / "image.png", model)
     spec = model_spec(model)
     photo = load_photo(path, spec, True)
@@ -74,6 +74,17 @@ def bench(
     console.print(f"figures: {out}", highlight=False, soft_wrap=True)
     if not all(goal.is_met for goal in found.goals):
         raise typer.Exit(1)
+
+
+def measured(model: str | None, network: str | None) -> str:
+    """What is to be measured: the model, else the network with shipped or seeded weights, else the demo's model."""
+    from hil.measure.networks import checkpoint
+    from hil.reference.catalogue import SPECS
+
+    if model is None and network in SPECS:
+        with progress() as step:
+            return checkpoint(network, None, step)
+    return model or network or "rnnpool_face_m4"
 
 
 def _layers(found: Benchmark) -> Table:
