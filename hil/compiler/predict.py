@@ -61,6 +61,7 @@ class Costs:
     depthwise_column: float = 4.0  # more for the second column that one of stride 2 loads
     depthwise_far: float = 5.5  # more where 256 channels or more lie between two columns
     depthwise_channel: float = 75.0  # setting out on a channel
+    plain_begin: float = 850.0  # a row, whose code and constants come from flash
     plain_pair: float = 45.0  # conv_2x2: two outputs of two pixels
     plain_row: float = 7.0  # a kernel row of theirs, four bytes of it, and each one left over
     plain_word: float = 26.0
@@ -217,7 +218,7 @@ def _groups(outputs: int) -> list[int]:
 def _plain_conv_row(conv: q.QConv, c: Costs) -> float:
     length = conv.kernel * conv.input.channels
     pair = c.plain_pair + conv.kernel * (c.plain_row + length // 4 * c.plain_word + length % 4 * c.plain_byte)
-    return -(-conv.output.channels // 2) * -(-conv.output.width // 2) * pair
+    return c.plain_begin + -(-conv.output.channels // 2) * -(-conv.output.width // 2) * pair
 
 
 def _depthwise(conv: q.QConv, pixels: int, c: Costs) -> float:
