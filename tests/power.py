@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-KILLED, BARE = 137, 3
+KILLED, BARE, ENDED = 137, 3, 2
 COUNTED = ("open", "replace", "rename", "unlink", "remove", "mkdir", "rmdir", "fsync", "link", "symlink")
 _WRITES = os.O_WRONLY | os.O_RDWR
 
@@ -106,22 +106,26 @@ def _child(act: Callable[[], object], folder: Path, at: int, is_full: bool) -> i
         traceback.print_exc()
         return BARE
     shim.fail_power()
-    return 1 if shim._count >= at else 2
+    return 1 if shim._count >= at else ENDED
 
 
-def failing(
-    act: Callable[[], object], folder: Path, is_full: bool = False, moments: range | None = None
-) -> Iterator[int]:
+def stopped(act: Callable[[], object], folder: Path, at: int, is_full: bool = False) -> int:
+    """Run the action in a child that stops at its at-th operation below a folder. Returns how the child has ended:
+    KILLED, or BARE for an error that is no HilError, ENDED where the action came to its end before, else 0 or 1."""
+    child = os.fork()
+    if child == 0:
+        os._exit(_child(act, folder, at, is_full))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def failing(act: Callable[[], object], folder: Path, is_full: bool = False) -> Iterator[int]:
     """Run the action in a child for each moment, from the first operation to beyond the last; yields after each.
 
     Raises AssertionError where the action ends by anything but power or, with a full disk, an error of one line.
     """
     for at in range(1, 10_000):
-        child = os.fork()
-        if child == 0:
-            os._exit(_child(act, folder, at, is_full))
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        code = stopped(act, folder, at, is_full)
         assert code != BARE, f"operation {at}"
         yield at
-        if code == 2:  # it has come to its end before
+        if code == ENDED:
             return
