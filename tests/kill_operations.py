@@ -25,7 +25,7 @@ from kill_commands import COMMANDS, Command, Left, Trial, differences, set_up
 
 from hil.errors import HilError
 
-NEVER = 1_000_000
+MOST = 1_000_000
 ALONE = ("seed", "quantise", "history", "evaluate")  # those that do all of it in their own process
 SLOW_TO_IMPORT = ("hil.cli", "torch", "hil.checkpoints.calibration", "hil.checkpoints.seeding", "hil.evaluation.run")
 
@@ -51,7 +51,7 @@ def act(command: Command, trial: Trial) -> None:
 
 def ended(command: Command, trial: Trial, folder: Path) -> Left:
     """What the command leaves that nothing disturbs."""
-    code = power.stopped(lambda: act(command, trial), folder, NEVER)
+    code = power.stopped(lambda: act(command, trial), folder, 0)
     return trial.left(command, command.code if code == power.ENDED else -1)
 
 
@@ -61,7 +61,7 @@ def trials(command: Command, setting: Path, folder: Path, is_full: bool, every: 
     if expected.code != command.code:
         yield 0, ["it fails although nothing disturbed it"]
         return
-    for at in range(1, NEVER, every):
+    for at in range(1, MOST, every):
         shutil.rmtree(folder)
         trial = Trial(setting, folder)
         code = power.stopped(lambda trial=trial: act(command, trial), folder, at, is_full)  # type: ignore[misc]

@@ -7,6 +7,7 @@ half, under whatever name it has by then. Or, with a full disk, that operation a
 
 from __future__ import annotations
 
+import builtins
 import errno
 import io
 import os
@@ -34,7 +35,7 @@ class _Shim:
     def install(self) -> None:
         for name in COUNTED:
             setattr(os, name, getattr(self, f"_{name}", self._counted(name)))
-        io.open = self._io_open  # type: ignore[assignment]
+        io.open = builtins.open = self._io_open  # type: ignore[assignment]
 
     def fail_power(self) -> None:
         """What is not on the disk is not there any more."""
@@ -95,7 +96,8 @@ class _Shim:
 
 def _child(act: Callable[[], object], folder: Path, at: int, is_full: bool) -> int:
     shim = _Shim(folder, at, is_full)
-    shim.install()
+    if at:
+        shim.install()
     from hil.errors import HilError
 
     try:
@@ -106,12 +108,14 @@ def _child(act: Callable[[], object], folder: Path, at: int, is_full: bool) -> i
         traceback.print_exc()
         return BARE
     shim.fail_power()
-    return 1 if shim._count >= at else ENDED
+    return 1 if at and shim._count >= at else ENDED
 
 
 def stopped(act: Callable[[], object], folder: Path, at: int, is_full: bool = False) -> int:
-    """Run the action in a child that stops at its at-th operation below a folder. Returns how the child has ended:
-    KILLED, or BARE for an error that is no HilError, ENDED where the action came to its end before, else 0 or 1."""
+    """Run the action in a child that stops at its at-th operation below a folder, or with at = 0 undisturbed.
+
+    Returns how it ended: KILLED, BARE by an error that is no HilError, ENDED where the action came to its end before.
+    """
     child = os.fork()
     if child == 0:
         os._exit(_child(act, folder, at, is_full))
