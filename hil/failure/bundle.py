@@ -14,13 +14,17 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from hil.errors import HilError
+from hil.failure import layouts
 from hil.failure.stripped import stripped
 from hil.files import reason, writing
+from hil.reading import json_of, typed
+from hil.shown import shown
 from hil.targets.pyrenode.keep import FILES
 
 FORMAT, VERSION, SUFFIX = "rnnpool-hil bundle", 1, ".hil.zip"
@@ -59,10 +63,10 @@ class Bundle:
         """A member's JSON; None where it is not there. Raises HilError where it is damaged."""
         if name not in self.members:
             return None
-        try:
-            return json.loads(self.members[name])
-        except (ValueError, RecursionError) as error:
-            raise HilError(f"{self.path} is damaged: its {name} is no JSON ({error})") from error
+        said = f"{self.path} is damaged: its {name}"
+        found = json_of(self.members[name], said)
+        typed(found, layouts.MEMBERS[name], said)
+        return found
 
     def text(self, name: str) -> str:
         """A member's text; empty where it is not there."""
@@ -99,10 +103,9 @@ def open_bundle(path: Path) -> Bundle:
         raise HilError(f"cannot read the bundle {path}: {reason(error)}") from error
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
         raise HilError(f"{path} is no bundle, or damaged ({error}): expected NAME{SUFFIX} that hil made") from error
-    try:
-        about = json.loads(members.pop("bundle.json", b""))
-    except (ValueError, RecursionError):
-        about = None
+    about = None
+    with suppress(HilError):
+        about = json_of(members.pop("bundle.json", b""), "bundle.json")
     if not isinstance(about, dict) or about.get("format") != FORMAT:
         raise HilError(f"{path} is no bundle: it lacks a bundle.json with format {FORMAT!r}")
     _check(about, path)
@@ -112,16 +115,12 @@ def open_bundle(path: Path) -> Bundle:
 def _check(about: dict[str, Any], path: Path) -> None:
     version = about.get("version")
     if version != VERSION:
-        made = (about.get("versions") or {}).get("hil", "another hil")
-        raise HilError(f"{path} is a bundle of version {version} (by {made}), this hil reads {VERSION}: take that hil")
-    missing = [key for key in ("target", "board", "model", "preset") if not isinstance(about.get(key), str)]
-    missing += [key for key in ("versions", "failure") if not isinstance(about.get(key), dict)]
-    try:
-        Failure(**about.get("failure") or {})
-    except TypeError:
-        missing.append("failure")
-    if missing:
-        raise HilError(f"{path} is damaged: bundle.json does not say its {', '.join(dict.fromkeys(missing))}")
+        made = about["versions"].get("hil") if isinstance(about.get("versions"), dict) else None
+        raise HilError(
+            f"{path} is a bundle of version {shown(version)} (by {shown(made or 'another hil')}), this hil reads "
+            f"{VERSION}: take that hil"
+        )
+    typed(about, layouts.About, f"{path} is damaged: its bundle.json")
 
 
 def _known(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
+from hil.bench import read_back
 from hil.errors import HilError
-from hil.files import reason
-from hil.gate import figures
+from hil.gate import figures, layouts
 from hil.gate.figures import Figure
 from hil.gate.results import image, network
+from hil.reading import json_of, read_text, typed
+from hil.shown import shown
 
 SCHEMA = 1  # of all that is read here
 _Figures = Callable[[Mapping[str, Any]], list[Figure]]
-# what a file is, by keys that it alone has: its kind and what its figures are
-_KINDS: tuple[tuple[str, frozenset[str], _Figures], ...] = (
-    ("run", frozenset({"measurements", "cycles", "ram", "firmware", "image"}), figures.of_run),
-    ("bench", frozenset({"total_cycles", "layers", "portable_total_cycles"}), figures.of_bench),
-    ("profile", frozenset({"functions", "rules", "layers", "cycles"}), figures.of_profile),
-    ("evaluation", frozenset({"ways"}), figures.of_evaluation),
+# what a file is, by keys that it alone has: its kind, what its figures are, and what must be in it
+_KINDS: tuple[tuple[str, frozenset[str], _Figures, type[Struct]], ...] = (
+    ("run", frozenset({"measurements", "cycles", "ram", "firmware", "image"}), figures.of_run, read_back.Run),
+    ("bench", frozenset({"total_cycles", "layers", "portable_total_cycles"}), figures.of_bench, layouts.Bench),
+    ("profile", frozenset({"functions", "rules", "layers", "cycles"}), figures.of_profile, layouts.Profile),
+    ("evaluation", frozenset({"ways"}), figures.of_evaluation, layouts.Evaluation),
 )
 
 
@@ -77,12 +80,7 @@ def load(path: Path) -> list[Document]:
 
 
 def _read(path: Path) -> Iterator[Document]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise HilError(f"cannot read {path}: {reason(error)}") from error
-    except (ValueError, RecursionError) as error:
-        raise HilError(f"{path} is damaged ({error}): it should be JSON, as hil writes it") from error
+    content = json_of(read_text(path), f"{path} is damaged: it")
     for entry in content if isinstance(content, list) else [content]:
         if isinstance(entry, dict) and (document := _document(path, entry)):
             yield document
@@ -90,19 +88,12 @@ def _read(path: Path) -> Iterator[Document]:
 
 def _document(path: Path, content: dict[str, Any]) -> Document | None:
     """None for JSON of another kind."""
-    kind, keys, of_kind = next((row for row in _KINDS if row[1] <= content.keys()), ("", frozenset(), None))
+    kind, _, of_kind, layout = next((row for row in _KINDS if row[1] <= content.keys()), ("", frozenset(), None, None))
     if of_kind is None:
         return None
     if content.get("schema", SCHEMA) != SCHEMA:
         raise HilError(
-            f"{path} has schema {content['schema']}, this hil reads {SCHEMA}: compare with the hil that wrote it"
+            f"{path} has schema {shown(content['schema'])}, this hil reads {SCHEMA}: compare with the hil that wrote it"
         )
-    try:
-        document = Document(path, kind, tuple(of_kind(content)), content)
-        _ = document.identity
-        for figure in document.figures:
-            if isinstance(figure.value, bool) or not isinstance(figure.value, int | float | None):
-                raise TypeError(f"{figure.name} is {figure.value!r}")
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise HilError(f"{path} is damaged: as {kind}.json it lacks or misstates {error}") from error
-    return document
+    typed(content, layout, f"{path} is damaged: as {kind}.json it")
+    return Document(path, kind, tuple(of_kind(content)), content)

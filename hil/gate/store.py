@@ -9,14 +9,19 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
+from hil.bench.read_back import Numbers
 from hil.errors import HilError
 from hil.files import make_folder, reason, write_text
 from hil.gate.documents import Document, load
+from hil.reading import json_of, read_text, typed
 
 INDEX, SCHEMA = "index.json", 1
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -31,6 +36,16 @@ class Commit:
     branch: str
     figures: Mapping[str, Mapping[str, float]]
     units: Mapping[str, str]
+
+
+class Entry(Struct):
+    """What the index has of a commit. files: their sizes."""
+
+    committed: str
+    branch: str
+    figures: dict[str, Numbers]
+    units: dict[str, str]
+    files: dict[str, int]
 
 
 def add(store: Path, results: Path, is_dirty_taken: bool = False) -> str:
@@ -119,17 +134,16 @@ def kept(document: Document) -> Iterator[tuple[str, float, str]]:
 
 def _index(store: Path) -> dict[str, Any]:
     """The index; empty where there is none that can be used: it is made anew of the results."""
-    try:
-        content = json.loads((store / INDEX).read_text(encoding="utf-8"))
-        commits = content["commits"] if content["schema"] == SCHEMA else {}
-        return {name: entry for name, entry in commits.items() if _is_entry(entry)}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
-
-
-def _is_entry(entry: Any) -> bool:
-    kinds = {"committed": str, "branch": str, "figures": dict, "units": dict, "files": dict}
-    return isinstance(entry, dict) and all(isinstance(entry.get(key), kind) for key, kind in kinds.items())
+    entries: dict[str, Any] = {}
+    with suppress(HilError):
+        content = json_of(read_text(store / INDEX), INDEX)
+        commits = content.get("commits") if isinstance(content, dict) and content.get("schema") == SCHEMA else {}
+        given: dict[str, Any] = typed(commits, dict[str, Any], INDEX)
+        for name, entry in given.items():
+            with suppress(HilError):
+                typed(entry, Entry, INDEX)
+                entries[name] = entry
+    return entries
 
 
 def _write_index(store: Path, commits: Mapping[str, Any]) -> None:
