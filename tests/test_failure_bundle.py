@@ -368,3 +368,34 @@ def test_a_session_that_is_too_long_forgets_its_beginning(monkeypatch: pytest.Mo
         assert session.is_whole
         bench.infer(sample_photo(firmware.network.spec))
     assert not session.is_whole and sum(len(event.data) for event in session.events) <= 20_000
+
+
+@pytest.mark.parametrize(
+    ("member", "at", "value", "said"),
+    [
+        ("bundle.json", ("board",), "../../outside", "board"),
+        ("bundle.json", ("versions",), [], "versions"),
+        ("bundle.json", ("failure", "text"), {"a": 1}, "failure.text"),
+        ("registers.json", ("registers",), {"pc": "x"}, "registers"),
+        ("registers.json", ("cycle",), 10**25, "expected form"),
+        ("plan.json", ("tensors",), 3, "tensors"),
+        ("plan.json", ("input", "width"), -1, "input.width"),
+        ("limits.json", ("layers.differing",), {"most": 1}, "value"),
+    ],
+)
+def test_a_lie_in_a_bundle_is_named_with_its_place(
+    crash: Path, tmp_path: Path, member: str, at: tuple[str, ...], value: object, said: str
+) -> None:
+    lying = tmp_path / "lying.hil.zip"
+    with zipfile.ZipFile(crash) as sound, zipfile.ZipFile(lying, "w") as archive:
+        members = {name: sound.read(name) for name in sound.namelist()}
+        found = json.loads(members.get(member, b"{}"))
+        place = found
+        for key in at[:-1]:
+            place = place[key]
+        place[at[-1]] = value
+        for name, content in (members | {member: json.dumps(found).encode()}).items():
+            archive.writestr(name, content)
+    with pytest.raises(HilError, match=rf"is damaged: its {member} .*{said}") as caught:
+        open_bundle(lying).json(member)
+    assert "\n" not in str(caught.value)

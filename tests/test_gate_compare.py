@@ -141,6 +141,10 @@ def test_what_only_one_side_has_is_named(command, tmp_path: Path) -> None:
         ("[" * 100_000, "is damaged"),
         (json.dumps(compared.run() | {"measurements": [{"name": "a"}]}), "is damaged: as run.json"),
         (json.dumps(compared.run() | {"cycles": 3}), "is damaged: as run.json"),
+        (json.dumps(compared.run() | {"operating_point": float("nan")}), "is damaged: it is not JSON"),
+        (json.dumps(compared.run() | {"operating_point": 10**400}), "is damaged: as run.json"),
+        (json.dumps(compared.run() | {"digests": 3, "target": ["sim"]}), "is damaged: as run.json"),
+        (json.dumps(compared.profile(5, 1) | {"stalls": {"main": 3}}), "is damaged: as profile.json"),
         (json.dumps(compared.evaluation(0.5) | {"ways": {"integer": 3}}), "is damaged: as evaluation.json"),
     ],
 )

@@ -97,6 +97,8 @@ def _firmware(bundle: Bundle, folder: Path, step: Step) -> RecordedFirmware:
     for name in ("firmware.elf", "model.safetensors", "plan.json"):
         if name not in bundle.members:
             raise HilError(f"{bundle.path} lacks {name} and cannot run again: hil show shows its contents")
+    if not bundle.about.get("firmware"):
+        raise HilError(f"{bundle.path} does not say which firmware it had: hil show shows its contents")
     step("reading the model", 0)
     said, model = bundle.about, folder / "model.safetensors"
     board = _board(bundle, folder)

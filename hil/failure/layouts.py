@@ -51,7 +51,7 @@ class About(Struct):
     preset: str
     failure: FailureSaid
     versions: dict[str, str]
-    firmware: FirmwareSaid
+    firmware: FirmwareSaid | None = None
     kernels: Literal["fast", "portable"] = "fast"
     timing: Literal["fast", "full"] | None = None
     sha256: str | None = None
