@@ -193,7 +193,15 @@ def test_every_operator_that_suits_a_network_has_something_to_break() -> None:
     """Those without need what this network's plan, or its cells, do not have."""
     suited = [operator for operator in catalogue.operators() if set(operator.needs) <= TINY.kinds]
     idle = {operator.name for operator in suited if not list(operator.sites(TINY))}
-    assert idle == {"tanh-table", "shared-tanh", "plan-keep", "plan-carry", "plan-ends", "plan-pixel-bytes"}
+    assert idle == {
+        "tanh-table",
+        "shared-tanh",
+        "plan-from",
+        "plan-keep",
+        "plan-carry",
+        "plan-ends",
+        "plan-pixel-bytes",
+    }
 
 
 def test_lines_that_no_cell_of_a_network_runs_are_left_alone() -> None:

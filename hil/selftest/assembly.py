@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
+from hil.compiler import graph as q
+from hil.compiler.loops import is_narrow
 from hil.paths import source_root
 from hil.selftest.mutant import Mutant, Operator, Outcome
 from hil.selftest.reports import MEMORY, TIME
@@ -61,9 +63,22 @@ def _sites(operator: str, pattern: str, new: str, subject: Subject) -> Iterator[
         path = f"firmware_src/kernels/{name}"
         lines = (source_root() / path).read_text().split("\n")
         for number, line in enumerate(lines):
+            if not _runs(name, lines[:number], subject):
+                continue
             for match in re.finditer(pattern, line):
                 changed = line[: match.start()] + match.expand(new) + line[match.end() :]
                 yield edited(operator, subject, path, lines, number, changed, match.start())
+
+
+def _runs(name: str, above: list[str], subject: Subject) -> bool:
+    """Whether a line's loop is one that the subject's layers take."""
+    if name == "conv_narrow.h":
+        return any(isinstance(layer, q.QConv) and is_narrow(layer) for layer in subject.graph.layers)
+    if name == "fastgrnn_pixels.h":
+        is_wide = any("cell_project_wide_pixels(const" in line for line in above)
+        pools = [layer for layer in subject.graph.layers if isinstance(layer, q.QPool)]
+        return any(pool.input.channels in ((8, 16, 32, 64) if is_wide else (3, 4)) for pool in pools)
+    return True
 
 
 def _port_sites(operator: str, file: str, old: str, new: str, subject: Subject) -> Iterator[Mutant]:

@@ -20,7 +20,7 @@ from hil.selftest.trial import Bait
 Report = Callable[[Result], Result]
 TIME = ("cycles.implausible", "cycles.off_prediction", "cycles.total")
 MEMORY = ("ram.stack_used", "ram.heap_used", "ram.arena_used", "watermarks.stack_beyond", "watermarks.heap_beyond",
-          "watermarks.disagreement")  # fmt: skip
+          "watermarks.arena_beyond", "watermarks.disagreement")  # fmt: skip
 PROTOCOL = ("ProtocolError", "BadAnswer", "LinkError")
 CHANGED = (
     *EXACT,

@@ -78,10 +78,23 @@ OWNERS: tuple[tuple[str, type | None, bool | None], ...] = (  # beginning of a f
     ("inverse_square", q.QNorm, None), ("rnnpool_", q.QPool, None), ("cell_", q.QPool, None),
     ("packed_", q.QPool, None), ("dot_s16", q.QPool, None),
 )  # fmt: skip
-# what only the board's instructions, its counter or its watchdog make a difference of, and sizes that are all the same
-UNJUDGED = ("HIL_DSP", "d->output !=", "cycles", "between", "lap()", "mark", "port_alive", "sizeof", "tap(")
+# what only the board's instructions, counter or watchdog, or several kinds of objects make a difference of; equal sizes
+UNJUDGED = (
+    "HIL_DSP",
+    "d->output !=",
+    "cycles",
+    "between",
+    "lap()",
+    "mark",
+    "begun",
+    "label",
+    "port_alive",
+    "sizeof",
+    "tap(",
+)
 OF_TURNS = ("carry", "turn[-", "turn->from", "turn->to", "turn->keep")  # where a row is made in one, they are all 0
-OF_BLOCKS = ("blocks", "values[0] / 2", "room")  # of a matrix with zeros in blocks
+OF_BLOCKS = ("blocks", "values[0] / 2", "room", "back")  # of a matrix with zeros in blocks
+OF_DENSE = ("m.length", "values += 8", "group")  # of one without
 OF_NO_EACH = (
     "d->weight[",
     "d->bias[",
@@ -89,6 +102,13 @@ OF_NO_EACH = (
 )  # of a depthwise layer whose constants lie by kind, not by channel
 OF_UNTIED = ("TANH_STEP_BITS", "GATE_STEP_BITS", "GATE_TABLE_BITS - 1", "c->tanh", "gates[0] * state", "c->is_convex")
 OF_TIED = ("TIED_", "entry[0]")
+OF_AGAIN = ("tap_new_rows(", "run_again(")  # of rows that are made again
+NEEDS = (  # what the generated model must have for lines to matter
+    (r"\.turns = [2-9]", OF_TURNS), (r"\.[wu]_blocks = [1-9]", OF_BLOCKS), (r"\.is_tied = false", OF_UNTIED),
+    (r"\.is_tied = true", OF_TIED), (r"\.weight = \w+_depthwise_weight", OF_NO_EACH), (r"\.again = [1-9]", OF_AGAIN),
+    (r"\.wide_gain = \w", ("wide_gain",)), (r"\.shift = [1-9]", ("acc << shift",)),
+    (r"\.u_shift = \d+,\n(?!\s+\.w_blocks|\s+\.u_blocks)", OF_DENSE),
+)  # fmt: skip
 OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")
 
@@ -97,11 +117,7 @@ def used_lines(subject: Subject, text: str) -> Iterator[tuple[int, str]]:
     """Those of lines_of in functions that the subject's layers call."""
     is_used = True
     unjudged: tuple[str, ...] = UNJUDGED + OF_MANY
-    for pattern, lines in (
-        (r"\.turns = [2-9]", OF_TURNS), (r"\.[wu]_blocks = [1-9]", OF_BLOCKS), (r"\.is_tied = false", OF_UNTIED),
-        (r"\.is_tied = true", OF_TIED),
-        (r"\.weight = \w+_depthwise_weight", OF_NO_EACH),
-    ):  # fmt: skip
+    for pattern, lines in NEEDS:
         unjudged += () if re.search(pattern, subject.model_source) else lines
     for number, line in lines_of(text):
         if line[:1].isalpha() and (match := FUNCTION.match(line)):
@@ -190,7 +206,7 @@ PLAN: tuple[tuple[str, str, str], ...] = (  # name, what it breaks, the number t
     ("plan-ends", "a turn that takes the row for ended", r"\.keep = [1-9]\d*, .*\.ends_row = (\d)"),
     ("plan-padding", "padding that is counted on and is not there", r"\.padding = (\d+)\}"),
     ("plan-stride", "a step that needs other rows", r"\.feed = .*?\.stride = (\d+)"),
-    ("plan-input", "an input of fewer rows", r"\.reach = -?\d+, \.rows = (\d+)"),
+    ("plan-input", "an input of fewer rows", r"\.reach = [1-9]\d*, \.rows = (\d+)"),
     ("plan-pixel-bytes", "pixels of another size", r"\.pixel_bytes = (\d+)"),
     ("layer-edge", "the last row and column not repeated", r"^        \.is_padded = (true),$"),
     ("layer-tied", "a cell of the other kind", r"^            \.is_tied = (true|false),$"),
@@ -262,16 +278,26 @@ def _plan_sites(operator: str, pattern: str) -> Callable[[Subject], Iterable[Mut
 
 
 def _is_idle(operator: str, lines: list[str], number: int) -> bool:
-    """Whether the number decides nothing: where rows lie of a ring of one, how high a map without padding is."""
+    """Whether the number decides nothing, as where rows lie of a ring of one, or what the only turn of a row keeps."""
+    line, above = lines[number], lines[max(0, number - 6) : number]
     ring = "\n".join(lines[max(0, number - 6) : number + 6])
-    if operator == "plan-pitch":
-        return ".depth = 1," in ring
-    if operator == "plan-reach":  # where all of a map is waited for, that is for the memory's sake, not the input's
-        waits = re.search(r"\.stride = 1, \.reach = (\d+), \.rows = \1\b", lines[number])
-        return waits is not None and int(waits[1]) > 1
-    if operator == "plan-pixel-bytes":  # read where a layer hands its output on inside a chain
-        return re.search(r"\.length = [2-9]", "\n".join(lines)) is None
-    return operator == "plan-height" and ".lead = 0," in ring
+    match operator:
+        case "plan-pitch":
+            return ".depth = 1," in ring
+        case "plan-height":
+            return ".lead = 0," in ring
+        case "plan-rows":  # read of what a node of the schedule makes
+            names = re.findall(r"ring_t (\w+) = ", ring)
+            return not any(f".output = &{name}," in text for name in names for text in lines)
+        case "plan-from" | "plan-keep" | "plan-ends" | "plan-carry":
+            return not any("{.pixels" in other for other in above[-1:] + lines[number + 1 : number + 2])
+        case "plan-reach" | "plan-stride":  # where all of a map is waited for, that is for the memory's sake
+            waits = re.search(r"\.reach = (\d+), \.rows = \1\b", line)
+            return waits is not None and int(waits[1]) > 1
+        case "plan-pixel-bytes":  # read of what a layer hands on inside a chain
+            begins = next((i for i, text in enumerate(reversed(above)) if "{.part" in text), 0)
+            return not any(".piece = " in text for text in above[len(above) - 1 - begins :])
+    return False
 
 
 def _other_number(operator: str, old: str) -> str | None:
