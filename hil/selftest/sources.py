@@ -95,19 +95,14 @@ UNJUDGED = (
 OF_TURNS = ("carry", "turn[-", "turn->from", "turn->to", "turn->keep")  # where a row is made in one, they are all 0
 OF_BLOCKS = ("blocks", "values[0] / 2", "room", "back")  # of a matrix with zeros in blocks
 OF_DENSE = ("m.length", "values += 8", "group")  # of one without
-OF_NO_EACH = (
-    "d->weight[",
-    "d->bias[",
-    "d->multiplier[",
-)  # of a depthwise layer whose constants lie by kind, not by channel
+OF_NO_EACH = ("d->weight[", "d->bias[", "d->multiplier[")  # of depthwise constants that lie by kind, not by channel
 OF_UNTIED = ("TANH_STEP_BITS", "GATE_STEP_BITS", "GATE_TABLE_BITS - 1", "c->tanh", "gates[0] * state", "c->is_convex")
 OF_TIED = ("TIED_", "entry[0]")
 OF_AGAIN = ("tap_new_rows(", "run_again(")  # of rows that are made again
 NEEDS = (  # what the generated model must have for lines to matter
     (r"\.turns = [2-9]", OF_TURNS), (r"\.[wu]_blocks = [1-9]", OF_BLOCKS), (r"\.is_tied = false", OF_UNTIED),
     (r"\.is_tied = true", OF_TIED), (r"\.weight = \w+_depthwise_weight", OF_NO_EACH), (r"\.again = [1-9]", OF_AGAIN),
-    (r"\.wide_gain = \w", ("wide_gain",)), (r"\.shift = [1-9]", ("acc << shift",)),
-    (r"\.u_shift = \d+,\n(?!\s+\.w_blocks|\s+\.u_blocks)", OF_DENSE),
+    (r"\.wide_gain = \w", ("wide_gain",)), (r"^(?![\s\S]*\.u_blocks = )", OF_DENSE),
 )  # fmt: skip
 OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")
@@ -119,6 +114,8 @@ def used_lines(subject: Subject, text: str) -> Iterator[tuple[int, str]]:
     unjudged: tuple[str, ...] = UNJUDGED + OF_MANY
     for pattern, lines in NEEDS:
         unjudged += () if re.search(pattern, subject.model_source) else lines
+    if not any(isinstance(layer, q.QConv) and layer.shift for layer in subject.graph.layers):
+        unjudged += ("acc << shift",)
     for number, line in lines_of(text):
         if line[:1].isalpha() and (match := FUNCTION.match(line)):
             owner = next(((kind, deep) for start, kind, deep in OWNERS if match[1].startswith(start)), None)
@@ -243,6 +240,9 @@ def _plan_operators() -> Iterator[Operator]:
         yield Operator(name, breaks, ANY, _plan_sites(name, pattern), needs, 2)
 
 
+OF_A_STEP = ("_scratch", "_piece")  # what holds nothing from step to step
+
+
 def _overlaid(subject: Subject) -> Iterator[Mutant]:
     """A buffer moved to where another one lies that is alive at the same time."""
     buffers = subject.plan.buffers
@@ -256,7 +256,7 @@ def _overlaid(subject: Subject) -> Iterator[Mutant]:
                 other.first <= one.first <= (other.first + other.last) // 2
             )  # of the other's rows few are done with
             is_another = one.place == other.place and one.offset != other.offset
-            if is_early and is_another and not any(b.name.endswith("_scratch") for b in (one, other)):
+            if is_early and is_another and not any(b.name.endswith(OF_A_STEP) for b in (one, other)):
                 number = numbers[one.name.upper()]
                 yield edited("plan-overlap", subject, "model/model.c", lines, number,
                              f"    {one.name.upper()} = {other.offset},", other.offset)  # fmt: skip
@@ -266,7 +266,7 @@ def _plan_sites(operator: str, pattern: str) -> Callable[[Subject], Iterable[Mut
     def sites(subject: Subject) -> Iterator[Mutant]:
         lines = subject.model_source.split("\n")
         for number, line in enumerate(lines):
-            if _is_idle(operator, lines, number):
+            if _is_idle(operator, lines, number) or operator == "layer-type" and _is_of_norm(subject, lines, number):
                 continue
             for match in re.finditer(pattern, line):
                 new = _other_number(operator, match[1])
@@ -300,6 +300,15 @@ def _is_idle(operator: str, lines: list[str], number: int) -> bool:
     return False
 
 
+def _is_of_norm(subject: Subject, lines: list[str], number: int) -> bool:
+    """Whether a layer's input is a norm of bytes without a sign: then it has no negative value."""
+    name = next((m[1] for line in lines[number::-1] if (m := re.match(r"static \w+ (\w+)_(?:part|step)\(", line))), "")
+    made = {layer.output.name: layer for layer in subject.graph.layers}
+    reads = next((layer.inputs for layer in subject.graph.layers if layer.name == name), ())
+    norms = [made[tensor.name] for tensor in reads if isinstance(made.get(tensor.name), q.QNorm)]
+    return any(norm.inputs[0].dtype == "uint8" for norm in norms)
+
+
 def _other_number(operator: str, old: str) -> str | None:
     """A number that is wrong: lower where that is what breaks it; None where there is none."""
     if old in NAMES:
@@ -313,12 +322,12 @@ def _other_number(operator: str, old: str) -> str | None:
         return str(1 - number)
     if operator == "decoder-threshold":
         return str(number + 40)
-    if operator == "plan-pitch":
+    if operator in ("plan-pitch", "plan-rows"):
         return str(number // 2)
     if operator == "plan-reader":
         return "0" if number else None
     lower = ("plan-depth", "plan-reach", "plan-keep", "plan-carry", "plan-height",
-             "layer-kernel", "layer-channels", "plan-steps", "plan-pixels", "plan-rows",
+             "layer-kernel", "layer-channels", "plan-steps", "plan-pixels",
              "anchor-background", "anchor-width", "plan-input", "plan-pixel-bytes",
              "pool-across")  # fmt: skip
     if operator in lower:
