@@ -11,6 +11,8 @@ from hil.bench.session import Bench
 from hil.firmware.build import Firmware
 from hil.reference.photo import Photo
 
+SAMPLED = 200  # cycles by which two images may differ in fast mode, however short they are
+
 
 @pytest.fixture
 def cycles(portrait_run: Run) -> Cycles:
@@ -41,7 +43,7 @@ def test_the_same_image_costs_the_same_again(hil_bench: Bench, load: Callable[[s
     first, second = (hil_bench.run(load("camera")).cycles for _ in range(2))
     assert first.total is not None and second.total is not None
     if is_fast:
-        assert abs(first.total - second.total) <= 1e-5 * first.total
+        assert abs(first.total - second.total) <= max(SAMPLED, 1e-5 * first.total)
     elif hil_bench.target.capabilities.cycles == "instructions":  # told from a time in nanoseconds
         assert abs(first.total - second.total) <= 2
     else:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hil.bench.device_faults import DeviceFaults
+from hil.bench.run import Run
 from hil.bench.session import Bench
 from hil.firmware.build import Firmware
 from hil.reference.photo import Photo
@@ -46,6 +47,7 @@ def _damage(frame: bytes) -> list[bytes]:
     return [frame[:middle] + bytes([frame[middle] ^ 0x10 or 0x20]) + frame[middle + 1 :]]
 
 
+MOST_RUNS = 20
 HARM: dict[str, Callable[[bytes], list[bytes]]] = {
     "damaged": _damage,
     "cut short": lambda frame: [frame[: len(frame) // 3]],
@@ -62,11 +64,13 @@ def test_a_frame_mistreated_on_its_way_changes_no_result(
     line = UnkindLine(hil_target, harm)
     bench = Bench(hil_firmware, line)
     bench.boot()
-    run = bench.run(load("astronaut"))
+    runs: list[Run] = []
+    while line.harmed < 2 and len(runs) < MOST_RUNS:  # a small image is few frames
+        runs.append(bench.run(load("astronaut")))
+        assert runs[-1].bit_exact, runs[-1].divergence
     assert line.harmed >= 2
-    assert run.bit_exact, run.divergence
     if harm in ("damaged", "cut short", "after garbage"):
-        assert run.link.retries >= 1
+        assert any(run.link.retries >= 1 for run in runs)
 
 
 class DeafLine(UnkindLine):
@@ -90,8 +94,11 @@ def test_answers_that_arrive_damaged_are_asked_for_again(
     line = DeafLine(hil_target, "damaged", every=12)
     bench = Bench(hil_firmware, line)
     bench.boot()
-    run = bench.run(load("astronaut"))
-    assert line.harmed >= 2 and run.bit_exact
+    runs = 0
+    while line.harmed < 2 and runs < MOST_RUNS:
+        assert bench.run(load("astronaut")).bit_exact
+        runs += 1
+    assert line.harmed >= 2
     assert bench.client.statistics.damaged >= 1
 
 
