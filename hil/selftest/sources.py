@@ -94,7 +94,7 @@ UNJUDGED = (
 )
 OF_TURNS = ("carry", "turn[-", "turn->from", "turn->to", "turn->keep")  # where a row is made in one, they are all 0
 OF_BLOCKS = ("blocks", "values[0] / 2", "room", "back")  # of a matrix with zeros in blocks
-OF_DENSE = ("m.length", "values += 8", "group")  # of one without
+OF_DENSE = ("m.length", "values += 8", "group", "packed_pair(m)")  # of one without
 OF_NO_EACH = ("d->weight[", "d->bias[", "d->multiplier[")  # of depthwise constants that lie by kind, not by channel
 OF_UNTIED = ("TANH_STEP_BITS", "GATE_STEP_BITS", "GATE_TABLE_BITS - 1", "c->tanh", "gates[0] * state", "c->is_convex")
 OF_TIED = ("TIED_", "entry[0]")
@@ -287,8 +287,8 @@ def _is_idle(operator: str, lines: list[str], number: int) -> bool:
         case "plan-height":
             return ".lead = 0," in ring
         case "plan-rows":  # read of what a node of the schedule makes
-            names = re.findall(r"ring_t (\w+) = ", ring)
-            return not any(f".output = &{name}," in text for name in names for text in lines)
+            names = re.findall(r"ring_t (\w+) = ", "\n".join(above))
+            return not any(f".output = &{name}," in text for name in names[-1:] for text in lines)
         case "plan-from" | "plan-keep" | "plan-ends" | "plan-carry":
             return not any("{.pixels" in other for other in above[-1:] + lines[number + 1 : number + 2])
         case "plan-reach" | "plan-stride":  # where all of a map is waited for, that is for the memory's sake
