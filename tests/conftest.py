@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import stub_firmware
 
+from hil import board, targets
 from hil.errors import HilError
 from hil.reference import found
+from hil.targets.base import Target
 from hil.targets.pyrenode.find import find
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -83,3 +85,21 @@ def public_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="hil-test-") as folder:
         Path(folder).chmod(0o777)
         yield Path(folder)
+
+
+@pytest.fixture
+def stub_on_sim(stub_board: tuple[str, Path]) -> Iterator[Target]:
+    """The stub firmware, booted on the simulated board."""
+    name, elf = stub_board
+    with targets.create("sim", board.load(name)) as sim:
+        sim.boot(elf)
+        yield sim
+
+
+@pytest.fixture
+def stub_on_renode(renode_here: None, stub_board: tuple[str, Path], tmp_path: Path) -> Iterator[Target]:
+    """The stub firmware, booted on Renode; what a crash leaves goes to tmp_path / "kept"."""
+    name, elf = stub_board
+    with targets.create("renode", board.load(name), kept=tmp_path / "kept") as renode:
+        renode.boot(elf)
+        yield renode

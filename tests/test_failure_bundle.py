@@ -27,7 +27,6 @@ from hil.failure.again import run_again
 from hil.failure.bundle import Failure, open_bundle, write_bundle
 from hil.failure.leaving import MOST, Leaving
 from hil.failure.session import Session
-from hil.failure.stripped import stripped, without_paths
 from hil.firmware.build import Firmware, build
 from hil.firmware.programs import MissingToolError
 from hil.reference.photo import from_array, sample_photo
@@ -289,23 +288,6 @@ def test_no_path_of_this_computer_is_in_it(failed_run: Path, crash: Path) -> Non
         for name, content in {**opened.members, "about": json.dumps(dict(opened.about)).encode()}.items():
             plain = gzip.decompress(content) if name.endswith(".gz") else content
             assert [text for text in own if f"{text}/".encode() in plain] == [], name
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("cannot read /home/ann/nets/net.safetensors: no", "cannot read net.safetensors: no"),
-        (r"C:\Users\ann\net.bin is", "net.bin is"),
-        ("model at ~/nets/a.bin", "model at a.bin"),
-        ("tests/test_it.py::test[a/b]", "tests/test_it.py::test[a/b]"),
-        ("1/2 and 3 / 4", "1/2 and 3 / 4"),
-        ("'/tmp/a b/c.png'", "'a b/c.png'"),
-        ("http://example.org/a/b", "http://example.org/a/b"),
-    ],
-)
-def test_paths_lose_their_folders(text: str, expected: str) -> None:
-    assert without_paths(text) == expected
-    assert stripped({"a": [text, 1, None]}) == {"a": [expected, 1, None]}
 
 
 # -- what is not sound

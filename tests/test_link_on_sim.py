@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from lossy import LossyLine, Noise
 from stub_firmware import expected_boxes, expected_tap, random_image
 
-from hil import board
 from hil.link import Client, DeviceFault
 from hil.link.messages import Provoke
 from hil.targets.base import Target
@@ -20,11 +18,8 @@ from hil.targets.sim.target import SimTarget
 
 
 @pytest.fixture
-def target(stub_board: tuple[str, Path]) -> Iterator[SimTarget]:
-    name, elf = stub_board
-    with SimTarget(board.load(name)) as sim:
-        sim.boot(elf)
-        yield sim
+def target(stub_on_sim: SimTarget) -> SimTarget:
+    return stub_on_sim
 
 
 def seconds(target: Target) -> float:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 from stub_firmware import expected_boxes, expected_tap, random_image
 
-from hil import board
 from hil.link import Client, DeviceFault, Refused
 from hil.link.channel import Answer
 from hil.link.exchange import request
@@ -27,11 +24,8 @@ class Gone(Exception):
 
 
 @pytest.fixture
-def target(stub_board: tuple[str, Path]) -> Iterator[SimTarget]:
-    name, elf = stub_board
-    with SimTarget(board.load(name)) as sim:
-        sim.boot(elf)
-        yield sim
+def target(stub_on_sim: SimTarget) -> SimTarget:
+    return stub_on_sim
 
 
 @pytest.mark.parametrize(

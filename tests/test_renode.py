@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,11 +22,8 @@ pytestmark = pytest.mark.xdist_group("renode")  # one process starts Renode, not
 
 
 @pytest.fixture
-def target(renode_here: None, stub_board: tuple[str, Path], tmp_path: Path) -> Iterator[Target]:
-    name, elf = stub_board
-    with create("renode", board.load(name), kept=tmp_path / "kept") as renode:
-        renode.boot(elf)
-        yield renode
+def target(stub_on_renode: Target) -> Target:
+    return stub_on_renode
 
 
 def seen(target: Target) -> Observed:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from board_programs import DISCO, need_compiler, program
 
-from hil import board
 from hil.bench.session import Bench
 from hil.failure.bundle import Failure, open_bundle
 from hil.failure.pack import pack
@@ -26,11 +24,8 @@ SAID |= {"read_outside": "read of unmapped memory"}
 
 
 @pytest.fixture
-def target(renode_here: None, stub_board: tuple[str, Path], tmp_path: Path) -> Iterator[Target]:
-    name, elf = stub_board
-    with create("renode", board.load(name), kept=tmp_path / "kept") as renode:
-        renode.boot(elf)
-        yield renode
+def target(stub_on_renode: Target) -> Target:
+    return stub_on_renode
 
 
 @pytest.mark.parametrize("kind", SAID)

@@ -22,7 +22,7 @@ ALWAYS_INLINE uint32_t cell_state(const cell_t *c)
     return c->hidden * (c->kind == CELL_LSTM ? 2u : 1u);
 }
 
-// wx of a row of `count` pixels. states: scratch, of as many sequences.
+// wx of a row of `count` pixels. states: scratch as large as the states of so many sequences.
 ALWAYS_INLINE void recurrent_project_pixels(const cell_t *c, const uint8_t *x, type_t type, uint32_t count, int16_t *wx,
                                             int16_t *states, uint32_t sequences)
 {

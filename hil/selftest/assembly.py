@@ -8,6 +8,7 @@ from functools import partial
 
 from hil.compiler import graph as q
 from hil.compiler.loops import is_narrow
+from hil.compiler.predict import MAX_GROUPS
 from hil.paths import source_root
 from hil.selftest.mutant import Mutant, Operator, Outcome
 from hil.selftest.reports import MEMORY, TIME
@@ -77,7 +78,8 @@ def _runs(name: str, above: list[str], subject: Subject) -> bool:
     if name == "fastgrnn_pixels.h":
         is_wide = any("cell_project_wide_pixels(const" in line for line in above)
         pools = [layer for layer in subject.graph.layers if isinstance(layer, q.QPool)]
-        return any(pool.input.channels in ((8, 16, 32, 64) if is_wide else (3, 4)) for pool in pools)
+        channels = [pool.input.channels for pool in pools]
+        return any(n % 4 == 0 and 4 < n <= 4 * MAX_GROUPS if is_wide else n in (3, 4) for n in channels)
     return True
 
 

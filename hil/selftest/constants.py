@@ -95,7 +95,7 @@ def _sees_padding_alone(graph: q.QuantisedGraph, name: str) -> bool:
 
 def _matters(graph: q.QuantisedGraph, name: str, values: np.ndarray) -> np.ndarray:
     """Which numbers of an array are no padding of it."""
-    return values.ravel() != 0 if name.endswith(("_w2", "_u1", "_u2")) else np.ones(values.size, bool)
+    return values.ravel() != 0 if name.endswith(("_w1", "_w2", "_u1", "_u2")) else np.ones(values.size, bool)
 
 
 def _table_sites(operator: str, ending: str, subject: Subject) -> Iterator[Mutant]:

@@ -9,17 +9,12 @@ from hil.targets.base import Target
 from hil.targets.symbols import Symbols
 
 WORD = 4
-BASIC_BYTES, FPU_BYTES = (
-    32,
-    104,
-)  # of an exception's frame: r0 to r3, r12, lr, pc, xPSR; with S0 to S15, FPSCR and a gap
+# of an exception's frame: r0 to r3, r12, lr, pc, xPSR; with S0 to S15, FPSCR and a gap
+BASIC_BYTES, FPU_BYTES = 32, 104
 PUSHED_WORDS = 4  # that a handler may put below it, its EXC_RETURN the last of them
 EXC_RETURNS = {0xFFFF_FFF9: BASIC_BYTES, 0xFFFF_FFE9: FPU_BYTES}  # into the thread (ARMv7-M, B1.5.8)
-THUMB, EXCEPTION, ALIGNED = (
-    1 << 24,
-    0x1FF,
-    1 << 9,
-)  # of xPSR: Thumb, a handler's number, a word skipped
+# of xPSR: Thumb, a handler's number, a word skipped
+THUMB, EXCEPTION, ALIGNED = 1 << 24, 0x1FF, 1 << 9
 
 
 @dataclass(frozen=True)
