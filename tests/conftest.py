@@ -15,7 +15,7 @@ from hil import board, targets
 from hil.errors import HilError
 from hil.reference import found
 from hil.targets.base import Target
-from hil.targets.pyrenode.find import find
+from hil.targets.pyrenode.find import Installation, find
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -71,10 +71,10 @@ def stub_board(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="session")
-def renode_here() -> None:
-    """Skips the test where Renode is not."""
+def renode_here() -> Installation:
+    """The Renode of this machine. Skips the test where there is none, with the command that brings it."""
     try:
-        find()
+        return find()
     except HilError as error:
         pytest.skip(str(error))
 
@@ -97,7 +97,7 @@ def stub_on_sim(stub_board: tuple[str, Path]) -> Iterator[Target]:
 
 
 @pytest.fixture
-def stub_on_renode(renode_here: None, stub_board: tuple[str, Path], tmp_path: Path) -> Iterator[Target]:
+def stub_on_renode(renode_here: Installation, stub_board: tuple[str, Path], tmp_path: Path) -> Iterator[Target]:
     """The stub firmware, booted on Renode; what a crash leaves goes to tmp_path / "kept"."""
     name, elf = stub_board
     with targets.create("renode", board.load(name), kept=tmp_path / "kept") as renode:

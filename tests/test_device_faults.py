@@ -16,7 +16,6 @@ from hil.errors import HilError
 from hil.link import Client, DeviceFault, LinkTimeout
 from hil.targets import create
 from hil.targets.base import Target, TargetError, dma_stream
-from hil.targets.pyrenode.find import find
 from hil.targets.reported import explain
 
 pytestmark = pytest.mark.xdist_group("renode")
@@ -31,10 +30,7 @@ def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=["sim", "renode"])
 def target(request: pytest.FixtureRequest, elf: Path) -> Iterator[Target]:
     if request.param == "renode":
-        try:
-            find()
-        except HilError as error:
-            pytest.skip(str(error))
+        request.getfixturevalue("renode_here")
     with create(request.param, DISCO) as made:
         made.boot(elf)
         yield made

@@ -16,11 +16,10 @@ from stub_firmware import need
 
 from hil.bench.limits import load_limits
 from hil.board import load
-from hil.errors import HilError
 from hil.firmware.build import NATIVE, build
 from hil.firmware.stamp import write_hash
 from hil.targets.pyrenode import release
-from hil.targets.pyrenode.find import find
+from hil.targets.pyrenode.find import Installation
 
 needs_compiler = needs("stm32f407_disco")
 CHECKPOINT = "docs/tutorials/my-checkpoint.md"
@@ -35,14 +34,10 @@ def test_the_training_and_evaluation_commands_ask_for_data_and_nothing_else(user
 
 @needs_compiler
 @pytest.mark.xdist_group("renode")
-def test_renodes_commands(users_folder: Path) -> None:
+def test_renodes_commands(renode_here: Installation, users_folder: Path) -> None:
     """Nothing is fetched: Renode must be here. Of the suite, what tells Renode from the sim."""
-    try:
-        found = find()
-    except HilError as error:
-        pytest.skip(str(error))
     install, run, suite = block("docs/renode.md", "sh", "pytest hil/ --hil-target renode").splitlines()
-    if found.path is not None and found.path.is_relative_to(release.home()):
+    if renode_here.path is not None and renode_here.path.is_relative_to(release.home()):
         assert "boots a program" in run_shell(install, users_folder)
     assert "bit-exact" in run_shell(run, users_folder)
     assert "passed" in run_shell(f"{suite} -q -k 'hello_names and stm32f407'", REPOSITORY)

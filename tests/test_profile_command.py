@@ -11,8 +11,6 @@ from cli import hil
 from compilers import needs
 
 from hil.bench.batch import demo_photo
-from hil.errors import HilError
-from hil.targets.pyrenode.find import find
 
 pytestmark = needs("stm32f407_disco")
 
@@ -44,13 +42,10 @@ def test_a_profile_accounts_for_every_cycle(
 
 
 @pytest.mark.xdist_group("renode")
+@pytest.mark.usefixtures("renode_here")
 def test_on_renode_calls_and_instructions_are_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    try:
-        find()
-    except HilError as error:
-        pytest.skip(str(error))
     photo = demo_photo(tmp_path / "photo.png", "rnnpool_face_m4")
     outcome = hil(capsys, monkeypatch, "profile", "rnnpool_face_m4", photo, "--target", "renode", "--out", tmp_path)
     assert outcome.code == 0, outcome.err

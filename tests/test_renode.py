@@ -18,7 +18,8 @@ from hil.targets import TargetError, create
 from hil.targets.base import Observed, Target
 from hil.targets.symbols import symbols
 
-pytestmark = pytest.mark.xdist_group("renode")  # one process starts Renode, not each
+# xdist_group: one process starts Renode, not each
+pytestmark = [pytest.mark.xdist_group("renode"), pytest.mark.usefixtures("renode_here")]
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_hello_says_which_board_and_time_is_virtual(target: Target) -> None:
 
 
 @pytest.mark.parametrize("name", sorted({*board.names()} - {"stm32f407_disco", "stm32f429_disco"}))
-def test_every_other_board_starts(renode_here: None, name: str, tmp_path: Path) -> None:
+def test_every_other_board_starts(name: str, tmp_path: Path) -> None:
     """With CCM and without, with one bank of SRAM and with more."""
     elf, image = build(name, tmp_path / "build"), random_image(6)
     with create("renode", board.load(name), kept=tmp_path / "kept") as renode:
@@ -70,9 +71,7 @@ def test_every_other_board_starts(renode_here: None, name: str, tmp_path: Path) 
         assert Client(renode).infer(image).detections == expected_boxes(image)
 
 
-def test_a_board_without_dma_takes_each_byte_by_an_interrupt(
-    renode_here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_board_without_dma_takes_each_byte_by_an_interrupt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "board.toml").write_text(MINE.replace('rx_pin = "PC7"', 'rx_pin = "PC7"\ndma = false'))
     monkeypatch.setenv("HIL_BOARDS", str(tmp_path))
@@ -128,7 +127,7 @@ def test_two_boards_run_side_by_side_and_know_nothing_of_each_other(
         assert (Client(other).hello().boots, Client(target).hello().boots) == (1, 2)
 
 
-def test_code_without_interrupts_takes_the_same_instructions_as_on_the_sim(renode_here: None) -> None:
+def test_code_without_interrupts_takes_the_same_instructions_as_on_the_sim() -> None:
     counts = []
     for name in ("renode", "sim"):
         with create(name, DISCO) as target:

@@ -18,7 +18,7 @@ from hil.targets.pyrenode.keep import FILES
 from hil.targets.pyrenode.process import Renode
 from hil.targets.reported import explain
 
-pytestmark = pytest.mark.xdist_group("renode")
+pytestmark = [pytest.mark.xdist_group("renode"), pytest.mark.usefixtures("renode_here")]
 SAID = {"stack_overflow": "stack overflow", "jump_outside": "jump outside code", "write_flash": "write to flash"}
 SAID |= {"read_outside": "read of unmapped memory"}
 
@@ -78,7 +78,7 @@ def test_the_snapshot_kept_loads_into_another_renode_with_the_same_registers(tar
     assert loaded == list(registers.values())[:16]
 
 
-def test_the_bundle_of_a_crash_has_all_that_was_kept_of_it_and_nothing_older(renode_here: None, tmp_path: Path) -> None:
+def test_the_bundle_of_a_crash_has_all_that_was_kept_of_it_and_nothing_older(tmp_path: Path) -> None:
     need_compiler()
     kept, built = tmp_path / "kept", firmware.build("rnnpool_face_m4", DISCO.name)
     kept.mkdir()
@@ -108,7 +108,7 @@ def test_a_crash_that_the_firmware_catches_is_reported_by_it(
     assert observed is not None and observed.resets == 1
 
 
-def test_a_loop_without_interrupts_ends_the_run(renode_here: None) -> None:
+def test_a_loop_without_interrupts_ends_the_run() -> None:
     with create("renode", DISCO, runaway_s=0.2) as target:
         target.boot(program("spin"))
         with pytest.raises(TargetFault, match="endless loop in spin .spin.c") as caught:
@@ -117,7 +117,7 @@ def test_a_loop_without_interrupts_ends_the_run(renode_here: None) -> None:
 
 
 @pytest.mark.parametrize(("number", "function"), [(11, "crash_by_undefined"), (12, "crash_without_fpu")])
-def test_a_fault_that_no_handler_deals_with_names_its_function(renode_here: None, number: int, function: str) -> None:
+def test_a_fault_that_no_handler_deals_with_names_its_function(number: int, function: str) -> None:
     with create("renode", DISCO, runaway_s=0.2) as target:
         target.boot(program("crashes"))
         assert target.read(0.1)[:3] == b"\x00\x70\x00"
@@ -127,7 +127,7 @@ def test_a_fault_that_no_handler_deals_with_names_its_function(renode_here: None
         assert (caught.value.kind, caught.value.symbol) == ("usage fault", function)
 
 
-def test_a_core_that_renode_holds_for_good_is_given_up(renode_here: None) -> None:
+def test_a_core_that_renode_holds_for_good_is_given_up() -> None:
     """A breakpoint, which nobody takes: Renode waits for a debugger."""
     with create("renode", DISCO) as target:
         target.boot(program("crashes"))

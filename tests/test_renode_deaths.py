@@ -11,12 +11,10 @@ from collections.abc import Iterator
 import pytest
 from board_programs import DISCO, SOURCES, program
 
-from hil.errors import HilError
 from hil.targets import TargetError, TargetFault, create
 from hil.targets.base import Target
-from hil.targets.pyrenode.find import find
 
-pytestmark = pytest.mark.xdist_group("renode")
+pytestmark = [pytest.mark.xdist_group("renode"), pytest.mark.usefixtures("renode_here")]
 TABLE = re.search(r"deaths\[\]\)\(void\) = \{(.*?)\};", (SOURCES / "deaths.c").read_text(), re.S)
 NAMES = re.findall(r"\w+", TABLE[1]) if TABLE else []
 DEATHS = {  # what it is called, and the function where that is not the death's own
@@ -41,10 +39,6 @@ SLEEPS = ["sleep_that_nothing_ends", "sleep_in_a_handler"]
 
 @pytest.fixture
 def board() -> Iterator[Target]:
-    try:
-        find()
-    except HilError as error:
-        pytest.skip(str(error))
     with create("renode", DISCO, runaway_s=0.05) as made:
         made.boot(program("deaths"))
         assert made.read(0.1)[1:3] == b"\x70\x00"

@@ -13,7 +13,7 @@ from cli import hil
 from hil.errors import HilError
 from hil.targets import create
 from hil.targets.base import Target
-from hil.targets.pyrenode.find import find
+from hil.targets.pyrenode.find import Installation
 from hil.targets.pyrenode.shell import MonitorPort, Shell
 
 pytestmark = pytest.mark.xdist_group("renode")
@@ -72,11 +72,7 @@ def test_the_monitor_is_renodes_alone(
 
 
 @pytest.fixture
-def target() -> Iterator[Target]:
-    try:
-        find()
-    except HilError as error:
-        pytest.skip(str(error))
+def target(renode_here: Installation) -> Iterator[Target]:
     with create("renode", DISCO, monitor=0) as made:
         made.boot(program("crashes"))
         yield made

@@ -10,7 +10,7 @@ import pytest
 from hil.commands import doctor
 from hil.errors import HilError
 from hil.targets.pyrenode import check, probes, process, release
-from hil.targets.pyrenode.find import Installation, RenodeMissingError, find
+from hil.targets.pyrenode.find import Installation
 from hil.targets.pyrenode.process import Pool
 
 
@@ -109,11 +109,8 @@ def test_versions_are_compared_by_their_numbers(version: str, is_old: bool) -> N
 
 
 @pytest.mark.xdist_group("renode")
+@pytest.mark.usefixtures("renode_here")
 def test_the_real_one_lets_two_crashes_pass_and_traps_the_third() -> None:
-    try:
-        find()
-    except RenodeMissingError as error:
-        pytest.skip(str(error))
     pool = Pool()
     renode = pool.take()
     try:

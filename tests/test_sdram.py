@@ -23,7 +23,6 @@ from hil.firmware.cmake import compile_preset
 from hil.link import Client
 from hil.targets.base import TargetError
 from hil.targets.image import load
-from hil.targets.pyrenode.find import RenodeMissingError
 from hil.targets.sim import SimBoard
 from hil.targets.sim.peripherals.fmc import BASE as FMC
 from hil.targets.sim.peripherals.fmc import SDCMR, SDCR, SDRTR, Fmc
@@ -126,15 +125,15 @@ def _folder(path: Path) -> Path:
 
 @needs_arm
 @pytest.mark.parametrize("name", ["sim", pytest.param("renode", marks=pytest.mark.xdist_group("renode"))])
-def test_the_firmware_brings_it_up_and_its_layers_are_bit_exact(built: Callable[[], tuple], name: str) -> None:  # type: ignore[type-arg]
+def test_the_firmware_brings_it_up_and_its_layers_are_bit_exact(  # type: ignore[type-arg]
+    built: Callable[[], tuple], name: str, request: pytest.FixtureRequest
+) -> None:
     graph, elf = built()
     image = images(detector(TINY), 1, seed=3)[0]
     trace = run(graph, image)
-    try:
-        target = targets.create(name, F429)
-    except RenodeMissingError as error:
-        pytest.skip(str(error))
-    with target:
+    if name == "renode":
+        request.getfixturevalue("renode_here")
+    with targets.create(name, F429) as target:
         target.boot(elf)
         client = Client(target)
         client.hello()

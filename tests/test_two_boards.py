@@ -11,7 +11,6 @@ from board_programs import DISCO
 
 from hil.bench import two_boards
 from hil.errors import HilError
-from hil.targets.pyrenode.find import find
 
 pytestmark = pytest.mark.xdist_group("renode")
 PHOTOS = 2
@@ -32,11 +31,8 @@ def test_the_project_is_all_that_renode_needs(project: Path) -> None:
     assert script.count("connector Connect sysbus.usart2 line") == 2
 
 
+@pytest.mark.usefixtures("renode_here")
 def test_the_detector_finds_in_the_cameras_photos_what_it_should(project: Path) -> None:
-    try:
-        find()
-    except HilError as error:
-        pytest.skip(str(error))
     played = two_boards.play(project, PHOTOS, patience_s=3)
     expected = [stub_firmware.expected_boxes(stub_firmware.random_image(seed)) for seed in range(PHOTOS)]
     assert played.detections == expected
