@@ -53,16 +53,17 @@ def selftest(
 
 
 def _summary(found: list[Verdict], alive: list[Verdict]) -> Table:
-    born = [verdict for verdict in found if not verdict.is_stillborn]
-    killed = [verdict for verdict in born if verdict.killers]
+    counted = [verdict for verdict in found if verdict.is_counted]
+    killed = [verdict for verdict in counted if verdict.killers]
     from rich.table import Table
 
     table = Table(show_header=False, title="Mutants of the bench", title_justify="left")
     for name, count in (
-        ("operators", len({verdict.operator for verdict in born})), ("mutants", len(born)), ("killed", len(killed)),
+        ("operators", len({verdict.operator for verdict in counted})), ("mutants", len(counted)),
+        ("killed", len(killed)),
         ("by the check that was expected", sum(verdict.is_right for verdict in killed)),
-        ("equivalent, argued", len(born) - len(killed) - len(alive)), ("survivors", len(alive)),
-        ("did not compile, not counted", len(found) - len(born)),
+        ("equivalent, argued", len(counted) - len(killed) - len(alive)), ("survivors", len(alive)),
+        ("not counted: never run, or not compiled", len(found) - len(counted)),
     ):  # fmt: skip
         table.add_row(name, str(count))
     return table

@@ -10,7 +10,7 @@ from types import ModuleType
 
 from hil.compiler import decode, integer
 from hil.selftest.graphs import FLOAT
-from hil.selftest.hosts import mutated
+from hil.selftest.hosts import compiled, mutated
 from hil.selftest.mutant import Mutant, Operator, Outcome
 from hil.selftest.subjects import Subject
 from hil.selftest.trial import Bait
@@ -100,5 +100,5 @@ def _attempt(mistake: Mistake, bait: Bait) -> Outcome:
         if old not in text:
             raise LookupError(f"{mistake.name}: no side has {old!r} any more: mend hil/selftest/both.py")
     firmware = bait.workshop.changed({kernel: texts[0].replace(*mistake.here, 1)})
-    with mutated(mistake.module, texts[1].replace(*mistake.there, 1)):
+    with mutated(mistake.module, compiled(mistake.module, texts[1].replace(*mistake.there, 1))):
         return bait.run(firmware)

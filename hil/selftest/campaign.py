@@ -17,12 +17,12 @@ from hil.errors import HilError
 from hil.files import make_folder, write_text
 from hil.pools import complete
 from hil.selftest import catalogue, subjects
-from hil.selftest.mutant import Mutant, Operator, StillbornError
+from hil.selftest.mutant import Mutant, Operator, Outcome, StillbornError, Try
 from hil.selftest.trial import Bait, set_up
 from hil.selftest.workshop import Workshop
 
 EQUIVALENTS = Path(__file__).parent / "equivalents.toml"
-STILLBORN, BARE = "does not compile", "bare "
+STILLBORN, UNREACHED, BARE = "does not compile", "never runs", "bare "
 MOST_TEXT = 300
 AGAIN = 3  # other pairs of images that a survivor is tried on
 Step = Callable[[str, float], None]
@@ -42,8 +42,9 @@ class Verdict:
     diff: str
 
     @property
-    def is_stillborn(self) -> bool:
-        return self.killers == (STILLBORN,)
+    def is_counted(self) -> bool:
+        """Whether there was anything to notice: it compiles, and the network gets to where it is."""
+        return self.killers not in ((STILLBORN,), (UNREACHED,))
 
 
 def run(
@@ -115,10 +116,10 @@ def attempt(mutant: Mutant, operator: Operator, bait: Bait) -> Verdict:
     """One mutant, tried. That the bench itself falls over is no verdict: it is never the right killer."""
     where = None
     try:
-        outcome = mutant.attempt(bait)
-        for _ in range(AGAIN):  # what it changes may have been at rest on the images so far
-            outcome = outcome if outcome.killers else mutant.attempt(set_up(bait.workshop))
+        outcome = _attempt(mutant.attempt, bait)
         killers, message, where = outcome.killers, outcome.message, outcome.where
+        if not killers and mutant.trap is not None and _is_unreached(mutant.trap, bait):
+            killers = (UNREACHED,)
     except StillbornError as error:
         killers, message = (STILLBORN,), str(error)[-MOST_TEXT:]
     except Exception as error:  # of any kind: the campaign goes on, and shows it
@@ -128,6 +129,21 @@ def attempt(mutant: Mutant, operator: Operator, bait: Bait) -> Verdict:
     return Verdict(
         mutant.name, operator.name, mutant.subject, killers, is_right, message[:MOST_TEXT], where, mutant.diff[:2000]
     )
+
+
+def _attempt(attempt: Try, bait: Bait) -> Outcome:
+    """On the bait's images, and on others if nothing comes of it: what is changed may have been at rest so far."""
+    outcome = attempt(bait)
+    for _ in range(AGAIN):
+        outcome = outcome if outcome.killers else attempt(set_up(bait.workshop))
+    return outcome
+
+
+def _is_unreached(trap: Try, bait: Bait) -> bool:
+    try:
+        return not _attempt(trap, bait).killers
+    except StillbornError:  # no place for a trap
+        return False
 
 
 def read(store: Path, name: str) -> list[Verdict]:

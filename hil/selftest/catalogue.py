@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from hil.errors import HilError
-from hil.selftest import assembly, both, constants, graphs, hosts, limit_files, reports, sources, wire
+from hil.selftest import assembly, both, constants, graphs, hosts, limit_files, plans, reports, sources, wire
 from hil.selftest.mutant import Mutant, Operator
 from hil.selftest.subjects import Subject
 
@@ -17,7 +17,7 @@ QUICK = 40  # mutants, an operator each, of the first subject that has any
 
 def operators() -> tuple[Operator, ...]:
     """The catalogue. Names are unique."""
-    parts = (constants, sources, wire, graphs, both, hosts, reports, limit_files, assembly)
+    parts = (constants, sources, plans, wire, graphs, both, hosts, reports, limit_files, assembly)
     found = tuple(operator for part in parts for operator in part.operators())
     assert len({operator.name for operator in found}) == len(found)
     return found

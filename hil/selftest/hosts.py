@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from types import FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 from hil.bench import float_path
 from hil.compiler import decode, integer
 from hil.reference import boxes
 from hil.selftest.graphs import FLOAT
-from hil.selftest.mutant import Mutant, Operator, Outcome
+from hil.selftest.mutant import Mutant, Operator, Outcome, StillbornError
 from hil.selftest.sources import EXACT
 from hil.selftest.subjects import Subject
 from hil.selftest.trial import Bait
@@ -95,25 +96,41 @@ def _sites(operator: str, module: ModuleType, old: str, new: str, subject: Subje
         diff = "\n".join(difflib.unified_diff(text.split("\n"), changed.split("\n"), "", "", "", "", 1, ""))
         line = text[:start].count("\n") + 1
         site = f"{module.__name__.rsplit('.', 1)[-1]}.py:{line}"
-        yield Mutant(operator, subject.name, site, diff, partial(_attempt, module, changed))
+        attempt, trap = (partial(_attempt, module, other) for other in (changed, _trapped(text, start)))
+        yield Mutant(operator, subject.name, site, diff, attempt, trap=trap)
         start += len(old)
 
 
+def _trapped(text: str, position: int) -> str:
+    """A module's text with an error before the line of a position."""
+    begin = text.rfind("\n", 0, position) + 1
+    indent = re.match(r" *", text[begin:])
+    return f"{text[:begin]}{indent[0] if indent else ''}raise ValueError('reached')\n{text[begin:]}"
+
+
 def _attempt(module: ModuleType, text: str, bait: Bait) -> Outcome:
-    with mutated(module, text):
+    with mutated(module, compiled(module, text)):
         try:
             return bait.run()
         except (ValueError, IndexError) as error:  # the host falls over itself: nobody takes that for a PASS
             return Outcome((type(error).__name__,), str(error))
 
 
+def compiled(module: ModuleType, text: str) -> CodeType:
+    """Another text of a module. Raises StillbornError where it is no Python, as with a trap inside a statement."""
+    try:
+        return compile(text, str(module.__file__), "exec")
+    except SyntaxError as error:
+        raise StillbornError(str(error)) from error
+
+
 @contextmanager
-def mutated(module: ModuleType, text: str) -> Iterator[None]:
-    """A module whose functions do what another text of it says, whoever has imported them."""
+def mutated(module: ModuleType, code: CodeType) -> Iterator[None]:
+    """A module whose functions do what another code of it says, whoever has imported them."""
     other = ModuleType(module.__name__ + "_mutant")
     other.__dict__["__file__"] = module.__file__
     sys.modules[other.__name__] = other  # dataclasses look their module up
-    exec(compile(text, str(module.__file__), "exec"), other.__dict__)  # noqa: S102
+    exec(code, other.__dict__)  # noqa: S102
     kept: list[tuple[FunctionType, object]] = []
     caches: list[Callable[[], None]] = []
     try:
@@ -129,7 +146,7 @@ def mutated(module: ModuleType, text: str) -> Iterator[None]:
         yield
     finally:
         del sys.modules[other.__name__]
-        for plain, code in kept:
-            plain.__code__ = code  # type: ignore[assignment]
+        for plain, before in kept:
+            plain.__code__ = before  # type: ignore[assignment]
         for clear in caches:
             clear()

@@ -33,7 +33,8 @@ class Outcome:
 class Mutant:
     """One change. diff: for a person who asks what survived; attempt: does it all and says what came of it.
 
-    place: how the name of the tensor begins that has to differ first, where that is known.
+    place: how the name of the tensor begins that has to differ first, where that is known; trap: the sound program with
+    a trap in the changed place, which only what never gets there survives.
     """
 
     operator: str
@@ -42,6 +43,7 @@ class Mutant:
     diff: str
     attempt: Try
     place: str | None = None
+    trap: Try | None = None
 
     @property
     def name(self) -> str:

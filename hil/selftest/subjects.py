@@ -38,6 +38,8 @@ SIZES = {
     "vww_mobilenet_rnnpool": (64, 64), "vww_mobilenet_2rnnpool": (224, 224), "vww_mobilenet_last_rnnpool": (224, 224),
     "vww_mobilenet_rnnpool_gru": (64, 64), "vww_mobilenet_rnnpool_lstm": (64, 64),
     "imagenet10_mobilenetv2_rnnpool": (64, 64), "imagenet10_densenet121_rnnpool": (64, 64),
+    "imagenet10_efficientnet_b0_rnnpool": (64, 64), "imagenet10_googlenet_rnnpool": (64, 64),
+    "imagenet10_resnet18_rnnpool": (64, 64),
 }  # fmt: skip
 DRAWN = ("drawn0", "drawn1", "drawn2")
 BOARD = "stm32f407_disco"
@@ -86,10 +88,8 @@ def make(name: str) -> Subject:
     for cell in network.modules():
         if isinstance(cell, FastGrnn):
             cell.W.data *= LIVELY
-            if plain != "tiny" and not plain.endswith("_sparse"):  # as training leaves them: with biases of their own
-                cell.bias_update.data += torch.linspace(-0.5, 0.5, len(cell.bias_update.data.ravel())).view_as(
-                    cell.bias_update
-                )
+            if plain != "tiny" and not plain.endswith("_sparse"):  # as training leaves them: of both signs
+                cell.bias_update.data = torch.linspace(-0.5, 0.5, cell.hidden_size)
     if plain.endswith("_sparse"):
         recipe = load_recipe(plain)
         impose(network, recipe, 1.0, loose(network, recipe))

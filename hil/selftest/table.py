@@ -13,11 +13,11 @@ HEADER = "| operator | what it breaks | mutants | killed | caught by |\n|---|---
 
 def markdown(verdicts: Sequence[Verdict]) -> str:
     """A row an operator, in the catalogue's order."""
-    born = [verdict for verdict in verdicts if not verdict.is_stillborn]
-    alive = {verdict.name for verdict in survivors(born)}
+    counted = [verdict for verdict in verdicts if verdict.is_counted]
+    alive = {verdict.name for verdict in survivors(counted)}
     rows = []
     for operator in catalogue.operators():
-        mine = [verdict for verdict in born if verdict.operator == operator.name]
+        mine = [verdict for verdict in counted if verdict.operator == operator.name]
         if mine:
             killed = sum(bool(verdict.killers) for verdict in mine)
             equivalent = sum(not v.killers and v.name not in alive for v in mine)
