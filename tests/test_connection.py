@@ -16,10 +16,11 @@ def test_a_port_alone() -> None:
 
 def test_everything() -> None:
     chip = "0123456789abcdef01234567"
-    text = f"COM3, serial=A1,chip={chip.upper()},baud=2000000,probe=066E,flash=st-flash,reset=dtr,wait=0.5"
+    text = f"COM3, serial=A1,chip={chip.upper()},baud=2000000,probe=066E,flash=st-flash,reset=dtr,wait=0.5,slower=4"
     expected = Connection(
-        port="COM3", serial="A1", chip=chip, baud=2_000_000, probe="066E", flash="st-flash", reset="dtr", wait_s=0.5
-    )
+        port="COM3", serial="A1", chip=chip, baud=2_000_000, probe="066E", flash="st-flash", reset="dtr", wait_s=0.5,
+        slower=4.0,
+    )  # fmt: skip
     assert Connection.parse(text) == expected
     assert Connection.parse("serial=A1,port=COM3").port == "COM3"
 
@@ -36,6 +37,9 @@ def test_everything() -> None:
         ("usb=left", "usb is 'left', expected a USB path such as 1-2.3"),
         ("wait=-1", "wait is '-1', expected seconds"),
         ("wait=inf", "wait is 'inf'"),
+        ("slower=0.5", "slower is '0.5', expected 1 to 1000 times"),
+        ("slower=nan", "slower is 'nan'"),
+        ("slower=much", "slower is 'much'"),
         ("serial=", "serial is empty"),
     ],
 )

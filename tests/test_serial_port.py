@@ -154,6 +154,7 @@ class Remote:
     def __init__(self) -> None:
         self.is_open = False
         self.baudrate = 0
+        self.timeout: float | None = None
 
     @property
     def write_timeout(self) -> float:
@@ -169,6 +170,9 @@ class Remote:
     def close(self) -> None:
         self.is_open = False
 
+    def read(self, count: int) -> bytes:
+        return b""
+
 
 def test_a_port_behind_rfc2217_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
     port = Remote()
@@ -177,6 +181,16 @@ def test_a_port_behind_rfc2217_is_opened(monkeypatch: pytest.MonkeyPatch) -> Non
         target.open()
         assert port.is_open and port.baudrate == F407.uart.baud
     assert not port.is_open
+
+
+def test_a_board_whose_clock_is_slower_is_waited_for_so_much_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    port = Remote()
+    monkeypatch.setattr("serial.serial_for_url", lambda url, do_not_open: port)
+    monkeypatch.setattr("hil.targets.serial.time.monotonic", lambda: 60.0)
+    with serial("rfc2217://lab:4000,slower=30") as target:
+        target.open()
+        assert target.read(0.05) == b"" and port.timeout == pytest.approx(1.5)
+        assert target.now_s() == pytest.approx(2.0)
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ class Connection:
     number of the USB device behind the port. chip: the 24 hex digits of the chip's own number. baud: of the port; the
     board's own without. probe: serial number of the debug probe. flash: the tool to flash with, "none" never to flash.
     reset: how a board that need not be flashed is reset: "link" asks the firmware, and uses the probe where the
-    firmware is silent. wait_s: for a board that another run has.
+    firmware is silent. wait_s: for a board that another run has. slower: times that its clock is slower than ours, as a
+    simulated board's behind a port is: so much longer an answer is waited for.
 
     From an inventory: name; kind, the board that it must be; power, the commands that switch it off and on. place: a
     labgrid place that has the board. any_of: several boards, of which the first that is free is meant.
@@ -46,6 +47,7 @@ class Connection:
     flash: str | None = None
     reset: Reset = "link"
     wait_s: float = 1800.0
+    slower: float = 1.0
     name: str | None = None
     kind: str | None = None
     power: tuple[str, str] | None = None
@@ -93,6 +95,16 @@ def _seconds(key: str, value: str) -> float:
     return seconds
 
 
+def _times(key: str, value: str) -> float:
+    try:
+        times = float(value)
+    except ValueError:
+        times = 0.0
+    if not 1 <= times <= 1000:
+        raise HilError(f"--at: {key} is {value!r}, expected 1 to 1000 times")
+    return times
+
+
 def _usb(key: str, value: str) -> str:
     if not re.fullmatch(r"\d+-\d+(\.\d+)*(:\d+\.\d+)?", value):
         raise HilError(f"--at: {key} is {value!r}, expected a USB path such as 1-2.3, as hil boards shows it")
@@ -121,7 +133,7 @@ def _timing(target: str, mode: str) -> str:
 
 _VALUES = {
     "port": _text, "usb": _usb, "serial": _text, "chip": _chip, "baud": _baud, "probe": _text, "flash": _text,
-    "reset": _reset, "wait": _seconds,
+    "reset": _reset, "wait": _seconds, "slower": _times,
 }  # fmt: skip
 
 

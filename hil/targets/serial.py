@@ -135,18 +135,18 @@ class SerialTarget(Closing):
             raise self._vanished(error) from None
 
     def read(self, timeout_s: float) -> bytes:
-        """Raises TargetError when the port is gone."""
-        port = self._connected()
+        """timeout_s: of the board's time. Raises TargetError when the port is gone."""
+        port, ours_s = self._connected(), timeout_s * self.connection.slower
         try:
-            if port.timeout != timeout_s:
-                port.timeout = timeout_s
+            if port.timeout != ours_s:
+                port.timeout = ours_s
             first: bytes = port.read(1)
             return first + port.read(port.in_waiting) if first else b""
         except (OSError, serial.SerialException) as error:
             raise self._vanished(error) from None
 
     def now_s(self) -> float:
-        return time.monotonic()
+        return time.monotonic() / self.connection.slower
 
     def read_memory(self, address: int, size: int) -> bytes:
         raise TargetError("a real board's memory is read by a debugger, not by the bench: use --target sim")
