@@ -65,6 +65,7 @@ def operators() -> Iterator[Operator]:
         yield Operator(name, breaks, ANY, _plan_sites(name, pattern), needs, 2)
 
 
+OF_FEEDS = ("plan-reach", "plan-stride", "plan-input")
 OF_A_STEP = ("_scratch", "_piece")  # what holds nothing from step to step
 
 
@@ -95,8 +96,10 @@ def _plan_sites(operator: str, pattern: str) -> Callable[[Subject], Iterable[Mut
                 continue
             for match in re.finditer(pattern, line):
                 new = _other_number(operator, match[1])
-                if new is not None:
-                    changed = line[: match.start(1)] + new + line[match.end(1) :]
+                if new is None:
+                    continue
+                changed = line[: match.start(1)] + new + line[match.end(1) :]
+                if operator not in OF_FEEDS or _waits(changed, lines[number - 1]) != _waits(line, lines[number - 1]):
                     yield edited(operator, subject, "model/model.c", lines, number, changed, match.start(1))
 
     return sites
@@ -116,21 +119,31 @@ def _is_idle(operator: str, lines: list[str], number: int) -> bool:
             return not any(f".output = &{name}," in text for name in names[-1:] for text in lines)
         case "plan-from" | "plan-keep" | "plan-ends" | "plan-carry":
             return not any("{.pixels" in other for other in above[-1:] + lines[number + 1 : number + 2])
-        case "plan-reach" | "plan-stride" | "plan-input":
-            return _waits_anyway(operator, line, above)
+        case "plan-reach" | "plan-stride":
+            return _waits_for_all(line)
         case "plan-pixel-bytes":  # read of what a layer hands on inside a chain
             begins = next((i for i, text in enumerate(reversed(above)) if "{.part" in text), 0)
             return not any(".piece = " in text for text in above[len(above) - 1 - begins :])
     return False
 
 
-def _waits_anyway(operator: str, line: str, above: list[str]) -> bool:
-    """Whether a step begins when it did: it has two feeds of a map, is the only one, or waits for all."""
-    producers = re.findall(r"\.producer = (\d+)", line)
-    waits = re.search(r"\.reach = (\d+), \.rows = \1\b", line)  # all of a map, for the memory's sake
-    is_only = operator == "plan-stride" and ".steps = 1," in "".join(above[-1:])
-    is_whole = operator != "plan-input" and waits is not None and int(waits[1]) > 1
-    return is_only or is_whole or len(set(producers)) < len(producers)
+def _waits_for_all(line: str) -> bool:
+    """Whether a step waits for all of a map, which is for the memory's sake."""
+    waits = re.search(r"\.reach = (\d+), \.rows = \1\b", line)
+    return waits is not None and int(waits[1]) > 1
+
+
+def _waits(line: str, above: str) -> dict[tuple[int, int], int]:
+    """Rows of a map that a step waits for, by map and step, of a node's line of feeds and the one above it."""
+    steps = re.search(r"\.steps = (\d+)", above)
+    found: dict[tuple[int, int], int] = {}
+    for text in re.findall(r"\{(\.producer[^}]*)\}", line):
+        feed = {name: int(value) for name, value in re.findall(r"\.(\w+) = (-?\d+)", text)}
+        for step in range(int(steps[1]) if steps else 0):
+            needed = (step >> feed.get("halvings", 0)) * feed["stride"] + feed["reach"]
+            place = feed["producer"], step
+            found[place] = max(found.get(place, 0), min(needed, feed["rows"]))
+    return found
 
 
 def _is_of_norm(subject: Subject, lines: list[str], number: int) -> bool:
