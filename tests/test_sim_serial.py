@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 
 import pytest
 from board_programs import DISCO, target
@@ -141,6 +142,36 @@ def test_two_runs_take_the_same_cycles() -> None:
 
     assert run(512) == run(512)
     assert run(100) == run(100)
+
+
+def drawn_traffic(program: str, seed: int, looks_at_each_byte: bool) -> tuple[object, ...]:
+    """What the host, the program and its memory see of drawn bytes at drawn times, each with its cycle."""
+    rng = random.Random(seed)
+    board = target(program)
+    assert read_all(board, 5) == b"ready"
+    chip, usart, log = board.sim.chip, board.sim.usart, []
+    chip.nvic.on_active = lambda exception, begins: log.append((exception, begins, chip.core.now))
+
+    def look(cycle: int) -> None:
+        usart._catch_up(cycle)
+        chip.events.set("look", cycle + BYTE_CYCLES, look)
+
+    if looks_at_each_byte:
+        look(chip.core.now)
+    for _ in range(16):
+        board.write(rng.randbytes(rng.choice([1, 2, 7, 40, 100, 200, 255])))
+        for _ in range(rng.randrange(1, 4)):
+            data = board.read(rng.choice([1e-5, 1e-4, 1e-3]))
+            log.append((data, chip.core.now))
+    log.append((read_all(board, 10_000), board.observed()))
+    return log, board.read_memory(DISCO.sram.origin, DISCO.sram.bytes)
+
+
+@pytest.mark.parametrize("program", ["echo", "relay"])
+@pytest.mark.parametrize("seed", range(2))
+def test_bytes_that_move_in_blocks_are_as_if_each_were_looked_at(program: str, seed: int) -> None:
+    """The same interrupts, answers and cycles, and the same NDTR wherever the program reads it."""
+    assert drawn_traffic(program, seed, looks_at_each_byte=True) == drawn_traffic(program, seed, False)
 
 
 def test_polling_loops_cost_the_same_when_they_are_made_short(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from hil.targets.sim.peripherals.registers import Peripheral
 log = logging.getLogger(__name__)
 
 STREAMS = 8
+FAR = 1 << 16  # bytes, more than any buffer has
 _LISR, _HISR, _LIFCR, _HIFCR, _FIRST_STREAM, _STREAM_BYTES = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x18
 _CR, _NDTR, _PAR, _M0AR, _M1AR, _FCR = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
 EN, DMEIE, TEIE, HTIE, TCIE, CIRC, MINC, DBM = 1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 8, 1 << 10, 1 << 18
@@ -64,6 +65,10 @@ class Stream:
         return bool(self.registers[_CR] & EN)
 
     @property
+    def is_circular(self) -> bool:
+        return bool(self.registers[_CR] & CIRC)
+
+    @property
     def direction(self) -> int:
         return self.registers[_CR] >> 6 & 3
 
@@ -81,6 +86,14 @@ class Stream:
         """Bytes to go until the next flag: half or all of the buffer."""
         half = self._length - self._length // 2
         return self.left - (self._length - half) if self.left > self._length - half else self.left
+
+    @property
+    def next_interrupt(self) -> int:
+        """Bytes to go until a flag whose interrupt is enabled; FAR where none is."""
+        control = self.registers[_CR]
+        if control & HTIE:
+            return self.next_mark
+        return self.left if control & TCIE else FAR
 
     def receive(self, data: bytes) -> int:
         """Bytes that the peripheral has. Returns how many were taken: fewer if the stream ends or cannot store."""
@@ -128,7 +141,7 @@ class Stream:
         self.on_moved(self.name, size)
         self.registers[_NDTR] -= size
         if self.left == 0:
-            if self.registers[_CR] & CIRC:
+            if self.is_circular:
                 self.registers[_NDTR] = self._length
             else:
                 self.registers[_CR] &= ~EN

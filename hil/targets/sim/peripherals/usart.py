@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from hil.targets.base import TargetError
 from hil.targets.sim.events import NEVER, Events
-from hil.targets.sim.peripherals.dma import Dma, Stream
+from hil.targets.sim.peripherals.dma import FAR, Dma, Stream
 from hil.targets.sim.peripherals.nvic import Nvic
 from hil.targets.sim.peripherals.registers import RegisterFile
 
@@ -23,18 +23,19 @@ _SR, _DR, _BRR, _CR1, _CR2, _CR3 = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
 _ORE, _IDLE, _RXNE, _TC, _TXE = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
 _RE, _TE, _IDLEIE, _RXNEIE, _TCIE, _TXEIE, _M, _UE, _OVER8 = (1 << n for n in (2, 3, 4, 5, 6, 7, 12, 13, 15))
 _DMAR, _DMAT, _EIE = 1 << 6, 1 << 7, 1
-_STEP = 256  # bytes after which received ones are stored at the latest
+_STEP = 256  # bytes after which received ones are stored, and those to be sent are fetched, at the latest
 _FLUSH = 512  # bytes after which sent ones are handed to the host at the latest
 _TOLERANCE = 0.04  # of the baud rate, before a receiver samples wrong bits
 
 
 @dataclass
 class _Burst:
-    """Bytes sent back to back."""
+    """Bytes sent back to back, by the core or in one transfer of a DMA stream."""
 
     first_end: int  # the cycle at which the first one is out
     step: int  # cycles a byte
     data: bytearray
+    by_dma: bool
 
 
 class Usart(RegisterFile):
@@ -82,6 +83,8 @@ class Usart(RegisterFile):
         self._free_at = 0  # when DR can take another
         self._complete_cleared = True
         self._sender_since: int | None = None  # when the DMA was first seen to feed the transmitter
+        self._transfer: _Burst | None = None  # what it has fed by now
+        self._settled_until = 0  # the cycle at which time alone brings about something next; 0: have a look
         for owner in self._events_of.values():
             self._events.cancel(owner)
 
@@ -91,6 +94,7 @@ class Usart(RegisterFile):
         """Bytes from the host: the first one arrives a byte's time from now, or after those still on their way."""
         now = self._now()
         self.catch_up()
+        self._settled_until = 0
         if not self._wire:
             self._next_arrival = max(now, self._next_arrival) + self.byte_cycles
         self.on_line(False, self._next_arrival + len(self._wire) * self.byte_cycles, self.byte_cycles, data)
@@ -100,8 +104,10 @@ class Usart(RegisterFile):
 
     def host_take(self) -> bytes:
         """The bytes that have gone out since the last time."""
-        now = self._now()
         self.catch_up()
+        if not self._bursts:
+            return b""
+        now = self._now()
         taken = bytearray()
         while self._bursts and self._bursts[0].first_end <= now:
             burst = self._bursts[0]
@@ -111,6 +117,8 @@ class Usart(RegisterFile):
             burst.first_end += count * burst.step
             if not burst.data:
                 self._bursts.popleft()
+        if self._bursts and self.on_output:
+            self.on_output()
         return bytes(taken)
 
     @property
@@ -159,7 +167,7 @@ class Usart(RegisterFile):
         if offset == _DR:
             self.catch_up()
             self._status &= ~(_RXNE | _ORE | _IDLE)  # SR has been read before, in any driver that reads DR
-            self._settle(self._now())
+            self._settle(self._now(), self.values.get(_CR1, 0))
             return self._received
         return super().read(offset)
 
@@ -175,6 +183,7 @@ class Usart(RegisterFile):
 
     def write(self, offset: int, value: int) -> None:
         self.catch_up()
+        self._settled_until = 0
         if offset == _DR:
             self._send(bytes([value & 0xFF]), self._now())
         elif offset == _SR:
@@ -195,12 +204,17 @@ class Usart(RegisterFile):
     def catch_up(self) -> None:
         """Bring reception and transmission up to the present cycle."""
         if self._is_in_use:
-            self._catch_up(self._now())
+            now = self._now()
+            if now >= self._settled_until:
+                self._catch_up(now)
 
     def _catch_up(self, now: int) -> None:
-        self._receive_until(now)
+        if self._wire or self._idle_at is not None:
+            self._receive_until(now)
         self._transmit_until(now)
-        self._settle(now)
+        self._settle(now, self.values.get(_CR1, 0))
+        times = [self._next_arrival if self._wire else NEVER, self._idle_at or NEVER, self._free_at, self._sent_at]
+        self._settled_until = min((time for time in times if time > now), default=NEVER)
 
     def _receive_until(self, now: int) -> None:
         if self._wire and self._next_arrival <= now:
@@ -249,7 +263,7 @@ class Usart(RegisterFile):
         self.bytes_lost += count
         log.warning("%s loses %d bytes %s", self.name.upper(), count, why)
 
-    def _send(self, data: bytes, now: int) -> None:
+    def _send(self, data: bytes, now: int, by_dma: bool = False) -> None:
         """Start bytes on their way, back to back, as soon as the shift register is free."""
         self._check_baud()
         step = self.byte_cycles
@@ -262,23 +276,27 @@ class Usart(RegisterFile):
         self._sent_at = start + len(data) * step
         self._complete_cleared = False
         last = self._bursts[-1] if self._bursts else None
-        if last and last.step == step and last.first_end + len(last.data) * step == start + step:
+        is_same = last is not None and (last is self._transfer if by_dma else not last.by_dma)
+        if last and is_same and last.step == step and last.first_end + len(last.data) * step == start + step:
             last.data += data
         else:
-            self._bursts.append(_Burst(start + step, step, bytearray(data)))
+            self._bursts.append(_Burst(start + step, step, bytearray(data), by_dma))
+            self._transfer = self._bursts[-1] if by_dma else None
 
     def _transmit_until(self, now: int) -> None:
         """Let the DMA refill DR as often as it could have by now."""
         stream = self._sender()
         if stream is None:
-            self._sender_since = None
+            self._sender_since = self._transfer = None
             return
         if self._sender_since is None:
             self._sender_since = now
         while stream.is_enabled and (start := max(self._free_at, self._sender_since)) <= now:
             data = stream.fetch((now - start) // self.byte_cycles + 1)
             if data:
-                self._send(data, start)
+                self._send(data, start, by_dma=True)
+        if not stream.is_enabled:
+            self._sender_since = self._transfer = None
 
     def _sender(self) -> Stream | None:
         """The DMA stream that feeds the transmitter, while one does."""
@@ -304,8 +322,7 @@ class Usart(RegisterFile):
 
     # -- interrupts and the next thing to happen
 
-    def _settle(self, now: int) -> None:
-        control = self.values.get(_CR1, 0)
+    def _settle(self, now: int, control: int) -> None:
         status = self._status | self._transmit_status(now)
         wanted = status & (control & (_IDLEIE | _RXNEIE | _TCIE | _TXEIE))  # enable bits stand where the flags do
         wanted |= status & _ORE and (control & _RXNEIE or self.values.get(_CR3, 0) & _EIE)
@@ -339,7 +356,8 @@ class Usart(RegisterFile):
         if self._wire:
             count = 1 if control & _RXNEIE else min(len(self._wire), _STEP)
             stream = self._receiver()
-            count = min(count, stream.next_mark) if stream else count
+            if stream:  # where it ends, the bytes behind are for DR
+                count = min(count, stream.next_interrupt, stream.left if not stream.is_circular else FAR)
             return self._next_arrival + (count - 1) * self.byte_cycles
         return self._idle_at if self._idle_at is not None and control & _IDLEIE else None
 
@@ -347,7 +365,9 @@ class Usart(RegisterFile):
         times = []
         stream = self._sender()
         if stream:
-            times.append(self._free_at + (min(stream.next_mark, _FLUSH) - 1) * self.byte_cycles)
+            count = min(stream.next_interrupt, _STEP)
+            if count <= stream.left:  # else it ends before, and only who looks can tell
+                times.append(self._free_at + (count - 1) * self.byte_cycles)
         if control & _TXEIE:
             times.append(self._free_at)
         if control & _TCIE:
@@ -356,10 +376,13 @@ class Usart(RegisterFile):
 
     @property
     def flush_at(self) -> int:
-        """When the bytes on their way are worth handing to the host: after a byte's pause, or when they are many."""
+        """When the bytes on their way are worth handing to the host: a byte's time after the last, or when they are
+        many."""
         burst = self._bursts[0]
-        end = burst.first_end + (min(len(burst.data), _FLUSH) - 1) * burst.step
-        return max(end + burst.step, self._now())
+        count = len(burst.data)
+        if burst is self._transfer and (stream := self._sender()) is not None:
+            count += stream.left
+        return max(burst.first_end + min(count, _FLUSH) * burst.step, self._now())
 
 
 def _serving(routes: list[tuple[Stream, int]]) -> Stream | None:
