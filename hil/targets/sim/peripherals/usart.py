@@ -30,12 +30,12 @@ _TOLERANCE = 0.04  # of the baud rate, before a receiver samples wrong bits
 
 @dataclass
 class _Burst:
-    """Bytes sent back to back, by the core or in one transfer of a DMA stream."""
+    """Bytes sent back to back, by the core or in a transfer of a DMA stream."""
 
     first_end: int  # the cycle at which the first one is out
     step: int  # cycles a byte
     data: bytearray
-    by_dma: bool
+    is_open: bool  # the stream's transfer goes on
 
 
 class Usart(RegisterFile):
@@ -83,7 +83,6 @@ class Usart(RegisterFile):
         self._free_at = 0  # when DR can take another
         self._complete_cleared = True
         self._sender_since: int | None = None  # when the DMA was first seen to feed the transmitter
-        self._transfer: _Burst | None = None  # what it has fed by now
         self._settled_until = 0  # the cycle at which time alone brings about something next; 0: have a look
         for owner in self._events_of.values():
             self._events.cancel(owner)
@@ -276,18 +275,17 @@ class Usart(RegisterFile):
         self._sent_at = start + len(data) * step
         self._complete_cleared = False
         last = self._bursts[-1] if self._bursts else None
-        is_same = last is not None and (last is self._transfer if by_dma else not last.by_dma)
-        if last and is_same and last.step == step and last.first_end + len(last.data) * step == start + step:
+        is_next = last is not None and last.first_end + len(last.data) * last.step == start + step
+        if last and is_next and last.step == step and last.is_open == by_dma:
             last.data += data
         else:
-            self._bursts.append(_Burst(start + step, step, bytearray(data), by_dma))
-            self._transfer = self._bursts[-1] if by_dma else None
+            self._bursts.append(_Burst(start + step, step, bytearray(data), is_open=by_dma))
 
     def _transmit_until(self, now: int) -> None:
         """Let the DMA refill DR as often as it could have by now."""
         stream = self._sender()
         if stream is None:
-            self._sender_since = self._transfer = None
+            self._end_transfer()
             return
         if self._sender_since is None:
             self._sender_since = now
@@ -296,7 +294,12 @@ class Usart(RegisterFile):
             if data:
                 self._send(data, start, by_dma=True)
         if not stream.is_enabled:
-            self._sender_since = self._transfer = None
+            self._end_transfer()
+
+    def _end_transfer(self) -> None:
+        self._sender_since = None
+        if self._bursts:
+            self._bursts[-1].is_open = False
 
     def _sender(self) -> Stream | None:
         """The DMA stream that feeds the transmitter, while one does."""
@@ -380,7 +383,7 @@ class Usart(RegisterFile):
         many."""
         burst = self._bursts[0]
         count = len(burst.data)
-        if burst is self._transfer and (stream := self._sender()) is not None:
+        if burst.is_open and (stream := self._sender()) is not None:
             count += stream.left
         return max(burst.first_end + min(count, _FLUSH) * burst.step, self._now())
 
