@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,7 +25,7 @@ Outcome = tuple[int, ...]  # of NAMES
 class Disagreement:
     """A snippet's first instruction after which two targets differ, and what each of them has then.
 
-    seed: of the snippet. before: the registers that the instruction starts from, where both agree.
+    seed: of the snippet. before: the registers and words that the instruction starts from, where both agree.
     """
 
     seed: int
@@ -36,7 +37,9 @@ class Disagreement:
         differing = ", ".join(
             f"{name} {first:#010x} and {second:#010x}" for name, (first, second) in self.found.items()
         )
-        operands = [_ALIASES.get(word, word) for word in self.instruction.replace(",", " ").split()]
+        operands = [_ALIASES.get(word, word) for word in re.findall(r"\w+", self.instruction)]
+        if "lr" in operands:
+            operands += [name for name in NAMES if name.startswith("m")]
         given = ", ".join(f"{name} = {value:#010x}" for name, value in self.before.items() if name in operands)
         return f"seed {self.seed}: {self.instruction}: {differing}{f' from {given}' if given else ''}"
 
@@ -58,7 +61,7 @@ def disagreements(
 
 
 def outcomes(board: Board, name: str, snippets: list[Snippet]) -> list[Outcome]:
-    """What the registers hold after each of them, on a target. Raises HilError where the program does not end."""
+    """What registers and memory hold after each, on a target. Raises HilError where the program does not end."""
     with tempfile.TemporaryDirectory() as folder, targets.create(name, board) as target:
         target.boot(write_elf(program(snippets), Path(folder) / "snippets.elf"))
         target.read(_RUN_S)

@@ -1,7 +1,7 @@
 """Drawn programs for two emulators of one core: a few instructions each, on drawn registers, their outcome kept in RAM.
 
-What is drawn are data processing, DSP, saturation, bit fields, division and floating point (ARMv7-M, A7.7): nothing
-that the manual calls unpredictable, no branches, no memory.
+What is drawn are data processing, DSP, saturation, bit fields, division, floating point, and loads and stores in a
+window of a few words (ARMv7-M, A7.7): nothing that the manual calls unpredictable, no branches.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from capstone import CS_ARCH_ARM, CS_MODE_MCLASS, CS_MODE_THUMB, Cs
 
 FLASH, RAM, STACK_TOP = 0x0800_0000, 0x2000_0000, 0x2001_0000
 VECTORS = 16
-CORE, FLOATS = 13, 8  # r0 to r12, s0 to s7
-NAMES = (*(f"r{n}" for n in range(CORE)), "apsr", "ge", "fpscr", *(f"s{n}" for n in range(FLOATS)))
+CORE, FLOATS, WORDS = 13, 8, 8  # r0 to r12; s0 to s7; of the window in memory
+NAMES = (
+    *(f"r{n}" for n in range(CORE)), "apsr", "ge", "fpscr",
+    *(f"s{n}" for n in range(FLOATS)), *(f"m{n}" for n in range(WORDS)),
+)  # fmt: skip
 OUTCOME_BYTES = 4 * len(NAMES)
 LARGEST = STACK_TOP - RAM - 1024  # bytes of outcomes in a program
 _AWKWARD = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF)
@@ -25,12 +28,12 @@ _AWKWARD = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFF_FFFF, 0x80
 _AWKWARD_FLOATS = (
     0, 0x8000_0000, 0x3F80_0000, 0xBF80_0000, 0x0080_0000, 0x7F7F_FFFF, 1, 0x807F_FFFF, 0x7F80_0000, 0x4F00_0000,
 )  # fmt: skip
-_LINK = 14  # holds addresses; no drawn instruction uses it
+_LINK = 14  # holds addresses: the window's where drawn instructions load and store
 
 
 @dataclass(frozen=True)
 class Snippet:
-    """Instructions, and what the registers hold before them: r0 to r12, s0 to s7, the flags.
+    """Instructions, and what is there before them: r0 to r12, s0 to s7, the flags, the words of the window in memory.
 
     flags: N, Z, C, V, Q, where APSR has them. ge: a byte of ones for each byte whose flag is set.
     """
@@ -40,10 +43,11 @@ class Snippet:
     floats: tuple[int, ...]
     flags: int
     ge: int
+    memory: tuple[int, ...] = (0,) * WORDS
 
     def up_to(self, count: int) -> Snippet:
         """The same with its first instructions alone."""
-        return Snippet(self.body[:count], self.core, self.floats, self.flags, self.ge)
+        return replace(self, body=self.body[:count])
 
     @property
     def text(self) -> list[str]:
@@ -60,7 +64,8 @@ def draw(seed: int, length: int = 8) -> Snippet:
     core = tuple(_word(dice, _AWKWARD) for _ in range(CORE))
     floats = tuple(_word(dice, _AWKWARD_FLOATS) for _ in range(FLOATS))
     ge = sum(0xFF << 8 * byte for byte in range(4) if dice.getrandbits(1))
-    return Snippet(body, core, floats, dice.getrandbits(5) << 27, ge)
+    flags = dice.getrandbits(5) << 27
+    return Snippet(body, core, floats, flags, ge, tuple(_word(dice, _AWKWARD) for _ in range(WORDS)))
 
 
 def program(snippets: list[Snippet]) -> bytes:
@@ -73,7 +78,8 @@ def program(snippets: list[Snippet]) -> bytes:
     inputs = b""
     for number, snippet in enumerate(snippets):
         code += _framed(snippet, inputs_at + len(inputs), RAM + OUTCOME_BYTES * number)
-        inputs += struct.pack(f"<{FLOATS + 2 + CORE}I", *snippet.floats, snippet.ge, snippet.flags, *snippet.core)
+        words = (*snippet.floats, *snippet.memory, snippet.ge, snippet.flags, *snippet.core)
+        inputs += struct.pack(f"<{len(words)}I", *words)
     code += _half(0xBF00, 0xE7FD)  # for ever; of a branch to itself the sim says at once that nothing will come of it
     last = entry + size - 4  # faults end where the program does
     vectors = struct.pack(f"<{VECTORS}I", STACK_TOP, entry | 1, *[last | 1] * (VECTORS - 2))
@@ -92,12 +98,14 @@ def write_elf(flash: bytes, path: Path) -> Path:
 
 
 def _framed(snippet: Snippet, inputs: int, outcome: int) -> bytes:
-    before = _address(inputs) + _half(0xECB0 | _LINK, 0x0A00 | FLOATS)  # vldmia r14!, {s0-s7}
+    window = _address(outcome + OUTCOME_BYTES - 4 * WORDS)
+    before = _address(inputs) + _half(0xECB0 | _LINK, 0x0A00 | FLOATS + WORDS)  # vldmia r14!, {s0-s15}
     before += _half(0xF04F, 0x0000, 0xEEE1, 0x0A10)  # mov r0, #0; vmsr fpscr, r0
     # The flags of bytes by a sum's carries and by a selection: msr and mrs do not have them on Renode 1.16.1.
     before += _half(0xF850 | _LINK, 0x0B04, 0xFA80, 0xF040)  # ldr r0, [r14], #4; uadd8 r0, r0, r0
     before += _half(0xF850 | _LINK, 0x0B04, 0xF380, 0x8800)  # ldr r0, [r14], #4; msr apsr_nzcvq, r0
-    before += _half(0xE890 | _LINK, 0x1FFF)  # ldmia r14, {r0-r12}
+    before += _half(0xE890 | _LINK, 0x1FFF) + window  # ldmia r14, {r0-r12}
+    before += _half(0xEC80 | _LINK, 0x4A00 | WORDS)  # vstmia r14, {s8-s15}
     after = _address(outcome) + _half(0xE8A0 | _LINK, 0x1FFF)  # stmia r14!, {r0-r12}
     after += _half(0xF3EF, 0x8000, 0xF000, 0x4078)  # mrs r0, apsr; and r0, #N | Z | C | V | Q
     after += _half(0xF840 | _LINK, 0x0B04)  # str r0, [r14], #4
@@ -254,6 +262,27 @@ def _float_alone(dice: random.Random) -> bytes:
     return _half(first, d >> 1 << 12 | 0x0A00 | variant | (m & 1) << 5 | m >> 1)
 
 
+def _memory(dice: random.Random) -> bytes:
+    """LDR, LDRH, LDRB, LDRSH, LDRSB, STR, STRH, STRB, at any address of the window: not all of them aligned."""
+    opcode, size = dice.choice(
+        ((0xF8D0, 4), (0xF8B0, 2), (0xF890, 1), (0xF9B0, 2), (0xF990, 1), (0xF8C0, 4), (0xF8A0, 2), (0xF880, 1))
+    )
+    return _half(opcode | _LINK, _register(dice) << 12 | dice.randrange(4 * WORDS - size + 1))
+
+
+def _memory_words(dice: random.Random) -> bytes:
+    """LDRD, STRD, LDM, STM, VLDR, VSTR."""
+    kind = dice.choice((0xE9D0, 0xE9C0, 0xE890, 0xE880, 0xED90, 0xED80))
+    if kind in (0xE9D0, 0xE9C0):
+        first, second = dice.sample(range(CORE), 2)
+        return _half(kind | _LINK, first << 12 | second << 8 | dice.randrange(WORDS - 1))
+    if kind in (0xE890, 0xE880):
+        registers = dice.sample(range(CORE), dice.randrange(2, WORDS + 1))
+        return _half(kind | _LINK, sum(1 << register for register in registers))
+    d = dice.randrange(FLOATS)
+    return _half(kind | (d & 1) << 6 | _LINK, d >> 1 << 12 | 0x0A00 | dice.randrange(WORDS))
+
+
 def _flags_of_float(dice: random.Random) -> bytes:
     """VMRS APSR_nzcv, FPSCR."""
     return _half(0xEEF1, 0xFA10)
@@ -261,5 +290,5 @@ def _flags_of_float(dice: random.Random) -> bytes:
 
 _KINDS: tuple[Callable[[random.Random], bytes], ...] = (
     _shifted, _immediate, _shift, _multiply, _multiply_long, _divide, _parallel, _extend, _miscellaneous, _saturate,
-    _field, _narrow, _pack, _float, _float_alone, _flags_of_float,
+    _field, _narrow, _pack, _float, _float_alone, _flags_of_float, _memory, _memory_words,
 )  # fmt: skip

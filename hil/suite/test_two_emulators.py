@@ -11,30 +11,17 @@ from hil.bench.run import Run
 from hil.bench.session import Bench
 from hil.firmware.build import Firmware
 from hil.measure.counts import Counts, count_image
+from hil.measure.drawn_photos import Listener
 from hil.pytest_plugin import Place, create_target
 from hil.suite.interrupted import Depth, depth
 from hil.suite.photos import photo
-from hil.targets.base import Target
 from hil.targets.symbols import Symbols, symbols
-from hil.targets.wrapper import Wrapper
 
 INSTRUCTIONS = 0.00005  # how far the totals may be apart without those that wait, as a share
 # What runs as often as the line makes it, not the image: the port's files and main loop that wait for bytes and time;
 # COBS, which takes longer over a zero, of which answers have as many as the cycles and the stack in them have.
 WAITING_FILES = {"clock.c", "line_dma.c", "line_interrupt.c", "sleep.c", "stack.c", "uart.c"}
 WAITING = {"main", "link_serve", "image_has_tile", "put"}
-
-
-class Listener(Wrapper):
-    """Notes what goes to the board."""
-
-    def __init__(self, target: Target) -> None:
-        super().__init__(target)
-        self.sent = bytearray()
-
-    def write(self, data: bytes) -> None:
-        self.sent += data
-        super().write(data)
 
 
 @dataclass(frozen=True)
