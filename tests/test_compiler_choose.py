@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -175,3 +176,14 @@ def test_a_budget_that_is_no_number_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="is no number of bytes: 98304, or 96K"):
         ram_bytes(text)
     assert (ram_bytes("98304"), ram_bytes("96k")) == (98304, 98304)
+
+
+def test_only_runs_whose_rows_find_no_room_have_to_make_them_again() -> None:
+    graph = made("m4")[1]
+    module = import_module("hil.compiler.choose")
+    runs = module._Runs(graph, frozenset())
+    none, every = module._Structure(runs, frozenset()), module._Structure(runs, frozenset(runs.repeatable))
+    limits = np.linspace(every.lowest, every.draft([s[0] for s in none.settings]).together[1], 5)
+    forced = [module._forced(every, none, limit) for limit in limits]
+    assert forced[0] and not forced[-1] and forced[1] != forced[0]
+    assert all(less <= more for more, less in zip(forced, forced[1:], strict=False))

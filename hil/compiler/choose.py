@@ -16,7 +16,7 @@ import numpy as np
 from hil.board import Board
 from hil.compiler import graph as q
 from hil.compiler.chains import Chain, can_repeat, candidates, chain
-from hil.compiler.draft import Draft, Scheme, draft, load, step_memory
+from hil.compiler.draft import Draft, Scheme, draft, load, ring_memory, step_memory
 from hil.compiler.memory import SCRATCH_BYTES
 from hil.compiler.plan import GUARD_BYTES, Plan, place
 from hil.compiler.predict import predict_in_chain
@@ -28,6 +28,7 @@ from hil.errors import HilError
 TURNS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
 SCRATCH = (SCRATCH_BYTES, 6144, 4608, 3456, 2560, 1536)
 STRUCTURES = 64  # how many of them are looked at, about
+LIMITS = 12  # peaks for which a structure is built at once
 ENDLESS = 64 << 20  # bytes of SRAM that any network fits
 APART = 0.004  # by which share of the chains' cycles two plans differ at least
 
@@ -166,17 +167,46 @@ def drafts(graph: q.QuantisedGraph) -> list[Draft]:
 def _ways(runs: _Runs) -> list[_Way]:
     """The ways of all structures that were looked at.
 
-    From where no run makes rows again, and from where all do, to ever more structures: those that are best at some peak
-    with one run the other way round.
+    From where no run makes rows again, from where all do, and from some that are in between (_built), to ever more
+    structures: those that are best at some peak with one run the other way round.
     """
     structures: dict[frozenset[int], list[_Way]] = {}
-    wanted = {frozenset[int](), frozenset(runs.repeatable)}
+    wanted = _built(runs)
     while wanted and len(structures) < STRUCTURES:
         for again in sorted(wanted, key=sorted):
             structures[again] = list(_Structure(runs, again).ways())
         best = {way.structure.again for way in _front([way for ways in structures.values() for way in ways])}
         wanted = {again ^ {run} for again in best for run in runs.repeatable} - structures.keys()
     return [way for ways in structures.values() for way in ways]
+
+
+def _built(runs: _Runs) -> set[frozenset[int]]:
+    """Runs to make rows again: none, all, and for some peaks between those of these two all that have to."""
+    none, every = _Structure(runs, frozenset()), _Structure(runs, frozenset(runs.repeatable))
+    limits = np.linspace(every.lowest, none.lowest, LIMITS)
+    return {none.again, every.again, *(_forced(every, none, limit) for limit in limits)}
+
+
+def _forced(every: _Structure, none: _Structure, limit: float) -> frozenset[int]:
+    """The runs that have to make rows again for a peak, about: of all runs, those whose rows find no room below it.
+
+    The one that gains most keeps its rows first. What another run's rows need less of their input is left out.
+    """
+    smallest = every.draft([settings[-1] for settings in every.settings])
+    alive, again = load(smallest.wanted), set(every.again)
+    numbers = {node.name: number for number, node in enumerate(smallest.nodes)}
+
+    def gain(run: int) -> int:
+        return every.settings[run][0].cycles - none.settings[run][0].cycles
+
+    for run in sorted(every.again, key=gain, reverse=True):
+        kept = none.settings[run][0].chain
+        rows = max(size for name, size, _ in ring_memory(kept, smallest.pitch) if name == f"{kept.layers[0].name}_rows")
+        more = alive + rows * smallest.replay.span(numbers[kept.name])
+        if more.max() <= limit:
+            alive = more
+            again.remove(run)
+    return frozenset(again)
 
 
 def _front(ways: list[_Way]) -> list[_Way]:

@@ -1,4 +1,4 @@
-"""Offsets in one memory for buffers of which some are never alive together, in as few bytes as a search finds.
+"""Offsets in one memory, or two, for buffers of which some are never alive together, in as few bytes as a search finds.
 
 Buffers are placed one after another, each in the lowest gap. Which order is best is searched for: a buffer that ends
 at the top, or any other, is placed earlier or later, and the change stays unless it makes things worse. No order gets
@@ -23,9 +23,7 @@ def pack(sizes: Sequence[int], alive: Sequence[np.ndarray]) -> tuple[list[int], 
     """
     if not sizes:
         return [], 0
-    moments = np.array(alive, np.float32)
-    least = int((np.array(sizes)[:, None] * moments).sum(0).max())
-    neighbours = [set(np.flatnonzero(row).tolist()) for row in moments @ moments.T > 0]
+    least, neighbours = _least(sizes, alive), _neighbours(alive)
     order = sorted(range(len(sizes)), key=lambda i: -sizes[i])
     offsets, end = _fill(order, sizes, neighbours)
     best, chance = (offsets, end), random.Random(0)
@@ -38,6 +36,47 @@ def pack(sizes: Sequence[int], alive: Sequence[np.ndarray]) -> tuple[list[int], 
             order, offsets, end = changed, found, height
             best = min(best, (found, height), key=lambda one: one[1])
     return best
+
+
+def pack_apart(
+    sizes: Sequence[int], alive: Sequence[np.ndarray], prefers: Sequence[int], room: tuple[int, int]
+) -> list[tuple[int, int]] | None:
+    """For each buffer a memory, 0 or 1, and an offset in it, so that both memories' highest ends are low in sum.
+
+    prefers: the memory where a buffer goes if there is room; room: bytes of either. None where nothing is found that
+    fits.
+    """
+    least = _least(sizes, alive)
+    if least > sum(room):
+        return None
+    neighbours, lasting = _neighbours(alive), [int(moments.sum()) for moments in alive]
+    orders = [
+        sorted(range(len(sizes)), key=lambda i: -sizes[i]),
+        sorted(range(len(sizes)), key=lambda i: (-lasting[i], -sizes[i])),
+    ]
+    tried = [(order, *_fill_apart(order, sizes, neighbours, prefers, room)) for order in orders]
+    order, places, ends = min(tried, key=lambda one: sum(one[2]))
+    chance = random.Random(0)
+    for _ in range(TRIES):
+        if sum(ends) <= least:
+            break
+        top = [i for i in order if places[i][1] + sizes[i] == ends[places[i][0]]]
+        changed = _changed(order, top or order, chance)
+        found, heights = _fill_apart(changed, sizes, neighbours, prefers, room)
+        if sum(heights) <= sum(ends):
+            order, places, ends = changed, found, heights
+    return places if sum(ends) <= sum(room) else None
+
+
+def _least(sizes: Sequence[int], alive: Sequence[np.ndarray]) -> int:
+    """The bytes that are alive at one moment, at most."""
+    return int((np.array(sizes)[:, None] * np.array(alive, np.float32)).sum(0).max())
+
+
+def _neighbours(alive: Sequence[np.ndarray]) -> list[set[int]]:
+    """For each buffer those that are alive with it."""
+    moments = np.array(alive, np.float32)
+    return [set(np.flatnonzero(row).tolist()) for row in moments @ moments.T > 0]
 
 
 def _changed(order: list[int], top: list[int], chance: random.Random) -> list[int]:
@@ -54,12 +93,39 @@ def _fill(order: list[int], sizes: Sequence[int], neighbours: list[set[int]]) ->
     offsets, end = [0] * len(sizes), 0
     placed: list[tuple[int, int]] = []  # offset and number, in rising order
     for i in order:
-        offset, mine = 0, neighbours[i]
-        for start, other in placed:
-            if other in mine:
-                if offset + sizes[i] <= start:
-                    break
-                offset = max(offset, start + sizes[other])
-        offsets[i], end = offset, max(end, offset + sizes[i])
-        bisect.insort(placed, (offset, i))
+        offsets[i] = _gap(sizes[i], neighbours[i], placed, sizes)
+        end = max(end, offsets[i] + sizes[i])
+        bisect.insort(placed, (offsets[i], i))
     return offsets, end
+
+
+def _fill_apart(
+    order: list[int], sizes: Sequence[int], neighbours: list[set[int]], prefers: Sequence[int], room: tuple[int, int]
+) -> tuple[list[tuple[int, int]], list[int]]:
+    """The same in two memories, each buffer in the other one where the one that it prefers has no room.
+
+    The ends of both, which are beyond all room in sum where a buffer fits neither.
+    """
+    places, ends = [(0, 0)] * len(sizes), [0, 0]
+    placed: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+    for i in order:
+        for memory in (prefers[i], 1 - prefers[i]):
+            offset = _gap(sizes[i], neighbours[i], placed[memory], sizes)
+            if offset + sizes[i] <= room[memory]:
+                places[i], ends[memory] = (memory, offset), max(ends[memory], offset + sizes[i])
+                bisect.insort(placed[memory], (offset, i))
+                break
+        else:
+            return places, [sum(room), 1]
+    return places, ends
+
+
+def _gap(size: int, neighbours: set[int], placed: list[tuple[int, int]], sizes: Sequence[int]) -> int:
+    """The lowest offset at which a buffer meets none of its neighbours."""
+    offset = 0
+    for start, other in placed:
+        if other in neighbours:
+            if offset + size <= start:
+                break
+            offset = max(offset, start + sizes[other])
+    return offset

@@ -5,12 +5,14 @@ Buffers that are never alive at the same time (hil.compiler.draft says when they
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hil.board import Board
 from hil.compiler.draft import Draft, Scheme, Wanted, aligned
+from hil.compiler.packing import pack_apart
 from hil.compiler.schedule import Node
 from hil.compiler.weights import hot_bytes
 from hil.errors import HilError
@@ -98,7 +100,7 @@ def _place(draft: Draft, board: Board, hot: int) -> tuple[tuple[Buffer, ...], di
     wanted = draft.wanted
     room = {"ccm": board.ccm.bytes - GUARD_BYTES - board.ccm_reserved} if board.ccm else {}
     room["sram"] = board.sram.bytes - GUARD_BYTES - board.sram_reserved - hot
-    placed = _packed(draft, room)
+    placed = _packed(draft, room) or _split(wanted, room)
     try:
         placed = placed or _fill(sorted(wanted, key=lambda b: (-b.bytes, b.name)), room, board)
     except HilError:
@@ -129,6 +131,20 @@ def _packed(draft: Draft, room: dict[str, int]) -> _Placed | None:
         if found and all(end <= room[place] for place, (_, end) in found.items()):
             layouts.append({place: list(found[place][0]) if place in found else [] for place in room})
     return min(layouts, key=lambda one: sum(_height(n) for n in one.values()), default=None)
+
+
+def _split(wanted: Sequence[Wanted], room: dict[str, int]) -> _Placed | None:
+    """The buffers in both memories on the chip, each where it is better off if there is room; None where they do not
+    fit."""
+    if "ccm" not in room:
+        return None
+    names = ("ccm", "sram")
+    sizes, prefers = [aligned(b.bytes) for b in wanted], [names.index(b.place) for b in wanted]
+    places = pack_apart(sizes, [b.alive for b in wanted], prefers, (room["ccm"], room["sram"]))
+    if places is None:
+        return None
+    found = list(zip(places, wanted, strict=True))
+    return {name: [(offset, b) for (memory, offset), b in found if names[memory] == name] for name in names}
 
 
 def _height(placed: list[tuple[int, Wanted]]) -> int:

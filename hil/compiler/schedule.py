@@ -131,11 +131,11 @@ class Replay:
         self._steps = [0] * len(nodes)
         self.copied: dict[str, int] = {}  # when a map's last row was made from the one before it
         self.length = 0
+        self._last_reader = {f.tensor.name: i for i, node in enumerate(nodes) for f in node.feeds}
         for _ in range(image.height):
             self._make(image.name, self.length)
             self.length += 1
-            while (ready := self._ready()) is not None:
-                self._step(ready)
+            self._run(self._last_reader.get(image.name, -1))
         self.length += 1
 
     def depth(self, tensor: str) -> int:
@@ -182,12 +182,17 @@ class Replay:
         self.made[tensor].append(self.length)
         self.read[tensor].append(end)
 
-    def _ready(self) -> int | None:
-        for i in reversed(range(len(self.nodes))):
+    def _run(self, last_reader: int) -> None:
+        """Every node as far as it goes after a new row of the image (schedule_run of kernels/schedule.c)."""
+        i = last_reader
+        while i >= 0:
             node, step = self.nodes[i], self._steps[i]
             if step < node.steps and all(len(self.made[f.tensor.name]) >= f.needed(step) for f in node.feeds):
-                return i
-        return None
+                self._step(i)
+                if node.output is not None and node.emits[step]:
+                    i = max(i, self._last_reader.get(node.output.name, -1))
+            else:
+                i -= 1
 
     def _step(self, number: int) -> None:
         node, step = self.nodes[number], self._steps[number]
