@@ -2,7 +2,9 @@
 
 A child process runs the action with the functions of `os` and `io` that open, rename, remove, sync and make replaced by
 ones that count. At the n-th it ends, as by kill -9; every file that was written and not synced since loses its second
-half, under whatever name it has by then. Or, with a full disk, that operation and all after it fail.
+half, under whatever name it has by then. What only reads leaves the disk as it was, so of reads in a row the first
+counts. Or the disk is full from the n-th moment on: each operation that needs room has two, as a disk may have no room
+for a name, or for a name but not for a byte.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import builtins
 import errno
 import io
 import os
+import resource
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,7 +29,7 @@ class _Shim:
 
     def __init__(self, folder: Path, at: int, is_full: bool) -> None:
         self._folder, self._at, self._is_full = str(folder.resolve()), at, is_full
-        self._count = 0
+        self._count, self._has_changed = 0, True
         self._paths: dict[int, str] = {}  # of descriptors that are written to
         self._torn: set[str] = set()
         self._os = {name: getattr(os, name) for name in COUNTED}
@@ -43,26 +46,39 @@ class _Shim:
             if os.path.isfile(path):
                 os.truncate(path, os.path.getsize(path) // 2)
 
-    def _tick(self, path: Any, can_need_room: bool) -> None:
+    def _tick(self, path: Any, changes: bool, needs_room: bool) -> None:
+        """An operation is about to be. changes: something on the disk; needs_room: and takes more of it."""
         if isinstance(path, int) or not os.path.abspath(os.fspath(path)).startswith(self._folder):
             return
-        self._count += 1
-        if self._is_full and self._count >= self._at and can_need_room:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        if not self._is_full and self._count == self._at:
+        if self._is_full:
+            if needs_room:
+                self._fill()
+            return
+        is_counted = changes or self._has_changed
+        self._has_changed = changes
+        self._count += is_counted
+        if is_counted and self._count == self._at:
             self.fail_power()
             os._exit(KILLED)
 
+    def _fill(self) -> None:
+        """Two moments: no name can be made any more, and no file can grow any more."""
+        self._count += 2
+        if self._count > self._at and self._at % 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self._count == self._at:  # Python ignores the signal: what writes sees EFBIG
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
     def _counted(self, name: str) -> Callable[..., Any]:
         def call(path: Any, *rest: Any, **named: Any) -> Any:
-            self._tick(path, name in ("mkdir", "link", "symlink"))
+            self._tick(path, True, name in ("mkdir", "link", "symlink"))
             return self._os[name](path, *rest, **named)
 
         return call
 
     def _open(self, path: Any, flags: int, *rest: Any, **named: Any) -> int:
         writes = bool(flags & _WRITES)
-        self._tick(path, writes)
+        self._tick(path, writes, writes)
         descriptor: int = self._os["open"](path, flags, *rest, **named)
         if writes:
             self._note(descriptor, path)
@@ -71,7 +87,7 @@ class _Shim:
     def _io_open(self, file: Any, mode: str = "r", *rest: Any, **named: Any) -> Any:
         writes = any(letter in mode for letter in "wax+")
         if not isinstance(file, int):
-            self._tick(file, writes)
+            self._tick(file, writes, writes)
         stream = self._open_stream(file, mode, *rest, **named)
         if writes and not isinstance(file, int):
             self._note(stream.fileno(), file)
@@ -82,11 +98,12 @@ class _Shim:
         self._torn.add(self._paths[descriptor])
 
     def _fsync(self, descriptor: int) -> None:
+        self._tick(self._paths.get(descriptor, descriptor), True, False)
         self._os["fsync"](descriptor)
         self._torn.discard(self._paths.get(descriptor, ""))
 
     def _replace(self, old: Any, new: Any, **named: Any) -> None:
-        self._tick(new, True)
+        self._tick(new, True, True)
         self._os["replace"](old, new, **named)
         before, after = (os.path.abspath(os.fspath(path)) for path in (old, new))
         self._torn = {after + path[len(before) :] if path.startswith(before) else path for path in self._torn}

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from board_programs import simulated
+from unicorn import arm_const as uc_arm
 
 from hil.targets.sim import SimBoard
 from hil.targets.sim.call import call
+from hil.targets.sim.peripherals.nvic import PEND_SV, SYS_TICK, THREAD_LEVEL
+from hil.targets.sim.restless import SUSTAINED_HZ, Storms
 
 PROCESS_STACK = 0x2000_8000
 
@@ -94,6 +97,23 @@ def test_pending_interrupt_ends_sleep_even_when_masked(board: SimBoard) -> None:
     assert log_of(board) == ".t"
 
 
+def test_wfe_waits_only_where_there_was_no_event(board: SimBoard) -> None:
+    call(board, "wait_for_events")
+    assert log_of(board) == "p12t3"
+
+
+@pytest.mark.parametrize(
+    ("mask", "value", "level", "to_wake"),
+    [(uc_arm.UC_ARM_REG_PRIMASK, 1, 0, THREAD_LEVEL), (uc_arm.UC_ARM_REG_BASEPRI, 0x40, 0x40, 0x40)],
+)
+def test_only_primask_lets_what_it_holds_back_end_a_sleep(
+    board: SimBoard, mask: int, value: int, level: int, to_wake: int
+) -> None:
+    board.core.set_register(mask, value)
+    assert board.exceptions.masked_level() == level
+    assert board.exceptions.masked_level(to_wake=True) == to_wake
+
+
 def test_count_flag_is_cleared_by_reading(board: SimBoard) -> None:
     assert call(board, "sys_tick_flag").r0 == 0
 
@@ -114,3 +134,23 @@ def test_firmware_can_step_over_a_fault(board: SimBoard, enabled: int, exception
 @pytest.mark.parametrize(("n", "expected"), [(5, 0xFFFF_FFFF), (4, 7), (0, 1)])
 def test_divisor_computed_just_before_is_checked(board: SimBoard, n: int, expected: int) -> None:
     assert call(board, "late_divisor", [n]).r0 == expected
+
+
+@pytest.mark.parametrize(("hz", "is_storm"), [(4 * SUSTAINED_HZ, True), (SUSTAINED_HZ // 2, False)])
+def test_what_a_program_takes_in_a_row_and_says_nothing_is_a_storm(hz: int, is_storm: bool) -> None:
+    """Though it sleeps in between: a minute of that would take many of the computer's."""
+    storms = Storms()
+    for n in range(200_000):
+        storms.slept()
+        if said := storms.entered(SYS_TICK, n, n / hz):
+            break
+    assert (said is not None and "SysTick the latest" in said and "no byte" in said) is is_storm
+
+
+def test_who_speaks_now_and_then_is_left_alone() -> None:
+    storms = Storms()
+    for n in range(200_000):
+        storms.slept()
+        if n % 1000 == 0:
+            storms.spoke(n / 50_000)
+        assert storms.entered(PEND_SV, n, n / 50_000) is None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from hil.link.errors import LinkTimeout
 
-SECONDS, FRAMES, BYTES = 20.0, 4000, 1 << 20  # that may pass without anything new; frames at 20 retries
+SECONDS, FRAMES, BYTES = 20.0, 4000, 1 << 17  # that may pass without anything new; frames at 20 retries
 SECONDS_BACK, FRAMES_BACK, BYTES_BACK = 1 / 256, 2, 256  # for each new byte
 
 

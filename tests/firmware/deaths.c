@@ -9,13 +9,26 @@
 #define ASLEEP() __asm volatile("wfi")
 
 volatile uint32_t sink, zero, mode;
-enum { ONCE, AGAIN, LOOP, SLEEP };
+enum { ONCE, AGAIN, LOOP, SLEEP, TURNS, MOVES };
 
 void irq0_handler(void) {
     if (mode == AGAIN) {
         NVIC_ISPR(0) = 1u;
         BARRIER();
     }
+    if (mode == TURNS) {
+        ICSR = 1u << 28;
+        BARRIER();
+    }
+}
+
+void nmi_handler(void) {
+    if (mode != AGAIN) {
+        for (;;) {
+        }
+    }
+    ICSR = 1u << 31;
+    BARRIER();
 }
 
 void usart2_handler(void) { sink++; }
@@ -27,6 +40,13 @@ void pend_sv_handler(void) {
     }
     while (mode == SLEEP) {
         ASLEEP();
+    }
+    if (mode == MOVES) {
+        VTOR = 0x30000000u;
+    }
+    if (mode == TURNS || mode == MOVES) {
+        NVIC_ISPR(0) = 1u;
+        BARRIER();
     }
 }
 
@@ -46,6 +66,19 @@ void storm_of_one_that_pends_itself(void) {
 void storm_of_a_line_nobody_lowers(void) {
     NVIC_ISER(1) = 1u << 6;
     USART2_CR1 |= 1u << 7;  // the transmitter is empty
+    wait_for_ever();
+}
+
+void storm_of_two_that_take_turns(void) {
+    mode = TURNS;
+    NVIC_ISER(0) = 1u;
+    ICSR = 1u << 28;
+    wait_for_ever();
+}
+
+void storm_of_nmi(void) {
+    mode = AGAIN;
+    ICSR = 1u << 31;
     wait_for_ever();
 }
 
@@ -88,6 +121,27 @@ void sleep_in_a_handler(void) {
     mode = SLEEP;
     ICSR = 1u << 28;
     BARRIER();
+}
+
+void sleep_beside_a_masked_interrupt(void) {
+    __asm volatile("cpsid i");
+    ICSR = 1u << 28;
+    for (;;) {
+        ASLEEP();
+    }
+}
+
+void wait_for_an_event_of_its_own(void) {
+    for (;;) {
+        __asm volatile("sev\n wfe");
+    }
+}
+
+void vector_table_moved_by_a_handler(void) {
+    mode = MOVES;
+    NVIC_ISER(0) = 1u;
+    ICSR = 1u << 28;
+    wait_for_ever();
 }
 
 void vector_table_nowhere(void) {
@@ -259,7 +313,8 @@ static void (*const deaths[])(void) = {
     polling_the_cycle_counter, masked_supervisor_call, process_stack_nowhere, write_through_null, write_to_system_memory,
     unaligned_exclusive, stack_moved_into_flash, fault_in_a_masked_section, nmi_that_hangs, reset_again_and_again,
     independent_watchdog_starved, window_watchdog_fed_too_soon, window_watchdog_starved, flash_erased_under_it,
-    clock_lost, baud_changed, dma_over_the_stack, dma_into_ccm, dma_into_flash, dma_nowhere,
+    clock_lost, baud_changed, storm_of_two_that_take_turns, storm_of_nmi, sleep_beside_a_masked_interrupt,
+    wait_for_an_event_of_its_own, vector_table_moved_by_a_handler, dma_over_the_stack, dma_into_ccm, dma_into_flash, dma_nowhere,
 };
 
 void main_program(void) {

@@ -153,6 +153,24 @@ uint32_t sleep_with_interrupts_masked(void) {
     return events_length;
 }
 
+uint32_t wait_for_events(void);
+uint32_t wait_for_events(void) {  // the exception leaves an event behind, YIELD takes none
+    prepare(0, 0, 0);
+    ICSR = 1u << 28;
+    BARRIER();
+    SYST_RVR = 5000;
+    SYST_CVR = 0;
+    SYST_CSR = 7;
+    __asm volatile("yield\n wfe");
+    note('1');
+    __asm volatile("sev\n wfe");
+    note('2');
+    __asm volatile("wfe");
+    SYST_CSR = 0;
+    note('3');
+    return events_length;
+}
+
 uint32_t sys_tick_flag(void);
 uint32_t sys_tick_flag(void) {  // COUNTFLAG: set once by a wrap, cleared by reading
     SYST_RVR = 100;

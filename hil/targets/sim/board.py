@@ -20,7 +20,7 @@ from hil.targets.sim.exceptions import Exceptions, InvalidReturn, UnstackingFail
 from hil.targets.sim.peripherals import rcc
 from hil.targets.sim.peripherals.nvic import IRQ0, SV_CALL
 from hil.targets.sim.peripherals.patience import PollsForEver
-from hil.targets.sim.restless import Resets, Storms
+from hil.targets.sim.restless import Resets, Storms, name_of
 from hil.timing.compiled import blockhook as hook
 from hil.timing.cost_model import CostModel
 
@@ -30,6 +30,7 @@ _CORE_RESET = {
     uc_arm.UC_ARM_REG_FAULTMASK: 0, uc_arm.UC_ARM_REG_BASEPRI: 0, uc_arm.UC_ARM_REG_FPSCR: 0,
     uc_arm.UC_ARM_REG_PSP: 0, uc_arm.UC_ARM_REG_LR: 0xFFFF_FFFF,
 }  # fmt: skip
+_SEV = b"\x40\xbf"
 ENDLESS_SLEEP_S = 2.0  # after which a sleep that no interrupt can end is given up
 _SPIN_CYCLES = 3  # of a branch to itself
 
@@ -48,6 +49,7 @@ class SimBoard:
         self.resets = -1  # not counting power-on
         self._pc = 0
         self._sleeps = self._reset_wanted = self.has_output = self.arrived = False
+        self._has_event = False  # the event register: WFE does not wait then
         self.is_mid_block = False  # a debugger has stopped it there
         self._busy_since = self._asleep_since = 0
         self.on_breakpoint: Callable[[int], int | None] = lambda pc: None  # where to go on; None: it is a fault
@@ -64,7 +66,8 @@ class SimBoard:
         self.usart.on_deaf = self._check_port
         self._deal_with: dict[Reason, Callable[[Stop], None]] = {
             Reason.EVENT: self._go_on, Reason.EXCEPTION: self._go_on, Reason.HOST: self._go_on,
-            Reason.SLEEP: self._sleep, Reason.SPIN: self._spin, Reason.STACK_LIMIT: self._near_stack_end,
+            Reason.SLEEP: self._sleep, Reason.WAIT_FOR_EVENT: self._wait_for_event, Reason.YIELD: self._yield,
+            Reason.SPIN: self._spin, Reason.STACK_LIMIT: self._near_stack_end,
             Reason.SUPERVISOR_CALL: self._call_supervisor, Reason.EXCEPTION_RETURN: self._return_from_exception,
             Reason.ARRIVED: self._arrive, Reason.DEBUG: self._arrive,
         }  # fmt: skip
@@ -90,7 +93,7 @@ class SimBoard:
     def reset(self, cause: int = rcc.RESET_PIN) -> None:
         """Reset the chip. RAM keeps its contents; time goes on."""
         self.resets += 1
-        self._reset_wanted = self._sleeps = self.is_mid_block = False
+        self._reset_wanted = self._sleeps = self._has_event = self.is_mid_block = False
         self.faults.open = None
         self.exceptions.frames.clear()
         self._events.clear()
@@ -207,9 +210,12 @@ class SimBoard:
         exception = self._nvic.next()
         if exception is None:
             return
-        self._sleeps = False
-        if self._nvic.level(exception) >= self.exceptions.masked_level():
+        level = self._nvic.level(exception)
+        if level >= self.exceptions.masked_level():
+            if self._sleeps and level < self.exceptions.masked_level(to_wake=True):
+                self._stay_awake(f"{name_of(exception)} is pending and masked")
             return
+        self._sleeps = False
         pc = self._pc
         try:
             entry = self.exceptions.take(exception, pc)
@@ -220,6 +226,7 @@ class SimBoard:
 
     def _note_exception(self, exception: int) -> None:
         """An exception has been entered. Raises TargetFault where they come too thick."""
+        self._has_event = True
         detail = self._storms.entered(exception, self.core.words[hook.INSTRUCTIONS], self.seconds)
         if detail is not None:
             raise self.faults.storm(detail, self._pc)
@@ -245,6 +252,24 @@ class SimBoard:
         self._sleeps, self._asleep_since = True, self.core.now
         self._storms.slept()
         self.chip.bus.patience.rest()
+
+    def _wait_for_event(self, stop: Stop) -> None:
+        """WFE: sleep, unless there was an exception, or an SEV just before, since the last."""
+        if self._has_event or self.core.memory.read(stop.pc - 4, 2) == _SEV:
+            self._has_event = False
+            self._stay_awake("WFE finds an event")
+        else:
+            self._sleep(stop)
+
+    def _yield(self, stop: Stop) -> None:
+        self._stay_awake("YIELD does not wait")
+
+    def _stay_awake(self, why: str) -> None:
+        """There is no sleep, or none any more, and no handler runs. Raises TargetFault where that is all there is."""
+        self._sleeps = False
+        detail = self._storms.stayed_awake(why)
+        if detail is not None:
+            raise self.faults.sleepless(detail, self._pc - 2)
 
     def _can_wake(self) -> bool:
         """Whether an interrupt may still come, by itself or by what the host sends."""
@@ -282,14 +307,17 @@ class SimBoard:
         except UnstackingFailed:
             self._pc = self.faults.frame_lost(stop.pc, unstacking=True)
             return
+        except TargetError:
+            raise self.faults.no_vector(self._nvic.active[-1], self.core.words[hook.BLOCK]) from None
         self.faults.handler_ended(ended)
         if not self._nvic.active:
             self._storms.left(self.core.words[hook.INSTRUCTIONS])
+        self._has_event = True
         if chained:
             self._pc = self.faults.vector(chained)
             self._note_exception(self._nvic.active[-1])
         elif self.chip.scb.sleep_on_exit and not self._nvic.active:
-            self._sleeps = True
+            self._sleeps, self._asleep_since = True, self.core.now
 
     # -- the line to the host
 

@@ -160,6 +160,10 @@ class Faults:
         """WFI, and nothing that could end it."""
         return self._record(Fault("endless sleep", "no interrupt is enabled that could end it", 0), pc)
 
+    def sleepless(self, detail: str, pc: int) -> TargetFault:
+        """A program that waits by sleeping, but cannot sleep."""
+        return self._record(Fault("endless wait", detail, 0), pc)
+
     def no_vector(self, exception: int, pc: int) -> TargetFault:
         """The vector table has no memory under it: HardFault's vector is in the same, so the core locks up."""
         table = self._chip.scb.vector_table

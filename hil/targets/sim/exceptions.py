@@ -56,13 +56,16 @@ class Exceptions:
             core.uc, [uc_arm.UC_ARM_REG_PRIMASK, uc_arm.UC_ARM_REG_FAULTMASK, uc_arm.UC_ARM_REG_BASEPRI]
         )
 
-    def masked_level(self) -> int:
-        """The group priority that a new exception must be below, the mask registers included."""
+    def masked_level(self, to_wake: bool = False) -> int:
+        """The group priority that a new exception must be below, the mask registers included.
+
+        to_wake: to end a sleep, of which PRIMASK does not keep it (ARMv7-M ARM, B1.5.18).
+        """
         primask, faultmask, base = self._masks.read()
         level = self._nvic.running_level()
         if base & 0xF0:
             level = min(level, base & self._nvic.group_mask)
-        if primask & 1:
+        if primask & 1 and not to_wake:
             level = min(level, 0)
         return min(level, -1) if faultmask & 1 else level
 

@@ -5,24 +5,34 @@ Each would take hours of the computer for a second of the board's time. Each get
 
 from __future__ import annotations
 
-from hil.targets.sim.peripherals.nvic import PEND_SV, SV_CALL, SYS_TICK
+from hil.targets.sim.peripherals import nvic
 
 WITHOUT_PROGRESS = 5_000  # exceptions one after another, of which the thread's code sees nothing
 WITHOUT_REST = 40_000  # exceptions, while the program neither sleeps nor sends
 FASTEST_HZ = 60_000  # that exceptions may come at for long while nothing is sent, though the program sleeps
+UNHEARD, SUSTAINED_HZ = 160_000, 5_000  # exceptions since the last byte sent, if they came at more than that
+AWAKE = 200_000  # sleeps in a row that are none
 RESETS_UNHEARD = 30  # in a row, without a byte for the host
 RESETS_A_SECOND = 100
 
-_NAMES = {SV_CALL: "SVC", PEND_SV: "PendSV", SYS_TICK: "SysTick"}
+_NAMES = {
+    nvic.NMI: "NMI", nvic.HARD_FAULT: "HardFault", nvic.MEM_MANAGE: "MemManage", nvic.BUS_FAULT: "BusFault",
+    nvic.USAGE_FAULT: "UsageFault", nvic.SV_CALL: "SVC", nvic.PEND_SV: "PendSV", nvic.SYS_TICK: "SysTick",
+}  # fmt: skip
+
+
+def name_of(exception: int) -> str:
+    """As a person calls it."""
+    return _NAMES.get(exception) or f"IRQ {exception - nvic.IRQ0}"
 
 
 class Storms:
     """Counts exceptions against what comes of them."""
 
     def __init__(self) -> None:
-        self._streak = self._restless = self._unheard = 0
+        self._streak = self._restless = self._unheard = self._awake = 0
         self._left_at = -1  # instructions executed when the thread's code went on
-        self._window_s = 0.0
+        self._window_s = self._spoke_s = 0.0
 
     def slept(self) -> None:
         """The core sleeps: what came before is done."""
@@ -30,8 +40,13 @@ class Storms:
 
     def spoke(self, seconds: float) -> None:
         """A byte is on its way to the host."""
-        self._streak = self._restless = self._unheard = 0
-        self._window_s = seconds
+        self._streak = self._restless = self._unheard = self._awake = 0
+        self._window_s = self._spoke_s = seconds
+
+    def stayed_awake(self, why: str) -> str | None:
+        """The program wanted to sleep, and did not. Returns what is wrong, once something is."""
+        self._awake += 1
+        return f"{self._awake} times it did not sleep: {why}" if self._awake >= AWAKE else None
 
     def left(self, instructions: int) -> None:
         """The thread's code goes on."""
@@ -44,16 +59,19 @@ class Storms:
         self._streak = 1 if has_progressed else self._streak + 1
         self._restless += 1
         self._unheard += 1
-        name = _NAMES.get(exception) or f"IRQ {exception - 16}"
+        self._awake = 0
+        name = name_of(exception)
         if self._streak >= WITHOUT_PROGRESS:
             return f"{name} taken {self._streak} times without progress of thread code"
-        elapsed_ms = 1000 * (seconds - self._window_s)
         if self._restless >= WITHOUT_REST:
             return f"{self._restless} exceptions, {name} the latest, and the program neither slept nor sent a byte"
-        if self._unheard >= WITHOUT_REST:
-            if self._unheard > FASTEST_HZ * elapsed_ms / 1000:
-                return f"{self._unheard} exceptions, {name} the latest, in {elapsed_ms:.3g} ms, and no byte was sent"
-            self._unheard, self._window_s = 0, seconds
+        if self._unheard % WITHOUT_REST == 0:
+            window_s, self._window_s = seconds - self._window_s, seconds
+            elapsed_s = seconds - self._spoke_s
+            is_long = self._unheard >= UNHEARD and self._unheard > SUSTAINED_HZ * elapsed_s
+            if is_long or FASTEST_HZ * window_s < WITHOUT_REST:
+                elapsed = f"{1000 * elapsed_s:.3g} ms"
+                return f"{self._unheard} exceptions, {name} the latest, in {elapsed}, and no byte was sent"
         return None
 
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 NOWHERE = 0x0008_0000 - 2  # where emu_start would end by itself: in flash's alias at 0, from which nothing runs
 TCG_BUFFER = 32 << 20  # the default reserves 1 GB of address space
-_WFE, _YIELD = 0xBF20, 0xBF10
+_HINTS = {0xBF20: Reason.WAIT_FOR_EVENT, 0xBF10: Reason.YIELD}  # which Unicorn calls invalid, with PC past them
 STEP_BYTES = 2 + 4 * 4  # an IT and four instructions under it
 
 
@@ -313,12 +313,9 @@ class Core:
             return Stop(Reason.UNALIGNED, pc)
         if not self.register(uc_arm.UC_ARM_REG_XPSR) >> 24 & 1:
             return Stop(Reason.INVALID_STATE, pc)
-        # Unicorn calls WFE and YIELD invalid, with PC past them
         region = self.memory.find(pc - 2, 2)
         before = int.from_bytes(self.memory.read(pc - 2, 2), "little") if region else 0
-        if before in (_WFE, _YIELD):
-            return Stop(Reason.SLEEP, pc)
-        return Stop(Reason.UNDEFINED, pc)
+        return Stop(_HINTS.get(before, Reason.UNDEFINED), pc)
 
     def _explain_hook_stop(self, why: int, pc: int) -> Stop | None:
         """What the block hook stopped for; it did so before the block at pc."""

@@ -13,7 +13,9 @@ class Reason(Enum):
 
     EVENT = auto()  # the deadline has come
     EXCEPTION = auto()  # a pending exception can be taken
-    SLEEP = auto()  # WFI or WFE
+    SLEEP = auto()  # WFI
+    WAIT_FOR_EVENT = auto()  # WFE
+    YIELD = auto()  # which does nothing
     SPIN = auto()  # a branch to itself: nothing happens until an interrupt
     HOST = auto()  # asked to from outside
     ARRIVED = auto()  # at stop_at
