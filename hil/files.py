@@ -81,8 +81,8 @@ def reason(error: BaseException) -> str:
 
 def _is_plain(path: Path) -> bool:
     """Whether a path is, or can become, a regular file that may be replaced. Raises OSError for folders and disks."""
-    name = os.path.abspath(path)
-    is_system = name.startswith(_SYSTEM) and not name.startswith(_SHARED_MEMORY)
+    names = os.path.abspath(path), os.path.realpath(path)  # a link may lead there, or from there
+    is_system = any(name.startswith(_SYSTEM) and not name.startswith(_SHARED_MEMORY) for name in names)
     try:
         mode = os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError):

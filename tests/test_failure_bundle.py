@@ -311,6 +311,25 @@ def test_what_is_no_bundle_is_told(command, crash: Path, tmp_path: Path) -> None
         assert said.code == 2 and f"{name}.hil.zip" in said.err and said.err.count("\n") == 1, said
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+@pytest.mark.parametrize("verb", ["show", "replay", "debug"])
+def test_a_device_is_no_bundle(command, verb: str) -> None:
+    """Its zeros, read to their end, would fill the memory."""
+    said = command(verb, "/dev/zero")
+    assert said.code == 2 and "/dev/zero" in said.err and said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "model.safetensors"])
+def test_a_member_whose_compression_is_damaged_is_told(command, crash: Path, tmp_path: Path, name: str) -> None:
+    content = bytearray(crash.read_bytes())
+    with zipfile.ZipFile(crash) as archive:
+        at = archive.getinfo(name).header_offset + 30 + len(name)
+    content[at] ^= 0x06  # the first block's kind
+    (tmp_path / "damaged.hil.zip").write_bytes(content)
+    said = command("show", "damaged.hil.zip")
+    assert said.code == 2 and "damaged.hil.zip is no bundle, or damaged" in said.err and said.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("about", [{"failure": {"kind": "run"}}, {"failure": 3}, {"versions": None, "board": None}])
 def test_a_bundle_that_lacks_something_says_what(command, crash: Path, about: dict[str, object]) -> None:
     said = command("replay", again(crash, **about))

@@ -134,6 +134,19 @@ def test_nothing_is_made_among_the_devices() -> None:
 
 
 @needs_posix
+def test_no_link_leads_to_a_new_file_among_the_devices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    devices = tmp_path / "devices"
+    devices.mkdir()
+    monkeypatch.setattr("hil.files._SYSTEM", (f"{devices}/",))
+    (tmp_path / "dangling").symlink_to(devices / "none")
+    (tmp_path / "folder").symlink_to(devices)
+    for path in (tmp_path / "dangling", tmp_path / "folder" / "none"):
+        with pytest.raises(HilError, match="No such file"):
+            write_text(path, NEW)
+    assert not list(devices.iterdir())
+
+
+@needs_posix
 def test_a_fifo_is_written_into_and_stays(tmp_path: Path) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)

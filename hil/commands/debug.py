@@ -42,7 +42,7 @@ def debug(
     def make(chosen: Board) -> DebugTarget:
         return DebugTarget(chosen, say=say, port=port)
 
-    if is_zipfile(model):
+    if Path(model).is_file() and is_zipfile(model):
         _bundle(Path(model), make)
         return
     if image is None:

@@ -25,7 +25,7 @@ def replay(
 
     A bundle that fails again gives exit code 1, and the command says whether it failed in the same way.
     """
-    if is_zipfile(file):
+    if file.is_file() and is_zipfile(file):
         _bundle(file, json, report)
         return
     from hil.bench.replay import replay

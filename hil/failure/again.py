@@ -87,7 +87,7 @@ def _unpacked(bundle: Bundle) -> Iterator[Path]:
 def _network(bundle: Bundle) -> str:
     """The name under which the checkpoint looks for its network's code. Raises HilError where it is none."""
     name = bundle.about.get("network")
-    if not isinstance(name, str) or Path(name).name != name or not name.endswith(".py"):
+    if not isinstance(name, str) or Path(name).name != name or not name.endswith(".py") or not name.isprintable():
         raise HilError(f"{bundle.path} is damaged: its network's code is called {name!r}, expected NAME.py")
     return name
 

@@ -12,7 +12,10 @@ registers.txt  frames.txt  renode.log  snapshot.*   of a board in Renode that ha
 from __future__ import annotations
 
 import json
+import lzma
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -28,6 +31,10 @@ from hil.shown import shown
 from hil.targets.pyrenode.keep import FILES
 
 FORMAT, VERSION, SUFFIX = "rnnpool-hil bundle", 1, ".hil.zip"
+_DAMAGED = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, ValueError,
+    zlib.error, lzma.LZMAError, struct.error,
+)  # fmt: skip
 MOST_BYTES = 64 << 20  # of everything, unpacked
 NAMES = (  # the order of their worth: what comes last is left out first
     "bundle.json", "run.json", "limits.json", "plan.json", "board.toml", "image.png", "tile.png", "firmware.elf",
@@ -96,12 +103,14 @@ def write_bundle(path: Path, failure: Failure, about: Mapping[str, Any], members
 
 def open_bundle(path: Path) -> Bundle:
     """Read one. Raises HilError for a file that is none, is damaged or too large, or is from a newer hil."""
+    if path.exists() and not path.is_file():  # a device's zeros have no end
+        raise HilError(f"{path} is no bundle: it is a folder, a device or a pipe")
     try:
         with zipfile.ZipFile(path) as archive:
             members = {info.filename: _member(archive, info, path) for info in _known(archive, path)}
     except OSError as error:
         raise HilError(f"cannot read the bundle {path}: {reason(error)}") from error
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+    except _DAMAGED as error:
         raise HilError(f"{path} is no bundle, or damaged ({error}): expected NAME{SUFFIX} that hil made") from error
     about = None
     with suppress(HilError):
