@@ -17,6 +17,7 @@ from hil.selftest.subjects import Subject
 from hil.selftest.trial import Bait
 
 FILES = ("conv_dsp.h", "conv_narrow.h", "depthwise.h", "fastgrnn_dsp.h", "fastgrnn_pixels.h")
+TRAP = '"udf #0\\n\\t"'
 INSTRUCTIONS: tuple[tuple[str, str, str, str], ...] = (  # name, what it breaks, pattern, replacement
     ("assembly-multiply", "a multiplication of other halves", r"\bsmlabb\b", "smlabt"),
     ("assembly-dual", "a dual multiplication crossed over", r"\bsmlad\b", "smladx"),
@@ -68,7 +69,7 @@ def _sites(operator: str, pattern: str, new: str, subject: Subject) -> Iterator[
                 continue
             for match in re.finditer(pattern, line):
                 changed = line[: match.start()] + match.expand(new) + line[match.end() :]
-                yield edited(operator, subject, path, lines, number, changed, match.start())
+                yield edited(operator, subject, path, lines, number, changed, match.start(), TRAP)
 
 
 def _runs(name: str, above: list[str], subject: Subject) -> bool:

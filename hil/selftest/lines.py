@@ -43,6 +43,7 @@ NEEDS = (  # what the generated model must have for lines to matter
     (r"\.wide_gain = \w", ("wide_gain",)), (r"^(?![\s\S]*\.u_blocks = )", OF_DENSE),
     (r"\.step = \w+, \.index = \d+, \.steps", OF_NO_OUTPUT),
 )  # fmt: skip
+A_GROUP = 4  # channels of a pixel whose weights lie together
 OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")
 
@@ -73,6 +74,9 @@ def used_lines(subject: Subject, text: str) -> Iterator[tuple[int, str]]:
         unjudged += () if re.search(pattern, subject.model_source) else lines
     if not any(isinstance(layer, q.QConv) and layer.shift for layer in subject.graph.layers):
         unjudged += ("acc << shift",)
+    pools = [layer for layer in subject.graph.layers if isinstance(layer, q.QPool)]
+    if all(pool.input.channels <= A_GROUP for pool in pools):
+        unjudged += ("group",)
     if not _pads_rows(subject.model_source):
         unjudged += ("ring_pad_row(",)
     for number, line in lines_of(text):

@@ -133,17 +133,21 @@ def _waits_for_all(line: str) -> bool:
     return waits is not None and int(waits[1]) > 1
 
 
-def _waits(line: str, above: str) -> dict[tuple[int, int], int]:
-    """Rows of a map that a step waits for, by map and step, of a node's line of feeds and the one above it."""
+def _waits(line: str, above: str) -> list[int]:
+    """Rows that each step waits for, of a node's line of feeds and the one above it.
+
+    Of two maps only the later one counts: it is made of the other one, as a residual's.
+    """
     steps = re.search(r"\.steps = (\d+)", above)
-    found: dict[tuple[int, int], int] = {}
-    for text in re.findall(r"\{(\.producer[^}]*)\}", line):
-        feed = {name: int(value) for name, value in re.findall(r"\.(\w+) = (-?\d+)", text)}
-        for step in range(int(steps[1]) if steps else 0):
-            needed = (step >> feed.get("halvings", 0)) * feed["stride"] + feed["reach"]
-            place = feed["producer"], step
-            found[place] = max(found.get(place, 0), min(needed, feed["rows"]))
-    return found
+    feeds = [
+        {name: int(value) for name, value in re.findall(r"\.(\w+) = (-?\d+)", text)}
+        for text in re.findall(r"\{(\.producer[^}]*)\}", line)
+    ]
+    latest = [feed for feed in feeds if feed["producer"] == max(feed["producer"] for feed in feeds)]
+    return [
+        max(min((s >> f.get("halvings", 0)) * f["stride"] + f["reach"], f["rows"]) for f in latest)
+        for s in range(int(steps[1]) if steps else 0)
+    ]
 
 
 def _is_of_norm(subject: Subject, lines: list[str], number: int) -> bool:

@@ -93,17 +93,26 @@ def _line_sites(operator: str, files: list[str]) -> Callable[[Subject], Iterable
     return sites
 
 
-def edited(operator: str, subject: Subject, name: str, lines: list[str], number: int, line: str, column: int) -> Mutant:
-    """A mutant with one line of a file replaced."""
+def edited(
+    operator: str,
+    subject: Subject,
+    name: str,
+    lines: list[str],
+    number: int,
+    line: str,
+    column: int,
+    trap: str = "__builtin_trap();",
+) -> Mutant:
+    """A mutant with one line of a file replaced. trap: what stops the program, before such a line."""
     changed = [*lines[:number], line, *lines[number + 1 :]]
     diff = "\n".join(difflib.unified_diff(lines, changed, name, name, "", "", 1, ""))
     short = name.rsplit("/", 1)[-1]
     site = f"{short}:{number + 1}:{column + 1}"  # lines of what is generated
     if name.startswith("firmware_src"):
         site = f"{short}: {' '.join(line.split()) if line.strip(' ;') else 'without ' + lines[number].strip()}"
-    trapped = [*lines[:number], f"__builtin_trap(); {lines[number]}", *lines[number + 1 :]]
-    attempt, trap = (attempt_source(name, "\n".join(text)) for text in (changed, trapped))
-    return Mutant(operator, subject.name, site, diff, attempt, trap=trap)
+    trapped = [*lines[:number], f"{trap} {lines[number]}", *lines[number + 1 :]]
+    attempt, stop = (attempt_source(name, "\n".join(text)) for text in (changed, trapped))
+    return Mutant(operator, subject.name, site, diff, attempt, trap=stop)
 
 
 def _text(subject: Subject, name: str) -> str:
