@@ -14,7 +14,7 @@ from hil.errors import HilError
 from hil.timing.compiled import layout as at
 from hil.timing.compiled.accesses import evaluate
 from hil.timing.compiled.codehook import MovableHook
-from hil.timing.compiled.hooks import look, on_block
+from hil.timing.compiled.hooks import look, on_block, split
 from hil.timing.compiled.pipeline import NEVER, work_out
 from hil.timing.compiled.plans import Plans
 from hil.timing.compiled.rows import REGISTERS, Rows
@@ -30,7 +30,6 @@ from hil.timing.statement.trace import effective_address
 Mode = Literal["full", "fast"]
 Read = Callable[[int, int], bytes]
 _NO_DEADLINE = 1 << 62
-_LINE_WORDS = 8
 _BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 
 
@@ -102,7 +101,7 @@ class Engine:
         m[at.FN_LOOK] = look.address if self.mode == "full" else 0
         m[at.FN_EVALUATE] = evaluate.address
         m[at.LEARNS] = self.mode == "fast"
-        self._on_block = on_block.ctypes
+        self._on_block, self._split = on_block.ctypes, split.ctypes
         m[at.FN_WORK_OUT] = work_out.address  # the last: a second process may be at it
         m[at.ARENA] = m.ctypes.data
         m[at.DEADLINE] = _NO_DEADLINE
@@ -189,20 +188,12 @@ class Engine:
         m = self.arena
         return max(0, int(m[m[at.STATE] + at.S_LAST_REQUEST]) + 1 + LATENCY + 1) if m[at.HAS_FETCH] else 0
 
-    def split(self, address: int) -> None:
-        """The running block has run up to an address: charge that; the rest becomes a block of its own."""
-        m = self.arena
-        node, address = int(m[at.NODE]), canonical(address)
-        start, end = int(m[node + at.N_START]), int(m[node + at.N_END])
-        if not node or not start < address <= end:
-            return
-        found = m[at.SIGNATURE], m[at.SERIAL]
-        m[at.INSTRUCTIONS] -= m[node + at.N_INSTRUCTIONS]
-        m[at.NODE], m[at.STATE], m[at.HELD] = 0, m[node + at.N_STATE], 1
-        self.border(start, address - start)
-        m[at.SIGNATURE], m[at.SERIAL] = found
-        self.border(address, end - address)
-        m[at.SIGNATURE], m[at.HELD] = found[0], 0
+    def split(self, address: int) -> int:
+        """The running block has run up to an address: charge that; the rest becomes a block of its own.
+
+        Returns the cycle in which the instruction before the address executes.
+        """
+        return int(self._split(canonical(address), self._pointer))
 
     def break_off(self, pc: int) -> None:
         """The running block has stopped before pc, or has left for it: charge what has run. Nothing runs then."""
@@ -229,9 +220,7 @@ class Engine:
 
     def now(self, pc: int) -> int:
         """The cycle in which the instruction at pc, the last so far of the running block, executes."""
-        pc = canonical(pc)
-        self.split(pc + self._decoder.at(pc).size)
-        return self.cycles + int(self.arena[self.arena[at.STATE] + 1])
+        return self.split(pc + self._decoder.at(canonical(pc)).size)
 
     def access_cycle(self, address: int) -> int:
         """The cycle of the load or store at work in the running block that accesses an address.
@@ -404,8 +393,8 @@ class Engine:
 
 def _aligned_words(count: int) -> NDArray[np.int64]:
     """Zeros that begin at a line of this computer's cache, so that nodes, exits and rows do not straddle two."""
-    words = np.zeros(count + _LINE_WORDS, np.int64)
-    skipped = -(words.ctypes.data // 8) % _LINE_WORDS
+    words = np.zeros(count + at.LINE_WORDS, np.int64)
+    skipped = -(words.ctypes.data // 8) % at.LINE_WORDS
     return words[skipped : skipped + count]
 
 

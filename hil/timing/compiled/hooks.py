@@ -94,6 +94,39 @@ def on_block(uc, address, size, m):
 
 
 @njit(**INTERNAL)
+def _go_on(m, address, size):
+    """As on_block, for a part of a block whose accesses have been told (HELD): no core is asked anything."""
+    link = settle(m, address)
+    if size != 0:
+        begin(0, m, find(0, m, address, size, link))
+
+
+@njit(**INTERNAL)
+def _split(m, address):
+    node = m[NODE]
+    start, end = m[node + N_START], m[node + N_END]
+    if node == 0 or address <= start or address > end:
+        return
+    signature, serial = m[SIGNATURE], m[SERIAL]
+    m[INSTRUCTIONS] -= m[node + N_INSTRUCTIONS]
+    m[NODE], m[STATE], m[HELD] = 0, m[node + N_STATE], 1
+    _go_on(m, start, address - start)
+    m[SIGNATURE], m[SERIAL] = signature, serial
+    _go_on(m, address, end - address)
+    m[SIGNATURE], m[HELD] = signature, 0
+
+
+@hook(types.int64(types.int64, ARENA_POINTER))
+def split(address, m):
+    """The running block has run up to an address: charge that; the rest becomes a block of its own.
+
+    Returns the cycle in which the instruction before the address executes.
+    """
+    _split(m, address)
+    return m[CYCLES] + m[m[STATE] + 1]
+
+
+@njit(**INTERNAL)
 def _look_at(uc, m, address):
     """An instruction is about to execute."""
     if address < m[HOOKED_FROM]:

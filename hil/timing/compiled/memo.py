@@ -199,6 +199,7 @@ def _learn(uc, m, plan):
     m[plan + P_COUNTDOWN] -= 1
     if m[plan + P_COUNTDOWN] <= 0:
         before = m[plan + P_SIGNATURE]
+        m[STEPS] = m[plan + P_COUNT]
         call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
         is_same = m[plan + P_SIGNATURE] == before
         m[plan + P_INTERVAL] = min(LONGEST_INTERVAL, 2 * m[plan + P_INTERVAL] + 1) if is_same else 1
@@ -221,10 +222,10 @@ def begin(uc, m, node):
         return
     m[HOOKED_FROM] = m[plan + P_FROM]
     if m[plan + P_COUNT] != 0:
-        m[STEPS] = m[plan + P_COUNT]
         if m[LEARNS]:
             _learn(uc, m, plan)
         else:
+            m[STEPS] = m[plan + P_COUNT]
             call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
         m[SIGNATURE] = m[plan + P_SIGNATURE]
 

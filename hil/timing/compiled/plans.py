@@ -93,6 +93,7 @@ class Plans:
         """Where a plan may go; 0 where the arena has no room left."""
         m, offset = self._arena, int(self._arena[at.PLAN_NEXT])
         words = at.P_STEPS + at.STEP_WORDS * len(steps)
+        words += -words % at.LINE_WORDS
         if offset + words > at.PLANS + at.PLAN_WORDS:
             return 0
         m[at.PLAN_NEXT] = offset + words

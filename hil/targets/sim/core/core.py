@@ -252,8 +252,7 @@ class Core:
 
     def refuse_unprivileged(self, address: int, size: int, is_store: bool) -> bool:
         """Whether code without privileges is accessing the private peripherals: a bus fault (ARMv7-M ARM, B3.1)."""
-        is_thread = not self.register(uc_arm.UC_ARM_REG_IPSR) & 0x1FF
-        if not (is_thread and self.register(uc_arm.UC_ARM_REG_CONTROL) & 1):
+        if not self.register(uc_arm.UC_ARM_REG_CONTROL) & 1 or self.register(uc_arm.UC_ARM_REG_IPSR) & 0x1FF:
             return False
         self._trap.memory = (unicorn.UC_MEM_WRITE_PROT if is_store else unicorn.UC_MEM_READ_PROT, address, size)
         unicorn_api.stop(self.uc)
