@@ -45,7 +45,8 @@ def test_collected_weights_are_fours_of_each_row_then_what_is_left_of_all() -> N
     ("channels", "outputs", "kernel", "dtype", "loop"),
     [
         (32, 64, 1, "uint8", "CONV_STREAMED"), (32, 28, 1, "int8", "CONV_FOURS"), (64, 64, 1, "int8", "CONV_FOURS"),
-        (64, 64, 1, "int16", "CONV_PAIRS"), (64, 66, 1, "int8", "CONV_PAIRS"), (8, 8, 3, "uint8", "CONV_PAIRS"),
+        (64, 64, 1, "int16", "CONV_PAIRS"), (64, 66, 1, "int8", "CONV_PAIRS"), (8, 8, 3, "uint8", "CONV_FOURS"),
+        (8, 4, 3, "int16", "CONV_FOURS"), (12, 8, 3, "uint8", "CONV_PAIRS"), (8, 6, 3, "uint8", "CONV_PAIRS"),
         (1, 4, 3, "uint8", "CONV_NARROW"), (3, 8, 3, "uint8", "CONV_COLLECTED"), (3, 8, 5, "uint8", "CONV_PLAIN"),
     ],
 )  # fmt: skip

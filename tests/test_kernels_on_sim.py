@@ -80,6 +80,48 @@ class RepeatedAndScaled(nn.Module):
         return self.linear(self.layers(x).flatten(1))
 
 
+class FourAtATime(nn.Module):
+    """Convolutions with kernel rows of up to 16 words and a multiple of four outputs, on rows of an odd width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(12)
+        self.spec = ClassifierSpec("four_at_a_time", (3, 34, 42))
+        self.layers = nn.Sequential(
+            ConvBnRelu6(3, 4, 3, 2),
+            nn.Conv2d(4, 8, 5, padding=2),
+            ConvBnRelu6(8, 16, 3),
+            nn.Conv2d(16, 8, 2, padding=1),
+            nn.Conv2d(8, 12, 4, 2, 1),
+        )
+        self.linear = nn.Linear(12, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.layers(x).mean([2, 3]))
+
+
+class ManyChannels(nn.Module):
+    """Depthwise convolutions whose columns lie 256 bytes apart, and so far apart that a turn makes one output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(13)
+        self.spec = ClassifierSpec("many_channels", (3, 18, 46))
+        self.layers = nn.Sequential(
+            ConvBnRelu6(3, 8, 3, 2),
+            ConvBnRelu6(8, 264, 1),
+            ConvBnRelu6(264, 264, 3, groups=264),
+            nn.Conv2d(264, 264, 3, 2, 1, groups=264),
+            nn.Conv2d(264, 8, 1),
+            nn.Conv2d(8, 1400, 1),
+            ConvBnRelu6(1400, 1400, 3, groups=1400),
+        )
+        self.linear = nn.Linear(1400, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.layers(x).mean([2, 3]))
+
+
 CASES: dict[str, Callable[[], nn.Module]] = {
     "tiny": lambda: detector(TINY),
     "odd sizes": lambda: detector(ODD),
@@ -88,6 +130,8 @@ CASES: dict[str, Callable[[], nn.Module]] = {
     "m4, tied": lambda: tied(small("rnnpool_face_m4", 72, 88)),
     "m4 in blocks": lambda: in_blocks(small("rnnpool_face_m4", 72, 88)),
     "m4 in blocks, tied": lambda: in_blocks(tied(small("rnnpool_face_m4", 80, 96))),
+    "four at a time": lambda: randomise(FourAtATime()),
+    "many channels": lambda: randomise(ManyChannels()),
     "repeated and scaled": lambda: randomise(RepeatedAndScaled()),
     **{f"random {seed}": lambda seed=seed: randomise(RandomNetwork(seed)) for seed in range(6)},
     **{

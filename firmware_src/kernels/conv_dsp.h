@@ -36,7 +36,7 @@ ALWAYS_INLINE void conv_outputs(const conv_t *c, uint32_t output, uint32_t outpu
     }
     uint32_t first = 0, end = wide->count / 2 * 2;
     if (outputs == 4 && c->has_single) {
-        conv_fours_pairs(c, output, wide->weights, wide->pixels, out + output, out + end * pitch + output);
+        conv_fours_pairs(c, output, wide->weights, wide->pixels, wide->columns, out + output, out + end * pitch + output);
         if (end < wide->count) {
             const int16_t *last = wide->pixels + end * c->stride * c->channels_in;
             conv_fours_single(c, output, wide->weights, last, out + end * pitch + output);
@@ -48,7 +48,7 @@ ALWAYS_INLINE void conv_outputs(const conv_t *c, uint32_t output, uint32_t outpu
         const int16_t *pixels = wide->pixels + first * c->stride * c->channels_in;
         uint8_t *from = out + first * pitch + output * itemsize, *to = out + end * pitch + output * itemsize;
         if (outputs == 4) {
-            conv_fours_pairs(c, output, wide->weights, pixels, from, to);
+            conv_fours_pairs(c, output, wide->weights, pixels, wide->columns, from, to);
         } else {
             conv_pairs(c, output, outputs, wide->weights, pixels, wide->columns, from, to);
         }

@@ -9,8 +9,8 @@ typedef enum {
     CONV_PLAIN,     // conv_2x2
     CONV_NARROW,    // conv_narrow.h: input channels that are no multiple of four
     CONV_PAIRS,     // conv_pairs.h: any kernel, any output
-    CONV_FOURS,     // conv_fours.h: 1x1, 8-bit output of a multiple of four channels
-    CONV_STREAMED,  // conv_streamed.h: the same with few input channels
+    CONV_FOURS,     // conv_fours.h: a multiple of four outputs; 1x1 to 8 bits, or kernel rows of 16 words at most
+    CONV_STREAMED,  // conv_streamed.h: 1x1 to 8 bits with few input channels
     CONV_COLLECTED, // the same of few taps, which are collected from their rows for each pixel
 } conv_loop_t;
 
@@ -34,7 +34,7 @@ typedef struct {
     bool is_bounded;            // no sum leaves 16 bits when it is requantised
     bool has_single;            // CONV_FOURS: rows have an odd number of pixels, and channels_in is a multiple of eight
     uint16_t chunk;             // CONV_PAIRS, CONV_FOURS: pixels that are widened at once, or one more; CONV_STREAMED, CONV_COLLECTED: outputs
-    void *scratch;              // int16_t [kernel][words][3][2] weights of three outputs (or two), or [words][4][2] of four, and
+    void *scratch;              // int16_t [kernel][words][3][2] weights of three outputs (or two), or [kernel][words][4][2], and
                                 // [kernel][columns][channels_in] pixels; CONV_STREAMED, CONV_COLLECTED: a stream and two pixels
 } conv_t;
 

@@ -143,11 +143,54 @@ ALWAYS_INLINE void conv_collect(const conv_t *c, const uint8_t *const rows[], ui
     }
 }
 
+// A kernel row of nine bytes: two words of four taps to r7, the ninth tap to `last`.
+#define CONV_COLLECT_NINE(row, offset, last)                    \
+    "ldr r3, [" row ", #" offset "]\n\t"                      \
+    "ldr r5, [" row ", #" offset " + 4]\n\t"                  \
+    ".if %c[is_signed]\n\t"                                   \
+    "ldrsb.w " last ", [" row ", #" offset " + 8]\n\t"        \
+    "sxtb16 r4, r3, ror #8\n\t"                               \
+    "sxtb16 r3, r3\n\t"                                       \
+    "sxtb16 r6, r5, ror #8\n\t"                               \
+    "sxtb16 r5, r5\n\t"                                       \
+    ".else\n\t"                                               \
+    "ldrb.w " last ", [" row ", #" offset " + 8]\n\t"         \
+    "uxtb16 r4, r3, ror #8\n\t"                               \
+    "uxtb16 r3, r3\n\t"                                       \
+    "uxtb16 r6, r5, ror #8\n\t"                               \
+    "uxtb16 r5, r5\n\t"                                       \
+    ".endif\n\t"                                              \
+    "stmia r7!, {r3, r4, r5, r6}\n\t"
+#define CONV_COLLECT_NINES(offset)                              \
+    CONV_COLLECT_NINE("r0", offset, "r8")                      \
+    CONV_COLLECT_NINE("r1", offset, "r9")                      \
+    CONV_COLLECT_NINE("r2", offset, "r10")                     \
+    "pkhbt r8, r8, r10, lsl #16\n\t"                          \
+    "uxth r9, r9\n\t"                                         \
+    "stmia.w r7!, {r8, r9}\n\t"
+
+// The same of two pixels of a 3x3 kernel over three channels, as an image has.
+ALWAYS_INLINE void conv_collect_colours(const conv_t *c, const uint8_t *const rows[], uint32_t at, int16_t *to)
+{
+    register const uint8_t *row0 __asm__("r0") = rows[0] + at;
+    register const uint8_t *row1 __asm__("r1") = rows[1] + at;
+    register const uint8_t *row2 __asm__("r2") = rows[2] + at;
+    register int16_t *words __asm__("r7") = to;
+    __asm__ volatile(
+        CONV_COLLECT_NINES("0")
+        CONV_COLLECT_NINES("%c[step]") EMPTY_LINES_64
+        : "+r"(words)
+        : "r"(row0), "r"(row1), "r"(row2), [step] "i"(c->stride * c->channels_in), [is_signed] "i"(c->input == TYPE_S8)
+        : "r3", "r4", "r5", "r6", "r8", "r9", "r10", "memory");
+}
+
 // Two pixels' taps, widened.
 ALWAYS_INLINE void conv_streamed_pixels(const conv_t *c, const uint8_t *const rows[], uint32_t pixel, int16_t *pair)
 {
     const uint32_t step = c->stride * c->channels_in, taps = conv_streamed_taps(c);
-    if (c->loop == CONV_COLLECTED) {
+    if (c->loop == CONV_COLLECTED && c->kernel == 3 && c->channels_in == 3) {
+        conv_collect_colours(c, rows, pixel * step, pair);
+    } else if (c->loop == CONV_COLLECTED) {
         conv_collect(c, rows, pixel * step, pair);
         conv_collect(c, rows, (pixel + 1) * step, pair + taps);
     } else if (c->stride == 1) {

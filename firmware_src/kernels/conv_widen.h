@@ -103,6 +103,38 @@ ALWAYS_INLINE void conv_widen_weights(const int8_t *weights, uint32_t taps, uint
           [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
         : "cc", "memory");
 }
+
+// The weights of four outputs with `taps` each, word by word beside each other: of four taps first 0 and 2, then 1 and 3.
+ALWAYS_INLINE void conv_widen_fours(const int8_t *weights, uint32_t taps, int16_t *to)
+{
+    register const int8_t *from __asm__("r6") = weights;
+    register int16_t *out __asm__("r7") = to;
+    register const int8_t *end __asm__("r10") = weights + taps;
+    __asm__ volatile(
+        ".p2align 2\n\t"
+        "1:\n\t"
+        ".rept %c[unroll]\n\t"
+        "ldr r4, [r6]\n\t"
+        "ldr r5, [r6, #%c[taps]]\n\t"
+        "ldr.w r8, [r6, #2 * %c[taps]]\n\t"
+        "ldr.w r9, [r6, #3 * %c[taps]]\n\t"
+        "adds r6, r6, #4\n\t"
+        "sxtb16 r0, r4\n\t"
+        "sxtb16 r1, r5\n\t"
+        "sxtb16 r2, r8\n\t"
+        "sxtb16 r3, r9\n\t"
+        "sxtb16 r4, r4, ror #8\n\t"
+        "sxtb16 r5, r5, ror #8\n\t"
+        "sxtb16 r8, r8, ror #8\n\t"
+        "sxtb16 r9, r9, ror #8\n\t"
+        "stmia r7!, {r0, r1, r2, r3, r4, r5, r8, r9}\n\t"
+        ".endr\n\t"
+        "cmp r6, r10\n\t"
+        "bne 1b" EMPTY_LINES_64
+        : "+r"(from), "+r"(out)
+        : "r"(end), [taps] "i"(taps), [unroll] "i"(taps % 16 == 0 ? 4 : taps % 8 == 0 ? 2 : 1)
+        : "r0", "r1", "r2", "r3", "r4", "r5", "r8", "r9", "cc", "memory");
+}
 #endif
 
 #endif

@@ -57,19 +57,18 @@ ALWAYS_INLINE void depthwise_value(const depthwise_t *d, const uint8_t *const ro
 }
 
 #if HIL_DSP
-// The next column: the first two rows' values in r11, the third's in lr. Pointers write back what fits an instruction.
+// The next column: the first two rows' values in r11, the third's in lr. Pointers move on with each load where an instruction
+// holds the distance. Of more channels they stand still for a turn of the loop: `column` and `output` say how far it has come.
 #define DEPTHWISE_LOADS(load)                                        \
     ".if %c[channels] < 256\n\t"                                     \
     load " r11, [r0], #%c[channels]\n\t"                             \
     load " r12, [r1], #%c[channels]\n\t"                             \
     load " lr, [r2], #%c[channels]\n\t"                              \
     ".else\n\t"                                                      \
-    load " r11, [r0]\n\t"                                            \
-    load " r12, [r1]\n\t"                                            \
-    load " lr, [r2]\n\t"                                             \
-    "addw r0, r0, #%c[channels]\n\t"                                 \
-    "addw r1, r1, #%c[channels]\n\t"                                 \
-    "addw r2, r2, #%c[channels]\n\t"                                 \
+    load " r11, [r0, #column * %c[channels]]\n\t"                    \
+    load " r12, [r1, #column * %c[channels]]\n\t"                    \
+    load " lr, [r2, #column * %c[channels]]\n\t"                     \
+    ".set column, column + 1\n\t"                                    \
     ".endif\n\t"
 #define DEPTHWISE_COLUMN                                             \
     ".if %c[is_signed]\n\t"                                          \
@@ -96,8 +95,8 @@ ALWAYS_INLINE void depthwise_value(const depthwise_t *d, const uint8_t *const ro
     ".if %c[channels] < 256\n\t"                                     \
     "strb r12, [r3], #%c[channels]\n\t"                            \
     ".else\n\t"                                                      \
-    "strb.w r12, [r3]\n\t"                                           \
-    "addw r3, r3, #%c[channels]\n\t"                                 \
+    "strb.w r12, [r3, #output * %c[channels]]\n\t"                   \
+    ".set output, output + 1\n\t"                                    \
     ".endif\n\t"                                                     \
     DEPTHWISE_LEFT_LAST
 // One output: its last column at stride 1, its last two at stride 2.
@@ -119,17 +118,17 @@ ALWAYS_INLINE void depthwise_value(const depthwise_t *d, const uint8_t *const ro
     ".endif\n\t"                                                     \
     DEPTHWISE_FINISH
 
-// Bytes of DEPTHWISE_OUTPUT's code, all of whose instructions have 32 bits, and outputs a turn of the loop that leave it within
-// the instruction cache.
+// Bytes of DEPTHWISE_OUTPUT's code, all of whose instructions have 32 bits.
 ALWAYS_INLINE uint32_t depthwise_code(const depthwise_t *d)
 {
-    const uint32_t column = d->channels < 256 ? 4 : 7, store = d->channels < 256 ? 1 : 2;
-    return 4 * (d->stride * column + 10 + store + (d->shift != 0));
+    return 4 * (d->stride * 4u + 11 + (d->shift != 0));
 }
 
+// Outputs a turn of the loop, which leave it within the instruction cache, and its columns within 4095 bytes.
 ALWAYS_INLINE uint32_t depthwise_unroll(const depthwise_t *d)
 {
-    return d->channels >= 256 ? 4 : d->stride == 1 ? 10 : 8;
+    const uint32_t most = d->stride == 1 ? 10 : 8, far = (4095u / d->channels + d->stride - 2) / d->stride;
+    return d->channels < 256 || far > most ? most : far;
 }
 
 // `pixels` outputs of each channel of an 8-bit map, one channel after another. A column of input is loaded once and goes into
@@ -138,16 +137,20 @@ ALWAYS_INLINE uint32_t depthwise_unroll(const depthwise_t *d)
 // The loop makes several outputs a turn, and is entered within its first turn by as many as do not fill one.
 ALWAYS_INLINE void depthwise_channels(const depthwise_t *d, const uint8_t *const rows[], uint32_t pixels, uint8_t *out)
 {
-    const uint32_t columns = d->stride == 1 ? pixels + 2 : 2 * pixels + 1, unroll = depthwise_unroll(d);
+    const bool is_far = d->channels >= 256;
+    const uint32_t columns = is_far ? pixels * d->stride : d->stride == 1 ? pixels + 2 : 2 * pixels + 1;  // that pointers move on
+    const uint32_t unroll = depthwise_unroll(d), left_out = unroll - 1 - (pixels - 1) % unroll;           // of the first turn
+    const uint32_t early = is_far ? left_out * d->channels : 0;  // by which the output's pointer lies before it
     register const uint8_t *row0 __asm__("r0") = rows[0];
     register const uint8_t *row1 __asm__("r1") = rows[1];
     register const uint8_t *row2 __asm__("r2") = rows[2];
-    register uint8_t *to __asm__("r3") = out;
+    register uintptr_t to __asm__("r3") = (uintptr_t)out - early;  // perhaps below the arena
     register const uint8_t *end __asm__("r5") = out + pixels * d->channels;
-    register uint32_t skipped __asm__("r6") = (unroll - 1 - (pixels - 1) % unroll) * depthwise_code(d);
+    register uint32_t skipped __asm__("r6") = left_out * depthwise_code(d);
     register uint32_t back __asm__("r7") = columns * d->channels - 1;  // to the next channel's first column
-    register uint32_t back_out __asm__("r8") = pixels * d->channels - 1;
-    register const uint8_t *last __asm__("r9") = out + d->channels;
+    register uint32_t back_out __asm__("r8") = pixels * d->channels + early - 1;
+    register uintptr_t last __asm__("r9") = (uintptr_t)out - early + d->channels;
+    register uint32_t early_in __asm__("r10") = early * d->stride;
     register const depthwise_channel_t *each __asm__("r12") = d->each;
     __asm__ volatile(
         "vmov s3, r5\n\t"
@@ -155,8 +158,11 @@ ALWAYS_INLINE void depthwise_channels(const depthwise_t *d, const uint8_t *const
         "vmov s5, r7\n\t"
         "vmov s6, r8\n\t"
         "vmov s7, r9\n\t"
+        "vmov s8, r10\n\t"
         ".p2align 2\n\t"
         "1:\n\t"
+        ".set column, 0\n\t"
+        ".set output, 0\n\t"
         "ldmia.w r12!, {r4, r5, r6, r7, r8}\n\t"
         "vldmia r12!, {s0, s1}\n\t"
         "vmov s2, r12\n\t"
@@ -170,6 +176,12 @@ ALWAYS_INLINE void depthwise_channels(const depthwise_t *d, const uint8_t *const
         "smlabt r9, lr, r7, r9\n\t"
         DEPTHWISE_LEFT_LAST
         ".endif\n\t"
+        ".if %c[channels] >= 256\n\t"
+        "vmov r11, s8\n\t"
+        "sub.w r0, r0, r11\n\t"
+        "sub.w r1, r1, r11\n\t"
+        "sub.w r2, r2, r11\n\t"
+        ".endif\n\t"
         "vmov r11, s4\n\t"
         ".p2align 2\n\t"
         "add pc, r11\n\t"
@@ -178,6 +190,12 @@ ALWAYS_INLINE void depthwise_channels(const depthwise_t *d, const uint8_t *const
         ".rept %c[unroll]\n\t"
         DEPTHWISE_OUTPUT
         ".endr\n\t"
+        ".if %c[channels] >= 256\n\t"
+        "addw r0, r0, #%c[unroll] * %c[stride] * %c[channels]\n\t"
+        "addw r1, r1, #%c[unroll] * %c[stride] * %c[channels]\n\t"
+        "addw r2, r2, #%c[unroll] * %c[stride] * %c[channels]\n\t"
+        "addw r3, r3, #%c[unroll] * %c[channels]\n\t"
+        ".endif\n\t"
         "vmov r11, s3\n\t"
         "cmp.w r3, r11\n\t"
         "bne.w 2b\n\t"
@@ -194,10 +212,10 @@ ALWAYS_INLINE void depthwise_channels(const depthwise_t *d, const uint8_t *const
         "cmp.w r3, r11\n\t"
         "bne.w 1b" EMPTY_LINES_192
         : "+r"(row0), "+r"(row1), "+r"(row2), "+r"(to), "+r"(end), "+r"(skipped), "+r"(back), "+r"(back_out), "+r"(last),
-          "+r"(each)
+          "+r"(each), "+r"(early_in)
         : [channels] "i"(d->channels), [stride] "i"(d->stride), [shift] "i"(d->shift), [unroll] "i"(unroll),
           [is_signed] "i"(d->input == TYPE_S8), [is_output_signed] "i"(d->output == TYPE_S8)
-        : "r4", "r10", "r11", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "cc", "memory");
+        : "r4", "r11", "lr", "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "cc", "memory");
 }
 #endif
 

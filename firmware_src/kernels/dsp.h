@@ -105,6 +105,18 @@ ALWAYS_INLINE int16x2_t widen_odd(uint32_t bytes, bool is_signed)
     return halves;
 }
 
+// Bytes 0 and 2 of a word added to two halfwords, and bytes 1 and 3 to two others.
+ALWAYS_INLINE void add_bytes(uint32_t bytes, bool is_signed, uint32_t *even, uint32_t *odd)
+{
+    if (is_signed) {
+        __asm__("sxtab16 %0, %0, %1" : "+r"(*even) : "r"(bytes));
+        __asm__("sxtab16 %0, %0, %1, ror #8" : "+r"(*odd) : "r"(bytes));
+    } else {
+        __asm__("uxtab16 %0, %0, %1" : "+r"(*even) : "r"(bytes));
+        __asm__("uxtab16 %0, %0, %1, ror #8" : "+r"(*odd) : "r"(bytes));
+    }
+}
+
 // The lower halves of two words, or their upper halves, as one word. gcc 12 does not make one instruction of shifts and masks.
 ALWAYS_INLINE int16x2_t lower_halves(int16x2_t low, int16x2_t high)
 {

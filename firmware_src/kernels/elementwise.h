@@ -170,10 +170,30 @@ ALWAYS_INLINE void l2norm_eights(const l2norm_t *c, const uint8_t *in, int32_t i
 }
 #endif
 
+#if HIL_DSP
+// A pixel of four channels.
+ALWAYS_INLINE void l2norm_four(const l2norm_t *c, const uint8_t *in, int8_t *out)
+{
+    const uint32_t bytes = load_word(in);
+    const int16x2_t even = widen_even(bytes, c->input == TYPE_S8), odd = widen_odd(bytes, c->input == TYPE_S8);
+    const int32_t inverse = inverse_square_root((uint32_t)__smlad(even, even, __smuad(odd, odd)));
+    const int32_t values[4] = {(int16_t)even, (int16_t)odd, even >> 16, odd >> 16};
+    for (uint32_t i = 0; i < 4; i++) {
+        out[i] = saturate_s8(multiply_high_rounded(values[i] * c->gain[i], inverse));
+    }
+}
+#endif
+
 ALWAYS_INLINE void l2norm_pixels(const l2norm_t *c, const uint8_t *in, uint32_t pixels, int8_t *out)
 {
 #pragma GCC unroll 1
     for (uint32_t x = 0; x < pixels; x++, in += c->channels, out += c->channels) {
+#if HIL_DSP
+        if (!c->is_wide && c->channels == 4) {
+            l2norm_four(c, in, out);
+            continue;
+        }
+#endif
         const int32_t inverse = inverse_square_root(sum_of_squares(in, c->channels, c->input));
 #if HIL_DSP
         if (!c->is_wide && c->channels % 8 == 0) {
@@ -193,6 +213,8 @@ ALWAYS_INLINE void l2norm_pixels(const l2norm_t *c, const uint8_t *in, uint32_t 
     }
 }
 
+enum { MEAN_PIXELS = 128 };  // whose sums of 8-bit values 16 bits hold
+
 typedef struct {
     uint16_t width;
     uint16_t height;
@@ -202,17 +224,45 @@ typedef struct {
     int32_t *sums;  // [channels]
 } mean_t;
 
+#if HIL_DSP
+// Adds four neighbouring channels of a row's pixels, MEAN_PIXELS at most, to their sums.
+ALWAYS_INLINE void mean_add_four(const mean_t *c, const uint8_t *in, int32_t *sums)
+{
+    uint32_t even = 0, odd = 0;
+    for (uint32_t x = 0; x < c->width; x++, in += c->channels) {
+        add_bytes(load_word(in), c->type == TYPE_S8, &even, &odd);
+    }
+    sums[0] += half_of(even, false, c->type);
+    sums[1] += half_of(odd, false, c->type);
+    sums[2] += half_of(even, true, c->type);
+    sums[3] += half_of(odd, true, c->type);
+}
+#endif
+
+ALWAYS_INLINE void mean_add_row(const mean_t *c, const uint8_t *in)
+{
+#if HIL_DSP
+    if (c->channels % 4 == 0 && c->width <= MEAN_PIXELS) {
+        for (uint32_t i = 0; i < c->channels; i += 4) {
+            mean_add_four(c, in + i, c->sums + i);
+        }
+        return;
+    }
+#endif
+    for (uint32_t x = 0; x < c->width; x++, in += c->channels) {
+        for (uint32_t i = 0; i < c->channels; i++) {
+            c->sums[i] += load_8bit(in, i, c->type);
+        }
+    }
+}
+
 // Takes one row; the last one completes the 1 x 1 map in `out`.
 ALWAYS_INLINE bool mean_push_row(const mean_t *c, uint32_t row, const uint8_t *in, void *out)
 {
     if (row == 0) {
         memset(c->sums, 0, c->channels * sizeof c->sums[0]);
     }
-    for (uint32_t x = 0; x < c->width; x++, in += c->channels) {
-        for (uint32_t i = 0; i < c->channels; i++) {
-            c->sums[i] += load_8bit(in, i, c->type);
-        }
-    }
+    mean_add_row(c, in);
     if (row + 1u < c->height) {
         return false;
     }

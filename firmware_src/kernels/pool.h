@@ -47,25 +47,11 @@ ALWAYS_INLINE void pool_sum_of_4(const pool_t *p, const uint8_t *const rows[], u
         const uint8_t *in = rows[i] + at;
 #pragma GCC unroll 3
         for (uint32_t j = 0; j < p->kernel; j++, in += p->channels) {
-            const uint32_t bytes = load_word(in);
-            if (p->type == TYPE_S8) {
-                __asm__("sxtab16 %0, %0, %1" : "+r"(even) : "r"(bytes));
-                __asm__("sxtab16 %0, %0, %1, ror #8" : "+r"(odd) : "r"(bytes));
-            } else {
-                __asm__("uxtab16 %0, %0, %1" : "+r"(even) : "r"(bytes));
-                __asm__("uxtab16 %0, %0, %1, ror #8" : "+r"(odd) : "r"(bytes));
-            }
+            add_bytes(load_word(in), p->type == TYPE_S8, &even, &odd);
         }
     }
     sums[0] = even;
     sums[1] = odd;
-}
-
-// A halfword as its number: the upper or the lower one.
-ALWAYS_INLINE int32_t half_of(uint32_t word, bool is_upper, type_t type)
-{
-    const uint32_t half = is_upper ? word >> 16 : word & 0xFFFFu;
-    return type == TYPE_S8 ? (int16_t)half : (int32_t)half;
 }
 
 ALWAYS_INLINE void pool_4(const pool_t *p, const uint8_t *const rows[], uint32_t at, uint8_t *out)

@@ -32,4 +32,11 @@ ALWAYS_INLINE int32_t load_8bit(const void *row, uint32_t index, type_t type)
     return type == TYPE_U8 ? ((const uint8_t *)row)[index] : ((const int8_t *)row)[index];
 }
 
+// A halfword as its number: the upper or the lower one.
+ALWAYS_INLINE int32_t half_of(uint32_t word, bool is_upper, type_t type)
+{
+    const uint32_t half = is_upper ? word >> 16 : word & 0xFFFFu;
+    return type == TYPE_S8 ? (int16_t)half : (int32_t)half;
+}
+
 #endif

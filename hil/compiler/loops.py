@@ -8,6 +8,7 @@ from hil.compiler import graph as q
 
 ENCODABLE = 4096  # the first distance that no offset of an instruction holds
 NARROW_WORDS = 6  # that conv_narrow multiplies without a loop: what fits the instruction cache
+FOURS_WORDS = 16  # of a kernel row that conv_fours multiplies without a loop: what fits the instruction cache
 STREAMED_TAPS = 32  # at most (CONV_STREAMED_TAPS): two pixels of them fill the FPU's registers
 STREAMED_OUTPUTS = 32  # at least: what setting out on two pixels costs has to pay
 
@@ -55,20 +56,23 @@ def collected_taps(conv: q.QConv) -> int:
 
 def is_by_four(conv: q.QConv) -> bool:
     """Whether kernels/conv_fours.h makes four outputs of a convolution at a time."""
-    is_shape = conv.kernel == 1 and not conv.is_depthwise and conv.gate is None and conv.output.dtype != "int16"
-    is_multiple = conv.output.channels % 4 == 0 and conv.input.channels % 4 == 0
-    return is_shape and is_multiple and 3 * conv.input.channels < ENCODABLE
+    if conv.is_depthwise or conv.gate is not None or conv.output.channels % 4 or conv.input.channels % 4:
+        return False
+    if conv.kernel > 1:
+        return conv.dilation == 1 and conv.kernel * conv.input.channels // 2 <= FOURS_WORDS
+    return conv.output.dtype != "int16" and 3 * conv.input.channels < ENCODABLE
 
 
 def has_single(conv: q.QConv) -> bool:
     """Whether kernels/conv_fours.h makes the last pixel of a row of an odd number by itself."""
-    is_made_so = is_by_four(conv) and not is_streamed(conv) and conv.input.channels % 8 == 0
+    is_made_so = is_by_four(conv) and conv.kernel == 1 and not is_streamed(conv) and conv.input.channels % 8 == 0
     return is_made_so and conv.output.width % 2 == 1
 
 
 def is_streamed(conv: q.QConv) -> bool:
     """Whether the weights of a 1x1 convolution are streamed past the pixels (kernels/conv_streamed.h)."""
-    return is_by_four(conv) and conv.input.channels <= STREAMED_TAPS and conv.output.channels >= STREAMED_OUTPUTS
+    is_shape = is_by_four(conv) and conv.kernel == 1
+    return is_shape and conv.input.channels <= STREAMED_TAPS and conv.output.channels >= STREAMED_OUTPUTS
 
 
 def streamed_taps(conv: q.QConv) -> int:
@@ -87,7 +91,7 @@ def is_bounded(conv: q.QConv) -> bool:
 def is_channelwise(conv: q.QConv) -> bool:
     """Whether the loop of kernels/depthwise.h is for a convolution, whose constants then come channel by channel."""
     is_shape = conv.is_depthwise and conv.kernel == 3 and conv.stride <= 2 and conv.dilation == 1
-    return is_shape and conv.output.channels < ENCODABLE and conv.output.dtype != "int16"
+    return is_shape and 2 * conv.output.channels < ENCODABLE and conv.output.dtype != "int16"
 
 
 def is_gathered(conv: q.QConv) -> bool:
@@ -98,6 +102,6 @@ def is_gathered(conv: q.QConv) -> bool:
 def is_wide(conv: q.QConv) -> bool:
     """Whether a dilated depthwise convolution runs as one of neighbouring pixels, which share no tap, as one pixel."""
     channels = conv.dilation * conv.output.channels
-    is_shape = conv.kernel == 3 and conv.stride == 1 and channels < ENCODABLE
+    is_shape = conv.kernel == 3 and conv.stride == 1 and 2 * channels < ENCODABLE
     is_used = conv.output.width >= 2 * conv.dilation and conv.output.dtype != "int16"
     return conv.is_depthwise and conv.dilation > 1 and is_shape and is_used

@@ -75,7 +75,7 @@ def conv_scratch(conv: q.QConv, pixels: Sequence[int], chunk: int) -> int:
         return chunk // 4 * stream_record(conv) + 4 * taps
     largest = max(part for count in gathered_parts(conv, pixels) for part in parts(count, chunk))
     columns = (largest - 1) * _step(conv) + conv.kernel
-    weights = 4 if is_by_four(conv) else 3 * conv.kernel
+    weights = (4 if is_by_four(conv) else 3) * conv.kernel
     return 2 * conv.kernel * conv.input.channels * (weights + columns)
 
 

@@ -25,8 +25,8 @@ from hil.compiler.loops import (
 from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, parts
 from hil.compiler.sparse import MAX_VECTOR, kept
 
+MEAN_PIXELS = 128  # kernels/elementwise.h
 MAX_GROUPS = 16  # kernels/fastgrnn_pixels.h
-FAR = 256  # kernels/depthwise.h: the first distance that loads do not write back
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Costs:
     group: float = 90.0  # setting out on three outputs
     word_of_four: float = 16.2  # conv_fours_pairs: four outputs of two pixels
     pair_of_four: float = 46.0
+    row_of_four: float = 10.0  # a kernel row of theirs
     single: float = 45.0  # conv_fours_single: four outputs of a pixel
     single_word: float = 10.5
     widened_fours: float = 7.5  # conv_widen_fours, a tap of each of four outputs
@@ -50,6 +51,7 @@ class Costs:
     streamed_pair: float = 43.0
     streamed_begin: float = 110.0  # setting out on two pixels
     collected_tap: float = 2.0  # conv_collect, a tap
+    colours_tap: float = 1.0  # conv_collect_colours
     streamed_record: float = 80.0  # conv_streamed_fill, four outputs
     widened_weights: float = 6.0  # conv_widen_weights, a tap of each of three outputs
     widened_pixels: float = 1.5  # conv_widen, a value
@@ -59,7 +61,6 @@ class Costs:
     narrow_word: float = 43.0  # four taps of theirs
     depthwise_value: float = 16.7  # depthwise_channels: an output of stride 1
     depthwise_column: float = 4.0  # more for the second column that one of stride 2 loads
-    depthwise_far: float = 5.5  # more where 256 channels or more lie between two columns
     depthwise_channel: float = 75.0  # setting out on a channel
     plain_begin: float = 850.0  # a row, whose code and constants come from flash
     plain_pair: float = 45.0  # conv_2x2: two outputs of two pixels
@@ -91,9 +92,11 @@ class Costs:
     stored: float = 9.0  # rnnpool_store, a value
     norm_pixel: float = 60.0
     norm_value: float = 9.6
+    norm_four: float = 84.5  # l2norm_four: a pixel
     added_value: float = 7.55
     added_row: float = 510.0
     mean_value: float = 9.0
+    mean_of_four: float = 1.8  # mean_add_four: a value
     mean_channel: float = 15.0
     turn: float = 170.0  # chain_step: a layer's share of a turn
     kept_byte: float = 0.6  # from a piece to the ring
@@ -122,8 +125,9 @@ def predict(layer: q.Layer, costs: Costs = COSTS) -> int:
         case q.StepLayer():
             return round(layer.cycles)
         case q.QMean():
-            pixels = layer.input.height * layer.input.width
-            return round(layer.input.channels * (costs.mean_value * pixels + costs.mean_channel))
+            pixels, channels = layer.input.height * layer.input.width, layer.input.channels
+            value = costs.mean_of_four if channels % 4 == 0 and layer.input.width <= MEAN_PIXELS else costs.mean_value
+            return round(channels * (value * pixels + costs.mean_channel))
     return predict_in_chain(alone(layer), 0, costs)
 
 
@@ -146,7 +150,10 @@ def predict_in_chain(chain: Chain, index: int, costs: Costs = COSTS) -> int:
         case q.QConv():
             row += _plain_conv_row(layer, costs)
         case q.QNorm():
-            row += layer.output.width * (costs.norm_pixel + costs.norm_value * layer.output.channels)
+            channels = layer.output.channels
+            row += layer.output.width * (
+                costs.norm_four if channels == 4 else costs.norm_pixel + costs.norm_value * channels
+            )
         case q.QAdd():
             row += costs.added_row + costs.added_value * layer.output.width * layer.output.channels
         case q.RowLayer():
@@ -192,18 +199,21 @@ def _conv(conv: q.QConv, pixels: int, c: Costs) -> float:
 
 
 def _fours(conv: q.QConv, pixels: int, c: Costs) -> float:
-    channels = conv.input.channels
+    channels, taps = conv.input.channels, conv.kernel**2 * conv.input.channels
     passes = (channels // 2) // max(n for n in range(1, 17) if channels // 2 % n == 0)
-    pair = c.pair_of_four + (passes > 1) * passes * c.words_loop + channels / 2 * c.word_of_four
+    around = conv.kernel * c.row_of_four if conv.kernel > 1 else (passes > 1) * passes * c.words_loop
+    pair = c.pair_of_four + around + taps / 2 * c.word_of_four
     pairs, last = (pixels // 2, pixels % 2) if has_single(conv) else (-(-pixels // 2), 0)
     single = last * (c.single + channels / 2 * c.single_word)
-    records = conv.output.channels / 4 * (c.group + c.widened_fours * channels + pairs * pair + single)
-    return c.widened_pixels * ((pixels - 1) * conv.stride + 1) * channels + records
+    records = conv.output.channels / 4 * (c.group + c.widened_fours * taps + pairs * pair + single)
+    return c.widened_pixels * conv.kernel * ((pixels - 1) * conv.stride + conv.kernel) * channels + records
 
 
 def _streamed(conv: q.QConv, pixels: int, chunk: int, c: Costs) -> float:
     taps, records = streamed_taps(conv), conv.output.channels / 4
-    widened = c.collected_tap if is_collected(conv) else c.widened_pixels
+    widened = c.widened_pixels
+    if is_collected(conv):
+        widened = c.colours_tap if conv.kernel == 3 and conv.input.channels == 3 else c.collected_tap
     begins = -(-conv.output.channels // chunk) * (c.streamed_begin + 2 * taps * widened)
     pairs = -(-pixels // 2) * (begins + records * (c.streamed_pair + taps / 2 * c.streamed_word))
     return records * (c.streamed_record + c.widened_fours * taps) + pairs
@@ -225,7 +235,6 @@ def _depthwise(conv: q.QConv, pixels: int, c: Costs) -> float:
     if not (is_channelwise(conv) or is_wide(conv)):
         return c.plain_depthwise_mac * conv.kernel**2 * conv.output.channels * pixels
     value = c.depthwise_value + (conv.stride == 2) * c.depthwise_column
-    value += c.depthwise_far * conv.stride if conv.output.channels >= FAR else 0.0
     return conv.output.channels * (c.depthwise_channel + pixels * value)
 
 
