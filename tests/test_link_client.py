@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 
@@ -25,6 +26,14 @@ def test_silence_ends_in_an_error_that_says_how_long() -> None:
     with pytest.raises(LinkTimeout, match=r"no answer from the board for 7\.5 s, asked 4 times"):
         client.hello()
     assert client.statistics.timeouts == 4
+
+
+@pytest.mark.parametrize(("busy_s", "waited_s"), [(0.0, 7.6), (3.0, 7.6), (10.0, 20.0)])
+def test_a_board_that_computes_for_long_is_given_twice_that(busy_s: float, waited_s: float) -> None:
+    with pytest.raises(LinkTimeout) as caught:
+        Client(ScriptedBoard(lambda frame: iter(())), busy_s=busy_s).hello()
+    said = re.search(r"for ([\d.]+) s", str(caught.value))
+    assert said is not None and float(said[1]) == pytest.approx(waited_s, rel=0.02)
 
 
 def test_nothing_but_noise_ends_in_an_error_that_suspects_the_baud_rate() -> None:

@@ -13,9 +13,10 @@ from lossy import LossyLine, Noise
 from stub_firmware import expected_boxes, random_image
 
 from hil import board
-from hil.link import Client, ProtocolError, UnexpectedReset
+from hil.link import Client, ProtocolError, Result, UnexpectedReset
 from hil.link import messages as link_messages
 from hil.link.errors import LinkError
+from hil.link.stream import Disturbed, Stream
 from hil.targets.native import NativeTarget
 from hil.targets.sim.target import SimTarget
 
@@ -71,6 +72,40 @@ def test_images_are_taken_as_they_are_needed(target: NativeTarget) -> None:
 def test_noise_costs_repetitions_and_nothing_else(target: NativeTarget, noise: Noise, seed: int) -> None:
     client = Client(LossyLine(target, noise, noise, seed), timeout_s=0.01, retries=30)
     check(list(client.infer_many(IMAGES)))
+
+
+def test_a_late_begin_breaks_into_an_image_and_costs_a_repetition(
+    target: NativeTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, infer, broken = Client(target), Client.infer, []
+
+    def disturbed(stream: Stream, images: Iterator[bytes]) -> Iterator[dict]:
+        next(images)
+        raise Disturbed("a frame was lost")
+        yield {}
+
+    def break_in(self: Client, image: np.ndarray) -> Result:
+        if not broken:
+            broken.append(image)
+            raise UnexpectedReset("another session is on")
+        return infer(self, image)
+
+    monkeypatch.setattr(Stream, "run", disturbed)
+    monkeypatch.setattr(Client, "infer", break_in)
+    check(list(client.infer_many(IMAGES)))
+    assert len(broken) == 1 and client.statistics.retries == len(IMAGES) + 1
+
+
+def test_an_image_that_a_reset_breaks_is_an_error(target: NativeTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(target)
+    client.hello()
+
+    def reset(self: Client, image: np.ndarray) -> Result:
+        raise UnexpectedReset("the board was reset")
+
+    monkeypatch.setattr(Client, "infer", reset)
+    with pytest.raises(UnexpectedReset):
+        client._by_itself(IMAGES[0], boots=-1)
 
 
 def test_noise_is_counted(target: NativeTarget) -> None:

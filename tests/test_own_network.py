@@ -11,17 +11,23 @@ import numpy as np
 import pytest
 import torch
 from networks import images, quantised, randomise
+from stub_firmware import need
 from test_compiler_c import Program, needs_gcc
 from torch import Tensor, nn
 
+from hil import board
+from hil.bench.session import Bench
 from hil.bench.tensors import float_tensors, signal_to_noise_db, tensors_found
 from hil.compiler import detect, run
 from hil.compiler.trace import trace
 from hil.errors import HilError
+from hil.firmware.build import NATIVE, build_graph
 from hil.reference import catalogue, found, weights
 from hil.reference.detect import float_boxes
 from hil.reference.networks import Source
 from hil.reference.own import Tensors, classifier, detector, tensors
+from hil.reference.photo import from_array
+from hil.targets.native import NativeTarget
 
 MINE = """
     import torch
@@ -164,6 +170,19 @@ def test_a_classifier_gives_a_logit_a_class() -> None:
     body = Body(lambda m, x: m.linear(x.mean((2, 3))), linear=nn.Linear(3, 4))
     with pytest.raises(HilError, match=r"three gives a tensor of \(1, 4\) for one image, expected 3 logits"):
         classifier(body, "three", (3, 8, 8), ("a", "b", "c"))
+
+
+def test_a_name_of_forty_letters_is_said_as_far_as_it_fits(tmp_path: Path) -> None:
+    need("cmake", "cc")
+    torch.manual_seed(5)
+    body = Body(lambda m, x: m.linear(x.mean((2, 3))), linear=nn.Linear(3, 2))
+    own = classifier(body, "n" * 40, (3, 8, 8), ("a", "b"))
+    firmware = build_graph(quantised(own), own, board.load("stm32f407_disco"), tmp_path / "made", NATIVE)
+    with Bench(firmware, NativeTarget(firmware.board)) as bench:
+        assert bench.hello is not None and bench.hello.model_name == firmware.said_name == "n" * 32
+        assert bench.run(from_array(images(own, 1, seed=3)[0])).bit_exact
+    with pytest.raises(HilError, match="letters, digits and _, at most 40"):
+        classifier(body, "n" * 41, (3, 8, 8), ("a", "b"))
 
 
 def test_a_shape_that_does_not_come_out_is_refused() -> None:

@@ -30,6 +30,7 @@ from hil.targets.base import Target
 from hil.targets.reported import explain
 
 Progress = Callable[[float], None]
+PORTABLE = 6  # times what is predicted, which is for the fast kernels
 
 
 class Bench:
@@ -45,7 +46,7 @@ class Bench:
         self.limits = (
             load_limits(firmware.board, firmware.network_name, compiler=firmware.compiler) if limits is None else limits
         )
-        self.client = Client(target)
+        self.client = Client(target, busy_s=_busy_s(firmware))
         self.hello: Hello | None = None
         self.sent: Photo | None = None  # the latest image, and what came of it: what a failure is about
         self.judged: Run | None = None
@@ -208,12 +209,18 @@ class Bench:
         return statistics.bytes_in, statistics.bytes_out, statistics.retries
 
 
+def _busy_s(firmware: Firmware) -> float:
+    """How long a board may compute at a stretch: a row of the image can set off all of the network, as DenseNet's."""
+    predicted: int = sum(layer["predicted_cycles"] for layer in firmware.plan["layers"])
+    return predicted * (1 if firmware.kernels == "fast" else PORTABLE) / firmware.board.clock_hz
+
+
 def check_hello(hello: Hello, firmware: Firmware) -> None:
     """Raise HilError unless the device that answered runs this firmware, on this board."""
     wanted = firmware.plan
     expected = {
         "board": (hello.board, firmware.preset, f"pass --board {hello.board} or connect the other board"),
-        "model": (hello.model_name, wanted["model"], "flash the firmware of the model that you name"),
+        "model": (hello.model_name, firmware.said_name, "flash the firmware of the model that you name"),
         "model hash": (hello.model_hash, wanted["model_hash"], "the checkpoint has changed: build and flash it again"),
         "build id": (hello.build_id, firmware.build_id, "the sources have changed: build and flash it again"),
         "ELF hash": (hello.elf_hash, firmware.elf_hash, f"it runs another firmware than {firmware.elf}: flash that"),

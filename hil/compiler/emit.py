@@ -38,6 +38,7 @@ from hil.compiler.weights import (
 )
 from hil.paths import copy_sources
 
+NAME_BYTES = 32  # of the network's name, that the device says
 CTYPES = {"uint8": "TYPE_U8", "int8": "TYPE_S8", "int16": "TYPE_S16"}
 
 
@@ -246,7 +247,7 @@ def config_header(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> str:
     """model_config.h: the network's constants."""
     detector = graph.detector
     values: dict[str, str | int] = {
-        "NAME": f'"{graph.model}"',
+        "NAME": f'"{graph.model[:NAME_BYTES]}"',
         "HASH": f'"{graph.hash}"',
         "WIDTH": graph.input.width,
         "HEIGHT": graph.input.height,

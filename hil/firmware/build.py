@@ -78,6 +78,13 @@ class Firmware:
         return weights.load(zoo.find(self.model))
 
     @property
+    def said_name(self) -> str:
+        """What the device calls its network: as much of the name as an INFO holds. The hash tells networks apart."""
+        from hil.compiler.emit import NAME_BYTES
+
+        return str(self.plan["model"])[:NAME_BYTES]
+
+    @property
     def build_id(self) -> str:
         return str(self.plan["build_id"])
 

@@ -17,11 +17,14 @@ SECONDS_BACK, FRAMES_BACK, BYTES_BACK = 1 / 256, 2, 256  # for each new byte
 
 
 class Bound:
-    """The allowance of the exchange that is on. clock: the target's time in seconds; retries: as the channel's."""
+    """The allowance of the exchange that is on.
 
-    def __init__(self, clock: Callable[[], float], retries: int) -> None:
+    clock: the target's time in seconds; retries, patience: as the channel's.
+    """
+
+    def __init__(self, clock: Callable[[], float], retries: int, patience: float = 1.0) -> None:
         self._clock = clock
-        self._full = (SECONDS * max(1, retries / 20), FRAMES * max(1, retries / 20), BYTES)
+        self._full = (SECONDS * patience * max(1, retries / 20), FRAMES * max(1, retries / 20), BYTES)
         self.begin()
 
     def begin(self) -> None:

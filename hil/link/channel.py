@@ -60,15 +60,15 @@ class Channel:
     """Sends requests and receives answers; knows nothing of what they mean.
 
     timeout_s: of the target's time, that the board may be silent before it is asked again, doubled at each silence in a
-    row up to eightfold. retries: how often it is asked again.
+    row up to eightfold. retries: how often it is asked again. patience: times that all of that takes longer.
     """
 
-    def __init__(self, transport: Transport, timeout_s: float, retries: int) -> None:
+    def __init__(self, transport: Transport, timeout_s: float, retries: int, patience: float = 1.0) -> None:
         self.transport = transport
-        self.timeout_s = timeout_s
+        self.timeout_s = timeout_s * patience
         self.retries = retries
         self.statistics = Statistics()
-        self.bound = Bound(getattr(transport, "now_s", time.monotonic), retries)
+        self.bound = Bound(getattr(transport, "now_s", time.monotonic), retries, patience)
         self._decoder = Decoder()
         self._arrived: deque[Frame | Damage] = deque()
         self.sequence = 0  # of the latest frame sent

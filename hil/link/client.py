@@ -35,6 +35,8 @@ from hil.link.upload import Upload
 log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
+PATIENCE_S = 7.6  # of twenty silences of 0.05 to 0.4 s
+LATE_BEGINS = 3  # of images that were on their way when their row ended
 MOST_TAPPED = 1 << 26  # bytes of one tensor; the largest of VGA photos take 40 million
 
 
@@ -95,11 +97,14 @@ class Client:
     """Speaks to one board over one transport.
 
     timeout_s: silence, in the target's time, after which the board is asked again, longer each time in a row; retries:
-    how often. The defaults give a board up 7.6 s after its last sign of life.
+    how often. The defaults give a board up 7.6 s after its last sign of life. busy_s: how long it may compute at a
+    stretch, when it does not answer: it is given at least twice that.
     """
 
-    def __init__(self, transport: Transport, *, timeout_s: float = 0.05, retries: int = 20) -> None:
-        self._channel = Channel(transport, timeout_s, retries)
+    def __init__(
+        self, transport: Transport, *, timeout_s: float = 0.05, retries: int = 20, busy_s: float = 0.0
+    ) -> None:
+        self._channel = Channel(transport, timeout_s, retries, max(1.0, 2 * busy_s / PATIENCE_S))
         self._hello: Hello | None = None
         self._download: Download | None = None
 
@@ -173,9 +178,20 @@ class Client:
                     ) from None
                 self._channel.statistics.retries += 1
                 image = np.frombuffer(kept.first, np.uint8).reshape(hello.height, hello.width, hello.channels)
-                result = self.infer(image)
+                result = self._by_itself(image, now.boots)
                 kept.done()
                 yield result
+
+    def _by_itself(self, image: NDArray[np.uint8], boots: int) -> Result:
+        """An image that a late BEGIN of its row may break into. Raises UnexpectedReset if the board has restarted."""
+        for _ in range(LATE_BEGINS):
+            try:
+                return self.infer(image)
+            except UnexpectedReset:
+                if self._greet().boots != boots:
+                    raise
+                self._channel.statistics.retries += 1
+        return self.infer(image)
 
     def provoke(self, kind: Provoke | str) -> None:
         """Ask the firmware to crash, by name ("null_call").

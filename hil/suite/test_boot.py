@@ -16,7 +16,7 @@ def test_hello_names_firmware_model_and_input(hil_bench: Bench, hil_firmware: Fi
     hello, shape = hil_bench.hello, hil_firmware.network.spec.input_shape
     assert hello is not None
     assert (hello.board, hello.build_id) == (hil_firmware.preset, hil_firmware.build_id)
-    assert (hello.model_name, hello.model_hash) == (hil_firmware.plan["model"], hil_firmware.plan["model_hash"])
+    assert (hello.model_name, hello.model_hash) == (hil_firmware.said_name, hil_firmware.plan["model_hash"])
     assert hello.elf_hash == hil_firmware.elf_hash
     assert (hello.channels, hello.height, hello.width) == shape
 
