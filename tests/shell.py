@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from doc_blocks import REPOSITORY
@@ -13,8 +15,9 @@ from doc_blocks import REPOSITORY
 PATIENCE_S = 560  # then everything that the code has started is ended
 
 
-def run_shell(code: str, folder: Path) -> str:
-    """Run code in a folder and return what it prints. A command that fails fails the test, with its output."""
+@contextmanager
+def shell(code: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Code in a folder, started, with pipes; what of it still runs at the end is killed."""
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
@@ -22,12 +25,18 @@ def run_shell(code: str, folder: Path) -> str:
     environment.pop("HIL_BOARDS", None)
     with subprocess.Popen(
         ["sh", "-euc", code], cwd=folder, env=environment, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as shell:  # fmt: skip
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as started:  # fmt: skip
         try:
-            said, complaint = shell.communicate(timeout=PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(shell.pid, signal.SIGKILL)
-            raise
-    assert shell.returncode == 0, said[-3000:] + complaint[-3000:]
+            yield started
+        finally:
+            if started.poll() is None:
+                os.killpg(started.pid, signal.SIGKILL)
+
+
+def run_shell(code: str, folder: Path) -> str:
+    """Run code in a folder and return what it prints. A command that fails fails the test, with its output."""
+    with shell(code, folder) as started:
+        said, complaint = started.communicate(timeout=PATIENCE_S)
+    assert started.returncode == 0, said[-3000:] + complaint[-3000:]
     return said

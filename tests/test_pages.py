@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from compilers import needs
-from doc_blocks import REPOSITORY, block
+from doc_blocks import block
 from served import serve
 from shell import run_shell
 from stub_firmware import need
@@ -18,8 +18,6 @@ from hil.bench.limits import load_limits
 from hil.board import load
 from hil.firmware.build import NATIVE, build
 from hil.firmware.stamp import write_hash
-from hil.targets.pyrenode import release
-from hil.targets.pyrenode.find import Installation
 
 needs_compiler = needs("stm32f407_disco")
 CHECKPOINT = "docs/tutorials/my-checkpoint.md"
@@ -30,19 +28,6 @@ def test_the_training_and_evaluation_commands_ask_for_data_and_nothing_else(user
     for line in block("docs/training.md", "sh", "hil train").splitlines():
         with pytest.raises(AssertionError, match=r"error: no (WIDER FACE annotations|ground truth) at wider/"):
             run_shell(line, users_folder)
-
-
-@needs_compiler
-@pytest.mark.xdist_group("renode")
-def test_renodes_commands(renode_here: Installation, users_folder: Path) -> None:
-    """Nothing is fetched: Renode must be here. Of the suite, what tells Renode from the sim."""
-    install, run, suite = block("docs/renode.md", "sh", "pytest hil/ --hil-target renode").splitlines()
-    if renode_here.path is not None and renode_here.path.is_relative_to(release.home()):
-        assert "boots a program" in run_shell(install, users_folder)
-    assert "bit-exact" in run_shell(run, users_folder)
-    assert "passed" in run_shell(f"{suite} -q -k 'hello_names and stm32f407'", REPOSITORY)
-    said = run_shell(block("docs/renode.md", "sh", "hil renode camera"), users_folder)
-    assert "photo.jpg: 0." in said and "0 requests repeated" in said
 
 
 @needs_compiler
