@@ -64,6 +64,16 @@ def test_what_changes_once_is_named_too(place, function, call, layer, bench: Ben
     assert flips.have_happened
 
 
+def test_a_bit_changes_before_the_instruction_that_is_named(bench: Bench, flips: BitFlips, photo: Photo) -> None:
+    """The third of a function."""
+    code, offset = bench.target.read_memory(flips.instruction("model_begin"), 8), 0
+    for _ in range(2):
+        offset += 4 if code[offset + 1] >> 3 in (0x1D, 0x1E, 0x1F) else 2
+    flips.flip_bit("mob0_expand_weight", 6, function=f"model_begin+{offset:#x}")
+    run = bench.run(photo)
+    assert flips.have_happened and run.divergence is not None and run.divergence.layer == "mob0_expand"
+
+
 def test_a_box_that_changes_behind_the_network_is_seen(bench: Bench, flips: BitFlips, photo: Photo) -> None:
     flips.flip_bit("detections+2", 5, function="port_stack_used")  # of the best box's left edge
     run = bench.run(photo)
@@ -80,6 +90,9 @@ def test_a_box_that_changes_behind_the_network_is_seen(bench: Bench, flips: BitF
         ("image_rows", 8, "main", 1, "a byte has bits 0 to 7"),
         ("image_rows", 0, "main", 0, "calls count from 1"),
         ("image_rows", 0, "nowhere", 1, "no function nowhere"),
+        ("image_rows", 0, "main-2", 1, "no function main-2"),
+        ("image_rows", 0, "main+0xffff", 1, r"main\+0xffff: the function has \d+ bytes"),
+        ("image_rows", 0, "main+1", 1, r"main\+1 is in the middle of an instruction"),
         ("conv0_weight+99999999", 0, "main", 1, "has no memory there"),
     ],
 )

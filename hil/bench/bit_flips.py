@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from capstone import CS_ARCH_ARM, CS_MODE_MCLASS, CS_MODE_THUMB, Cs
+
 from hil.errors import HilError
 from hil.firmware.build import Firmware
 from hil.targets.base import FlipsBits, Target
@@ -33,16 +35,30 @@ class BitFlips:
     def flip_bit(self, place: str, bit: int = 0, *, function: str = "model_finish", call: int = 1) -> None:
         """Change bit 0 to 7 of a byte when a function is called for the call-th time from here on.
 
-        place: a buffer of plan.json (`conv0_rows+12`, 12 bytes into it) or a symbol (`conv0_weight`). Raises HilError
-        for one that is not there, and TargetError before boot.
+        place: a buffer of plan.json (`conv0_rows+12`, 12 bytes into it) or a symbol (`conv0_weight`). function: its
+        name, or an instruction in it (`conv0_part+0x1c`), before which the bit changes. Raises HilError for what is not
+        there, and TargetError before boot.
         """
         if not 0 <= bit <= 7 or call < 1:
             raise HilError(f"bit {bit} at call {call}: a byte has bits 0 to 7, and calls count from 1")
-        at = symbols(self.firmware.elf).address(function)
-        if at is None:
-            raise HilError(f"the firmware has no function {function}: arm-none-eabi-nm lists them")
-        self._device.flip_bit(self.address_of(place), bit, at & ~1, call)
+        self._device.flip_bit(self.address_of(place), bit, self.instruction(function), call)
         self._calls.append(call)
+
+    def instruction(self, place: str) -> int:
+        """Where a function begins, or an instruction of it (`conv0_part+0x1c`)."""
+        table, match = symbols(self.firmware.elf), _PLACE.fullmatch(place)
+        begin = table.address(match["name"]) if match else None
+        if match is None or begin is None:
+            raise HilError(f"the firmware has no function {place}: arm-none-eabi-nm lists them")
+        offset, size = int(match["offset"] or "0", 0), table.size(match["name"])
+        if offset >= size > 0:
+            raise HilError(f"{place}: the function has {size} bytes")
+        begin &= ~1
+        code = self.target.read_memory(begin, offset + 4)
+        lines = Cs(CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_MCLASS).disasm_lite(code, begin)
+        if any(address < begin + offset < address + length for address, length, *_ in lines):
+            raise HilError(f"{place} is in the middle of an instruction: arm-none-eabi-objdump -d lists them")
+        return begin + offset
 
     def address_of(self, place: str) -> int:
         """Where a place is on the device."""

@@ -53,7 +53,8 @@ class BoardKeywords:
         """A bit of the board's memory changes when a function is called: on the emulators, sim and renode.
 
         ``place``: a buffer of plan.json, such as ``rnnpool_rows+12``, or a symbol, such as ``head0_weight``. ``call``:
-        at which call from now on. Any other target skips the test.
+        at which call from now on. ``function`` may be an instruction in one, such as ``conv0_part+0x1c``. Any other
+        target skips the test.
 
         | Flip Bit At     image_rows+100    bit=7    function=conv0_part    call=20
         | Run Keyword And Expect Error    *differed from the reference*    Stream Image    astronaut
