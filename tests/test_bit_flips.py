@@ -27,8 +27,12 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
 
 
 @pytest.fixture
-def bench(firmware: Firmware) -> Iterator[Bench]:
-    with create("sim", load("stm32f407_disco")) as target:
+def bench(firmware: Firmware, request: pytest.FixtureRequest) -> Iterator[Bench]:
+    """On the sim, or where the test's parameter says."""
+    name = getattr(request, "param", "sim")
+    if name == "renode":
+        request.getfixturevalue("renode_here")
+    with create(name, load("stm32f407_disco")) as target:
         bench = Bench(firmware, target, {})
         bench.boot()
         yield bench
@@ -64,6 +68,9 @@ def test_what_changes_once_is_named_too(place, function, call, layer, bench: Ben
     assert flips.have_happened
 
 
+@pytest.mark.parametrize(
+    "bench", ["sim", pytest.param("renode", marks=pytest.mark.xdist_group("renode"))], indirect=True
+)
 def test_a_bit_changes_before_the_instruction_that_is_named(bench: Bench, flips: BitFlips, photo: Photo) -> None:
     """The third of a function."""
     code, offset = bench.target.read_memory(flips.instruction("model_begin"), 8), 0
