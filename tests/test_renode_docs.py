@@ -36,9 +36,9 @@ def test_installing_running_the_suite_and_the_camera(renode_here: Installation, 
 def test_the_comparison_of_the_two_emulators_on_a_classifier(users_folder: Path) -> None:
     """The one of docs/networks.md, untrained."""
     run_shell("hil new-network mine", users_folder)
-    run_shell("hil seed --network mine/network.py:make --count 2 --out mine.safetensors", users_folder)
+    run_shell("hil seed --network mine/network.py:make --count 2 --out mine/net.safetensors", users_folder)
     compare = block(PAGE, "sh", "test_two_emulators").partition("  #")[0]
-    said = run_shell(f"{compare.replace('hil/', f'{REPOSITORY}/hil/')} --hil-model mine.safetensors", users_folder)
+    said = run_shell(f"{compare.replace('hil/', f'{REPOSITORY}/hil/')} --hil-model mine/net.safetensors", users_folder)
     assert "6 passed" in said and "renode: " in said
 
 
