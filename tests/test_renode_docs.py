@@ -50,7 +50,7 @@ def test_the_monitor(users_folder: Path) -> None:
 
 def test_gdb(users_folder: Path) -> None:
     run, _ = block(PAGE, "sh", "--gdb 3333").splitlines()  # the suite's: test_renode_gdb.py
-    with shell(f"{run.replace('3333', '0')} 2>&1", users_folder) as session:
+    with shell(f"exec 2>&1; {run.replace('3333', '0')}", users_folder) as session:
         _, port = until_it_waits(session)
         client = GdbClient(port)
         assert client.pc
@@ -65,7 +65,7 @@ def renode_by_hand(command: str, here: Installation, folder: Path) -> Iterator[N
     """`renode SCRIPT` in a terminal, ready. It ends at the end."""
     program = here.path or Path(shutil.which("renode") or "renode")
     told = command.replace("renode", str(program / "renode" if program.is_dir() else program), 1)
-    with shell(f"exec {told} --disable-gui --console --plain", folder) as running:
+    with shell(f"exec 2>&1; exec {told} --disable-gui --console --plain", folder) as running:
         assert running.stdin is not None and running.stdout is not None
         said = ""
         while "(stm32f407_disco)" not in said:
