@@ -15,7 +15,7 @@ from gdb_client import GdbClient, until_it_waits
 from shell import run_shell, shell
 
 from hil.targets.pyrenode import release
-from hil.targets.pyrenode.find import Installation
+from hil.targets.pyrenode.find import MONO, Installation
 
 PAGE = "docs/renode.md"
 pytestmark = [needs("stm32f407_disco"), pytest.mark.xdist_group("renode"), pytest.mark.usefixtures("renode_here")]
@@ -63,8 +63,10 @@ def test_gdb(users_folder: Path) -> None:
 @contextmanager
 def renode_by_hand(command: str, here: Installation, folder: Path) -> Iterator[None]:
     """`renode SCRIPT` in a terminal, ready. It ends at the end."""
-    program = here.path or Path(shutil.which("renode") or "renode")
-    told = command.replace("renode", str(program / "renode" if program.is_dir() else program), 1)
+    program = str(here.path or shutil.which("renode"))
+    if here.runtime == MONO and here.path is not None:  # a tree that was built; its script may look for .NET
+        program = f"mono {here.path / 'output/bin/Release/Renode.exe'}"
+    told = command.replace("renode", program, 1)
     with shell(f"exec 2>&1; exec {told} --disable-gui --console --plain", folder) as running:
         assert running.stdin is not None and running.stdout is not None
         said = ""
