@@ -7,6 +7,7 @@ loops, which some shapes fall back to (is_fast), have constants of their own.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hil.compiler import graph as q
@@ -55,12 +56,13 @@ class Costs:
     streamed_record: float = 80.0  # conv_streamed_fill, four outputs
     widened_weights: float = 6.0  # conv_widen_weights, a tap of each of three outputs
     widened_pixels: float = 1.5  # conv_widen, a value
-    passing: float = 7.0  # share of a head's pairs of pixels with a score that passes, times the root of its pixels
+    passing: float = 0.2  # share of a head's pairs of pixels with a score that passes, of one pixel at even odds
+    passing_odds: float = -1.2  # power of the threshold's odds to which the share rises: of M4's 5 % and Quant's 1 %
     gated_pair: float = 60.0  # conv_gated_outputs: finding that out, and setting out on such a pair
     narrow_pair: float = 61.0  # conv_narrow_pairs: four outputs of two pixels
     narrow_word: float = 43.0  # four taps of theirs
     depthwise_value: float = 16.7  # depthwise_channels: an output of stride 1
-    depthwise_column: float = 4.0  # more for the second column that one of stride 2 loads
+    depthwise_column: float = 5.0  # more for the second column that one of stride 2 loads
     depthwise_channel: float = 75.0  # setting out on a channel
     plain_begin: float = 850.0  # a row, whose code and constants come from flash
     plain_pair: float = 45.0  # conv_2x2: two outputs of two pixels
@@ -192,10 +194,16 @@ def _conv(conv: q.QConv, pixels: int, c: Costs) -> float:
         columns = pixels * conv.kernel
     cycles = c.widened_pixels * conv.kernel * columns * conv.input.channels
     gated = conv.gate.scores if conv.gate else 0
-    share = min(1.0, c.passing / (conv.output.height * conv.output.width) ** 0.5)
+    share = _passing(conv, c) if conv.gate else 0.0
     for count in _groups(conv.output.channels - gated):
         cycles += group[count] + pairs * pair[count]
     return cycles + gated / 2 * (group[2] + share * pairs * (pair[2] + c.gated_pair))
+
+
+def _passing(conv: q.QConv, c: Costs) -> float:
+    """The share of a head's pairs of pixels of which one has a score that passes; falls with the root of the pixels."""
+    odds = math.exp(conv.gate.threshold / 2**8) if conv.gate else 1.0
+    return min(1.0, c.passing * odds**c.passing_odds / math.sqrt(conv.output.height * conv.output.width))
 
 
 def _fours(conv: q.QConv, pixels: int, c: Costs) -> float:
