@@ -15,7 +15,7 @@ import numpy as np
 import thumb as t
 import unicorn
 from numba import carray, types
-from test_timing_compiled import BOARD, ENTRY, STACK, _branch, _compute, _conditional, _memory
+from test_timing_compiled import BOARD, ENTRY, STACK, _branch, _compute, _conditional, _memory, go_round
 
 from hil.targets.sim.core import unicorn_api
 from hil.timing.compiled.native import as_integer, call_reg_read, hook
@@ -49,10 +49,7 @@ def drawn_program(seed: int, length: int, rounds: int = ROUNDS) -> Program:
     while len(code) - loop < length:
         kind = rng.choices([_memory, _compute, _conditional, None], [5, 4, 1, 4])[0]
         code += kind(rng) if kind else _branch(rng, ENTRY + len(code), LEAF)
-    code += t.half(0x3E01)  # SUBS r6, #1
-    back = loop - len(code) - 4
-    code += t.half(0xF040 | back >> 20 & 0x400 | back >> 12 & 0x3F, 0x8000 | (back < 0) * 0x2800 | back >> 1 & 0x7FF)
-    code += t.pop(4, 5, 6, 7, 8, 9, 10, 11, t.PC)
+    code += go_round(len(code) - loop)
     data = b"".join(word.to_bytes(4, "little") for _ in range(rounds) for word in _drawn_words(rng))
     segments = Segment(LEAF, t.adds(0, 1) + t.bx(t.LR)), Segment(ENTRY, code), Segment(TABLE, data)
     return Program(Path(f"drawn{seed}.elf"), segments, {"f": ENTRY})

@@ -95,6 +95,13 @@ def _branch(rng: random.Random, here: int, leaf: int) -> bytes:
     return jump(2 + len(skipped)) + skipped
 
 
+def go_round(loop_bytes: int) -> bytes:
+    """Behind a loop's body: counts r6 down, goes back while it is not 0, then returns what random_program() pushed."""
+    back = -loop_bytes - 2 - 4
+    jump = t.half(0xF040 | back >> 20 & 0x400 | back >> 12 & 0x3F, 0x8000 | (back < 0) * 0x2800 | back >> 1 & 0x7FF)
+    return t.half(0x3E01) + jump + t.pop(4, 5, 6, 7, 8, 9, 10, 11, t.PC)  # SUBS r6, #1
+
+
 def random_program(seed: int, length: int, bases: dict[int, int] | None = None, entry: int = ENTRY) -> Program:
     """A function that goes through random instructions three times; bases: registers 8 to 11 (BASES).
 
@@ -109,10 +116,7 @@ def random_program(seed: int, length: int, bases: dict[int, int] | None = None, 
     while len(code) - loop < length:
         kind = rng.choices([_memory, _compute, _conditional, None], [5, 4, 1, 1])[0]
         code += kind(rng) if kind else _branch(rng, entry + len(code), entry - 0x200)
-    code += t.half(0x3E01)  # SUBS r6, #1
-    back = loop - len(code) - 4
-    code += t.half(0xF040 | back >> 20 & 0x400 | back >> 12 & 0x3F, 0x8000 | (back < 0) * 0x2800 | back >> 1 & 0x7FF)
-    code += t.pop(4, 5, 6, 7, 8, 9, 10, 11, t.PC)
+    code += go_round(len(code) - loop)
     leaf = t.adds(0, 1) + t.bx(t.LR)
     data = bytes(rng.randrange(256) for _ in range(0x100))
     segments = Segment(entry - 0x200, leaf), Segment(t.FLASH + 0x80, data), Segment(entry, code)
