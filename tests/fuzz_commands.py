@@ -117,11 +117,8 @@ def _child(arguments: tuple[str, ...], home: Path, cache: Path, said: Path) -> i
     sys.argv = ["hil", *arguments]
     code = 0
     try:
-        import torch
-
         from hil.cli import main
 
-        torch.set_num_threads(1)
         main()
     except SystemExit as ended:
         code = int(ended.code or 0)
@@ -166,6 +163,7 @@ def main() -> int:
     asked = parser.parse_args()
     for module in SLOW_TO_IMPORT:
         import_module(module)
+    import_module("torch").set_num_threads(1)
     numbers = range(asked.first, asked.first + asked.mutants)
     with tempfile.TemporaryDirectory() as root:
         setting = (asked.setting or Path(root) / "setting").resolve()
