@@ -163,9 +163,8 @@ def archive(content: bytes, dice: random.Random) -> bytes:
     else:
         members[at] = dice.choice(("../x", "/x", name.upper(), "run.json", "core")), inner
     made = io.BytesIO()
-    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a name that comes twice
-            for name, inner in members:
-                new.writestr(name, inner)
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a name that comes twice
+        for name, inner in members:
+            new.writestr(name, inner)
     return made.getvalue()
