@@ -33,6 +33,7 @@ DEATHS = {
     "wait_for_an_event_of_its_own": ("endless wait", None, "WFE finds an event"),
     "sleep_in_a_handler": ("endless sleep", "pend_sv_handler", "no interrupt"),
     "vector_table_nowhere": ("vector table outside memory", None, "VTOR 0x30000000"),
+    "fault_that_its_handler_returns_to": ("fault storm", None, "read of unmapped memory"),
     "vector_table_moved_by_a_handler": ("vector table outside memory", "pend_sv_handler", "VTOR 0x30000000"),
     "vector_table_overwritten": ("lock-up", None, "fault handler"),
     "jump_into_data": ("execution of data", None, "in no function"),
@@ -60,6 +61,7 @@ ERRORS = {
     "clock_lost": "gives no clock",
     "baud_changed": "baud, the link at",
 }
+BUSY = ["polling_two_registers_by_turns", "writing_a_register_again_and_again"]
 RESETS = {"window_watchdog_fed_too_soon": 1 << 6, "window_watchdog_starved": 1 << 6}
 TRANSFERS = ["dma_into_ccm", "dma_into_flash", "dma_nowhere"]
 TRANSFER_ERROR = 1 << 3
@@ -81,7 +83,7 @@ def listen(board: SimTarget, seconds: float = 5.0) -> bytes:
 
 
 def test_every_death_is_looked_at() -> None:
-    assert sorted(NAMES) == sorted([*DEATHS, *ERRORS, *RESETS, *TRANSFERS])
+    assert sorted(NAMES) == sorted([*DEATHS, *ERRORS, *BUSY, *RESETS, *TRANSFERS])
 
 
 @pytest.mark.parametrize("name", DEATHS)
@@ -104,6 +106,16 @@ def test_a_death_has_a_name_and_a_place_and_the_next_boot_is_clean(name: str) ->
 def test_what_the_board_does_not_model_is_an_error_that_says_so(name: str) -> None:
     with pytest.raises(TargetError, match=ERRORS[name]):
         listen(run_to_death(name))
+
+
+@pytest.mark.parametrize("name", BUSY)
+def test_using_registers_for_ever_has_a_name_and_a_place(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sooner than in life, where it takes ten seconds of the processor."""
+    monkeypatch.setattr("hil.targets.sim.peripherals.patience.MOST_USES", 20_000)
+    with pytest.raises(TargetFault) as caught:
+        listen(run_to_death(name))
+    assert (caught.value.kind, caught.value.symbol) == ("endless polling", name)
+    assert "20000 times a register is used" in caught.value.detail
 
 
 @pytest.mark.parametrize("name", RESETS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,13 @@ def test_a_missing_file_a_text_and_a_truncated_image_are_told_apart(tmp_path: Pa
     ):
         with pytest.raises(HilError, match=message):
             load_photo(path, GREY, fit=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs mkfifo()")
+def test_a_pipe_that_nobody_writes_to_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "photo.png")
+    with pytest.raises(HilError, match="photo.png is a device or a pipe: name an image file"):
+        load_photo(tmp_path / "photo.png", GREY)
 
 
 @pytest.mark.parametrize("size", [(512, 512), (100, 700), (1, 1), (3000, 2)])

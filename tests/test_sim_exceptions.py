@@ -8,7 +8,7 @@ from unicorn import arm_const as uc_arm
 
 from hil.targets.sim import SimBoard
 from hil.targets.sim.call import call
-from hil.targets.sim.peripherals.nvic import PEND_SV, SYS_TICK, THREAD_LEVEL
+from hil.targets.sim.peripherals.nvic import THREAD_LEVEL
 from hil.targets.sim.restless import SUSTAINED_HZ, Storms
 
 PROCESS_STACK = 0x2000_8000
@@ -142,7 +142,7 @@ def test_what_a_program_takes_in_a_row_and_says_nothing_is_a_storm(hz: int, is_s
     storms = Storms()
     for n in range(200_000):
         storms.slept()
-        if said := storms.entered(SYS_TICK, n, n / hz):
+        if said := storms.entered("SysTick", n, n / hz):
             break
     assert (said is not None and "SysTick the latest" in said and "no byte" in said) is is_storm
 
@@ -153,4 +153,4 @@ def test_who_speaks_now_and_then_is_left_alone() -> None:
         storms.slept()
         if n % 1000 == 0:
             storms.spoke(n / 50_000)
-        assert storms.entered(PEND_SV, n, n / 50_000) is None
+        assert storms.entered("PendSV", n, n / 50_000) is None

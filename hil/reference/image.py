@@ -66,6 +66,8 @@ def open_photo(path: Path) -> Image.Image:
 
 
 def _read(path: Path) -> Image.Image:
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
+        raise HilError(f"{path} is a device or a pipe: name an image file")
     try:
         with Image.open(path) as opened:
             opened.load()

@@ -150,6 +150,14 @@ void vector_table_nowhere(void) {
     BARRIER();
 }
 
+void bus_fault_handler(void) { sink++; }
+
+void fault_that_its_handler_returns_to(void) {
+    SHCSR = 1u << 17;
+    BARRIER();
+    sink = *(volatile uint32_t *)(0x30000000u + zero);
+}
+
 static uint32_t __attribute__((aligned(512))) empty_table[128];
 
 void vector_table_overwritten(void) {
@@ -200,6 +208,17 @@ void unprivileged_read(void) {
 
 void polling_a_flag_that_never_comes(void) {
     while (!(RCC_CR & 1u << 27)) {
+    }
+}
+
+void polling_two_registers_by_turns(void) {
+    while (!(RCC_CR & 1u << 27) && !(RCC_CSR & 1u << 1)) {
+    }
+}
+
+void writing_a_register_again_and_again(void) {
+    for (;;) {
+        NVIC_ICER(0) = 1u;
     }
 }
 
@@ -314,7 +333,7 @@ static void (*const deaths[])(void) = {
     unaligned_exclusive, stack_moved_into_flash, fault_in_a_masked_section, nmi_that_hangs, reset_again_and_again,
     independent_watchdog_starved, window_watchdog_fed_too_soon, window_watchdog_starved, flash_erased_under_it,
     clock_lost, baud_changed, storm_of_two_that_take_turns, storm_of_nmi, sleep_beside_a_masked_interrupt,
-    wait_for_an_event_of_its_own, vector_table_moved_by_a_handler, dma_over_the_stack, dma_into_ccm, dma_into_flash, dma_nowhere,
+    polling_two_registers_by_turns, writing_a_register_again_and_again, wait_for_an_event_of_its_own, fault_that_its_handler_returns_to, vector_table_moved_by_a_handler, dma_over_the_stack, dma_into_ccm, dma_into_flash, dma_nowhere,
 };
 
 void main_program(void) {

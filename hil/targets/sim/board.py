@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from unicorn import arm_const as uc_arm
 
 from hil.board import Board
-from hil.targets.base import Observed, TargetError
+from hil.targets.base import Observed, TargetError, TargetFault
 from hil.targets.image import Image
 from hil.targets.sim import ran
 from hil.targets.sim.chip import Chip
@@ -61,6 +61,7 @@ class SimBoard:
         self._reset_why = ""
         self.exceptions = Exceptions(self.core, self._nvic, self.chip.scb)
         self.faults = Faults(self.chip, self.exceptions, image.symbols, self.clock)
+        self.faults.on_fault.append(self._note_fault)
         self.usart = self.chip.usarts[board.uart.peripheral]
         self.usart.line_baud, self.usart.on_output = board.uart.baud, self._expect_output
         self.usart.on_deaf = self._check_port
@@ -189,7 +190,7 @@ class SimBoard:
         try:
             stop = (self.core.step if step else self.core.run)(self._pc, self.is_mid_block)
         except PollsForEver as poll:
-            raise self.faults.polling(poll.address, self.core.words[hook.BLOCK]) from None
+            raise self.faults.polling(str(poll), self.core.words[hook.BLOCK]) from None
         self._pc, self.is_mid_block = stop.pc, stop.is_mid_block
         deal = self._deal_with.get(stop.reason)
         answered = self.on_breakpoint(stop.pc) if stop.reason is Reason.BREAKPOINT else None
@@ -227,9 +228,15 @@ class SimBoard:
     def _note_exception(self, exception: int) -> None:
         """An exception has been entered. Raises TargetFault where they come too thick."""
         self._has_event = True
-        detail = self._storms.entered(exception, self.core.words[hook.INSTRUCTIONS], self.seconds)
+        detail = self._storms.entered(name_of(exception), self.core.words[hook.INSTRUCTIONS], self.seconds)
         if detail is not None:
-            raise self.faults.storm(detail, self._pc)
+            raise self.faults.storm("interrupt storm", detail, self._pc)
+
+    def _note_fault(self, fault: TargetFault) -> None:
+        """A fault's handler will be entered. Raises TargetFault where that goes on for ever."""
+        detail = self._storms.entered(fault.kind, self.core.words[hook.INSTRUCTIONS], self.seconds)
+        if detail is not None:
+            raise self.faults.storm("fault storm", detail, fault.pc)
 
     def _arrive(self, stop: Stop) -> None:
         self.arrived = True

@@ -144,17 +144,17 @@ class Faults:
         places += [self._chip.core.origin_of_jump(pc), (lr & ~1) - 2]
         return next((place for place in places if self._symbols.function(place)), places[0])
 
-    def storm(self, detail: str, pc: int) -> TargetFault:
-        """Interrupts, and nothing comes of them. pc: of the handler."""
-        return self._record(Fault("interrupt storm", detail, 0), pc)
+    def storm(self, kind: str, detail: str, pc: int) -> TargetFault:
+        """Exceptions, and nothing comes of them. pc: of the handler, or of what faults."""
+        return self._record(Fault(kind, detail, 0), pc)
 
     def reset_loop(self, detail: str, pc: int) -> TargetFault:
         """One reset after another. pc: where the last one came from."""
         return self._record(Fault("reset loop", detail, 0), pc)
 
-    def polling(self, address: int, pc: int) -> TargetFault:
-        """One register, read over and over."""
-        return self._record(Fault("endless polling", f"of {address:#010x}, which says nothing new", 0), pc)
+    def polling(self, detail: str, pc: int) -> TargetFault:
+        """One register, read over and over; or several, used over and over."""
+        return self._record(Fault("endless polling", detail, 0), pc)
 
     def asleep(self, pc: int) -> TargetFault:
         """WFI, and nothing that could end it."""

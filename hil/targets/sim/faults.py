@@ -23,6 +23,7 @@ _NULL_BYTES = 0x100
 ERASED = b"\xff\xff"
 _SYSTEM = 0x1FFF_0000  # ST's own part of the flash
 _PRIVATE = 0xE000_0000  # the core's own peripherals
+_PRIVATE_END = 0xE010_0000
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _bad_jump(pc: int) -> Fault:
 def _bad_access(stop: Stop, stack: tuple[int, int] | None, stores_are_buffered: bool) -> Fault:
     is_store = stop.access in (unicorn.UC_MEM_WRITE_UNMAPPED, unicorn.UC_MEM_WRITE_PROT)
     late = is_store and stores_are_buffered
-    if stop.address >= _PRIVATE:
+    if _PRIVATE <= stop.address < _PRIVATE_END:
         kind = f"unprivileged {'write to' if is_store else 'read of'} the system space"
         return Fault(kind, f"{stop.address:#010x} is for privileged code", BUS_FAULT, PRECISERR | BFARVALID,
                      address=stop.address, shows_address=True)  # fmt: skip

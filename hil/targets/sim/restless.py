@@ -52,15 +52,14 @@ class Storms:
         """The thread's code goes on."""
         self._left_at = instructions
 
-    def entered(self, exception: int, instructions: int, seconds: float) -> str | None:
-        """An exception was taken. Returns what is wrong, once something is."""
+    def entered(self, name: str, instructions: int, seconds: float) -> str | None:
+        """An exception was taken. name: as a person calls it. Returns what is wrong, once something is."""
         has_progressed = self._left_at >= 0 and instructions > self._left_at
         self._left_at = -1
         self._streak = 1 if has_progressed else self._streak + 1
         self._restless += 1
         self._unheard += 1
         self._awake = 0
-        name = name_of(exception)
         if self._streak >= WITHOUT_PROGRESS:
             return f"{name} taken {self._streak} times without progress of thread code"
         if self._restless >= WITHOUT_REST:

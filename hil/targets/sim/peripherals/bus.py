@@ -124,7 +124,7 @@ class Bus:
             try:
                 if is_private and core.refuse_unprivileged(origin + offset, size, is_store=False):
                     return 0
-                self.patience.note(origin + offset)
+                self.patience.read(origin + offset)
                 return self.read(origin + offset, size)
             except NeedsExactPc:
                 core.repeat_access()
@@ -136,6 +136,7 @@ class Bus:
             try:
                 if is_private and core.refuse_unprivileged(origin + offset, size, is_store=True):
                     return
+                self.patience.use(origin + offset)
                 self.write(origin + offset, size, value)
             except NeedsExactPc:
                 core.repeat_access()
