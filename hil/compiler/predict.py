@@ -56,8 +56,8 @@ class Costs:
     streamed_record: float = 80.0  # conv_streamed_fill, four outputs
     widened_weights: float = 6.0  # conv_widen_weights, a tap of each of three outputs
     widened_pixels: float = 1.5  # conv_widen, a value
-    passing: float = 0.2  # share of a head's pairs of pixels with a score that passes, of one pixel at even odds
-    passing_odds: float = -1.2  # power of the threshold's odds to which the share rises: of M4's 5 % and Quant's 1 %
+    passing: float = 0.26  # share of a head's pairs of pixels with a score that passes, of one pixel at even odds
+    passing_odds: float = -1.144  # power of the threshold's odds to which the share rises: of M4's 5 % and Quant's 1 %
     gated_pair: float = 60.0  # conv_gated_outputs: finding that out, and setting out on such a pair
     narrow_pair: float = 61.0  # conv_narrow_pairs: four outputs of two pixels
     narrow_word: float = 43.0  # four taps of theirs
