@@ -40,7 +40,7 @@ class MovableHook:
         Returns the address of the range's two words, to be made 1 and 0 when that has been done.
         """
         self._lay(*((first, end - 1) if first < end else (BEGIN, END)))
-        self.drop(start, end)
+        self.drop(start, start + 2)  # blocks that begin further on keep theirs: else two would drop each other by turns
         return ctypes.addressof(self._range)
 
     def drop(self, start: int, end: int) -> None:
