@@ -122,6 +122,8 @@ def _child(act: Callable[[], object], folder: Path, at: int, is_full: bool) -> i
     except HilError as error:
         return 0 if is_full and "\n" not in str(error) else BARE
     except BaseException:
+        _, room = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))  # standard error may be a file
         traceback.print_exc()
         return BARE
     shim.fail_power()
@@ -135,7 +137,11 @@ def stopped(act: Callable[[], object], folder: Path, at: int, is_full: bool = Fa
     """
     child = os.fork()
     if child == 0:
-        os._exit(_child(act, folder, at, is_full))
+        code = BARE
+        try:
+            code = _child(act, folder, at, is_full)
+        finally:
+            os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 

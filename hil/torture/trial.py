@@ -71,7 +71,10 @@ def attempt(stage: Stage, case: Case) -> Outcome:
     outcome = _attempt(stage, case)
     try:
         image, expected = stage.runs[(case.number + 1) % len(stage.runs)]
-        is_clean, detail = found(stage.client().infer(image, digests=True)) == expected, "another result"
+        result = stage.client().infer(image, digests=True)
+        if case.kind == "lying board" and result.board_overruns:
+            result = _after_false_credit(stage, image, result)
+        is_clean, detail = found(result) == expected, "another result"
     except (TargetFault, TargetLostError) as error:
         is_clean, detail = False, str(error)
     except Exception as error:
@@ -80,6 +83,15 @@ def attempt(stage: Stage, case: Case) -> Outcome:
         return outcome
     stage.restart()
     return outcome if outcome.is_bad else Outcome(outcome.faults, "next run not clean", f"{case.name}: {detail}")
+
+
+def _after_false_credit(stage: Stage, image: NDArray[np.uint8], result: Result) -> Result:
+    """A clean run's result, of a fresh count of overruns where it added none: who lies about room is sent too much."""
+    again = stage.client().infer(image, digests=True)
+    if again.board_overruns != result.board_overruns or again.digests != result.digests:
+        return again
+    stage.restart()
+    return stage.client().infer(image, digests=True)
 
 
 def _attempt(stage: Stage, case: Case) -> Outcome:

@@ -160,7 +160,7 @@ STEP_WORDS = 4
 S_KIND, S_CONSTANT, S_ROW, S_SPAN = range(4)  # S_KIND: kind | shift << 8 | first slot << 16 | second slot << 32
 STEP_REGISTER, STEP_SUM, STEP_WORD, STEP_ACCESS, STEP_DIVIDE, STEP_RANGE = range(6)
 PATIENCE = 200  # code hooks in vain before a block is translated anew; then twice as many, and so on
-LONGEST_INTERVAL = 255  # odd, so that what comes in turns of two, four, ... is met in all its turns
+LONGEST_INTERVAL = 63  # odd, so that what comes in turns of two, four, ... is met in all its turns
 
 # -- behind the rows: the place in LINES of each flash line + 1 (0: not there); row of each halfword of flash, then RAM
 FLASH_ORIGIN, FLASH_HALFWORDS = 0x0800_0000, 1 << 20
