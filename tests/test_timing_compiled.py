@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import thumb as t
 import unicorn
+from drawn_sequences import cycles_by_statement
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ from hil.timing.cycles.program import Program, Segment
 from hil.timing.statement import rules
 from hil.timing.statement.accelerator import accelerator, names
 from hil.timing.statement.decode import Decoder
-from hil.timing.statement.figures import DOCUMENTED, Figures
+from hil.timing.statement.figures import Figures
 from hil.timing.statement.flash import FlashSettings
 from hil.timing.statement.instruction import Executed
 from hil.timing.statement.pipeline import Pipeline
@@ -134,16 +135,6 @@ def record(program: Program, chip: board.Board = BOARD, arguments: tuple[int, ..
     return steps
 
 
-def readable_cycles(
-    steps: list[Executed], active: frozenset[str], wait_states: int, figures: Figures = DOCUMENTED
-) -> int:
-    pipeline = Pipeline(active, FlashSettings(wait_states), figures)
-    pipeline.start(ENTRY)
-    for step in steps:
-        pipeline.execute(step)
-    return pipeline.arrival()
-
-
 def rule_sets() -> st.SearchStrategy[frozenset[str]]:
     return st.one_of(
         st.just(rules.ALL), st.sets(st.sampled_from(rules.NAMES), max_size=8).map(lambda off: rules.ALL - off)
@@ -170,7 +161,7 @@ def test_compiled_equals_readable(
     program = random_program(seed, length)
     measured = replace(BOARD, timing=figures)
     compiled = Core(program, measured, "full", active, wait_states).call(ENTRY, (), STACK, 10**7)
-    assert compiled.cycles == readable_cycles(record(program), active, wait_states, Figures.of(figures))
+    assert compiled.cycles == cycles_by_statement(record(program), active, wait_states, Figures.of(figures))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -191,7 +182,7 @@ def test_compiled_equals_readable_with_code_in_sram(seed: int, length: int, acti
 def test_compiled_equals_readable_in_sdram(seed: int, active: frozenset[str], figures: dict[str, int]) -> None:
     program = random_program(seed, 200, IN_SDRAM)
     compiled = Core(program, replace(F429, timing=figures), "full", active, 5).call(ENTRY, (), STACK, 10**7)
-    assert compiled.cycles == readable_cycles(record(program, F429), active, 5, Figures.of(figures))
+    assert compiled.cycles == cycles_by_statement(record(program, F429), active, 5, Figures.of(figures))
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
@@ -267,7 +258,7 @@ def test_forgetting_what_was_worked_out_changes_nothing(word: int, monkeypatch: 
     core = Core(program, BOARD, "full", rules.ALL, 5)
     counts = {at.STATE_LIMIT: at.STATE_COUNT, at.NODE_LIMIT: at.NODE_COUNT, at.EXIT_LIMIT: at.EXIT_COUNT}
     forgotten = core.engine.arena[counts[word]] = word - 20  # nearly full: forgets after a few blocks
-    assert core.call(ENTRY, (), STACK, 10**7).cycles == readable_cycles(steps, rules.ALL, 5)
+    assert core.call(ENTRY, (), STACK, 10**7).cycles == cycles_by_statement(steps, rules.ALL, 5)
     assert core.engine.arena[counts[word]] < forgotten
 
 
@@ -284,7 +275,7 @@ def test_breaking_a_rule_in_the_compiled_model_is_noticed() -> None:
     """The comparison above has teeth: an arena whose address stalls were lost gives other cycles."""
     program = random_program(5, 600)
     core = Core(program, BOARD, "full", rules.ALL, 0)
-    expected = readable_cycles(record(program), rules.ALL, 0)
+    expected = cycles_by_statement(record(program), rules.ALL, 0)
     core.call(ENTRY, (), STACK, 10**7)
     for class_ in range(int(core.engine.arena[at.CLASS_COUNT])):
         core.engine.arena[at.CLASSES + at.CLASS_STRIDE * class_ + at.C_LATE] = 0

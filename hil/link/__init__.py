@@ -9,11 +9,12 @@ channel.py   frames over a transport, counted, with time-outs
 pace.py      how much to send at once on a line of unknown quality
 upload.py    sends the image, as far as credit allows
 download.py  results and tensors, piece by piece
+results.py   what a board says of itself, and what it found
 client.py    hello, infer, provoke
 """
 
 from hil.link.channel import Statistics
-from hil.link.client import Client, Hello, Result
+from hil.link.client import Client
 from hil.link.errors import (
     BadAnswer,
     DeviceFault,
@@ -25,6 +26,7 @@ from hil.link.errors import (
     UnexpectedReset,
 )
 from hil.link.fault import FaultReport
+from hil.link.results import Hello, Result
 
 __all__ = [
     "BadAnswer",
