@@ -17,7 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from drawn_sequences import cycles_by_hooks, cycles_by_statement, drawn_program, run_of, sequences  # noqa: E402
+from drawn_sequences import cycles_by_hooks, drawn_program, run_of, sequences  # noqa: E402
+from test_timing_compiled import cycles_by_statement  # noqa: E402
 
 from hil.timing.statement import rules  # noqa: E402
 

@@ -23,10 +23,7 @@ from hil.timing.compiled.rows import REGISTERS
 from hil.timing.cycles.core import Core
 from hil.timing.cycles.program import Program, Segment
 from hil.timing.statement.decode import Decoder
-from hil.timing.statement.figures import DOCUMENTED, Figures
-from hil.timing.statement.flash import FlashSettings
 from hil.timing.statement.instruction import Executed, Kind
-from hil.timing.statement.pipeline import Pipeline
 from hil.timing.statement.trace import Recorder
 
 TABLE = t.SRAM1 + 0x10000
@@ -93,16 +90,6 @@ def run_of(program: Program) -> list[Executed]:
 def sequences(steps: list[Executed]) -> int:
     """How many borders of blocks a run has."""
     return sum(step.is_taken or step.instruction.kind in ENDS for step in steps)
-
-
-def cycles_by_statement(
-    steps: list[Executed], active: frozenset[str], wait_states: int, figures: Figures = DOCUMENTED
-) -> int:
-    pipeline = Pipeline(active, FlashSettings(wait_states), figures)
-    pipeline.start(ENTRY)
-    for step in steps:
-        pipeline.execute(step)
-    return pipeline.arrival()
 
 
 def cycles_by_hooks(program: Program, active: frozenset[str], wait_states: int) -> int:

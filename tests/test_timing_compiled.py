@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import thumb as t
 import unicorn
-from drawn_sequences import cycles_by_statement
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +22,7 @@ from hil.timing.cycles.program import Program, Segment
 from hil.timing.statement import rules
 from hil.timing.statement.accelerator import accelerator, names
 from hil.timing.statement.decode import Decoder
-from hil.timing.statement.figures import Figures
+from hil.timing.statement.figures import DOCUMENTED, Figures
 from hil.timing.statement.flash import FlashSettings
 from hil.timing.statement.instruction import Executed
 from hil.timing.statement.pipeline import Pipeline
@@ -133,6 +132,17 @@ def record(program: Program, chip: board.Board = BOARD, arguments: tuple[int, ..
     steps = recorder.steps(core.stop)
     assert len(steps) == call.instructions
     return steps
+
+
+def cycles_by_statement(
+    steps: list[Executed], active: frozenset[str], wait_states: int, figures: Figures = DOCUMENTED
+) -> int:
+    """By the plain statement of the model."""
+    pipeline = Pipeline(active, FlashSettings(wait_states), figures)
+    pipeline.start(ENTRY)
+    for step in steps:
+        pipeline.execute(step)
+    return pipeline.arrival()
 
 
 def rule_sets() -> st.SearchStrategy[frozenset[str]]:

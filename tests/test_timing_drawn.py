@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from differential_timing import compared
-from drawn_sequences import cycles_by_hooks, cycles_by_statement, drawn_program, run_of, sequences
-from test_timing_compiled import BOARD, ENTRY, STACK
+from drawn_sequences import cycles_by_hooks, drawn_program, run_of, sequences
+from test_timing_compiled import BOARD, ENTRY, STACK, cycles_by_statement
 
 from hil.timing.compiled import layout as at
 from hil.timing.cycles.core import Core
