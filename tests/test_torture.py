@@ -22,10 +22,11 @@ from hil.torture import campaign as campaigns
 from hil.torture.cases import ENDINGS, KINDS, Case, case
 from hil.torture.lies import hosts_frame
 from hil.torture.line import HARMS, Fault
+from hil.torture.prompt import PromptTarget, is_possible
 from hil.torture.trial import EXACT, Outcome, Stage, attempt, found, session_bytes
 
 F407 = board.load("stm32f407_disco")
-SESSIONS = 640  # a quarter of them with 40 faults on the line, a quarter with 40 frames of a lying host
+SESSIONS = 640  # a quarter of them with 40 faults on the line, a quarter with 200 frames of a lying host
 
 
 def staged(target: NativeTarget | SimTarget, elf: Path, timeout_s: float) -> Stage:
@@ -41,7 +42,7 @@ def staged(target: NativeTarget | SimTarget, elf: Path, timeout_s: float) -> Sta
 
 @pytest.fixture(scope="module")
 def stage(stub_native: Path) -> Iterator[Stage]:
-    with NativeTarget(F407) as target:
+    with PromptTarget(F407) if is_possible() else NativeTarget(F407) as target:
         yield staged(target, stub_native, 0.01)  # it answers at once: what has not come by then is lost
 
 
@@ -86,6 +87,24 @@ def test_a_case_is_the_same_for_the_same_seed() -> None:
     assert case(5, 0, 1000) != case(6, 0, 1000)
     one, other = (hosts_frame(case(5, 3, 1000).dice("host"), 7) for _ in range(2))
     assert one == other
+
+
+@pytest.mark.skipif(not is_possible(), reason="needs Linux's /proc")
+def test_what_comes_of_a_case_is_the_same_each_time(stage: Stage) -> None:
+    one, other = (campaign(stage, range(40), seed=3)[0] for _ in range(2))
+    assert one == other
+
+
+@pytest.mark.skipif(not is_possible(), reason="needs Linux's /proc")
+def test_a_program_that_neither_answers_nor_sleeps_ends_the_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = tmp_path / "busy"
+    (tmp_path / "busy.c").write_text("int main(void) { for (volatile int n = 0;;) n++; }")
+    subprocess.run([HOST_COMPILER, "-o", busy, tmp_path / "busy.c"], check=True)
+    monkeypatch.setattr("hil.torture.prompt._MOST_LOOKS", 60)
+    with PromptTarget(F407) as target, pytest.raises(TargetLostError, match="neither answers nor sleeps"):
+        target.boot(busy)
 
 
 def test_endings_come_at_every_byte_in_both_directions() -> None:

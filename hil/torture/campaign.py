@@ -25,6 +25,7 @@ from hil.pools import complete
 from hil.reading import json_as, read_text
 from hil.selftest import subjects
 from hil.targets.connection import options
+from hil.torture import prompt
 from hil.torture.cases import case
 from hil.torture.trial import EXACT, Stage, attempt, found, session_bytes
 
@@ -175,7 +176,7 @@ class _staged:
 
     def __enter__(self) -> Stage:
         campaign, firmware = self._campaign, _firmware(self._campaign)
-        self._target = targets.create(campaign.target, firmware.board, **options(campaign.target, campaign.at))
+        self._target = _target(campaign, firmware)
         self._target.boot(firmware.elf)
         runs = [(pixels, _expected(firmware, pixels)) for pixels in map(self._image(firmware), range(IMAGES))]
         stage = Stage(self._target, firmware.elf, runs, TIMEOUT_S.get(campaign.target, 0.05))
@@ -190,6 +191,12 @@ class _staged:
 
     def __exit__(self, *_: object) -> None:
         self._target.close()
+
+
+def _target(campaign: Campaign, firmware: Firmware) -> targets.Target:
+    if campaign.target == NATIVE and prompt.is_possible():
+        return prompt.PromptTarget(firmware.board)
+    return targets.create(campaign.target, firmware.board, **options(campaign.target, campaign.at))
 
 
 def _expected(firmware: Firmware, pixels: np.ndarray) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from hil.torture.line import ENDINGS, HARMS, Fault
 KINDS = ("line", "ending", "lying board", "lying host")
 FAULTS_A_SESSION = 40  # of a line that does harm
 FRAMES_A_LIE = 60  # in which a board tells one to three
-FRAMES_OF_A_HOST = 40
+FRAMES_OF_A_HOST = 200
 
 
 @dataclass(frozen=True)

@@ -96,10 +96,14 @@ class _Direction:
         self._dice, self._happen = dice, happen
         self._count = 0
         self._held = b""  # what comes later
+        self._silences = 0  # that pass before it does, where nothing else comes
         self._is_cut = False  # up to the next delimiter
 
     def late(self) -> bytes:
-        """What was held back, when nothing else comes."""
+        """What was held back, when nothing else comes; b"" where the host is to wait in vain once more."""
+        if self._held and self._silences:
+            self._silences -= 1
+            return b""
         late, self._held = self._held, b""
         return late
 
@@ -145,6 +149,7 @@ class _Direction:
         elif kind in ("delay", "merge", "reorder"):
             cut = len(data) if kind == "merge" else size if kind == "delay" else data.find(b"\0", 1) + 1 or len(data)
             self._held += data[:cut]
+            self._silences = self._dice.randint(0, 2) if kind == "delay" else 0
             self._count += len(data[:cut])
             return data[cut:]
         return data
