@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from hil.errors import HilError
 from hil.link import Client, frames, upload
 from hil.link.bound import Bound
 from hil.link.frames import Frame
+from hil.targets.base import TargetLostError
 from hil.targets.native import NativeTarget
 from hil.targets.sim import SimTarget
 from hil.torture import campaign as campaigns
@@ -97,14 +100,14 @@ def test_what_comes_of_a_case_is_the_same_each_time(stage: Stage) -> None:
 
 @pytest.mark.skipif(not is_possible(), reason="needs Linux's /proc")
 def test_a_program_that_neither_answers_nor_sleeps_ends_the_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stub_native: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    busy = tmp_path / "busy"
-    (tmp_path / "busy.c").write_text("int main(void) { for (volatile int n = 0;;) n++; }")
-    subprocess.run([HOST_COMPILER, "-o", busy, tmp_path / "busy.c"], check=True)
     monkeypatch.setattr("hil.torture.prompt._MOST_LOOKS", 60)
-    with PromptTarget(F407) as target, pytest.raises(TargetLostError, match="neither answers nor sleeps"):
-        target.boot(busy)
+    with PromptTarget(F407) as target:
+        target.boot(stub_native)
+        os.kill(target._running().pid, signal.SIGSTOP)
+        with pytest.raises(TargetLostError, match="neither answers nor sleeps"):
+            target.write(b"\0")
 
 
 def test_endings_come_at_every_byte_in_both_directions() -> None:

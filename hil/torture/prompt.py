@@ -74,6 +74,8 @@ class PromptTarget(NativeTarget):
         self._has_ended = False
         for look in range(_MOST_LOOKS):
             is_idle = self._is_idle(process)  # looked at first: what it said before it slept is there by then
+            if not is_idle and look < _QUICK_LOOKS:
+                os.sched_yield()
             if self._speaks.poll(0 if is_idle or look < _QUICK_LOOKS else 1):
                 data = os.read(_pipe(process.stdout), READ_BYTES)
                 self._said += data

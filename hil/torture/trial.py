@@ -18,6 +18,7 @@ from hil.torture.lies import LyingBoard, hosts_frame
 from hil.torture.line import HangError, HostKilledError, TorturedLine
 
 EXACT, SEEN = "exact", "another result, as the comparison says"
+MOST_TOGETHER = 12  # frames that a lying host sends before it listens
 BAD = ("wrong result", "hang", "bare exception", "firmware crashed", "next run not clean")
 
 
@@ -131,10 +132,16 @@ def _lie_to_the_board(stage: Stage, case: Case) -> Outcome:
     dice = case.dice("host")
     session = 0
     try:
-        for n in range(case.frames):
-            stage.target.write(hosts_frame(dice, session))
-            stage.target.read(0.0 if n % 4 else stage.timeout_s / 5)
-            session += dice.random() < 0.3
+        left = case.frames
+        while left > 0:
+            together = min(left, dice.randint(1, MOST_TOGETHER))
+            frames = []
+            for _ in range(together):
+                frames.append(hosts_frame(dice, session))
+                session += dice.random() < 0.3
+            stage.target.write(b"".join(frames))
+            stage.target.read(stage.timeout_s / 5)
+            left -= together
         while stage.target.read(stage.timeout_s / 5):
             pass
     except (TargetFault, TargetLostError) as error:
