@@ -45,6 +45,7 @@ class ModelledCycles:
             machine.has_sdram,
             machine.banks,
         )  # fmt: skip
+        self.engine.load_registers(uc)
         machine.state[hooks.ARENA_WORD] = self.engine.arena.ctypes.data
         if self._mode == "full":
             handle = machine.add_native_hook(

@@ -4,6 +4,6 @@ layout.py, rows.py   instructions, queues and caches as numbers in one array, th
 addresses.py, plans.py, accesses.py   addresses of a block's accesses, computed at its entry
 pipeline.py, memo.py   the rules on the arena; results of blocks, kept
 hooks.py, native.py, blockhook.py   Unicorn's hooks as native functions
-codehook.py, pages.py   removes hooks that find nothing; the rights of Unicorn's pages
+codehook.py, pages.py, registers.py   removes hooks that find nothing; the rights of Unicorn's pages; its registers
 engine.py    all of it as an object
 """

@@ -13,7 +13,8 @@ from numba import carray, types
 from unicorn import arm_const
 
 from hil.machine_code import njit
-from hil.timing.compiled.native import INTERNAL, as_integer, as_pointer, call_block, call_reg_read, call_stop, hook
+from hil.timing.compiled import registers
+from hil.timing.compiled.native import INTERNAL, as_integer, as_pointer, call_block, call_stop, hook
 
 HOOK_SIGNATURE = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
 LENGTH = 1 << 26  # of the view that a hook takes on the state; only numba wants it, the array is as long as need be
@@ -58,6 +59,7 @@ FLASH_BYTES = 53
 SRAM_ORIGIN = 54
 SRAM_BYTES = 55
 SRAM_TABLE = 56  # index of the block table's word for the first halfword of SRAM
+REGISTERS = 60  # the address of r0 in Unicorn, 0: not known (hil.timing.compiled.registers)
 CHECK_TABLE = 57  # distance from a block's word to the word with the index of its checks
 TABLE = 64  # index of the block table's word for the first halfword of flash
 
@@ -102,7 +104,8 @@ def stop(uc, s, reason):  # type: ignore[no-untyped-def]
 @njit(**INTERNAL)
 def read_register(uc, s, register):  # type: ignore[no-untyped-def]
     """A core register as uint32, by Unicorn's id."""
-    return np.uint32(call_reg_read(np.int64(s[FN_REG_READ]), as_integer(uc), np.int64(register)))
+    function, places = np.int64(s[FN_REG_READ]), np.int64(s[REGISTERS])
+    return np.uint32(registers.read_register(function, places, 0, as_integer(uc), np.int64(register)))
 
 
 @njit(**INTERNAL)
@@ -174,7 +177,8 @@ def _fails(uc, s, check):  # type: ignore[no-untyped-def]
     kind = check & np.uint64(0xFF)
     if kind == CHECK_DIVISOR and s[DIVIDE_TRAP] == 0:
         return False
-    register = _sum_of_registers(uc, s, check >> np.uint64(32))
+    is_stack = kind == CHECK_STACK
+    register = read_register(uc, s, _SP) if is_stack else _sum_of_registers(uc, s, check >> np.uint64(32))
     value = np.uint32(register + np.uint32(np.int32(np.uint32(check)) >> np.int32(8)))
     if kind == CHECK_ALIGNED:
         return (value & np.uint32(3)) != 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,12 @@ from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2
 
 from hil.errors import HilError
 from hil.timing.compiled import layout as at
-from hil.timing.compiled.accesses import evaluate
+from hil.timing.compiled.accesses import evaluate, take_restless
 from hil.timing.compiled.codehook import MovableHook
 from hil.timing.compiled.hooks import look, on_block, split
 from hil.timing.compiled.pipeline import NEVER, work_out
 from hil.timing.compiled.plans import Plans
+from hil.timing.compiled.registers import places
 from hil.timing.compiled.rows import REGISTERS, Rows
 from hil.timing.statement import rules as catalogue
 from hil.timing.statement.decode import Decoder, UndecodableError
@@ -99,7 +100,7 @@ class Engine:
         for word, function in functions.items():
             m[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
         m[at.FN_LOOK] = look.address if self.mode == "full" else 0
-        m[at.FN_EVALUATE] = evaluate.address
+        m[at.FN_EVALUATE], m[at.FN_RESTLESS] = evaluate.address, take_restless.address
         m[at.LEARNS] = self.mode == "fast"
         self._on_block, self._split = on_block.ctypes, split.ctypes
         m[at.FN_WORK_OUT] = work_out.address  # the last: a second process may be at it
@@ -153,6 +154,7 @@ class Engine:
         m[at.LINE_STAMPS : at.LINE_STAMPS + lines + 1] = 0
         m[at.LINE_COUNT] = m[at.CURRENT_LINE] = m[at.PREFETCHED_LINE] = 0
         m[at.LINES : at.PLANS] = 0
+        m[self._plans.offsets() + at.P_IS_KEPT] = 0
         self._forget(0, 0)
 
     def _set_flash(self, wait_states: int, enabled: int) -> None:
@@ -334,6 +336,10 @@ class Engine:
         for _ in range(it.covers):
             self._conditional.add(address)
             address = self._decoder.at(address).end
+
+    def load_registers(self, uc: Any) -> None:
+        """Hooks on this core may load its registers, if it is known where they are."""
+        self.arena[at.CORE_REGISTERS], self.arena[at.FLOAT_REGISTERS] = places(uc)
 
     def add_hook(self, hook: MovableHook) -> None:
         """The code hook of the full model."""

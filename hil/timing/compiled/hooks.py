@@ -14,7 +14,7 @@ from numba import carray, types
 
 from hil.machine_code import njit
 from hil.timing.compiled import blockhook
-from hil.timing.compiled.accesses import access, divide_extra
+from hil.timing.compiled.accesses import access, divide_extra, register
 from hil.timing.compiled.layout import *
 from hil.timing.compiled.memo import begin, find, settle
 from hil.timing.compiled.native import (
@@ -24,7 +24,6 @@ from hil.timing.compiled.native import (
     call_block,
     call_hook,
     call_look,
-    call_reg_read,
     call_stop,
     hook,
 )
@@ -38,19 +37,14 @@ AT_ENTRY = blockhook.MODEL + 2  # the arena's cycles when the running block was 
 SIGNATURE_OF_HOOK = types.void(types.voidptr, types.uint64, types.uint32, ARENA_POINTER)
 
 
-@njit(**INTERNAL)
-def _register(uc, m, register):
-    return call_reg_read(m[FN_REG_READ], uc, register)
-
-
 @hook(types.void(types.int64, types.int64, ARENA_POINTER))
 def look(uc, row, m):
     """An instruction whose cost depends on the run is about to execute: find out."""
     needs = m[row + R_NEEDS]
     m[row + R_STAMP] = m[SERIAL]
     if needs & ~(NEED_PASSED | NEED_CALL):
-        first = _register(uc, m, m[row + R_BASE]) if m[row + R_BASE] else 0
-        second = _register(uc, m, m[row + R_INDEX]) if m[row + R_INDEX] else 0
+        first = register(m, uc, m[row + R_BASE]) if m[row + R_BASE] else 0
+        second = register(m, uc, m[row + R_INDEX]) if m[row + R_INDEX] else 0
         if needs & NEED_ADDRESS:
             address = (first + (second << m[row + R_SHIFT]) + m[row + R_OFFSET]) & 0xFFFF_FFFF
             m[row + R_DYNAMIC] = access(m, row, address)

@@ -17,7 +17,8 @@ ARENA = 7  # its own address
 CYCLES = 8  # at the last border
 DEADLINE = 9
 INSTRUCTIONS = 10
-FN_PLAN, FN_EVALUATE, FN_MEM_READ = 14, 15, 185
+FN_PLAN, FN_EVALUATE, FN_MEM_READ, FN_RESTLESS = 14, 15, 185, 190
+CORE_REGISTERS, FLOAT_REGISTERS = 187, 188  # hil.timing.compiled.registers.Places
 
 # -- a profile being made (hil.timing.profile.profiler); 0: none
 FN_COUNT = 11  # called for each block that has run
@@ -45,6 +46,7 @@ LINES_ENTERED, PEEKED_LINE = 37, 38
 LEARNS = 39  # the fast model: plans are gone by now and then
 HOOKED_FROM = 61  # address from which on instructions of the running block have to be looked at
 STEPS = 19  # how many of a plan are to be taken
+HAS_MOVED = 189  # a root of the block to be entered is out of its bounds
 OUT_OF_RANGE = 186  # an access between two addresses may go to different slaves, or to flash
 PLAN = 164  # of the running block
 WANTED = 165  # the plan of a block whose code hooks are in vain: it has to be translated anew
@@ -155,10 +157,16 @@ P_START = 5
 P_FROM = 6  # in the full model: from where on instructions have to be looked at
 P_VAIN, P_PATIENCE = 7, 8  # code hooks that came in vain, and how many may
 P_RANGES = 9  # steps up to the last STEP_RANGE: they change nothing, and are tried before the block is entered
-P_STEPS = 10
-STEP_WORDS = 4
-S_KIND, S_CONSTANT, S_ROW, S_SPAN = range(4)  # S_KIND: kind | shift << 8 | first slot << 16 | second slot << 32
-STEP_REGISTER, STEP_SUM, STEP_WORD, STEP_ACCESS, STEP_DIVIDE, STEP_RANGE = range(6)
+# in the full model: the first P_ROOTS steps are values that addresses come of. While each stays within its bounds, and
+# P_IS_KEPT, all accesses say what they said, P_KEPT, but for the P_RESTLESS whose numbers stand behind the steps
+P_ROOTS, P_IS_KEPT, P_KEPT, P_RESTLESS = range(10, 14)
+P_STEPS = 14
+STEP_WORDS = 5
+# S_KIND: kind | shift << 8 | first slot << 16 | second slot << 32; S_VALUE: R_DYNAMIC as it was told last
+S_KIND, S_CONSTANT, S_ROW, S_SPAN, S_VALUE = range(5)
+S_LOW, S_REACH, S_MASK = S_ROW, S_SPAN, S_VALUE  # of a root: its bounds, and of what it is above S_LOW bits that are 0
+ANYWHERE = 0xFFFF_FFFF  # a reach
+STEP_REGISTER, STEP_SUM, STEP_WORD, STEP_ACCESS, STEP_DIVIDE, STEP_RANGE, STEP_PLACE = range(7)
 PATIENCE = 200  # code hooks in vain before a block is translated anew; then twice as many, and so on
 LONGEST_INTERVAL = 63  # odd, so that what comes in turns of two, four, ... is met in all its turns
 

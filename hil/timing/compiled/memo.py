@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from hil.machine_code import njit
+from hil.timing.compiled.accesses import moves, recall
 from hil.timing.compiled.layout import *
 from hil.timing.compiled.native import INTERNAL, call_block, call_look
 from hil.timing.compiled.pipeline import mix, row_at, table_entry
@@ -184,7 +185,8 @@ def find(uc, m, address, size, link):
     if plan == 0 or m[LEARNS] or m[HELD] != 0:
         return node
     m[OUT_OF_RANGE] = 0
-    if m[plan + P_RANGES] != 0:
+    m[HAS_MOVED] = m[plan + P_COUNT] != 0 and moves(uc, m, plan)
+    if m[HAS_MOVED] and m[plan + P_RANGES] != 0:
         m[STEPS] = m[plan + P_RANGES]
         call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
     if m[OUT_OF_RANGE] or m[plan + P_VAIN] > m[plan + P_PATIENCE]:
@@ -224,9 +226,11 @@ def begin(uc, m, node):
     if m[plan + P_COUNT] != 0:
         if m[LEARNS]:
             _learn(uc, m, plan)
-        else:
+        elif m[HAS_MOVED]:
             m[STEPS] = m[plan + P_COUNT]
             call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
+        elif m[plan + P_RESTLESS] != 0:
+            call_look(m[FN_RESTLESS], uc, plan, m[ARENA])
         m[SIGNATURE] = m[plan + P_SIGNATURE]
 
 
@@ -248,6 +252,8 @@ def _find_exit(m, node, taken, signature, next_address):
     m[known + X_TAKEN] = taken
     m[known + X_SIGNATURE] = signature
     m[known + X_TARGET] = 0
+    if m[PLAN] != 0 and not m[LEARNS]:
+        recall(m, m[PLAN])
     m[ARGUMENT] = known
     call_block(m[FN_WORK_OUT], next_address, m[ARENA])
     return known

@@ -117,6 +117,17 @@ def call_reg_read(typingctx: Any, function: Any, uc: Any, register: Any) -> Any:
 
 
 @intrinsic
+def load_word(typingctx: Any, address: Any) -> Any:
+    """The uint32 at an address, as int64."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = builder.load(builder.inttoptr(args[0], _I32.as_pointer()))
+        return builder.zext(word, _I64)
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
 def call_mem_read(typingctx: Any, function: Any, uc: Any, address: Any) -> Any:
     """The uint32 that uc_mem_read(uc, address, &value, 4) gives, as int64; 0 where it fails."""
 

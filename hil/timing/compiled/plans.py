@@ -15,6 +15,8 @@ from hil.timing.compiled.rows import REGISTERS
 from hil.timing.statement.instruction import Instruction, Kind
 
 REGISTER_IDS = [*REGISTERS, *(arm_const.UC_ARM_REG_S0 + n for n in range(32))]  # by the bits of masks
+FIRST_FLOAT = len(REGISTERS)
+_TURNS = {at.STEP_RANGE: 1, at.STEP_ACCESS: 2, at.STEP_DIVIDE: 2}
 _TOLD = at.NEED_ADDRESS | at.NEED_DIVIDE | at.NEED_SIGNED_DIVIDE
 
 
@@ -92,7 +94,7 @@ class Plans:
     def _room(self, steps: list[Step]) -> int:
         """Where a plan may go; 0 where the arena has no room left."""
         m, offset = self._arena, int(self._arena[at.PLAN_NEXT])
-        words = at.P_STEPS + at.STEP_WORDS * len(steps)
+        words = at.P_STEPS + (at.STEP_WORDS + 1) * len(steps)
         words += -words % at.LINE_WORDS
         if offset + words > at.PLANS + at.PLAN_WORDS:
             return 0
@@ -105,13 +107,22 @@ class Plans:
         m[offset + at.P_START], m[offset + at.P_SIZE], m[offset + at.P_COUNT] = address, size, len(steps)
         m[offset + at.P_FROM] = looked_from
         m[offset + at.P_PATIENCE] = at.PATIENCE
+        m[offset + at.P_ROOTS] = sum(step.kind not in _TURNS for step in steps) if self._is_exact else 0
         m[offset + at.P_RANGES] = max((k + 1 for k, step in enumerate(steps) if step.kind == at.STEP_RANGE), default=0)
         for place, step in self._places(offset, steps):
             is_register = step.kind == at.STEP_REGISTER
-            m[place + at.S_KIND] = step.kind | step.shift << 8 | step.first << 16 | step.second << 32
-            m[place + at.S_CONSTANT] = REGISTER_IDS[step.constant] if is_register else step.constant
+            kind, constant = self._register(step.constant) if is_register else (step.kind, step.constant)
+            m[place + at.S_KIND] = kind | step.shift << 8 | step.first << 16 | step.second << 32
+            m[place + at.S_CONSTANT] = constant
             m[place + at.S_ROW] = self._row(step.instruction.address) if step.instruction else 0
-            m[place + at.S_SPAN] = step.span
+            m[place + at.S_SPAN], m[place + at.S_VALUE] = step.span, 0
+
+    def _register(self, number: int) -> tuple[int, int]:
+        """Kind and constant of a step that reads a register: where it is, if that is known."""
+        core, floats = (int(self._arena[word]) for word in (at.CORE_REGISTERS, at.FLOAT_REGISTERS))
+        if not core:
+            return at.STEP_REGISTER, REGISTER_IDS[number]
+        return at.STEP_PLACE, core + 4 * number if number < FIRST_FLOAT else floats + 4 * (number - FIRST_FLOAT)
 
     @staticmethod
     def _places(offset: int, steps: list[Step]) -> Iterator[tuple[int, Step]]:
@@ -125,8 +136,7 @@ def _before(steps: list[Step], address: int) -> list[Step]:
 
 
 def _ranges_first(steps: list[Step]) -> list[Step]:
-    """What changes nothing before what uses the data cache or open rows; either in order."""
-    late = (at.STEP_ACCESS, at.STEP_DIVIDE)
-    order = sorted(range(len(steps)), key=lambda k: steps[k].kind in late)
+    """Roots, then what changes nothing, then what uses the data cache or open rows; each in order."""
+    order = sorted(range(len(steps)), key=lambda k: _TURNS.get(steps[k].kind, 0))
     places = {k: place for place, k in enumerate(order)} | {ZERO: ZERO}
     return [replace(steps[k], first=places[steps[k].first], second=places[steps[k].second]) for k in order]

@@ -65,6 +65,7 @@ def restore(engine: Engine, saved: Saved) -> None:
     m[_STAMPS][saved.lines] = saved.stamps
     m[engine.plans()[:, None] + _LEARNT] = 0  # those of blocks that had not run
     m[saved.plans[:, None] + _LEARNT] = saved.learnt
+    m[engine.plans() + at.P_IS_KEPT] = 0
     _dynamics(engine)[: len(saved.dynamics)] = saved.dynamics
     m[at.NODE] = 0
     m[at.STATE] = at.START_STATE + at.STATE_STRIDE

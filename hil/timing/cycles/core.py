@@ -82,6 +82,7 @@ class Core:
         self._memory = CoreMemory(self.uc, board, SystemCounters(self._now))
         self._memory.load((segment.address, segment.data) for segment in program.segments)
         self.uc.reg_write(arm_const.UC_ARM_REG_FPEXC, _FPEXC_ENABLED)
+        self.engine.load_registers(self.uc)
         self.stop = self._free_flash()
         self._fault: tuple[int, int] | None = None
         self._hook()

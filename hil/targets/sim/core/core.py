@@ -21,6 +21,7 @@ from hil.targets.sim.core.stops import OF_HOOK, OF_INTERRUPT, NeedsExactPc, Reas
 from hil.targets.sim.core.watched import WatchedInstructions
 from hil.timing.compiled import blockhook as hook
 from hil.timing.compiled.pages import PAGE, Pages
+from hil.timing.compiled.registers import places
 from hil.timing.cost_model import CostModel
 from hil.timing.machine import Machine
 
@@ -50,6 +51,7 @@ class Core:
         self.stop_at = NOWHERE  # an address that is never executed
         self._table = BlockTable(board, self.memory)
         self.words = self._table.words
+        self.words[hook.REGISTERS] = places(self.uc).core
         self._watched = WatchedInstructions(self.uc, self._table, self.memory, model)
         self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)  # kept: the hook holds its address
         self.words[hook.FN_FIRST_SIGHT] = unicorn_api.function_address(self._first_sight)
