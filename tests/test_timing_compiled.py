@@ -235,19 +235,42 @@ def table_look_up(*more: bytes) -> Program:
 @pytest.mark.parametrize("wait_states", [0, 5])
 def test_a_table_that_moves_to_another_memory_is_followed(wait_states: int) -> None:
     """Told at the loop's entry while it lies in RAM; in flash, and where two banks meet, looked at again."""
-    program = table_look_up()
+    tables = (t.SRAM1 + 0x100, t.CCM + 0x100, t.SRAM2, t.FLASH + 0x80, t.SRAM1 + 0x100)
+    compare_calls(table_look_up(), [(table, t.SRAM1) for table in tables], wait_states)
+
+
+@pytest.mark.parametrize("wait_states", [0, 5])
+def test_bases_that_change_places_are_told_apart(wait_states: int) -> None:
+    """Of three loads one misses in flash and two go to RAM, each time others: the block's entry must tell which."""
+    body = t.ldr(3, 0) + t.ldr(4, 1) + t.ldr(5, 2) + t.nop()
+    code = t.push(4, 5, t.LR) + body * 3 + t.pop(4, 5, t.PC)
+    program = Program(Path("bases.elf"), (Segment(t.FLASH, bytes(0x100)), Segment(ENTRY, code)), {"f": ENTRY})
+    flash, ram, odd = t.FLASH + 0x40, t.SRAM1 + 0x100, t.SRAM1 + 0x201
+    orders = [
+        (flash, ram, ram),
+        (ram, flash, ram),
+        (ram, ram, flash),
+        (flash, ram, ram),
+        (ram, odd, ram),
+        (ram, ram, odd),
+    ]
+    compare_calls(program, [*orders, *reversed(orders)], wait_states)
+
+
+def compare_calls(program: Program, calls: list[tuple[int, ...]], wait_states: int) -> None:
+    """Calls one after the other, with these arguments, take the same cycles by both models."""
     core = Core(program, BOARD, "full", rules.ALL, wait_states)
     pipeline = Pipeline(rules.ALL, FlashSettings(wait_states))
-    for table in (t.SRAM1 + 0x100, t.CCM + 0x100, t.SRAM2, t.FLASH + 0x80, t.SRAM1 + 0x100):
+    for arguments in calls:
         before = pipeline.cycle
-        steps = record(program, arguments=(table, t.SRAM1))
+        steps = record(program, arguments=arguments)
         pipeline.flash.leave()
         pipeline.start(ENTRY)
         for step in steps:
             pipeline.execute(step)
         expected = pipeline.arrival() - before
         pipeline._cycle = pipeline.arrival()
-        assert core.call(ENTRY, (table, t.SRAM1), STACK, 10**7).cycles == expected
+        assert core.call(ENTRY, arguments, STACK, 10**7).cycles == expected
 
 
 def test_two_runs_give_identical_cycles() -> None:
