@@ -5,7 +5,7 @@ lie side by side, so they are found by values written to them. That is tried onc
 on Linux only, where memory can be read that may not be there. Elsewhere uc_reg_read is asked.
 """
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, call-arg"
 from __future__ import annotations
 
 import ctypes
@@ -84,7 +84,7 @@ def _found(memory: Any, uc: unicorn.Uc, pattern: int) -> list[tuple[int, int, in
     return found
 
 
-def _address(uc: unicorn.Uc) -> int:
+def _address(uc: Any) -> int:
     return int(uc._uch.value)
 
 
