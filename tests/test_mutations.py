@@ -55,7 +55,7 @@ def mutant(firmware: Firmware, tmp_path: Path) -> Callable[[str, Edit], Firmware
         source.write_text(edit(text))
         (tmp_path / "work").mkdir()
         compile_preset(directory, NATIVE, firmware.plan, tmp_path / "work")
-        elf = directory / firmware.elf.relative_to(firmware.directory)
+        elf = directory / firmware.shown_elf.relative_to(firmware.directory)
         write_hash(elf)
         return replace(firmware, elf=elf)
 

@@ -143,7 +143,7 @@ def firmware_for(job: Job) -> Firmware:
         return firmware
     if job.target != NATIVE:
         check_elf(job.elf, firmware.board)
-    return replace(firmware, elf=job.elf)
+    return replace(firmware, elf=job.elf, place=None)
 
 
 def check_target(name: str) -> None:

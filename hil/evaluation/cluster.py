@@ -111,7 +111,7 @@ class Crew(WorkerPlugin):
             if not elf.exists():
                 elf.write_bytes(parcel.elf)
                 elf.chmod(0o755)
-            firmware = replace(firmware, model=str(checkpoint), elf=elf)
+            firmware = replace(firmware, model=str(checkpoint), elf=elf, place=None)
         return replace(parcel.task, model=str(checkpoint)), parcel.way, firmware
 
 

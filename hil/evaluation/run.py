@@ -159,4 +159,4 @@ def firmware_for(task: Task, way: str) -> Firmware | None:
     if way == NATIVE:
         raise HilError(f"{task.elf} is for a board, --target {NATIVE} runs on this computer: leave --elf out")
     check_elf(task.elf, firmware.board)
-    return replace(firmware, elf=task.elf)
+    return replace(firmware, elf=task.elf, place=None)

@@ -20,11 +20,13 @@ from hil.firmware.cmake import NATIVE, Tools, compile_preset, find_tools, output
 from hil.firmware.elf import Sizes, check_elf, sizes
 from hil.firmware.flash_parts import FlashParts, flash_parts
 from hil.firmware.model import operating_point
+from hil.firmware.own import own_copy
 from hil.firmware.planned import planned
 from hil.firmware.scratch import beside, plain_folder
 from hil.firmware.stack import StackBound, stack_bound
 from hil.firmware.stamp import (
     HOSTS_OWN,
+    Stamp,
     changed_by_hand,
     is_built,
     read_list,
@@ -52,8 +54,9 @@ class Firmware:
     """A built firmware with everything the host compares it with.
 
     model: as it was asked for; preset: of CMake, the board's name or "native"; directory: the generated one; elf: what
-    runs; plan: plan.json; graph: the integer reference. changed: files of the directory that were changed by hand, and
-    are in the firmware as they are; operating_point: the checkpoint's; given: the network, if in no checkpoint.
+    runs, a copy of this process's own; place: where it lies for everybody; plan: plan.json; graph: the integer
+    reference. changed: files of the directory that were changed by hand, and are in the firmware as they are;
+    operating_point: the checkpoint's; given: the network, if in no checkpoint.
     """
 
     model: str
@@ -67,6 +70,7 @@ class Firmware:
     kernels: str = "fast"
     operating_point: float = 0.5
     given: Network | None = None
+    place: Path | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -83,6 +87,11 @@ class Firmware:
         from hil.compiler.emit import NAME_BYTES
 
         return str(self.plan["model"])[:NAME_BYTES]
+
+    @property
+    def shown_elf(self) -> Path:
+        """The ELF where a person finds it."""
+        return self.place or self.elf
 
     @property
     def build_id(self) -> str:
@@ -198,19 +207,20 @@ def _build(
     with writing_below(directory):
         directory = directory.absolute()
         with held(f"the build in {directory.resolve()}"), plain_folder() as work:
-            plan, changed = _generate(graph, scheme, directory, tools, kernels, work)
-    elf = _elf(output_folder(directory, preset, kernels, tools.toolchain.family))
+            plan, changed, stamp = _generate(graph, scheme, directory, tools, kernels, work)
+            place = _elf(output_folder(directory, preset, kernels, tools.toolchain.family))
+            elf = own_copy(place, stamp)
     if preset != NATIVE:
         check_elf(elf, board)
-    return Firmware(graph.model, board, preset, directory, elf, plan, graph, changed, kernels)
+    return Firmware(graph.model, board, preset, directory, elf, plan, graph, changed, kernels, place=place)
 
 
 def _generate(
     graph: QuantisedGraph, scheme: Plan, directory: Path, tools: Tools, kernels: str, work: Path
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+) -> tuple[dict[str, Any], tuple[str, ...], Stamp]:
     """Bring `directory` and its firmware up to date; everything is made in `work` first.
 
-    Returns the plan and what was changed by hand: that is built as it is, and never replaced.
+    Returns the plan, what was changed by hand, which is built as it is and never replaced, and the firmware's stamp.
     """
     from hil.compiler import emit
 
@@ -231,7 +241,7 @@ def _generate(
     stamp = stamp_of(source, preset, kernels, str(compiler))
     made, place = (output_folder(folder, preset, kernels, compiler.family) for folder in (source, directory))
     if is_known and is_built(place, _elf(place), stamp):
-        return plan, tuple(changed)
+        return plan, tuple(changed), stamp
     key = kept.key_of(stamp.digest, preset, kernels, str(tools.toolchain.program))
     if not (kept.take(key, made) and is_built(made, _elf(made), stamp)):
         (work / "cmake").mkdir()
@@ -239,7 +249,7 @@ def _generate(
         write_stamp(made, _elf(made), stamp)
         kept.keep(key, made)
     _replace(*((place, made) if is_known else (directory, fresh)))
-    return plan, tuple(changed)
+    return plan, tuple(changed), stamp
 
 
 def _elf(built: Path) -> Path:

@@ -226,7 +226,7 @@ def _memory(plan: dict[str, Any], board: Board) -> Table:
 def build_table(firmware: Firmware) -> Table:
     """What was built and what it takes."""
     table = Table(show_header=False, title=f"{firmware.model} for {firmware.board.title}", title_justify="left")
-    table.add_row("firmware", Text(str(firmware.elf), overflow="fold"))
+    table.add_row("firmware", Text(str(firmware.shown_elf), overflow="fold"))
     table.add_row("build id", firmware.build_id)
     table.add_row("compiler", str(firmware.compiler or "not known"))
     table.add_row("hash", firmware.elf_hash)
