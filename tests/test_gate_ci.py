@@ -18,7 +18,7 @@ import compared
 import pytest
 
 from hil.errors import HilError
-from hil.gate import github
+from hil.gate import github, measured
 from hil.gate.difference import compare
 from hil.gate.documents import load
 from hil.gate.github import PullRequest
@@ -138,23 +138,34 @@ def test_kept_results_spare_the_second_run_and_a_bad_base_is_told(project: Path)
 
 def test_a_profile_is_made_at_both_commits(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And lies where the comparison finds it."""
-    real, run = subprocess.run, []
+    real, run = measured._run, []
 
-    def recorded(command: list[str], **options: Any) -> Any:
-        if command[1:3] == ["-m", "hil"]:
-            run.append((options["cwd"], command[3:]))
-            compared.write(Path(command[-1]) / "profile.json", compared.profile(5000 + 4000 * len(run), 100))
-            return subprocess.CompletedProcess(command, 0)
-        return real(command, **options)
+    def recorded(project: Path, module: str, *arguments: str) -> int:
+        if module != "hil":
+            return real(project, module, *arguments)
+        run.append((project, arguments))
+        compared.write(Path(arguments[-1]) / "profile.json", compared.profile(5000 + 4000 * len(run), 100))
+        return 0
 
-    monkeypatch.setattr(subprocess, "run", recorded)
+    monkeypatch.setattr(measured, "_run", recorded)
     wanted = Wanted(("native",), ("-p", "no:robotframework", "-q"), ("net", "a.png"))
     folder, out = project / "firmware", project / "out"
     head, base = measure(folder, out, wanted), measure_commit(folder, "HEAD~1", out / "base", wanted)
-    assert [made[:-1] for _, made in run] == [["profile", "net", "a.png", "--fit", "--out"]] * 2
+    assert [made[:-1] for _, made in run] == [("profile", "net", "a.png", "--fit", "--out")] * 2
     assert run[0][0] == folder and run[1][0] == out / "base" / "tree" / "firmware"
     found = compare(load(base.results), load(head.results), DEFAULTS)
     assert [pair.functions[0].function for pair in found.pairs if pair.functions] == ["conv_row"]
+
+
+def test_what_the_tests_say_is_passed_on_without_control_characters(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "says.py").write_text(
+        "import sys\nsys.stdout.buffer.write(b'one \\x1b]0;title\\x07 \\xff\\n\\ttwo\\n')\nsys.exit('last\\x9b2J')\n"
+    )
+    assert measured._run(tmp_path, "says") == 1
+    said = capfd.readouterr().out
+    assert said == "one \\x1b]0;title\\x07 \\udcff\n\ttwo\nlast\\x9b2J\n"
 
 
 # -- the comment

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +51,14 @@ def export(network: nn.Module, path: Path, shape: tuple[int, int, int] = (3, 36,
         warnings.simplefilter("ignore")
         torch.onnx.export(network.eval(), torch.zeros(1, *shape), str(path), opset_version=17, dynamo=False)
     return path
+
+
+def test_onnxruntime_leaves_nothing_among_the_users_files(tmp_path: Path) -> None:
+    given = os.environ | {"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
+    given.pop("XDG_CACHE_HOME", None)
+    code = "import os; from hil.checkpoints.onnx_runtime import load; load(); assert os.environ['TMPDIR']"
+    subprocess.run([sys.executable, "-c", code], env=given, check=True)
+    assert not list(tmp_path.iterdir())
 
 
 def quiet(what: str, done: float) -> None:

@@ -223,7 +223,7 @@ def check_hello(hello: Hello, firmware: Firmware) -> None:
         "model": (hello.model_name, firmware.said_name, "flash the firmware of the model that you name"),
         "model hash": (hello.model_hash, wanted["model_hash"], "the checkpoint has changed: build and flash it again"),
         "build id": (hello.build_id, firmware.build_id, "the sources have changed: build and flash it again"),
-        "ELF hash": (hello.elf_hash, firmware.elf_hash, f"it runs another firmware than {firmware.shown_elf}: flash that"),
+        "ELF hash": (hello.elf_hash, firmware.elf_hash, f"it runs another than {firmware.shown_elf}: flash that"),
         **{
             what: (found, of_plan, "it says of itself what this firmware is not: build and flash it again")
             for what, (found, of_plan) in _sizes(hello, firmware).items()

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from hil import zoo
+from hil.checkpoints import onnx_runtime
 from hil.checkpoints.calibration import Photos, Step, calibration, find_photos
 from hil.checkpoints.importing import sample_photos
 from hil.checkpoints.onnx_nodes import Description, OnnxNode, describe
@@ -78,10 +79,11 @@ class _Model:
     def __init__(self, path: Path) -> None:
         try:
             import onnx
-            import onnxruntime
+
+            runtime = onnx_runtime.load()
         except ImportError as error:
             raise HilError(f"reading ONNX files needs the packages onnx and onnxruntime: {EXTRA}") from error
-        self.onnx, self.runtime = onnx, onnxruntime
+        self.onnx, self.runtime = onnx, runtime
         if not path.is_file():
             raise HilError(f"{path} does not exist: name an ONNX file")
         try:
@@ -152,6 +154,7 @@ def import_program(path: Path, told: Told, out: Path, images: Path | None, count
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{path.stem}.onnx"
         try:
+            onnx_runtime.load()
             program = torch.export.load(path)
             torch.onnx.export(program, dynamo=True, verbose=False).save(str(file))  # type: ignore[union-attr]
         except ImportError as error:

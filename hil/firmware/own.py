@@ -1,4 +1,4 @@
-"""A built firmware's copy that is this process's own: who builds another in its place does not change what runs here."""
+"""A built firmware's copy of this process's own: who builds another in its place does not change what runs here."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from hil.errors import HilError
 from hil.files import make_folder, reason
+from hil.shown import shown
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,17 @@ def measure(project: Path, out: Path, wanted: Wanted) -> Measured:
 
 
 def _run(project: Path, module: str, *arguments: str) -> int:
+    """Its exit code; what it says is passed on, with what does not print as escapes."""
+    command = [sys.executable, "-m", module, *arguments]
     try:
-        return subprocess.run([sys.executable, "-m", module, *arguments], cwd=project).returncode
+        with subprocess.Popen(
+            command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            encoding="utf-8", errors="surrogateescape",
+        ) as process:  # fmt: skip
+            assert process.stdout is not None
+            for line in process.stdout:
+                print(shown(line, keep="\n\t"), end="", flush=True)
+        return process.returncode
     except OSError as error:
         raise HilError(f"cannot run the tests in {project}: {reason(error)}") from error
 

@@ -17,7 +17,7 @@ from hil.targets.sim.core.core import Core
 from hil.targets.sim.core.unicorn_api import Registers
 from hil.timing.compiled import blockhook as hook
 
-_SEEN = [uc_arm.UC_ARM_REG_R0 + n for n in range(13)] + [
+SEEN = [uc_arm.UC_ARM_REG_R0 + n for n in range(13)] + [
     uc_arm.UC_ARM_REG_SP,
     uc_arm.UC_ARM_REG_LR,
     uc_arm.UC_ARM_REG_XPSR,
@@ -29,7 +29,7 @@ class PollingLoops:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._registers = Registers(core.uc, _SEEN)
+        self._registers = Registers(core.uc, SEEN)
         self._last = (0, 0, 0, 0)  # address, value, block, number of the block
         self._entered = 0
         self._before: tuple[list[int], Hashable] | None = None

@@ -7,17 +7,21 @@ the chip has and this board does not model ends the run with an error: made-up v
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Hashable
 from typing import Any
+
+from unicorn import arm_const as uc_arm
 
 from hil.errors import HilError
 from hil.targets.base import TargetError
 from hil.targets.sim.core import unicorn_api
 from hil.targets.sim.core.core import Core
-from hil.targets.sim.core.polling import PollingLoops
+from hil.targets.sim.core.polling import SEEN, PollingLoops
 from hil.targets.sim.core.stops import NeedsExactPc
 from hil.targets.sim.peripherals.patience import Patience, PollsForEver
 from hil.targets.sim.peripherals.registers import Peripheral
+from hil.timing.compiled import blockhook as hook
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +45,8 @@ class Bus:
         """where: describes the code now running, for errors."""
         self._core, self._where = core, where
         self.polling = PollingLoops(core)
-        self.patience = Patience()
+        self._registers = unicorn_api.Registers(core.uc, [*SEEN, *(uc_arm.UC_ARM_REG_S0 + n for n in range(32))])
+        self.patience = Patience(self._place, self._memory)
         self._pages: dict[int, tuple[Peripheral, int, Callable[[], bool] | None]] = {}
         self._idle_writes: set[int] = set()
         self._kept: list[Any] = []
@@ -71,6 +76,8 @@ class Bus:
             return 0
         offset = address - base
         word = peripheral.read(offset & ~3)
+        if peripheral.hears:
+            self.patience.listen()
         changes_at = peripheral.changes_at(offset & ~3)
         if changes_at is not None:
             self.polling.note(address, word, changes_at)
@@ -87,6 +94,14 @@ class Bus:
             lane, shift = _LANES[size], 8 * (offset & 3)
             value = peripheral.peek(offset & ~3) & ~(lane << shift) | (value & lane) << shift
         peripheral.write(offset & ~3, value & 0xFFFF_FFFF)
+
+    def _place(self) -> Hashable:
+        """Where the core is, and what is in its registers."""
+        return self._core.words[hook.BLOCK], *self._registers.read()
+
+    def _memory(self) -> Hashable:
+        """What is in the RAM."""
+        return tuple(zlib.crc32(region.data.tobytes()) for region in self._core.memory.rams)
 
     def _find(self, address: int) -> tuple[Peripheral, int, Callable[[], bool] | None]:
         try:

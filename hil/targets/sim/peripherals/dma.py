@@ -186,6 +186,8 @@ class Stream:
 class Dma(Peripheral):
     """One controller with its eight streams."""
 
+    hears = True
+
     def __init__(self, name: str, memory: Memory, nvic: Nvic) -> None:
         self.name = name
         self.before_look: list[Callable[[], None]] = []  # peripherals that may have bytes under way

@@ -1,9 +1,17 @@
-"""How long a program may read one register over and over, or use any, where each time has to be looked at."""
+"""How long a program may use registers and do nothing else, where each time has to be looked at.
+
+A program that is busy, as one that draws on a display pin by pin, may use them as often as it likes, for it gets on.
+One that polls for ever comes back to where it was: its core's registers and its memory are as a million uses before,
+and all that it looks at is the board's own.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+
 MOST_READS = 500_000  # of one register in a row, seconds of the computer
-MOST_USES = 2_000_000  # reads and writes of any
+MOST_USES = 1_000_000  # reads and writes of any, between two looks at the whole
+LONGEST_ROUND = 1024  # uses
 
 
 class PollsForEver(Exception):
@@ -11,10 +19,13 @@ class PollsForEver(Exception):
 
 
 class Patience:
-    """Counts, until the program sleeps or sends a byte."""
+    """Counts, until the program sleeps or sends a byte. core: where it is; memory: what is in it, both in a value."""
 
-    def __init__(self) -> None:
+    def __init__(self, core: Callable[[], Hashable], memory: Callable[[], Hashable]) -> None:
+        self._core, self._memory = core, memory
         self._address, self._reads, self._uses = -1, 0, 0
+        self._then: tuple[Hashable, Hashable] | None = None
+        self._listens = False
 
     def read(self, address: int) -> None:
         """A register is read. Raises PollsForEver."""
@@ -30,9 +41,22 @@ class Patience:
         """A register is read or written. Raises PollsForEver."""
         self._uses += 1
         if self._uses > MOST_USES:
-            self.rest()
-            raise PollsForEver(f"{MOST_USES} times a register is used, the latest at {address:#010x}, and that is all")
+            self._look(address)
+
+    def listen(self) -> None:
+        """The register that is read may change by what others do."""
+        self._listens = True
 
     def rest(self) -> None:
         """The program has slept, or sent a byte."""
         self._reads = self._uses = 0
+        self._then, self._listens = None, False
+
+    def _look(self, address: int) -> None:
+        core = self._core()
+        if self._then is None or self._uses > MOST_USES + LONGEST_ROUND:
+            self._then, self._listens, self._uses = (core, self._memory()), False, 0
+        elif not self._listens and self._then == (core, self._memory() if core == self._then[0] else None):
+            uses = self._uses
+            self.rest()
+            raise PollsForEver(f"{uses} times a register is used, the latest at {address:#010x}, and all is as before")

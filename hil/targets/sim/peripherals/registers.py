@@ -8,7 +8,12 @@ from hil.targets.sim.events import NEVER
 
 
 class Peripheral:
-    """A block of registers. Offsets are those of 32-bit words; values are unsigned."""
+    """A block of registers. Offsets are those of 32-bit words; values are unsigned.
+
+    hears: what it says may come from outside the board.
+    """
+
+    hears = False
 
     def reset(self) -> None:
         """As after a system reset."""

@@ -41,6 +41,8 @@ class _Burst:
 class Usart(RegisterFile):
     """One port. now() is the cycle; clock() the port's clock in Hz and CPU cycles to one of its cycles."""
 
+    hears = True
+
     def __init__(
         self,
         name: str,
