@@ -137,14 +137,16 @@ def verdict(killers: tuple[str, ...], name: str = "weight-bit/tiny/a[1]") -> Ver
 
 
 def test_survivors_are_those_that_nobody_noticed_and_nobody_argued(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(campaign, "equivalents", lambda: {"weight-bit/b.2.": "never read"})
+    argued = {"weight-bit/b.2.": "never read", "weight-bit/ti*/c.3.": "of tiny", "weight-bit/large/a.1.": "of another"}
+    monkeypatch.setattr(campaign, "equivalents", lambda: argued)
     found = [
         verdict(()),
         verdict((), "weight-bit/tiny/b[2]"),
+        verdict((), "weight-bit/tiny/c[3]"),
         verdict(("layers.differing",)),
         verdict(("bare KeyError",)),
     ]
-    assert campaign.survivors(found) == [found[0], found[3]]
+    assert campaign.survivors(found) == [found[0], found[4]]
 
 
 def test_a_survivor_is_shown_with_what_was_changed(capsys, monkeypatch, tmp_path: Path) -> None:

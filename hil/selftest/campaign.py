@@ -164,7 +164,7 @@ def _file(store: Path, name: str) -> Path:
 
 
 def equivalents() -> dict[str, str]:
-    """Why a survivor is none, by a pattern of the mutant's name without its subject."""
+    """Why a survivor is none, by a pattern of the mutant's name, with its subject or without."""
     said: dict[str, str] = tomllib.loads(EQUIVALENTS.read_text(encoding="utf-8"))
     return said
 
@@ -173,9 +173,10 @@ def survivors(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The mutants that no check noticed, or that crashed the bench itself, without argued equivalents."""
     argued = equivalents()
     alive = [verdict for verdict in verdicts if not verdict.killers or verdict.killers[0].startswith(BARE)]
-    return [verdict for verdict in alive if not any(fnmatchcase(_key(verdict), pattern) for pattern in argued)]
+    return [v for v in alive if not any(fnmatchcase(key, pattern) for key in _keys(v) for pattern in argued)]
 
 
-def _key(verdict: Verdict) -> str:
-    """The name without the subject; brackets, which patterns know, as dots."""
-    return f"{verdict.operator}/{verdict.name.split('/', 2)[2]}".replace("[", ".").replace("]", ".")
+def _keys(verdict: Verdict) -> tuple[str, str]:
+    """The name without the subject and with it; brackets, which patterns know, as dots."""
+    place = verdict.name.split("/", 2)[2].replace("[", ".").replace("]", ".")
+    return f"{verdict.operator}/{place}", f"{verdict.operator}/{verdict.subject}/{place}"

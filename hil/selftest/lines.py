@@ -36,12 +36,16 @@ OF_NO_EACH = ("d->weight[", "d->bias[", "d->multiplier[")  # of depthwise consta
 OF_UNTIED = ("TANH_STEP_BITS", "GATE_STEP_BITS", "GATE_TABLE_BITS - 1", "c->tanh", "gates[0] * state", "c->is_convex")
 OF_TIED = ("TIED_", "entry[0]")
 OF_AGAIN = ("tap_new_rows(", "run_again(")  # of rows that are made again
-OF_NO_OUTPUT = ("node->output ==",)  # of steps that hand their rows to the decoder
+OF_NO_OUTPUT = ("node->output ",)  # of steps that hand their rows to the decoder
+OF_SCORES = ("c->scores",)  # of convolutions that leave out what no score asks for
+OF_KINDS = ("STATE_BITS",)  # of GRU and LSTM cells
+OF_SHIFTS = ("acc << shift",)
 NEEDS = (  # what the generated model must have for lines to matter
     (r"\.turns = [2-9]", OF_TURNS), (r"\.[wu]_blocks = [1-9]", OF_BLOCKS), (r"\.is_tied = false|\.kind = ", OF_UNTIED),
     (r"\.is_tied = true", OF_TIED), (r"\.weight = \w+_depthwise_weight", OF_NO_EACH), (r"\.again = [1-9]", OF_AGAIN),
     (r"\.wide_gain = \w", ("wide_gain",)), (r"^(?![\s\S]*\.u_blocks = )", OF_DENSE),
-    (r"\.step = \w+, \.index = \d+, \.steps", OF_NO_OUTPUT),
+    (r"\.step = \w+, \.index = \d+, \.steps", OF_NO_OUTPUT), (r"\.scores = [1-9]", OF_SCORES), (r"\.kind = ", OF_KINDS),
+    (r"(?:conv|depthwise|dilated|dense)_t layer = \{[^}]*\.shift = [1-9]", OF_SHIFTS),
 )  # fmt: skip
 A_GROUP = 4  # channels of a pixel whose weights lie together
 OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
@@ -72,8 +76,6 @@ def used_lines(subject: Subject, text: str) -> Iterator[tuple[int, str]]:
     unjudged: tuple[str, ...] = UNJUDGED + OF_MANY
     for pattern, lines in NEEDS:
         unjudged += () if re.search(pattern, subject.model_source) else lines
-    if not any(isinstance(layer, q.QConv) and layer.shift for layer in subject.graph.layers):
-        unjudged += ("acc << shift",)
     pools = [layer for layer in subject.graph.layers if isinstance(layer, q.QPool)]
     if all(pool.input.channels <= A_GROUP for pool in pools):
         unjudged += ("group",)

@@ -92,7 +92,7 @@ def _plan_sites(operator: str, pattern: str) -> Callable[[Subject], Iterable[Mut
     def sites(subject: Subject) -> Iterator[Mutant]:
         lines = subject.model_source.split("\n")
         for number, line in enumerate(lines):
-            if _is_idle(operator, lines, number) or operator == "layer-type" and _is_of_norm(subject, lines, number):
+            if _is_idle(operator, lines, number) or _is_idle_in(subject, operator, lines, number):
                 continue
             for match in re.finditer(pattern, line):
                 new = _other_number(operator, match[1])
@@ -113,7 +113,9 @@ def _is_idle(operator: str, lines: list[str], number: int) -> bool:
         case "plan-pitch":
             return ".depth = 1," in ring
         case "plan-height":
-            return ".lead = 0," in ring
+            return ".lead = 0," in ring or _is_of_pieces(lines, number)
+        case "anchor-channels":  # from cell to cell, where there is one
+            return any(".height = 1, .width = 1," in text for text in above[-2:])
         case "plan-rows":  # read of what a node of the schedule makes
             names = re.findall(r"ring_t (\w+) = ", "\n".join(above))
             return not any(f".output = &{name}," in text for name in names[-1:] for text in lines)
@@ -125,6 +127,13 @@ def _is_idle(operator: str, lines: list[str], number: int) -> bool:
             begins = next((i for i, text in enumerate(reversed(above)) if "{.part" in text), 0)
             return not any(".piece = " in text for text in above[len(above) - 1 - begins :])
     return False
+
+
+def _is_of_pieces(lines: list[str], number: int) -> bool:
+    """Whether a ring's last row is read of a piece: it is the input of a chain's layer that takes every second row."""
+    name = next((m[1] for line in lines[number::-1] if (m := re.search(r"ring_t (\w+) = ", line))), "")
+    readers = [i for i, line in enumerate(lines) if f".input = &{name}," in line]
+    return any(".stride = 2" in text for i in readers for text in lines[i : i + 3])
 
 
 def _waits_for_all(line: str) -> bool:
@@ -150,13 +159,22 @@ def _waits(line: str, above: str) -> list[int]:
     ]
 
 
-def _is_of_norm(subject: Subject, lines: list[str], number: int) -> bool:
-    """Whether a layer's input is a norm of bytes without a sign: then it has no negative value."""
+def _is_idle_in(subject: Subject, operator: str, lines: list[str], number: int) -> bool:
+    """Whether a layer's number decides nothing in this network."""
     name = next((m[1] for line in lines[number::-1] if (m := re.match(r"static \w+ (\w+)_(?:part|step)\(", line))), "")
     made = {layer.output.name: layer for layer in subject.graph.layers}
-    reads = next((layer.inputs for layer in subject.graph.layers if layer.name == name), ())
-    norms = [made[tensor.name] for tensor in reads if isinstance(made.get(tensor.name), q.QNorm)]
-    return any(norm.inputs[0].dtype == "uint8" for norm in norms)
+    layer = next((layer for layer in subject.graph.layers if layer.name == name), None)
+    match operator:
+        case "layer-type":  # bytes with their sign or without, of a norm of values that are not negative
+            norms = (
+                [made[tensor.name] for tensor in layer.inputs if isinstance(made.get(tensor.name), q.QNorm)]
+                if layer
+                else []
+            )
+            return any(norm.inputs[0].dtype == "uint8" for norm in norms)
+        case "layer-stride":  # from pixel to pixel, where there is one
+            return layer is not None and layer.output.width == 1
+    return False
 
 
 def _other_number(operator: str, old: str) -> str | None:
