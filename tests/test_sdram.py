@@ -18,6 +18,7 @@ from hil import board as boards
 from hil import targets
 from hil.board import Memory
 from hil.compiler import emit, make_plan, run, tensors
+from hil.compiler.graph import QConv
 from hil.errors import HilError
 from hil.firmware.cmake import compile_preset
 from hil.link import Client
@@ -158,6 +159,24 @@ def test_its_accesses_cost_what_the_timing_rule_says(built: Callable[[], tuple],
             return client.infer(image).total_cycles or 0
 
     assert cycles(rules.ALL) > 1.05 * cycles(rules.ALL - {"sdram"})
+
+
+@needs_arm
+def test_a_layer_that_reads_it_is_predicted_to_wait(built: Callable[[], tuple]) -> None:  # type: ignore[type-arg]
+    graph, elf = built()
+    plan = make_plan(graph, crowded())
+    outside = {b.name for b in plan.buffers if b.place == "sdram"}
+    reading = [
+        layer for layer in graph.layers
+        if isinstance(layer, QConv) and layer.is_depthwise and f"{layer.input.name}_rows" in outside
+    ]  # fmt: skip
+    with SimTarget(F429, model=ModelledCycles("full")) as target:
+        target.boot(elf)
+        client = Client(target)
+        client.hello()
+        taken = client.infer(images(detector(TINY), 1, seed=3)[0]).layer_cycles
+    spent = dict(zip((layer.name for layer in graph.layers), taken or (), strict=True))
+    assert reading and all(abs(plan.cycles[layer.name] / spent[layer.name] - 1) < 0.15 for layer in reading)
 
 
 @needs_arm

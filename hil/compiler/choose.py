@@ -273,7 +273,7 @@ def choose(plans: list[Plan], graph: q.QuantisedGraph, budget: int | None = None
     if budget is None:
         return min(plans, key=lambda plan: plan.rank)
     within = [plan for plan in plans if plan.ram_bytes <= budget]
-    if within:  # predictions do not know the SDRAM, so a plan on the chip goes first, however fast the others seem
+    if within:  # predictions know only some of the SDRAM's waits, so a plan on the chip goes first
         return min(within, key=lambda plan: "sdram" in plan.arenas)
     smallest = min(plans, key=lambda plan: plan.ram_bytes)
     raise HilError(

@@ -12,6 +12,7 @@ import numpy as np
 
 from hil.board import Board
 from hil.compiler.draft import Draft, Scheme, Wanted, aligned
+from hil.compiler.external import with_waits
 from hil.compiler.packing import pack_apart
 from hil.compiler.schedule import Node
 from hil.compiler.weights import hot_bytes
@@ -91,8 +92,9 @@ def place(draft: Draft, board: Board) -> Plan:
     on_chip = sum(size + GUARD_BYTES for where, size in arenas.items() if where != "sdram" and size)
     firmware = FIRMWARE_BYTES + LAYER_BYTES * len(graph.layers)
     ram_bytes = on_chip + hot_bytes(graph) + tile_rows * image.row_bytes + firmware
+    cycles = with_waits(draft.cycles, draft.nodes, {b.name for b in buffers if b.place == "sdram"})
     return Plan(board, draft.scheme, draft.nodes, buffers, draft.padding, draft.depth, draft.pitch, draft.chunk,
-                draft.cycles, arenas, tile_rows, ram_bytes, draft.binding)  # fmt: skip
+                cycles, arenas, tile_rows, ram_bytes, draft.binding)  # fmt: skip
 
 
 def _place(draft: Draft, board: Board, hot: int) -> tuple[tuple[Buffer, ...], dict[str, int]]:

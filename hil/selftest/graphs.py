@@ -43,7 +43,10 @@ def _source(**changes: Callable[[Any], Any]) -> Change:
     def change(graph: q.QuantisedGraph) -> q.QuantisedGraph | None:
         detector = graph.detector
         assert detector is not None
-        sources = tuple(replace(s, **{k: f(getattr(s, k)) for k, f in changes.items()}) for s in detector.sources)
+        sources = tuple(
+            replace(s, **{k: f(getattr(s, k)) for k, f in changes.items() if k != "loc_channel" or s.loc == s.conf})
+            for s in detector.sources  # of a map of offsets alone there is no next channel
+        )
         return replace(graph, detector=replace(detector, sources=sources))
 
     return change

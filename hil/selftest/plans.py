@@ -66,6 +66,7 @@ def operators() -> Iterator[Operator]:
 
 
 OF_FEEDS = ("plan-reach", "plan-stride", "plan-input")
+MOST_APART = 2  # feeds changed one by one; of more, which are branches of one map, a single one is never the last
 OF_A_STEP = ("_scratch", "_piece")  # what holds nothing from step to step
 
 
@@ -94,15 +95,22 @@ def _plan_sites(operator: str, pattern: str) -> Callable[[Subject], Iterable[Mut
         for number, line in enumerate(lines):
             if _is_idle(operator, lines, number) or _is_idle_in(subject, operator, lines, number):
                 continue
-            for match in re.finditer(pattern, line):
-                new = _other_number(operator, match[1])
-                if new is None:
-                    continue
-                changed = line[: match.start(1)] + new + line[match.end(1) :]
+            for changed, at in _changes(operator, pattern, line):
                 if operator not in OF_FEEDS or _waits(changed, lines[number - 1]) != _waits(line, lines[number - 1]):
-                    yield edited(operator, subject, "model/model.c", lines, number, changed, match.start(1))
+                    yield edited(operator, subject, "model/model.c", lines, number, changed, at)
 
     return sites
+
+
+def _changes(operator: str, pattern: str, line: str) -> Iterator[tuple[str, int]]:
+    """The line with each of its numbers made another in turn, and where that stands; all feeds of a join at once."""
+    found = [(match, new) for match in re.finditer(pattern, line) if (new := _other_number(operator, match[1]))]
+    together = operator in OF_FEEDS and line.count(".producer") > MOST_APART
+    for some in [found] if together and found else [[one] for one in found]:
+        changed = line
+        for match, new in reversed(some):
+            changed = changed[: match.start(1)] + new + changed[match.end(1) :]
+        yield changed, some[0][0].start(1)
 
 
 def _is_idle(operator: str, lines: list[str], number: int) -> bool:
