@@ -50,9 +50,15 @@ ALWAYS_INLINE bool fits_fpu(uint32_t length)
 // The words of three vectors, loaded before the loop from r10 on, times the packed rows at r11: sums of the first row in
 // r0 to r2, of the second in r3 to r5. r11 ends at the rows' offsets.
 #define LOAD_VECTORS                         \
+    ".if %c[words] > 1\n\t"                 \
     "vldmia r10!, {s0-s%c[last]}\n\t"       \
     "vldmia r10!, {s8-s%c[last_8]}\n\t"     \
-    "vldmia r10!, {s16-s%c[last_16]}\n\t"
+    "vldmia r10!, {s16-s%c[last_16]}\n\t"   \
+    ".else\n\t" /* no assembler takes s0-s0 */ \
+    "vldmia r10!, {s0}\n\t"                 \
+    "vldmia r10!, {s8}\n\t"                 \
+    "vldmia r10!, {s16}\n\t"                \
+    ".endif\n\t"
 #define MULTIPLY                                         \
     MULTIPLY_WORDS(0, s0, s1, s8, s9, s16, s17)          \
     MULTIPLY_WORDS(1, s2, s3, s10, s11, s18, s19)        \

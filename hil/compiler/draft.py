@@ -13,8 +13,9 @@ from functools import cached_property
 import numpy as np
 
 from hil.compiler import graph as q
+from hil.compiler import windows
 from hil.compiler.chains import Chain, Row, shape
-from hil.compiler.memory import conv_chunk, conv_scratch, gathered_bytes, pool_memory
+from hil.compiler.memory import conv_chunk, conv_scratch, gathered_bytes
 from hil.compiler.packing import pack
 from hil.compiler.predict import predict, predict_in_chain
 from hil.compiler.schedule import Node, Replay, nodes_of
@@ -116,7 +117,7 @@ def draft(graph: q.QuantisedGraph, scheme: Scheme, replay: Replay | None = None)
             chunk |= chunks(node.chain)
             wanted += _chain_memory(node.chain, pitch, replay, number)
         else:
-            wanted += _working_memory(node, replay.moments(number), replay.span(number))
+            wanted += _working_memory(node, replay, number)
     if graph.detector is not None:
         collecting = np.logical_or.reduce([replay.moments(i) for i, n in enumerate(nodes) if n.source])
         wanted += _detection_memory(graph.detector, collecting)
@@ -201,18 +202,34 @@ def _kept(wanted: Wanted) -> Wanted:
     return replace(wanted, alive=alive)
 
 
-def _working_memory(node: Node, steps: np.ndarray, span: np.ndarray) -> list[Wanted]:
+def _working_memory(node: Node, replay: Replay, number: int) -> list[Wanted]:
     """What a layer outside chains keeps besides its output: states that last, scratch for the length of a step."""
+    span = replay.span(number)
     match node.layers:
         case (q.QPool() as pool,):
             # Loads overlap only within one memory, and the cells' matrices and tables lie in SRAM.
-            return [Wanted(name, size, 0, steps if name.endswith(("scratch", "states", "sums")) else span, "sram")
-                    for name, size in pool_memory(pool).items()]  # fmt: skip
+            return [
+                Wanted(f"{pool.name}_{one.part}", one.bytes, 0, _pool_alive(pool, one.life, replay, number), "sram")
+                for one in windows.buffers(pool)
+            ]
         case (q.QMean() as mean,):
             return [Wanted(f"{mean.name}_sums", 4 * mean.input.channels, 0, span)]
         case (q.StepLayer() as layer,):
             return [Wanted(f"{layer.name}_{end}", size, 0, span) for end, size in layer.memory().items()]
     return []
+
+
+def _pool_alive(pool: q.QPool, life: windows.Life, replay: Replay, number: int) -> np.ndarray:
+    match life:
+        case "always":
+            return replay.span(number)
+        case "row" | "sweeps" | "finish":
+            first, last = {"row": (0, 1), "sweeps": (0, 0), "finish": (1, 1)}[life]
+            return replay.moments(number, first, last)
+    alive, times = np.zeros(replay.length, bool), replay.times[number]
+    for first, last in windows.rows_alive(pool, life):
+        alive[times[first] : times[last] + 2] = True
+    return alive
 
 
 def _detection_memory(detector: q.Detector, collecting: np.ndarray) -> list[Wanted]:

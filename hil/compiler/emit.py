@@ -14,7 +14,7 @@ import numpy as np
 from hil.board import Board
 from hil.board.generate import presets, write_board, write_renode
 from hil.compiler import graph as q
-from hil.compiler import store
+from hil.compiler import store, windows
 from hil.compiler.chains import shape
 from hil.compiler.draft import carry_bytes, piece_bytes
 from hil.compiler.loops import conv_loop, has_single, is_bounded, is_channelwise, is_collected, is_narrow, is_wide
@@ -239,6 +239,8 @@ def _environment(plan: Plan) -> jinja2.Environment:
     environment.filters["conv_loop"] = lambda conv: conv_loop(conv, plan.chunk[conv.name])
     environment.filters["gathered_group"] = gathered_group
     environment.filters["blocks"] = blocks
+    environment.filters["at_once"] = windows.at_once
+    environment.filters["pool_buffers"] = windows.buffers
     environment.filters["carray"] = wrapped
     return environment
 

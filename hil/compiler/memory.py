@@ -6,27 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from hil.compiler import graph as q
 from hil.compiler.loops import is_by_four, is_encodable, is_gathered, streamed_taps
-from hil.compiler.sparse import room
 
-GATED_AT_ONCE = 3  # sequences of kernels/gated.h
 GATHERED_BYTES = 4096  # of a dilated convolution's taps, laid side by side
 SCRATCH_BYTES = 8192  # for a convolution's widened weights and pixels, unless the plan is to save more
-
-
-def pool_memory(pool: q.QPool) -> dict[str, int]:
-    """Bytes of the buffers of kernels/rnnpool.h, by name."""
-    across = pool.windows[1]
-    width = (across - 1) * pool.stride + pool.patch
-    phases = -(-pool.patch // pool.stride)
-    one, two = pool.cell1, pool.cell2
-    sums = max(4 * cell.hidden if isinstance(cell, q.QCell) else 2 * GATED_AT_ONCE * cell.rows for cell in (one, two))
-    return {
-        f"{pool.name}_columns": 2 * phases * (width * one.state + room(one)),
-        f"{pool.name}_row_ring": 2 * pool.patch * across * two.rows,
-        f"{pool.name}_scratch": 2 * width * max(one.rows, two.rows),
-        f"{pool.name}_states": 2 * max(across * cell.state + room(cell) for cell in (one, two)),
-        f"{pool.name}_sums": sums,
-    }
 
 
 def conv_chunk(conv: q.QConv, pixels: Sequence[int], limit: int) -> int:

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 from hil.compiler import graph as q
+from hil.compiler import windows
 from hil.compiler.chains import Chain, alone, shape
 from hil.compiler.gated import QGated
 from hil.compiler.loops import (
@@ -92,6 +93,8 @@ class Costs:
     scalar_pixel: float = 14.0  # cell_project_pixel: a unit
     scalar_channel: float = 3.1
     stored: float = 9.0  # rnnpool_store, a value
+    pool_part: float = 1000.0  # setting out on a part of a row
+    moved_byte: float = 0.5  # rnnpool_move_on
     norm_pixel: float = 60.0
     norm_value: float = 9.6
     norm_four: float = 84.5  # l2norm_four: a pixel
@@ -247,16 +250,18 @@ def _depthwise(conv: q.QConv, pixels: int, c: Costs) -> float:
 
 
 def _pool(pool: q.QPool, c: Costs) -> float:
-    down, across = pool.windows
-    width = (across - 1) * pool.stride + pool.patch
-    rows = (down - 1) * pool.stride + pool.patch
-    steps = pool.patch - 1
-    one, two = pool.cell1, pool.cell2
-    cycles = rows * _pixels(one, pool.input.channels, width, across * one.state, c)
-    cycles += rows * (_first(one, across, c) + steps * _step(one, across, c) + _project(two, one.hidden, across, c))
-    cycles += down * (_first(one, width, c) + steps * _step(one, width, c) + _project(two, one.hidden, width, c))
-    cycles += down * 4 * (_first(two, across, c) + steps * _step(two, across, c) + c.stored * across * two.hidden)
-    return cycles
+    (down, across), rows = pool.windows, (pool.windows[0] - 1) * pool.stride + pool.patch
+    one, two, steps, found = pool.cell1, pool.cell2, pool.patch - 1, windows.parts(pool)
+    moved = 2 * across * two.rows * min(windows.kept(pool), pool.stride)
+    cycles = 0.0
+    for count, columns in found:
+        row = _pixels(one, pool.input.channels, columns, windows.at_once(pool) * one.state, c)
+        row += _first(one, count, c) + steps * _step(one, count, c) + _project(two, one.hidden, count, c)
+        end = _first(one, columns, c) + steps * _step(one, columns, c) + _project(two, one.hidden, columns, c)
+        end += 4 * (_first(two, count, c) + steps * _step(two, count, c) + c.stored * count * two.hidden)
+        cycles += rows * (row + c.pool_part) + down * end
+        moved += 2 * columns * one.state * (windows.phases(pool) > 1)
+    return cycles + down * c.moved_byte * moved
 
 
 def _pixels(cell: q.Cell, channels: int, width: int, room: int, c: Costs) -> float:

@@ -133,7 +133,7 @@ class Replay:
         self.length = 0
         self._last_reader = {f.tensor.name: i for i, node in enumerate(nodes) for f in node.feeds}
         for _ in range(image.height):
-            self._make(image.name, self.length)
+            self._make(image.name, self.length, self.length)
             self.length += 1
             self._run(self._last_reader.get(image.name, -1))
         self.length += 1
@@ -175,12 +175,12 @@ class Replay:
         for node, times in zip(self.nodes, self.times, strict=True):
             for time in times:
                 if time <= moment < time + _moments(node):
-                    return node.layers[moment - time].name if node.layers else node.name
+                    return node.layers[min(moment - time, len(node.layers) - 1)].name if node.layers else node.name
         return "the image" if moment < self.length - 1 else "the decoding of the boxes"
 
-    def _make(self, tensor: str, end: int) -> None:
-        self.made[tensor].append(self.length)
-        self.read[tensor].append(end)
+    def _make(self, tensor: str, first: int, last: int) -> None:
+        self.made[tensor].append(first)
+        self.read[tensor].append(last)
 
     def _run(self, last_reader: int) -> None:
         """Every node as far as it goes after a new row of the image (schedule_run of kernels/schedule.c)."""
@@ -199,15 +199,18 @@ class Replay:
         end = self.length + _moments(node) - 1
         for feed in node.feeds:
             for row in range(feed.first(step), feed.needed(step)):
-                self.read[feed.tensor.name][row] = end
+                self.read[feed.tensor.name][row] = end if node.chain else self.length
         if node.output is not None and node.emits[step]:
             if node.copies_last and step == node.steps - 1:
                 self.copied[node.output.name] = end
-            self._make(node.output.name, end)
+            self._make(node.output.name, self.length if node.chain else end, end)
         self.times[number].append(self.length)
         self._steps[number] += 1
         self.length = end + 1
 
 
 def _moments(node: Node) -> int:
+    """Moments that a step of a node takes: one a layer, two of an RNNPool (hil.compiler.windows)."""
+    if any(isinstance(layer, q.QPool) for layer in node.layers):
+        return 2
     return max(1, len(node.layers))

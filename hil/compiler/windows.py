@@ -1,0 +1,94 @@
+"""How kernels/rnnpool.h takes a row of an RNNPool, in parts of some windows, and the memory that it needs when.
+
+Each row takes two moments of the schedule: its sweeps, then, where it completes a row of windows, what that needs.
+After that a part of the states is moved, so that the layers behind find the rest of the room free until the next row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from hil.compiler import graph as q
+from hil.compiler.sparse import room
+
+AT_ONCE = 3  # sequences of the loops for FastGRNN, and of kernels/gated.h
+PART_BYTES = 2048  # of W x of a part's columns, about
+
+Life = Literal["always", "row", "sweeps", "finish", "newest", "new rows"]
+
+
+@dataclass(frozen=True)
+class PoolBuffer:
+    """A buffer of rnnpool_t, by its name there.
+
+    life: from the first row to the last; while a row is worked on, or its first or second moment; from the first row of
+    the window row that is completed last to the completion of the oldest; from the first row that the oldest window row
+    does not share with the one before until its completion.
+    """
+
+    part: str
+    bytes: int
+    life: Life
+
+
+def phases(pool: q.QPool) -> int:
+    """Window rows that are open at once."""
+    return -(-pool.patch // pool.stride)
+
+
+def kept(pool: q.QPool) -> int:
+    """Rows, or columns, that neighbouring windows share."""
+    return max(0, pool.patch - pool.stride)
+
+
+def at_once(pool: q.QPool) -> int:
+    """Windows of a part of a row, but of its last: a multiple of three, or all of them."""
+    across, cell = pool.windows[1], pool.cell1
+    fitting = (PART_BYTES // (2 * cell.rows) - pool.patch) // pool.stride + 1
+    widening = -(-2 * pool.input.channels // cell.state)  # the states' memory is also a pair of pixels'
+    most = max(fitting, widening, AT_ONCE)
+    parts = -(-across // (most // AT_ONCE * AT_ONCE))
+    return min(across, -(-across // (parts * AT_ONCE)) * AT_ONCE)
+
+
+def parts(pool: q.QPool) -> list[tuple[int, int]]:
+    """For each part of a row its windows, and the columns that they cover and the part before does not."""
+    across, most = pool.windows[1], at_once(pool)
+    counts = [min(most, across - first) for first in range(0, across, most)]
+    return [(n, n * pool.stride + (pool.patch - pool.stride if i == 0 else 0)) for i, n in enumerate(counts)]
+
+
+def buffers(pool: q.QPool) -> Iterator[PoolBuffer]:
+    """The buffers that a pool needs, none of them empty."""
+    across = pool.windows[1]
+    one, two, most, number = pool.cell1, pool.cell2, at_once(pool), len(parts(pool))
+    width = (across - 1) * pool.stride + pool.patch
+    phase = 2 * (width * one.state + number * room(one))
+    row = 2 * across * two.rows
+    covered = (most - 1) * pool.stride + max(pool.patch, pool.stride)
+    sums = max(4 * cell.hidden if isinstance(cell, q.QCell) else 2 * AT_ONCE * cell.rows for cell in (one, two))
+    sizes: dict[str, tuple[int, Life]] = {
+        "columns": ((phases(pool) - 1) * phase, "always"),
+        "newest": (phase, "newest"),
+        "row_ring": (kept(pool) * row, "always"),
+        "new_rows": ((pool.patch - kept(pool)) * row, "new rows"),
+        "scratch": (2 * covered * one.rows, "sweeps"),
+        "states": (2 * max(most * cell.state + room(cell) for cell in (one, two)), "row"),
+        "sums": (sums, "row"),
+        "three": (2 * AT_ONCE * two.rows, "finish"),
+        "projected": (2 * width * two.rows if two.rows > one.hidden else 0, "finish"),
+    }
+    yield from (PoolBuffer(part, size, life) for part, (size, life) in sizes.items() if size)
+
+
+def rows_alive(pool: q.QPool, life: Life) -> Iterator[tuple[int, int]]:
+    """First and last row of each stretch in which a buffer of such a life holds something, "newest" or "new rows"."""
+    for window in range(pool.windows[0]):
+        last = window * pool.stride + pool.patch - 1
+        newest = window + phases(pool) - 1
+        if life == "new rows":
+            yield max(0, window * pool.stride + pool.patch - pool.stride), last
+        elif newest < pool.windows[0]:
+            yield newest * pool.stride, last
