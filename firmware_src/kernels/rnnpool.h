@@ -25,7 +25,7 @@ typedef struct {
     int16_t *new_rows;   // [patch - kept][across][rows2]: and of those that follow
     int16_t *scratch;    // [columns of a part][rows1]
     int16_t *states;     // [at_once][max(state1, state2)] and room: sweeps under way
-    int16_t *three;      // [3][rows2]
+    int16_t *one;        // [rows2]
     int16_t *projected;  // [width][rows2], or 0 where W2 times the columns' summaries finds room in their place
 } rnnpool_t;
 
@@ -145,7 +145,22 @@ ALWAYS_INLINE void rnnpool_finish_rows(const rnnpool_t *p, uint32_t window, int8
     }
 }
 
-// W2 times the columns' summaries of a window row, [width][rows2]; by way of `three`, as they may lie where the summaries do.
+// Of the columns of a part how many can be projected at once, though the products come to lie where summaries do: all where
+// these lie further on, those of the loop for three that loads all it needs before it stores.
+ALWAYS_INLINE uint32_t rnnpool_straight(const rnnpool_t *p, uint32_t columns)
+{
+    if (p->projected != 0 || (p->patch % 2 == 0 && cell_room(&p->cell1) != 0)) {
+        return columns;
+    }
+#if HIL_DSP
+    if (p->cell2.w_blocks == 0 && fits_fpu(p->cell1.hidden) && cell_rows(&p->cell2) % 2 == 0) {
+        return columns / 3 * 3;
+    }
+#endif
+    return 0;
+}
+
+// W2 times the columns' summaries of a window row, [width][rows2], perhaps where the summaries lie.
 ALWAYS_INLINE const int16_t *rnnpool_project_columns(const rnnpool_t *p, int16_t *columns)
 {
     const uint32_t rows2 = cell_rows(&p->cell2), hidden = p->cell1.hidden;
@@ -153,11 +168,13 @@ ALWAYS_INLINE const int16_t *rnnpool_project_columns(const rnnpool_t *p, int16_t
     for (uint32_t number = 0; number < rnnpool_parts(p); number++) {
         const rnnpool_part_t part = rnnpool_nth(p, number);
         const int16_t *summaries = cell_states(&p->cell1, p->patch - 1u, rnnpool_part_of(p, number, columns));
+        int16_t *const to = projected + part.column * rows2;
         tap(p->tensor + 1u, summaries, part.columns * hidden * sizeof *summaries);
-        for (uint32_t i = 0; i < part.columns; i += 3) {
-            const uint32_t count = part.columns - i < 3 ? part.columns - i : 3;
-            recurrent_project_states(&p->cell2, summaries + i * hidden, count, p->three);
-            memcpy(projected + (part.column + i) * rows2, p->three, count * rows2 * sizeof *projected);
+        const uint32_t straight = rnnpool_straight(p, part.columns);
+        recurrent_project_states(&p->cell2, summaries, straight, to);
+        for (uint32_t i = straight; i < part.columns; i++) {
+            recurrent_project_states(&p->cell2, summaries + i * hidden, 1, p->one);
+            memcpy(to + i * rows2, p->one, rows2 * sizeof *to);
         }
     }
     return projected;

@@ -10,9 +10,9 @@ from hil.paths import source_root
 # With what the names of a layer's constants, rows, memory and steps end, `conv1_weight` and the like.
 SUFFIXES = (
     "bias", "carry", "chain", "collected", "columns", "conv", "each", "gain", "gates", "gates1", "gates2", "gathered",
-    "groups", "layers", "multiplier", "narrow", "new_rows", "newest", "offset1", "part", "piece", "projected", "reader",
-    "repeat", "ring", "row_ring", "rows", "scratch", "states", "step", "sums", "table", "tanh", "tanh1", "tanh2",
-    "three", "turns", "u1", "u2", "w1", "w2", "weight", "wide",
+    "groups", "layers", "multiplier", "narrow", "new_rows", "newest", "offset1", "one", "part", "piece", "projected",
+    "reader", "repeat", "ring", "row_ring", "rows", "scratch", "states", "step", "sums", "table", "tanh", "tanh1",
+    "tanh2", "turns", "u1", "u2", "w1", "w2", "weight", "wide",
 )  # fmt: skip
 _FUNCTION, _TYPE, _CONSTANT = r"\b([a-z]\w*)\(", r"^\} (\w+);", r"\b([A-Z][A-Z0-9_]+)\b"
 

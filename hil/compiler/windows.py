@@ -14,7 +14,7 @@ from hil.compiler import graph as q
 from hil.compiler.sparse import room
 
 AT_ONCE = 3  # sequences of the loops for FastGRNN, and of kernels/gated.h
-PART_BYTES = 2048  # of W x of a part's columns, about
+PART_BYTES = 3072  # of W x of a part's columns, about
 
 Life = Literal["always", "row", "sweeps", "finish", "newest", "new rows"]
 
@@ -77,7 +77,7 @@ def buffers(pool: q.QPool) -> Iterator[PoolBuffer]:
         "scratch": (2 * covered * one.rows, "sweeps"),
         "states": (2 * max(most * cell.state + room(cell) for cell in (one, two)), "row"),
         "sums": (sums, "row"),
-        "three": (2 * AT_ONCE * two.rows, "finish"),
+        "one": (2 * two.rows, "finish"),
         "projected": (2 * width * two.rows if two.rows > one.hidden else 0, "finish"),
     }
     yield from (PoolBuffer(part, size, life) for part, (size, life) in sizes.items() if size)
