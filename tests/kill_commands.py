@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -31,6 +32,7 @@ from hil import caches
 HIL = (sys.executable, "-m", "hil")
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "hil.suite", "-k", "undisturbed")
 PHOTO = "photos/circle00.png"
+_TIME = re.compile(rb'"per_second": [0-9.e+-]+')  # of an evaluation
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Trial:
 
     def left(self, command: Command, code: int) -> Left:
         same = [path for pattern in command.same for path in sorted(self.home.glob(pattern))]
-        content = {str(path.relative_to(self.home)): path.read_bytes() for path in same}
+        content = {str(path.relative_to(self.home)): _TIME.sub(b"", path.read_bytes()) for path in same}
         return Left(code, files_under(self.home), content)
 
 

@@ -29,11 +29,11 @@ def make():
 """
 
 
-def checkpoint(folder: Path) -> Path:
+def checkpoint(folder: Path, seed: int = 1) -> Path:
     """FOLDER/small.safetensors, beside mine.py."""
     folder.mkdir()
     (folder / "mine.py").write_text(CODE)
-    torch.manual_seed(1)
+    torch.manual_seed(seed)
     network = found.make(f"{folder / 'mine.py'}:make").eval()
     ranges = calibration(network, list(sample_photos(network.spec))[:4], lambda what, done: None)
     weights.save(network, folder / "small.safetensors", ranges)

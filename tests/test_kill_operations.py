@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,3 +64,11 @@ def test_what_a_command_does_wrong_where_it_is_stopped_is_found(
     monkeypatch.setattr(kill_operations, "act", act)
     (tmp_path / "setting").mkdir()
     assert bool(kill_operations.campaign("step", tmp_path / "setting", tmp_path / "trial", is_full)) is is_found
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+def test_a_command_that_is_stopped_ends_well_the_next_time() -> None:
+    """In a process of its own, where no thread of another test's is lost by forking."""
+    command = [sys.executable, kill_operations.__file__, "--short"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0 and done.stdout.count("1 operations, 0 ended otherwise") == 6, done.stdout + done.stderr
