@@ -20,13 +20,15 @@ from hil.link.bound import Bound
 from hil.link.frames import Frame
 from hil.targets.base import TargetLostError
 from hil.targets.native import NativeTarget
+from hil.targets.recording import Recorder, Recording
+from hil.targets.replay import ReplayTarget
 from hil.targets.sim import SimTarget
 from hil.torture import campaign as campaigns
 from hil.torture.cases import ENDINGS, KINDS, Case, case
 from hil.torture.lies import hosts_frame
 from hil.torture.line import HARMS, Fault
 from hil.torture.prompt import PromptTarget, is_possible
-from hil.torture.trial import EXACT, Outcome, Stage, attempt, found, session_bytes
+from hil.torture.trial import EXACT, Outcome, Stage, attempt, found, run_case, session_bytes
 
 F407 = board.load("stm32f407_disco")
 SESSIONS = 640  # a quarter of them with 40 faults on the line, a quarter with 200 frames of a lying host
@@ -90,6 +92,25 @@ def test_a_case_is_the_same_for_the_same_seed() -> None:
     assert case(5, 0, 1000) != case(6, 0, 1000)
     one, other = (hosts_frame(case(5, 3, 1000).dice("host"), 7) for _ in range(2))
     assert one == other
+
+
+def test_so_it_is_with_a_recorded_session(stage: Stage, tmp_path: Path) -> None:
+    """The host hears what was not recorded, or says it: a named error, never another result."""
+    image, expected = stage.runs[0]
+    with Recorder(NativeTarget(F407), tmp_path / "link.rec") as recorder:
+        recorder.boot(stage.elf)
+        Client(recorder, timeout_s=stage.timeout_s).infer(image, digests=True)
+    recording, size = Recording.load(tmp_path / "link.rec"), session_bytes(stage)
+    outcomes = []
+    for one in (case(8, number, size) for number in range(800)):
+        if one.kind != "lying host":
+            target = ReplayTarget(F407, recording)
+            target.boot(stage.elf)
+            outcomes.append(run_case(Stage(target, stage.elf, [(image, expected)], stage.timeout_s), one))
+    assert not bad(outcomes)
+    results = Counter(outcome.result for outcome in outcomes)
+    assert results["ReplayError"] > 100 and results["TargetLostError"] and results["BadAnswer"], results
+    assert sum(sum(outcome.faults.values()) for outcome in outcomes) > 500
 
 
 @pytest.mark.skipif(not is_possible(), reason="needs Linux's /proc")
