@@ -143,6 +143,9 @@ def main() -> None:
         named = f"{error.filename}: " if error.filename else ""
         _complain(named + reason(error))
         sys.exit(2)
+    except RecursionError:
+        _complain("what was given is nested too deeply: folders in folders, or values in values")
+        sys.exit(2)
     except KeyboardInterrupt:
         errors.print("interrupted")
         sys.exit(130)

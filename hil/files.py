@@ -70,6 +70,8 @@ def writing_below(path: Path, what: str = "write") -> Iterator[None]:
         yield
     except OSError as error:
         raise HilError(f"cannot {what} {path}: {reason(error)}") from error
+    except RecursionError as error:  # of Path.mkdir, which goes up by calling itself
+        raise HilError(f"cannot {what} {path}: a folder in a thousand folders is too deep") from error
 
 
 def reason(error: BaseException) -> str:

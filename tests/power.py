@@ -14,6 +14,7 @@ import errno
 import io
 import os
 import resource
+import signal
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ class _Shim:
 
     def __init__(self, folder: Path, at: int, is_full: bool) -> None:
         self._folder, self._at, self._is_full = str(folder.resolve()), at, is_full
+        self._pid = os.getpid()
         self._count, self._has_changed = 0, True
         self._paths: dict[int, str] = {}  # of descriptors that are written to
         self._torn: set[str] = set()
@@ -59,6 +61,8 @@ class _Shim:
         self._count += is_counted
         if is_counted and self._count == self._at:
             self.fail_power()
+            if os.getpid() != self._pid:  # a worker's power is its parent's
+                os.kill(self._pid, signal.SIGKILL)
             os._exit(KILLED)
 
     def _fill(self) -> None:

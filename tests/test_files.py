@@ -58,6 +58,13 @@ def test_a_name_that_is_too_long_is_said_so(tmp_path: Path) -> None:
     assert left(tmp_path) == []
 
 
+def test_a_folder_in_thousands_of_folders_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HilError, match="too deep"):
+        write_text(Path("x/" * 2000 + "run.json"), NEW)
+    assert left(tmp_path) == []
+
+
 def test_a_folder_and_what_is_below_a_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HilError, match="it is a folder"):
         write_text(tmp_path, NEW)

@@ -128,6 +128,13 @@ def test_what_nobody_foresaw_is_a_line_too(capsys, monkeypatch) -> None:
     assert (outcome.code, outcome.err) == (2, "error: /mnt/stick/photo.png: Input/output error\n")
 
 
+def test_folders_in_folders_without_end_are_a_line_too(capsys, monkeypatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = hil(capsys, monkeypatch, "new-network", "x/" * 2000)
+    assert outcome.code == 2 and outcome.err.startswith("error: ") and "deep" in outcome.err
+    assert outcome.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("error", [OSError("odd"), OSError(), shutil.Error([]), shutil.Error([("a", "b", "why")])])
 def test_every_error_has_a_reason(error: OSError) -> None:
     assert reason(error) in ("odd", "OSError", "[]", "Error", "why")

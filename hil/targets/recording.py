@@ -24,7 +24,7 @@ from typing import IO, Any, Literal, cast, get_args
 from msgspec import Struct
 
 from hil.errors import HilError
-from hil.files import reason
+from hil.files import make_folder, reason
 from hil.reading import MOST_TEXT, is_finite, json_of, read_bytes, typed
 from hil.shown import shown
 from hil.targets.base import Target, TargetError
@@ -142,7 +142,7 @@ class Recording:
 
 def _open_to_write(path: Path) -> IO[str]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         if path.suffix == ".gz":
             return gzip.open(path, "wt", encoding="ascii")
         return path.open("w", encoding="ascii", buffering=1)  # what a run that breaks off has said is there
