@@ -6,7 +6,8 @@ Each round draws a pair and by how much the second begins later. Both must end w
 that is the same each time must be what it leaves alone, and nothing else may lie there. What is called `other` builds
 another network in the same folder, as where a checkpoint has changed between two commands: each must run its own, for
 a run is only good if the firmware is bit-exact to its network. Commands and folders are kill_operations.py's, and run
-in forked processes. Returns 1 where something differs. tests/test_build_races.py has a short version.
+in forked processes. Returns 1 where something differs. tests/test_build_races.py and test_race_commands.py have
+short versions.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ PAIRS = (
     ("evaluate", "evaluate"), ("history", "history"), ("quantise", "quantise"), ("train", "train"),
     ("renode install", "renode install"),
 )  # fmt: skip
+
+
+LATER_S = (0.0, 0.3, 2.0)  # at most, the second begins
 
 
 def set_up(folder: Path) -> None:
@@ -106,7 +110,7 @@ def campaign(rounds: range, seed: int, setting: Path, folder: Path) -> int:
     expected, bad = dict[tuple[str, str], list[Left]](), 0
     for number in rounds:
         dice = random.Random(f"{seed} {number}")
-        names, later_s = PAIRS[number % len(PAIRS)], dice.choice((0.0, dice.uniform(0, 0.3), dice.uniform(0, 2)))
+        names, later_s = PAIRS[number % len(PAIRS)], dice.uniform(0, dice.choice(LATER_S))
         if names not in expected:
             expected[names] = both(names, setting, folder, None)
         found = both(names, setting, folder, later_s)
