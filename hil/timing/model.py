@@ -46,6 +46,7 @@ class ModelledCycles:
             machine.banks,
         )  # fmt: skip
         self.engine.load_registers(uc)
+        machine.state[blockhook.FN_CYCLES_BEFORE] = hooks.board_cycles_before.address
         machine.state[hooks.ARENA_WORD] = self.engine.arena.ctypes.data
         if self._mode == "full":
             handle = machine.add_native_hook(

@@ -7,11 +7,11 @@ A block is charged its bytes, which is enough for events to come when they would
 from __future__ import annotations
 
 import numpy as np
-from numba import carray
+from numba import carray, types
 
 from hil.errors import HilError
 from hil.timing.compiled import blockhook
-from hil.timing.compiled.native import hook
+from hil.timing.compiled.native import as_words, hook
 from hil.timing.cost_model import ExceptionStep
 from hil.timing.machine import Machine
 
@@ -25,6 +25,11 @@ def on_bare_block(uc, address, size, user_data):
         state[blockhook.PREV_END] = np.uint64(address) + np.uint64(size)
 
 
+@hook(types.int64(types.int64, types.int64))
+def bare_cycles_before(state, pc):
+    return pc - as_words(state)[blockhook.BLOCK]
+
+
 class Bare:
     """hil.timing.cost_model.CostModel without a model."""
 
@@ -35,7 +40,8 @@ class Bare:
     def hook_address(self) -> int:
         return on_bare_block.address
 
-    def attach(self, machine: Machine) -> None: ...
+    def attach(self, machine: Machine) -> None:
+        machine.state[blockhook.FN_CYCLES_BEFORE] = bare_cycles_before.address
 
     def reset(self) -> None: ...
 

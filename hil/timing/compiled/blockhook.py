@@ -14,7 +14,16 @@ from unicorn import arm_const
 
 from hil.machine_code import njit
 from hil.timing.compiled import registers
-from hil.timing.compiled.native import INTERNAL, as_integer, as_pointer, call_block, call_stop, hook
+from hil.timing.compiled.native import (
+    INTERNAL,
+    as_integer,
+    as_pointer,
+    call_block,
+    call_clock,
+    call_read,
+    call_stop,
+    hook,
+)
 
 HOOK_SIGNATURE = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
 LENGTH = 1 << 26  # of the view that a hook takes on the state; only numba wants it, the array is as long as need be
@@ -60,6 +69,10 @@ SRAM_ORIGIN = 54
 SRAM_BYTES = 55
 SRAM_TABLE = 56  # index of the block table's word for the first halfword of SRAM
 REGISTERS = 60  # the address of r0 in Unicorn, 0: not known (hil.timing.compiled.registers)
+COUNTS, COUNTS_SINCE = 61, 62  # whether CYCCNT counts, and the cycle at which it was 0
+CLOCK_READS = 63  # of CYCCNT, that the native function served
+FN_CYCLES_BEFORE = 26  # int64(state, pc): of the model, as hil.timing.cost_model.CostModel.cycles_before
+FN_PRIVATE_READ = 27  # the callback for every other read of the private peripherals
 CHECK_TABLE = 57  # distance from a block's word to the word with the index of its checks
 TABLE = 64  # index of the block table's word for the first halfword of flash
 
@@ -91,6 +104,7 @@ _R0, _SP, _LR, _PC = (
     arm_const.UC_ARM_REG_LR,
     arm_const.UC_ARM_REG_PC,
 )
+_CONTROL = arm_const.UC_ARM_REG_CONTROL
 LEVEL_BIAS = 256  # keeps the levels of NMI (-2) and HardFault (-1) positive
 
 
@@ -239,6 +253,28 @@ def enter(uc, s, address, size):  # type: ignore[no-untyped-def]
     s[INSTRUCTIONS] += entry & np.uint64(INSTRUCTIONS_MASK)
     s[BLOCKS] += np.uint64(1)
     return entry
+
+
+_CYCCNT = 0x1004  # from the start of the private peripherals
+PATIENT_READS = 256  # of CYCCNT, of which the last is left to the callback, which counts for how long that goes on
+
+
+@hook(types.uint64(types.voidptr, types.uint64, types.uint32, types.voidptr))
+def on_private_read(uc, offset, size, user_data):  # type: ignore[no-untyped-def]
+    """uc_cb_mmio_read_t of the private peripherals; user data is the state. CYCCNT is read without Python if it counts.
+
+    Its instruction must have a hook of its own (on_clock_access), and may not be unprivileged.
+    """
+    s = carray(user_data, (LENGTH,), np.uint64)
+    if offset == _CYCCNT and size == 4 and s[COUNTS] != 0 and s[EXACT_BLOCK] == s[BLOCKS]:
+        s[CLOCK_READS] += np.uint64(1)
+        if s[CLOCK_READS] % np.uint64(PATIENT_READS) != 0 and read_register(uc, s, _CONTROL) & 1 == 0:
+            s[EXACT_BLOCK] = np.uint64(0)
+            start = np.int64(s[BLOCK_START]) - np.int64(s[COUNTS_SINCE])
+            before = call_clock(np.int64(s[FN_CYCLES_BEFORE]), as_integer(user_data), np.int64(s[EXACT_PC]))
+            return np.uint64((start + before) & 0xFFFF_FFFF)
+    function = np.int64(s[FN_PRIVATE_READ])
+    return np.uint64(call_read(function, as_integer(uc), np.int64(offset), np.int64(size), as_integer(user_data)))
 
 
 @hook(HOOK_SIGNATURE)

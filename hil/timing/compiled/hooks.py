@@ -27,7 +27,7 @@ from hil.timing.compiled.native import (
     call_stop,
     hook,
 )
-from hil.timing.compiled.pipeline import ARENA_POINTER, mix, table_entry
+from hil.timing.compiled.pipeline import ARENA_POINTER, mix, row_at, table_entry
 
 # words of blockhook's state that the model keeps
 ARENA_WORD = blockhook.MODEL  # the arena's address
@@ -118,6 +118,16 @@ def split(address, m):
     """
     _split(m, address)
     return m[CYCLES] + m[m[STATE] + 1]
+
+
+@hook(types.int64(types.int64, types.int64))
+def board_cycles_before(state, pc):
+    """Cycles from the running block's entry to the execution of its instruction at pc, the last that has run."""
+    s = as_words(state)
+    m = as_words(s[ARENA_WORD])
+    at = canonical(pc)
+    _split(m, at + m[row_at(m, at) + R_SIZE])
+    return m[CYCLES] + m[m[STATE] + 1] - s[AT_ENTRY]
 
 
 @njit(**INTERNAL)

@@ -170,6 +170,29 @@ def call_block(typingctx: Any, function: Any, address: Any, size: Any) -> Any:
 
 
 @intrinsic
+def call_clock(typingctx: Any, function: Any, state: Any, pc: Any) -> Any:
+    """int64 function(int64 state, int64 pc)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_I64, [_I64, _I64]).as_pointer()
+        return builder.call(builder.inttoptr(args[0], kind), [args[1], args[2]])
+
+    return types.int64(types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def call_read(typingctx: Any, function: Any, uc: Any, offset: Any, size: Any, data: Any) -> Any:
+    """uc_cb_mmio_read_t: uint64 function(uc*, uint64 offset, uint32 size, void* data)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_I64, [_I64, _I64, _I32, _I64]).as_pointer()
+        size = builder.trunc(args[3], _I32)
+        return builder.call(builder.inttoptr(args[0], kind), [args[1], args[2], size, args[4]])
+
+    return types.int64(types.int64, types.int64, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
 def call_look(typingctx: Any, function: Any, uc: Any, row: Any, arena: Any) -> Any:
     """hooks.look(uc, row, arena): a call by address is not inlined, and so keeps its caller short."""
 

@@ -6,6 +6,7 @@ run with a Stop that says why and where; the board deals with it and runs on.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 from functools import partial
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 NOWHERE = 0x0008_0000 - 2  # where emu_start would end by itself: in flash's alias at 0, from which nothing runs
 TCG_BUFFER = 32 << 20  # the default reserves 1 GB of address space
 _HINTS = {0xBF20: Reason.WAIT_FOR_EVENT, 0xBF10: Reason.YIELD}  # which Unicorn calls invalid, with PC past them
+_NUMBERS = {uc_arm.UC_ARM_REG_R0 + n: n for n in range(13)}
+_NUMBERS |= {uc_arm.UC_ARM_REG_SP: 13, uc_arm.UC_ARM_REG_LR: 14, uc_arm.UC_ARM_REG_PC: 15}
 STEP_BYTES = 2 + 4 * 4  # an IT and four instructions under it
 
 
@@ -51,7 +54,8 @@ class Core:
         self.stop_at = NOWHERE  # an address that is never executed
         self._table = BlockTable(board, self.memory)
         self.words = self._table.words
-        self.words[hook.REGISTERS] = places(self.uc).core
+        self.words[hook.REGISTERS] = place = places(self.uc).core
+        self._registers = memoryview((ctypes.c_uint32 * 16).from_address(place)).cast("B").cast("I") if place else None
         self._watched = WatchedInstructions(self.uc, self._table, self.memory, model)
         self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)  # kept: the hook holds its address
         self.words[hook.FN_FIRST_SIGHT] = unicorn_api.function_address(self._first_sight)
@@ -62,7 +66,8 @@ class Core:
     def _add_hooks(self) -> None:
         uc = self.uc
         unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_BLOCK, self.model.hook_address, self._table.address)
-        uc.hook_add(unicorn.UC_HOOK_INTR, self._on_interrupt)
+        self._interrupted = unicorn_api.INTERRUPT_CALLBACK(self._on_interrupt)  # kept, as _first_sight
+        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_INTR, unicorn_api.function_address(self._interrupted), 0)
         uc.hook_add(unicorn.UC_HOOK_INSN_INVALID, self._on_invalid)
         for first, last in self.memory.gaps:  # a hook that RAM lies under, even if never called, makes its stores slow
             uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory, None, first, last)
@@ -185,10 +190,13 @@ class Core:
 
     def register(self, register: int) -> int:
         """A core register by its UC_ARM_REG id, as uint32."""
+        if self._registers and register in _NUMBERS:
+            return self._registers[_NUMBERS[register]]
         return unicorn_api.read_register(self.uc, register)
 
     def set_register(self, register: int, value: int) -> None:
-        self.uc.reg_write(register, value)
+        """The opposite of register()."""
+        unicorn_api.write_register(self.uc, register, value)
 
     # -- running
 
@@ -381,7 +389,7 @@ class Core:
 
     # -- callbacks of Unicorn
 
-    def _on_interrupt(self, _uc: unicorn.Uc, number: int, _data: object) -> None:
+    def _on_interrupt(self, _uc: int, number: int, _data: int) -> None:
         self._trap.interrupt = number
         unicorn_api.stop(self.uc)
 

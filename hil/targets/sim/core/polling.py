@@ -30,7 +30,7 @@ class PollingLoops:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._registers = Registers(core.uc, SEEN)
-        self._last = (0, 0, 0, 0)  # address, value, block, number of the block
+        self._last = (0, 0, 0, 0, 0)  # address, value, block, number of the block, reads of CYCCNT
         self._entered = 0
         self._before: tuple[list[int], Hashable] | None = None
         self._harmless: dict[tuple[int, int], bool] = {}
@@ -39,8 +39,9 @@ class PollingLoops:
         """A register was read. It keeps its value until the cycle changes_at, unless the core does something."""
         words = self._core.words
         block, number = words[hook.BLOCK], words[hook.BLOCKS]
-        is_again = self._last == (address, value, block, number - 1)
-        self._last = (address, value, block, number)
+        clock_reads = words[hook.CLOCK_READS]  # by which two rounds differ, though nobody here is told of them
+        is_again = self._last == (address, value, block, number - 1, clock_reads)
+        self._last = (address, value, block, number, clock_reads)
         entered, self._entered = self._entered, words[hook.BLOCK_START]
         if not is_again or not self._is_harmless(block, words[hook.BLOCK_SIZE]):
             self._before = None

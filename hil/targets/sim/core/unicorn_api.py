@@ -27,6 +27,7 @@ READ_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint
 WRITE_CALLBACK = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
 )
+INTERRUPT_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 FIRST_SIGHT_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)
 
 
@@ -69,12 +70,17 @@ def forget_translations(uc: unicorn.Uc) -> None:
 
 
 def map_registers(
-    uc: unicorn.Uc, origin: int, size: int, read: Callable[..., int], write: Callable[..., None]
-) -> tuple[Any, Any]:
-    """uc_mmio_map with plain callbacks (uc, offset, size[, value], user data). Keep alive what is returned."""
+    uc: unicorn.Uc, origin: int, size: int, read: Callable[..., int], write: Callable[..., None],
+    native: tuple[int, int] | None = None,
+) -> tuple[Any, Any]:  # fmt: skip
+    """uc_mmio_map with plain callbacks (uc, offset, size[, value], user data). Keep alive what is returned.
+
+    native: the address of a native function that loads come to instead of the first callback, and its user data.
+    """
     on_read, on_write = READ_CALLBACK(read), WRITE_CALLBACK(write)
+    function, data = native or (function_address(on_read), 0)
     code = uclib.uc_mmio_map(
-        uc._uch, ctypes.c_uint64(origin), ctypes.c_uint64(size), ctypes.cast(on_read, ctypes.c_void_p), None,
+        uc._uch, ctypes.c_uint64(origin), ctypes.c_uint64(size), ctypes.c_void_p(function), ctypes.c_void_p(data),
         ctypes.cast(on_write, ctypes.c_void_p), None,
     )  # fmt: skip
     check(code, "uc_mmio_map")
@@ -86,6 +92,11 @@ def read_register(uc: unicorn.Uc, register: int) -> int:
     value = ctypes.c_uint64()
     check(uclib.uc_reg_read(uc._uch, ctypes.c_int(register), ctypes.byref(value)), "uc_reg_read")
     return value.value & 0xFFFF_FFFF
+
+
+def write_register(uc: unicorn.Uc, register: int, value: int) -> None:
+    """A core register, from a uint32."""
+    check(uclib.uc_reg_write(uc._uch, ctypes.c_int(register), ctypes.byref(ctypes.c_uint64(value))), "uc_reg_write")
 
 
 def start(uc: unicorn.Uc, pc: int, until: int) -> int:

@@ -34,6 +34,7 @@ AREAS = (
     (0xA000_0000, 0x1000),  # AHB3: the memory controller
     (PRIVATE, 0x10_0000),  # private peripherals of the core
 )
+CYCCNT = PRIVATE + 0x1004
 _PAGE = 0x400
 _LANES = {1: 0xFF, 2: 0xFFFF, 4: 0xFFFF_FFFF}
 
@@ -51,7 +52,11 @@ class Bus:
         self._idle_writes: set[int] = set()
         self._kept: list[Any] = []
         for origin, size in AREAS:
-            self._kept.append(unicorn_api.map_registers(core.uc, origin, size, *self._callbacks(origin)))
+            native = (hook.on_private_read.address, core.state_address) if origin == PRIVATE else None
+            kept = unicorn_api.map_registers(core.uc, origin, size, *self._callbacks(origin), native)
+            self._kept.append(kept)
+            if native:
+                core.words[hook.FN_PRIVATE_READ] = unicorn_api.function_address(kept[0])
 
     def place(
         self, origin: int, peripheral: Peripheral, clocked: Callable[[], bool] | None = None, base: int | None = None
@@ -139,7 +144,10 @@ class Bus:
             try:
                 if is_private and core.refuse_unprivileged(origin + offset, size, is_store=False):
                     return 0
-                self.patience.read(origin + offset)
+                if origin + offset == CYCCNT:
+                    self.patience.read_clock(CYCCNT, core.words[hook.CLOCK_READS])
+                else:
+                    self.patience.read(origin + offset)
                 return self.read(origin + offset, size)
             except NeedsExactPc:
                 core.repeat_access()

@@ -190,7 +190,7 @@ class Dma(Peripheral):
 
     def __init__(self, name: str, memory: Memory, nvic: Nvic) -> None:
         self.name = name
-        self.before_look: list[Callable[[], None]] = []  # peripherals that may have bytes under way
+        self.before_look: list[Callable[[], None]] = []  # peripherals that may have bytes under way, once in use
         self.after_change: list[Callable[[], None]] = []
         self.streams = [
             Stream(f"{name.upper()} stream {n}", memory, _line(nvic, interrupt))
@@ -208,9 +208,15 @@ class Dma(Peripheral):
         return [(self.streams[number], channel << 25 | bits) for dma, number, channel in requests if dma == self.name]
 
     def read(self, offset: int) -> int:
-        for look in self.before_look:
-            look()
+        self._look(offset)
         return self.peek(offset)
+
+    def _look(self, offset: int) -> None:
+        """Have the peripherals bring up to date what is accessed. A stream at rest has nothing under way."""
+        number = (offset - _FIRST_STREAM) // _STREAM_BYTES
+        if not 0 <= number < STREAMS or self.streams[number].is_enabled:
+            for look in self.before_look:
+                look()
 
     def peek(self, offset: int) -> int:
         if offset in (_LISR, _HISR):
@@ -222,8 +228,7 @@ class Dma(Peripheral):
         return 0
 
     def write(self, offset: int, value: int) -> None:
-        for look in self.before_look:
-            look()
+        self._look(offset)
         if offset in (_LIFCR, _HIFCR):
             first = 0 if offset == _LIFCR else 4
             for k, shift in enumerate(_FLAG_SHIFTS):
@@ -233,8 +238,9 @@ class Dma(Peripheral):
             number, register = divmod(offset - _FIRST_STREAM, _STREAM_BYTES)
             if number < STREAMS:
                 self.streams[number].write(register, value)
-        for change in self.after_change:
-            change()
+                if register == _CR:
+                    for change in self.after_change:
+                        change()
 
 
 def _line(nvic: Nvic, interrupt: int) -> Callable[[bool], None]:

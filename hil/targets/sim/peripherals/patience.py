@@ -26,16 +26,22 @@ class Patience:
         self._address, self._reads, self._uses = -1, 0, 0
         self._then: tuple[Hashable, Hashable] | None = None
         self._listens = False
+        self._served = 0
 
-    def read(self, address: int) -> None:
-        """A register is read. Raises PollsForEver."""
+    def read(self, address: int, times: int = 1) -> None:
+        """A register is read, the last of so many times. Raises PollsForEver."""
         if address != self._address:
             self._address, self._reads = address, 0
-        self._reads += 1
+        self._reads += times
         if self._reads > MOST_READS:
             self.rest()
             raise PollsForEver(f"of {address:#010x}, which says nothing new")
         self.use(address)
+
+    def read_clock(self, address: int, served: int) -> None:
+        """CYCCNT is read; `served`: how often that was done without asking here. Raises PollsForEver."""
+        times, self._served = served - self._served, served
+        self.read(address, max(1, times))
 
     def use(self, address: int) -> None:
         """A register is read or written. Raises PollsForEver."""

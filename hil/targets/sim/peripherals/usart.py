@@ -23,7 +23,8 @@ _SR, _DR, _BRR, _CR1, _CR2, _CR3 = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
 _ORE, _IDLE, _RXNE, _TC, _TXE = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
 _RE, _TE, _IDLEIE, _RXNEIE, _TCIE, _TXEIE, _M, _UE, _OVER8 = (1 << n for n in (2, 3, 4, 5, 6, 7, 12, 13, 15))
 _DMAR, _DMAT, _EIE = 1 << 6, 1 << 7, 1
-_STEP = 256  # bytes after which received ones are stored, and those to be sent are fetched, at the latest
+_STORED = 2048  # bytes after which received ones are stored at the latest: only a look at the memory itself would tell
+_FETCHED = 256  # and those to be sent are fetched
 _FLUSH = 512  # bytes after which sent ones are handed to the host at the latest
 _TOLERANCE = 0.04  # of the baud rate, before a receiver samples wrong bits
 
@@ -69,9 +70,15 @@ class Usart(RegisterFile):
         self._bursts: deque[_Burst] = deque()
         self._receivers = [route for dma in controllers for route in dma.routes(name, "rx")]
         self._senders = [route for dma in controllers for route in dma.routes(name, "tx")]
+        self._controllers = [dma for dma in controllers if dma.routes(name, "rx") or dma.routes(name, "tx")]
+        self._is_attended = False  # the controllers ask this port before they look
         super().__init__()
-        for dma in controllers:
-            if dma.routes(name, "rx") or dma.routes(name, "tx"):
+
+    def _attend(self) -> None:
+        """The port is used: from now on its bytes may be on their way to or from a DMA stream."""
+        if not self._is_attended:
+            self._is_attended = True
+            for dma in self._controllers:
                 dma.before_look.append(self.catch_up)
                 dma.after_change.append(self._schedule)
 
@@ -93,6 +100,7 @@ class Usart(RegisterFile):
 
     def host_write(self, data: bytes) -> None:
         """Bytes from the host: the first one arrives a byte's time from now, or after those still on their way."""
+        self._attend()
         now = self._now()
         self.catch_up()
         self._settled_until = 0
@@ -183,6 +191,7 @@ class Usart(RegisterFile):
         return min((time for time in times if time > now), default=NEVER)
 
     def write(self, offset: int, value: int) -> None:
+        self._attend()
         self.catch_up()
         self._settled_until = 0
         if offset == _DR:
@@ -359,7 +368,7 @@ class Usart(RegisterFile):
 
     def _next_receive(self, control: int) -> int | None:
         if self._wire:
-            count = 1 if control & _RXNEIE else min(len(self._wire), _STEP)
+            count = 1 if control & _RXNEIE else min(len(self._wire), _STORED)
             stream = self._receiver()
             if stream:  # where it ends, the bytes behind are for DR
                 count = min(count, stream.next_interrupt, stream.left if not stream.is_circular else FAR)
@@ -370,7 +379,7 @@ class Usart(RegisterFile):
         times = []
         stream = self._sender()
         if stream:
-            count = min(stream.next_interrupt, _STEP)
+            count = min(stream.next_interrupt, _FETCHED)
             if count <= stream.left:  # else it ends before, and only who looks can tell
                 times.append(self._free_at + (count - 1) * self.byte_cycles)
         if control & _TXEIE:
