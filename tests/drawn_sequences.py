@@ -53,10 +53,10 @@ def drawn_program(seed: int, length: int, rounds: int = ROUNDS) -> Program:
 
 
 def _drawn_words(rng: random.Random) -> list[int]:
-    """r0 to r5, three pointers to what can be written, one to flash."""
+    """r0 to r5, three pointers to what can be written, one mostly to flash."""
     numbers = [rng.choice(NUMBERS) if rng.random() < 0.7 else rng.randrange(1 << 32) for _ in range(6)]
-    pointers = [origin + 4 * rng.randrange(size // 4) for origin, size in (rng.choice(BANKS) for _ in range(3))]
-    return [*numbers, *pointers, t.FLASH + 0x8000 + 4 * rng.randrange(0x100)]
+    pointers = [origin + 4 * rng.randrange(size // 4) for origin, size in (rng.choice(BANKS) for _ in range(4))]
+    return [*numbers, *pointers[:3], t.FLASH + 0x8000 + 4 * rng.randrange(0x100) if rng.random() < 0.7 else pointers[3]]
 
 
 @hook(types.void(types.voidptr, types.uint64, types.uint32, types.voidptr))
