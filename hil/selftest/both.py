@@ -9,6 +9,7 @@ from functools import partial
 from types import ModuleType
 
 from hil.compiler import decode, integer
+from hil.compiler import graph as q
 from hil.selftest.graphs import FLOAT
 from hil.selftest.hosts import compiled, mutated
 from hil.selftest.mutant import Mutant, Operator, Outcome
@@ -20,7 +21,7 @@ KERNELS = "firmware_src/kernels"
 
 @dataclass(frozen=True)
 class Mistake:
-    """The same change in a kernel and in what mirrors it. here, there: (old text, new text) in each."""
+    """The same change in a kernel and in what mirrors it. here, there: (old text, new text) in each; of: whose layer."""
 
     name: str
     breaks: str
@@ -29,6 +30,7 @@ class Mistake:
     module: ModuleType
     there: tuple[str, str]
     needs: str = "detector"
+    of: type = object
 
 
 MISTAKES = (
@@ -70,10 +72,11 @@ MISTAKES = (
             ("part == 0 ? row - p->patch + 1 + t : row - t", "row - p->patch + 1 + t"),
             integer, ("by_row, by_row[::-1]", "by_row, by_row"), "any"),
     Mistake("both-norm", "an inverse root of half the size", "elementwise.h",
-            ("<< exponent) >> 4)", "<< exponent) >> 5)"), integer, ("<< exponent) >> 4, 0)", "<< exponent) >> 5, 0)")),
+            ("<< exponent) >> 4)", "<< exponent) >> 5)"), integer, ("<< exponent) >> 4, 0)", "<< exponent) >> 5, 0)"),
+            of=q.QNorm),
     Mistake("both-add", "a residual without its second part", "elementwise.h",
             ("load_8bit(b, i, c->input_b) * c->multiplier_b", "0"),
-            integer, ("b.astype(np.int64) * layer.multiplier_b", "0"), "any"),
+            integer, ("b.astype(np.int64) * layer.multiplier_b", "0"), "any", q.QAdd),
 )  # fmt: skip
 
 
@@ -90,7 +93,8 @@ def _sites(mistake: Mistake, subject: Subject) -> Iterator[Mutant]:
         f"{where}\n-{old}\n+{new}"
         for where, (old, new) in ((mistake.kernel, mistake.here), (mistake.module.__name__, mistake.there))
     )
-    yield Mutant(mistake.name, subject.name, mistake.kernel, diff, partial(_attempt, mistake))
+    if any(isinstance(layer, mistake.of) for layer in subject.graph.layers):
+        yield Mutant(mistake.name, subject.name, mistake.kernel, diff, partial(_attempt, mistake))
 
 
 def _attempt(mistake: Mistake, bait: Bait) -> Outcome:
