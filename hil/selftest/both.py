@@ -21,7 +21,7 @@ KERNELS = "firmware_src/kernels"
 
 @dataclass(frozen=True)
 class Mistake:
-    """The same change in a kernel and in what mirrors it. here, there: (old text, new text) in each; of: whose layer."""
+    """The same change in a kernel and its mirror. here, there: (old text, new text) in each; of: a kind of layer."""
 
     name: str
     breaks: str
