@@ -83,6 +83,7 @@ def _overlaid(subject: Subject) -> Iterator[Mutant]:
                 other.first <= one.first <= (other.first + other.last) // 2
             )  # of the other's rows few are done with
             is_another = one.place == other.place and one.offset != other.offset
+            is_another = is_another and not (one.name.endswith("_states") and other.rows == 1)  # of a row that was read
             if is_early and is_another and not any(b.name.endswith(OF_A_STEP) for b in (one, other)):
                 number = numbers[one.name.upper()]
                 yield edited("plan-overlap", subject, "model/model.c", lines, number,
@@ -128,7 +129,10 @@ def _is_idle(operator: str, lines: list[str], number: int) -> bool:
             names = re.findall(r"ring_t (\w+) = ", "\n".join(above))
             return not any(f".output = &{name}," in text for name in names[-1:] for text in lines)
         case "plan-from" | "plan-keep" | "plan-ends" | "plan-carry":
-            return not any("{.pixels" in other for other in above[-1:] + lines[number + 1 : number + 2])
+            alone = not any("{.pixels" in other for other in above[-1:] + lines[number + 1 : number + 2])
+            return alone or _is_of_handed_pixels(lines, number)
+        case "plan-reader":  # what the last node's only step wakes has nothing left to do
+            return ".steps = 1," in line and not any(".last_reader = " in text for text in lines[number + 1 :])
         case "plan-reach" | "plan-stride":
             return _waits_for_all(line)
         case "plan-pixel-bytes":  # read of what a layer hands on inside a chain
@@ -142,6 +146,15 @@ def _is_of_pieces(lines: list[str], number: int) -> bool:
     name = next((m[1] for line in lines[number::-1] if (m := re.search(r"ring_t (\w+) = ", line))), "")
     readers = [i for i, line in enumerate(lines) if f".input = &{name}," in line]
     return any(".stride = 2" in text for i in readers for text in lines[i : i + 3])
+
+
+def _is_of_handed_pixels(lines: list[str], number: int) -> bool:
+    """Whether a turn is of a layer inside a chain that looks at single pixels, which it is handed: it keeps no rows."""
+    name = next((m[1] for line in lines[number::-1] if (m := re.search(r"turn_t (\w+)\[\] = ", line))), "")
+    at = next((i for i, line in enumerate(lines) if f".turns = {name}," in line), 0)
+    is_first = "chain_layer_t" in lines[at - 1]
+    entry = "\n".join(lines[at : at + 6]).partition("},")[0]
+    return not is_first and ".kernel = 1," in entry and ".other" not in entry
 
 
 def _waits_for_all(line: str) -> bool:
