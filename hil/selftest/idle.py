@@ -53,8 +53,8 @@ def _is_of_handed_pixels(lines: list[str], number: int) -> bool:
 
 def _waits_for_all(line: str) -> bool:
     """Whether a step waits for all of a map, which is for the memory's sake."""
-    waits = re.search(r"\.reach = (\d+), \.rows = \1\b", line)
-    return waits is not None and int(waits[1]) > 1
+    found = re.search(r"\.reach = (\d+), \.rows = \1\b", line)
+    return found is not None and int(found[1]) > 1
 
 
 def waits(line: str, above: str) -> list[int]:
