@@ -202,7 +202,6 @@ def test_every_operator_that_suits_a_network_has_something_to_break() -> None:
         "plan-keep",
         "plan-carry",
         "plan-ends",
-        "plan-pixel-bytes",
     }
 
 

@@ -80,7 +80,7 @@ def _sites(operator: str, ending: str, change: Change, subject: Subject) -> Iter
     for constant in constants(subject.graph):
         if constant.name.endswith(ending) and not _sees_padding_alone(subject.graph, constant.name):
             size = constant.values.size
-            alive = np.flatnonzero(_matters(subject.graph, constant.name, constant.values))
+            alive = np.flatnonzero(_matters(change, constant.name, constant.values))
             for index in sorted(set(dice.choice(alive, SITES).tolist())) if len(alive) else ():
                 yield _mutant(operator, subject, constant.name, size, index, partial(_at, change, index))
 
@@ -93,8 +93,10 @@ def _sees_padding_alone(graph: q.QuantisedGraph, name: str) -> bool:
     )
 
 
-def _matters(graph: q.QuantisedGraph, name: str, values: np.ndarray) -> np.ndarray:
-    """Which numbers of an array are no padding of it."""
+def _matters(change: Change, name: str, values: np.ndarray) -> np.ndarray:
+    """Which numbers of an array the change changes, and are no padding of it."""
+    if change is _swap:
+        return values.ravel() != np.roll(values.ravel(), -(values.size // 2))
     return values.ravel() != 0 if name.endswith(("_w1", "_w2", "_u1", "_u2")) else np.ones(values.size, bool)
 
 

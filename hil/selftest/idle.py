@@ -89,4 +89,6 @@ def is_idle_in(subject: Subject, operator: str, lines: list[str], number: int) -
             return any(norm.inputs[0].dtype == "uint8" for norm in norms)
         case "layer-stride":  # from pixel to pixel, where there is one
             return layer is not None and layer.output.width == 1
+        case "layer-kernel":  # of which a map of one pixel sees the centre alone
+            return isinstance(layer, q.QConv) and layer.is_depthwise and layer.input.height == layer.input.width == 1
     return False

@@ -127,13 +127,13 @@ def _other_number(operator: str, old: str) -> str | None:
         return str(1 - number)
     if operator == "decoder-threshold":
         return str(number + 40)
-    if operator in ("plan-pitch", "plan-rows"):
-        return str(number // 2)
+    if operator in ("plan-pitch", "plan-rows", "anchor-width"):
+        return str(number // 2) if number > 1 else None
     if operator == "plan-reader":
         return "0" if number else None
     lower = ("plan-depth", "plan-reach", "plan-keep", "plan-carry", "plan-height",
              "layer-kernel", "layer-channels", "plan-steps", "plan-pixels",
-             "anchor-background", "anchor-width", "plan-input", "plan-pixel-bytes",
+             "anchor-background", "plan-input", "plan-pixel-bytes",
              "pool-across")  # fmt: skip
     if operator in lower:
         return str(number - 1) if number > 1 else None
