@@ -31,10 +31,13 @@ DEATHS = {  # what it is called, and the function where that is not the death's 
     "fault_in_a_masked_section": ("read of unmapped memory", None),
     "independent_watchdog_starved": ("write to unmapped memory", None),  # there is no such watchdog
     "window_watchdog_starved": ("write to unmapped memory", None),
+    "fault_that_its_handler_returns_to": ("read of unmapped memory", None),
 }
+CRAWLS = {"storm_of_two_that_take_turns": "pend_sv_handler", "polling_two_registers_by_turns": None}
 GOES_ON = ["vector_table_nowhere", "unprivileged_write", "unprivileged_read", "write_to_system_memory"]
 GOES_ON += ["unaligned_exclusive"]
-SLEEPS = ["sleep_that_nothing_ends", "sleep_in_a_handler"]
+SLEEPS = ["sleep_that_nothing_ends", "sleep_in_a_handler", "sleep_beside_a_masked_interrupt"]
+SLEEPS += ["wait_for_an_event_of_its_own"]
 
 
 @pytest.fixture
@@ -54,6 +57,27 @@ def test_a_death_has_a_name_and_a_place_and_the_next_boot_is_clean(board: Target
     assert (caught.value.kind, caught.value.symbol) == (kind, function or name)
     board.boot(program("deaths"))
     assert board.read(0.1)[1:3] == b"\x70\x00"
+
+
+@pytest.mark.parametrize("name", CRAWLS)
+def test_what_renode_crawls_at_is_ended_by_its_function(
+    board: Target, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sooner than in life, where it takes six seconds of Renode's work."""
+    monkeypatch.setattr("hil.targets.renode.CRAWL_S", 1.0)
+    board.write(bytes([NAMES.index(name)]))
+    with pytest.raises(TargetFault, match="for which Renode worked") as caught:
+        board.read(1)
+    assert (caught.value.kind, caught.value.symbol) == ("endless loop", CRAWLS[name] or name)
+    assert caught.value.line is not None and "deaths.c:" in caught.value.line
+
+
+def test_dma_over_the_stack_is_a_jump_outside(board: Target) -> None:
+    board.write(bytes([NAMES.index("dma_over_the_stack")]))
+    assert board.read(0.1)
+    board.write(b"\x61\x60\x60\x60")
+    with pytest.raises(TargetFault, match="jump outside code in receive_to"):
+        board.read(1)
 
 
 @pytest.mark.parametrize("name", [*GOES_ON, *SLEEPS])

@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 
 RUNAWAY_S = 10.0  # of the chip's time; the last row of an image may set off over 3 s of work (B)
 HANG_S = 30.0
+CRAWL_S = 6.0  # of Renode's work without rest, in which code runs at a fraction of its speed
+_CRAWL = (
+    20e6  # instructions a second of work; code that uses no registers and takes no exceptions does a hundred million
+)
 _SLICE_US = 20_000  # of virtual time: after each it is known whether the firmware has slept
 _BITS = 10  # of a byte on the line: start, eight, stop
 _SP = 13
@@ -94,6 +98,7 @@ class RenodeTarget(Closing):
         renode = pool().take()
         try:
             self._machine = Machine(renode, self.board, elf, self._hang_s, self._gdb)
+            self._rested = self._machine.state  # when it last slept or sent a byte
             if self._monitor is not None:
                 self._port = MonitorPort(self._monitor, self.command)
         except HilError:
@@ -174,16 +179,19 @@ class RenodeTarget(Closing):
         # while the core branches to itself, Renode executes no instructions, as if it slept
         is_awake = not machine.received and (not rested or now.opcode == _BRANCH_TO_ITSELF)
         self._awake_s = self._awake_s + elapsed_s if is_awake else 0.0
-        if self._awake_s > self._runaway_s:
-            raise self._ended(self._why_awake())
+        self._rested = self._rested if is_awake else now
+        work_s = now.worked_s - self._rested.worked_s
+        crawls = work_s > CRAWL_S and now.instructions - self._rested.instructions < _CRAWL * work_s
+        if self._awake_s > self._runaway_s or crawls:
+            raise self._ended(self._why_awake(work_s if crawls else None))
 
-    def _why_awake(self) -> stops.Crash:
+    def _why_awake(self, crawl_s: float | None) -> stops.Crash:
         machine, symbols = self.machine, self._symbols
         registers = machine.registers()
         exception = int.from_bytes(machine.read(_ICSR, 4), "little") & 0x1FF
         frame = machine.read(registers[_SP], stops.FRAME_BYTES)
         crash = stops.in_handler(registers, exception, frame, symbols)
-        return crash or stops.endless_loop(registers, self._awake_s, symbols)
+        return crash or stops.endless_loop(registers, self._awake_s, symbols, crawl_s)
 
     def _ended(self, crash: stops.Crash) -> TargetFault:
         """Keep what is known of the run, and end it."""

@@ -42,9 +42,12 @@ def from_guard(stop: Stop, registers: Registers, symbols: Symbols) -> Crash:
     return _crash(kind, detail, registers, symbols, stop.address)
 
 
-def endless_loop(registers: Registers, seconds: float, symbols: Symbols) -> Crash:
-    """The program runs and nothing comes of it."""
-    return _crash("endless loop", f"{seconds:.3g} s without sleeping or sending a byte", registers, symbols)
+def endless_loop(registers: Registers, seconds: float, symbols: Symbols, crawl_s: float | None = None) -> Crash:
+    """The program runs and nothing comes of it. crawl_s: seconds that Renode has worked for these few."""
+    detail = f"{seconds:.3g} s without sleeping or sending a byte"
+    if crawl_s is not None:
+        detail += f", for which Renode worked {crawl_s:.0f} s: it takes exceptions or uses registers again and again"
+    return _crash("endless loop", detail, registers, symbols)
 
 
 def in_handler(registers: Registers, exception: int, frame: bytes, symbols: Symbols) -> Crash | None:
