@@ -28,9 +28,7 @@ log = logging.getLogger(__name__)
 RUNAWAY_S = 10.0  # of the chip's time; the last row of an image may set off over 3 s of work (B)
 HANG_S = 30.0
 CRAWL_S = 6.0  # of Renode's work without rest, in which code runs at a fraction of its speed
-_CRAWL = (
-    20e6  # instructions a second of work; code that uses no registers and takes no exceptions does a hundred million
-)
+_CRAWL = 4e6  # instructions a second of work; else it is a hundred million, with blocks counted twenty
 _SLICE_US = 20_000  # of virtual time: after each it is known whether the firmware has slept
 _BITS = 10  # of a byte on the line: start, eight, stop
 _SP = 13
@@ -181,7 +179,8 @@ class RenodeTarget(Closing):
         self._awake_s = self._awake_s + elapsed_s if is_awake else 0.0
         self._rested = self._rested if is_awake else now
         work_s = now.worked_s - self._rested.worked_s
-        crawls = work_s > CRAWL_S and now.instructions - self._rested.instructions < _CRAWL * work_s
+        executed = now.instructions - self._rested.instructions
+        crawls = self._gdb is None and work_s > CRAWL_S and executed < _CRAWL * work_s
         if self._awake_s > self._runaway_s or crawls:
             raise self._ended(self._why_awake(work_s if crawls else None))
 
