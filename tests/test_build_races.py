@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
 F407 = board.load("stm32f407_disco")
 NETWORK = detector(TINY)
 GRAPHS = [dataclasses.replace(quantised(NETWORK), model=name) for name in ("one", "other")]
-PROCESSES, STEPS = 3, 4
+PROCESSES, STEPS = 3, 3
 
 
 def make(directory: Path, which: int) -> Firmware:
@@ -50,13 +50,23 @@ def test_what_another_builds_in_its_place_does_not_change_what_runs(folder: Path
     assert one.elf_hash != other.elf_hash
 
 
-def child(folder: Path, seed: str) -> int:
-    dice = random.Random(seed)
+def place(folder: Path) -> int:
+    """Tells one build there from the next; 0 between two."""
+    try:
+        return folder.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def child(folder: Path, dice: random.Random) -> int:
     try:
         for _ in range(STEPS):
-            which = dice.randrange(2)
+            which, begun_s = dice.randrange(2), time.monotonic()
             made = make(folder, which)
-            time.sleep(dice.choice((0, dice.uniform(0, 0.2))))
+            here, took_s = place(folder), time.monotonic() - begun_s
+            until_s = time.monotonic() + dice.uniform(0, 3) * took_s
+            while place(folder) == here and time.monotonic() < until_s:
+                time.sleep(0.01)
             assert says(made) == GRAPHS[which].model
     except BaseException:
         traceback.print_exc()
@@ -70,7 +80,7 @@ def test_drawn_orders_of_builds_leave_each_its_own(folder: Path) -> None:
     for number in range(PROCESSES):
         pid = os.fork()
         if pid == 0:
-            os._exit(child(folder, str(number)))
+            os._exit(child(folder, random.Random(number)))
         children.append(pid)
     assert [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in children] == [0] * PROCESSES
     assert not list(folder.parent.glob(".hil-*")), "nothing is left"
