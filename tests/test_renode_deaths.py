@@ -33,7 +33,10 @@ DEATHS = {  # what it is called, and the function where that is not the death's 
     "window_watchdog_starved": ("write to unmapped memory", None),
     "fault_that_its_handler_returns_to": ("read of unmapped memory", None),
 }
-CRAWLS = {"storm_of_two_that_take_turns": "pend_sv_handler", "polling_two_registers_by_turns": None}
+CRAWLS = {  # by the functions that it may be found in
+    "storm_of_two_that_take_turns": {"pend_sv_handler", "irq0_handler", "storm_of_two_that_take_turns"},
+    "polling_two_registers_by_turns": {"polling_two_registers_by_turns"},
+}
 GOES_ON = ["vector_table_nowhere", "unprivileged_write", "unprivileged_read", "write_to_system_memory"]
 GOES_ON += ["unaligned_exclusive"]
 SLEEPS = ["sleep_that_nothing_ends", "sleep_in_a_handler", "sleep_beside_a_masked_interrupt"]
@@ -68,7 +71,7 @@ def test_what_renode_crawls_at_is_ended_by_its_function(
     board.write(bytes([NAMES.index(name)]))
     with pytest.raises(TargetFault, match="for which Renode worked") as caught:
         board.read(1)
-    assert (caught.value.kind, caught.value.symbol) == ("endless loop", CRAWLS[name] or name)
+    assert caught.value.kind == "endless loop" and caught.value.symbol in CRAWLS[name]
     assert caught.value.line is not None and "deaths.c:" in caught.value.line
 
 
