@@ -34,7 +34,7 @@ DEATHS = {  # what it is called, and the function where that is not the death's 
     "fault_that_its_handler_returns_to": ("read of unmapped memory", None),
 }
 CRAWLS = {  # by the functions that it may be found in
-    "storm_of_two_that_take_turns": {"pend_sv_handler", "irq0_handler", "storm_of_two_that_take_turns"},
+    "storm_of_two_that_take_turns": {"pend_sv_handler", "irq0_handler", "wait_for_ever"},
     "polling_two_registers_by_turns": {"polling_two_registers_by_turns"},
 }
 GOES_ON = ["vector_table_nowhere", "unprivileged_write", "unprivileged_read", "write_to_system_memory"]
