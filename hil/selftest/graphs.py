@@ -119,8 +119,11 @@ def _detector_sites(operator: str, change: Change, subject: Subject) -> Iterator
 
 def _layer_sites(operator: str, field: str, function: Callable[[Any], Any], subject: Subject) -> Iterator[Mutant]:
     for layer in subject.graph.layers:
-        if isinstance(layer, q.QConv) and getattr(layer, field).any():
-            yield _replaced(operator, subject, layer, {field: _changed(getattr(layer, field), function)})
+        if isinstance(layer, q.QConv):
+            values = getattr(layer, field)
+            changed = _changed(values, function)
+            if not np.array_equal(changed, values):
+                yield _replaced(operator, subject, layer, {field: changed})
 
 
 def _cell_sites(operator: str, field: str, function: Callable[[Any], Any], subject: Subject) -> Iterator[Mutant]:

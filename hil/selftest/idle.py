@@ -81,14 +81,16 @@ def is_idle_in(subject: Subject, operator: str, lines: list[str], number: int) -
     layer = next((layer for layer in subject.graph.layers if layer.name == name), None)
     match operator:
         case "layer-type":  # bytes with their sign or without, of a norm of values that are not negative
-            norms = (
-                [made[tensor.name] for tensor in layer.inputs if isinstance(made.get(tensor.name), q.QNorm)]
-                if layer
-                else []
-            )
-            return any(norm.inputs[0].dtype == "uint8" for norm in norms)
+            inputs = [made.get(tensor.name) for tensor in layer.inputs] if layer else []
+            return any(isinstance(norm, q.QNorm) and norm.inputs[0].dtype == "uint8" for norm in inputs)
         case "layer-stride":  # from pixel to pixel, where there is one
             return layer is not None and layer.output.width == 1
+        case "plan-input":  # what is missing is made of the row before it, in its place
+            producers = [subject.graph.input.name, *(node.output.name for node in subject.plan.nodes if node.output)]
+            repeated = {node.output.name for node in subject.plan.nodes if node.output and node.copies_last}
+            found = re.search(r"\.producer = (\d+)", lines[number])
+            name = producers[int(found[1])] if found else ""
+            return name in repeated and subject.plan.depth[name] == 1
         case "layer-kernel":  # of which a map of one pixel sees the centre alone
             return isinstance(layer, q.QConv) and layer.is_depthwise and layer.input.height == layer.input.width == 1
     return False

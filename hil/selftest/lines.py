@@ -47,6 +47,7 @@ NEEDS = (  # what the generated model must have for lines to matter
     (r"\.step = \w+, \.index = \d+, \.steps", OF_NO_OUTPUT), (r"\.scores = [1-9]", OF_SCORES), (r"\.kind = ", OF_KINDS),
     (r"(?:conv|depthwise|dilated|dense)_t layer = \{[^}]*\.shift = [1-9]", OF_SHIFTS),
 )  # fmt: skip
+OF_PARTS = ("number == 0", "before", "rnnpool_kept(p)", "p->at_once", "done *")  # of rows that are swept in parts
 A_GROUP = 4  # channels of a pixel whose weights lie together
 OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")
@@ -79,6 +80,8 @@ def used_lines(subject: Subject, text: str) -> Iterator[tuple[int, str]]:
     pools = [layer for layer in subject.graph.layers if isinstance(layer, q.QPool)]
     if all(pool.input.channels <= A_GROUP for pool in pools):
         unjudged += ("group",)
+    if not any(at_once < across for across, at_once in _windows(subject.model_source)):
+        unjudged += OF_PARTS
     if not _pads_rows(subject.model_source):
         unjudged += ("ring_pad_row(",)
     for number, line in lines_of(text):
@@ -97,6 +100,11 @@ def _is_called(graph: q.QuantisedGraph, function: str) -> bool:
     pools = [layer for layer in graph.layers if isinstance(layer, q.QPool)]
     parts = [*graph.layers, *(cell for pool in pools for cell in (pool.cell1, pool.cell2))]
     return owner is None or any(isinstance(part, owner) for part in parts)
+
+
+def _windows(model: str) -> list[tuple[int, int]]:
+    """Of each pool the windows across, and those that are swept at once."""
+    return [(int(a), int(b)) for a, b in re.findall(r"\.across = (\d+),\s*\.at_once = (\d+)", model)]
 
 
 def _pads_rows(model: str) -> bool:
