@@ -8,7 +8,7 @@ import pytest
 from board_programs import program
 
 from hil import board
-from hil.bench.judge import counter
+from hil.bench.judge import counter, predictions
 from hil.board.generate import renode_platform
 from hil.targets import create
 from hil.targets.base import Counter
@@ -42,3 +42,9 @@ def test_the_emulated_chips_have_these_numbers(name: str) -> None:
     words = re.findall(r"0x21[048]: 0x(\w{8})", renode_platform(described))
     renodes = b"".join(int(word, 16).to_bytes(4, "little") for word in words)
     assert len(renodes) == 12 and counter("dwt", renodes.hex()) == "instructions"
+
+
+def test_what_counts_instructions_is_not_held_against_waits_for_memory() -> None:
+    layers = [{"name": "a", "predicted_cycles": 100, "waiting_cycles": 40}, {"name": "b", "predicted_cycles": 10}]
+    assert predictions({"layers": layers}, of_instructions=False) == {"a": 100, "b": 10}
+    assert predictions({"layers": layers}, of_instructions=True) == {"a": 60, "b": 10}

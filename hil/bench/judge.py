@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -147,7 +148,7 @@ def _of_time(found: Findings, cycles: Cycles, firmware: Firmware, can: Capabilit
     counts, is_instructions = can.cycles is not None, "instructions" in (can.cycles, cycles.source)
     macs = {layer.name: getattr(layer, "least_macs", layer.macs) for layer in firmware.graph.layers}
     is_predicted, decodes = firmware.kernels == "fast", firmware.graph.detector is not None
-    of_layers = {layer["name"]: layer["predicted_cycles"] for layer in firmware.plan["layers"]}
+    of_layers = predictions(firmware.plan, is_instructions)
     predicted, of_these = sum(of_layers.values()), of_layers if is_predicted else None
     seen, rows = (found.result.counter, macs, found.outside.elapsed), firmware.graph.input.height
     faults = None if cycles.total is None else implausible(cycles, *seen, of_these, decodes, rows)
@@ -163,6 +164,12 @@ def _of_time(found: Findings, cycles: Cycles, firmware: Firmware, can: Capabilit
     if is_instructions:
         measured.append(Measurement("instructions.total", cycles.total, "instruction", is_expected=True))
     return measured
+
+
+def predictions(plan: dict[str, Any], of_instructions: bool) -> dict[str, int]:
+    """What a plan predicts of each layer: cycles, or, of a target that waits for no memory, those without the waits."""
+    waits = {layer["name"]: layer.get("waiting_cycles", 0) for layer in plan["layers"] if of_instructions}
+    return {layer["name"]: layer["predicted_cycles"] - waits.get(layer["name"], 0) for layer in plan["layers"]}
 
 
 def _count(items: list[str] | None) -> int | None:

@@ -343,6 +343,7 @@ def _layer(layer: q.Layer, plan: Plan) -> dict[str, object]:
         "macs": layer.macs,
         "kernel": "fast" if is_fast(layer) else "plain",
         "predicted_cycles": plan.cycles[layer.name],
+        "waiting_cycles": plan.waits.get(layer.name, 0),
         "constant_bytes": sum(array.nbytes for array in _arrays(layer)),
         "buffer": {"name": buffer.name, "rows": buffer.rows, "bytes": buffer.bytes, "place": buffer.place},
     }

@@ -14,15 +14,15 @@ from hil.compiler.schedule import Node
 BYTE_WAITS = 17.0  # cycles: a read 7, its halfword 2, and 8 for another row of a bank, in which a ring's next row lies
 
 
-def with_waits(cycles: dict[str, int], nodes: Collection[Node], external: Collection[str]) -> dict[str, int]:
-    """Predicted cycles of each layer with what it waits for. external: names of the buffers in SDRAM."""
-    return cycles | {layer.name: cycles[layer.name] + waits for layer, waits in _waits(nodes, external)}
+def waits(nodes: Collection[Node], external: Collection[str]) -> dict[str, int]:
+    """Predicted cycles that layers wait for, of those that do. external: names of the buffers in SDRAM."""
+    return dict(_waits(nodes, external))
 
 
-def _waits(nodes: Collection[Node], external: Collection[str]) -> Iterator[tuple[q.QConv, int]]:
+def _waits(nodes: Collection[Node], external: Collection[str]) -> Iterator[tuple[str, int]]:
     for node in nodes:
         for index, layer in enumerate(node.layers):
             if isinstance(layer, q.QConv) and layer.is_depthwise and f"{layer.input.name}_rows" in external:
                 rows = layer.kernel - (index > 0)  # the newest comes in a piece, from inside the chain
                 out = layer.output
-                yield layer, round(BYTE_WAITS * rows * layer.stride * out.height * out.width * out.channels)
+                yield layer.name, round(BYTE_WAITS * rows * layer.stride * out.height * out.width * out.channels)

@@ -12,7 +12,7 @@ import numpy as np
 
 from hil.board import Board
 from hil.compiler.draft import Draft, Scheme, Wanted, aligned
-from hil.compiler.external import with_waits
+from hil.compiler.external import waits
 from hil.compiler.packing import pack_apart
 from hil.compiler.schedule import Node
 from hil.compiler.weights import hot_bytes
@@ -43,9 +43,9 @@ class Plan:
 
     padding: pixels on either side of a tensor's rows; depth: rows its ring holds, 0 where it has none; pitch: bytes
     from row to row. chunk: pixels that a convolution widens at once, 0 for one that does not. cycles: predicted, by
-    layer. arenas: bytes of each arena by place ("ccm", "sram", "sdram" where the board has one and it is needed).
-    ram_bytes: what the firmware takes of the board's RAM on the chip, in all. binding: the layer that runs when most of
-    it holds something.
+    layer; waits: those of them that are for SDRAM. arenas: bytes of each arena by place ("ccm", "sram", "sdram" where
+    the board has one and it is needed). ram_bytes: what the firmware takes of the board's RAM on the chip, in all.
+    binding: the layer that runs when most of it holds something.
     """
 
     board: Board
@@ -61,6 +61,7 @@ class Plan:
     tile_rows: int
     ram_bytes: int
     binding: str
+    waits: dict[str, int]
 
     @property
     def arena_bytes(self) -> int:
@@ -92,9 +93,10 @@ def place(draft: Draft, board: Board) -> Plan:
     on_chip = sum(size + GUARD_BYTES for where, size in arenas.items() if where != "sdram" and size)
     firmware = FIRMWARE_BYTES + LAYER_BYTES * len(graph.layers)
     ram_bytes = on_chip + hot_bytes(graph) + tile_rows * image.row_bytes + firmware
-    cycles = with_waits(draft.cycles, draft.nodes, {b.name for b in buffers if b.place == "sdram"})
+    waiting = waits(draft.nodes, {b.name for b in buffers if b.place == "sdram"})
+    cycles = {name: spent + waiting.get(name, 0) for name, spent in draft.cycles.items()}
     return Plan(board, draft.scheme, draft.nodes, buffers, draft.padding, draft.depth, draft.pitch, draft.chunk,
-                cycles, arenas, tile_rows, ram_bytes, draft.binding)  # fmt: skip
+                cycles, arenas, tile_rows, ram_bytes, draft.binding, waiting)  # fmt: skip
 
 
 def _place(draft: Draft, board: Board, hot: int) -> tuple[tuple[Buffer, ...], dict[str, int]]:

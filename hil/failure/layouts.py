@@ -92,6 +92,7 @@ class Layer(Struct):
     predicted_cycles: Number
     macs: Count
     output: dict[str, Any]
+    waiting_cycles: Number = 0
 
 
 class Tensor(Struct):
