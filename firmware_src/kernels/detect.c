@@ -53,15 +53,17 @@ static void sift_up(candidate_t *heap, uint32_t place)
 
 static void sift_down(candidate_t *heap, uint32_t count)
 {
+    const candidate_t moved = heap[0];
     uint32_t place = 0;
     for (uint32_t child = 1; child < count; child = 2 * place + 1) {
         child += child + 1 < count && is_better(&heap[child], &heap[child + 1]);
-        if (!is_better(&heap[place], &heap[child])) {
-            return;
+        if (!is_better(&moved, &heap[child])) {
+            break;
         }
-        swap(&heap[place], &heap[child]);
+        heap[place] = heap[child];
         place = child;
     }
+    heap[place] = moved;
 }
 
 // Takes the heap apart: best first.
@@ -88,18 +90,24 @@ static void insert(candidate_t *heap, const candidate_t *candidate)
 void detect_collect_row(const detector_t *detector, const source_t *source, uint32_t row, const int16_t *loc,
                         const int16_t *conf)
 {
-    for (uint32_t column = 0; column < source->width; column++) {
-        const int16_t *scores = conf + column * source->conf_channels + source->conf_channel;
+    const uint32_t width = source->width, backgrounds = source->background;
+    const uint32_t to_loc = source->loc_channels, to_conf = source->conf_channels;
+    const int32_t threshold = detector->threshold;
+    const int16_t *offsets = loc + source->loc_channel, *scores = conf + source->conf_channel;
+    uint32_t anchor = source->first_anchor + row * width * MODEL_BOX_CLASSES;
+    for (uint32_t column = 0; column < width; column++, offsets += to_loc, scores += to_conf) {
         int32_t background = scores[0];
-        for (uint32_t i = 1; i < source->background; i++) {
+        for (uint32_t i = 1; i < backgrounds; i++) {
             background = scores[i] > background ? scores[i] : background;
         }
-        const uint32_t first = source->first_anchor + (row * source->width + column) * MODEL_BOX_CLASSES;
-        for (uint32_t label = 0; label < MODEL_BOX_CLASSES; label++) {
-            const int32_t difference = scores[source->background + label] - background;
-            if (difference > detector->threshold) {
-                candidate_t candidate = {.key = key(difference, first + label)};
-                memcpy(candidate.loc, loc + column * source->loc_channels + source->loc_channel, sizeof candidate.loc);
+        for (uint32_t label = 0; label < MODEL_BOX_CLASSES; label++, anchor++) {
+            const int32_t difference = scores[backgrounds + label] - background;
+            if (difference > threshold) {
+                candidate_t candidate = {.key = key(difference, anchor)};
+                if (candidate_count == MODEL_CANDIDATES && candidate.key < detector->candidates[0].key) {
+                    continue;
+                }
+                memcpy(candidate.loc, offsets, sizeof candidate.loc);
                 insert(detector->candidates, &candidate);
             }
         }

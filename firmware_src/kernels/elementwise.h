@@ -73,33 +73,42 @@ static inline int32_t inverse_square_root(uint32_t n)
 }
 
 #if HIL_DSP
-// Of sixteen values at a time; count is a multiple of 16 and not 0, the address one of 4.
-ALWAYS_INLINE int32_t sum_of_sixteens(const uint8_t *in, uint32_t count, type_t type)
+#define ADD_SQUARES(word)                               \
+    ".if %c[is_signed]\n\t"                            \
+    "sxtb16 r6, " word ", ror #8\n\t"                  \
+    "sxtb16 " word ", " word "\n\t"                    \
+    ".else\n\t"                                        \
+    "uxtb16 r6, " word ", ror #8\n\t"                  \
+    "uxtb16 " word ", " word "\n\t"                    \
+    ".endif\n\t"                                       \
+    "smlad r1, r6, r6, r1\n\t"                         \
+    "smlad r1, " word ", " word ", r1\n\t"
+
+// Of sixteen values at a time, or eight; count is a multiple of 8 and not 0, the address one of 4.
+ALWAYS_INLINE int32_t sum_of_eights(const uint8_t *in, uint32_t count, type_t type)
 {
     register const uint8_t *from __asm__("r0") = in, *end __asm__("r7") = in + count;
     register int32_t sum __asm__("r1") = 0;
     __asm__ volatile(
         ".p2align 2\n\t"
         "1:\n\t"
+        ".if %c[is_sixteen]\n\t"
         "ldmia r0!, {r2, r3, r4, r5}\n\t"
-        ".irp word, r2, r3, r4, r5\n\t"
-        ".if %c[is_signed]\n\t"
-        "sxtb16 r6, \\word, ror #8\n\t"
-        "sxtb16 \\word, \\word\n\t"
+        ADD_SQUARES("r4")
+        ADD_SQUARES("r5")
         ".else\n\t"
-        "uxtb16 r6, \\word, ror #8\n\t"
-        "uxtb16 \\word, \\word\n\t"
+        "ldmia r0!, {r2, r3}\n\t"
         ".endif\n\t"
-        "smlad r1, r6, r6, r1\n\t"
-        "smlad r1, \\word, \\word, r1\n\t"
-        ".endr\n\t"
+        ADD_SQUARES("r2")
+        ADD_SQUARES("r3")
         "cmp r0, %[end]\n\t"
         "bne 1b" EMPTY_LINES_16
         : "+r"(from), "+r"(sum)
-        : [end] "r"(end), [is_signed] "i"(type == TYPE_S8)
+        : [end] "r"(end), [is_signed] "i"(type == TYPE_S8), [is_sixteen] "i"(count % 16 == 0)
         : "r2", "r3", "r4", "r5", "r6", "cc", "memory");
     return sum;
 }
+#undef ADD_SQUARES
 #endif
 
 ALWAYS_INLINE uint32_t sum_of_squares(const uint8_t *in, uint32_t count, type_t type)
@@ -107,8 +116,8 @@ ALWAYS_INLINE uint32_t sum_of_squares(const uint8_t *in, uint32_t count, type_t 
     int32_t sum = 0;
     uint32_t i = 0;
 #if HIL_DSP
-    if (count % 16 == 0) {
-        return (uint32_t)sum_of_sixteens(in, count, type);
+    if (count % 8 == 0) {
+        return (uint32_t)sum_of_eights(in, count, type);
     }
 #endif
     for (; i < count; i++) {

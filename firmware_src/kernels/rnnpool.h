@@ -22,7 +22,7 @@ typedef struct {
     int16_t *columns;    // [phases - 1][phase]: column sweeps of the window rows that stay open when the oldest is complete
     int16_t *newest;     // [phase]: those of the one that is completed last
     int16_t *row_ring;   // [kept][across][rows2]: W2 times the summaries of the rows that its successor takes over
-    int16_t *new_rows;   // [patch - kept][across][rows2]: and of those that follow
+    int16_t *const *new_rows;  // [patch - kept] of [across][rows2]: and of those that follow, each in memory of its own
     int16_t *scratch;    // [columns of a part][rows1]
     int16_t *states;     // [at_once][max(state1, state2)] and room: sweeps under way
     int16_t *one;        // [rows2]
@@ -89,7 +89,7 @@ ALWAYS_INLINE int16_t *rnnpool_row(const rnnpool_t *p, uint32_t oldest, uint32_t
 {
     const uint32_t kept = rnnpool_kept(p), pitch = p->across * cell_rows(&p->cell2);
     const bool is_kept = row - oldest * p->stride < kept;
-    return is_kept ? p->row_ring + row % kept * pitch : p->new_rows + row % (p->patch - kept) * pitch;
+    return is_kept ? p->row_ring + row % kept * pitch : p->new_rows[row % (p->patch - kept)];
 }
 
 // Continues the column sweeps of a part in every window row that holds this row; wx: of its columns.

@@ -209,7 +209,7 @@ def _working_memory(node: Node, replay: Replay, number: int) -> list[Wanted]:
         case (q.QPool() as pool,):
             # Loads overlap only within one memory, and the cells' matrices and tables lie in SRAM.
             return [
-                Wanted(f"{pool.name}_{one.part}", one.bytes, 0, _pool_alive(pool, one.life, replay, number), "sram")
+                Wanted(f"{pool.name}_{one.part}", one.bytes, 0, _pool_alive(pool, one, replay, number), "sram")
                 for one in windows.buffers(pool)
             ]
         case (q.QMean() as mean,):
@@ -219,15 +219,15 @@ def _working_memory(node: Node, replay: Replay, number: int) -> list[Wanted]:
     return []
 
 
-def _pool_alive(pool: q.QPool, life: windows.Life, replay: Replay, number: int) -> np.ndarray:
-    match life:
+def _pool_alive(pool: q.QPool, buffer: windows.PoolBuffer, replay: Replay, number: int) -> np.ndarray:
+    match buffer.life:
         case "always":
             return replay.span(number)
         case "row" | "sweeps" | "finish":
-            first, last = {"row": (0, 1), "sweeps": (0, 0), "finish": (1, 1)}[life]
+            first, last = {"row": (0, 1), "sweeps": (0, 0), "finish": (1, 1)}[buffer.life]
             return replay.moments(number, first, last)
     alive, times = np.zeros(replay.length, bool), replay.times[number]
-    for first, last in windows.rows_alive(pool, life):
+    for first, last in windows.rows_alive(pool, buffer):
         alive[times[first] : times[last] + 2] = True
     return alive
 

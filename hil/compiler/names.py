@@ -10,7 +10,7 @@ from hil.paths import source_root
 # With what the names of a layer's constants, rows, memory and steps end, `conv1_weight` and the like.
 SUFFIXES = (
     "bias", "carry", "chain", "collected", "columns", "conv", "each", "gain", "gates", "gates1", "gates2", "gathered",
-    "groups", "layers", "multiplier", "narrow", "new_rows", "newest", "offset1", "one", "part", "piece", "projected",
+    "groups", "layers", "multiplier", "narrow", "newest", "offset1", "one", "part", "piece", "projected",
     "reader", "repeat", "ring", "row_ring", "rows", "scratch", "states", "step", "sums", "table", "tanh", "tanh1",
     "tanh2", "turns", "u1", "u2", "w1", "w2", "weight", "wide",
 )  # fmt: skip

@@ -21,7 +21,7 @@ from hil.errors import HilError
 TILE_BYTES = 512  # a tile is as many rows as fit in this, at least one
 GUARD_BYTES = 64  # painted bytes behind each arena that must stay untouched
 FIRMWARE_BYTES = 3840  # of RAM for application, link and as much stack as runs take, without the tile
-LAYER_BYTES = 25  # and for each layer's cycles, digest and rows
+LAYER_BYTES = 24  # and for each layer's cycles, digest and rows
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from hil.compiler.sparse import room
 
 AT_ONCE = 3  # sequences of the loops for FastGRNN, and of kernels/gated.h
 PART_BYTES = 3072  # of W x of a part's columns, about
+PART_COLUMNS = 128  # of a part: at so many, setting out on one more part takes no time to speak of
 
-Life = Literal["always", "row", "sweeps", "finish", "newest", "new rows"]
+Life = Literal["always", "row", "sweeps", "finish", "newest", "new row"]
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,14 @@ class PoolBuffer:
     """A buffer of rnnpool_t, by its name there.
 
     life: from the first row to the last; while a row is worked on, or its first or second moment; from the first row of
-    the window row that is completed last to the completion of the oldest; from the first row that the oldest window row
-    does not share with the one before until its completion.
+    the window row that is completed last to the completion of the oldest; from a row that the oldest window row does
+    not share with the one before to its completion. slot: which of these rows, counted modulo their number.
     """
 
     part: str
     bytes: int
     life: Life
+    slot: int = 0
 
 
 def phases(pool: q.QPool) -> int:
@@ -43,10 +45,15 @@ def kept(pool: q.QPool) -> int:
     return max(0, pool.patch - pool.stride)
 
 
+def new_rows(pool: q.QPool) -> int:
+    """Rows that a window row does not share with the one before, of those that it has."""
+    return pool.patch - kept(pool)
+
+
 def at_once(pool: q.QPool) -> int:
     """Windows of a part of a row, but of its last: a multiple of three, or all of them."""
     across, cell = pool.windows[1], pool.cell1
-    fitting = (PART_BYTES // (2 * cell.rows) - pool.patch) // pool.stride + 1
+    fitting = (min(PART_BYTES // (2 * cell.rows), PART_COLUMNS) - pool.patch) // pool.stride + 1
     widening = -(-2 * pool.input.channels // cell.state)  # the states' memory is also a pair of pixels'
     most = max(fitting, widening, AT_ONCE)
     parts = -(-across // (most // AT_ONCE * AT_ONCE))
@@ -73,7 +80,6 @@ def buffers(pool: q.QPool) -> Iterator[PoolBuffer]:
         "columns": ((phases(pool) - 1) * phase, "always"),
         "newest": (phase, "newest"),
         "row_ring": (kept(pool) * row, "always"),
-        "new_rows": ((pool.patch - kept(pool)) * row, "new rows"),
         "scratch": (2 * covered * one.rows, "sweeps"),
         "states": (2 * max(most * cell.state + room(cell) for cell in (one, two)), "row"),
         "sums": (sums, "row"),
@@ -81,14 +87,16 @@ def buffers(pool: q.QPool) -> Iterator[PoolBuffer]:
         "projected": (2 * width * two.rows if two.rows > one.hidden else 0, "finish"),
     }
     yield from (PoolBuffer(part, size, life) for part, (size, life) in sizes.items() if size)
+    yield from (PoolBuffer(f"new_row{slot}", row, "new row", slot) for slot in range(new_rows(pool)))
 
 
-def rows_alive(pool: q.QPool, life: Life) -> Iterator[tuple[int, int]]:
-    """First and last row of each stretch in which a buffer of such a life holds something, "newest" or "new rows"."""
+def rows_alive(pool: q.QPool, buffer: PoolBuffer) -> Iterator[tuple[int, int]]:
+    """First and last row of each stretch in which a buffer holds something whose life is "newest" or "new row"."""
     for window in range(pool.windows[0]):
         last = window * pool.stride + pool.patch - 1
         newest = window + phases(pool) - 1
-        if life == "new rows":
-            yield max(0, window * pool.stride + pool.patch - pool.stride), last
+        if buffer.life == "new row":
+            first = max(0, window * pool.stride + pool.patch - pool.stride)
+            yield first + (buffer.slot - first) % new_rows(pool), last
         elif newest < pool.windows[0]:
             yield newest * pool.stride, last
