@@ -7,7 +7,9 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from board_programs import need_compiler
@@ -15,7 +17,7 @@ from stub_firmware import expected_boxes, random_image
 
 from hil import board
 from hil.errors import HilError
-from hil.link import Client, frames, upload
+from hil.link import Client, Result, frames, upload
 from hil.link.bound import Bound
 from hil.link.frames import Frame
 from hil.targets.base import TargetLostError
@@ -92,6 +94,24 @@ def test_a_case_is_the_same_for_the_same_seed() -> None:
     assert case(5, 0, 1000) != case(6, 0, 1000)
     one, other = (hosts_frame(case(5, 3, 1000).dice("host"), 7) for _ in range(2))
     assert one == other
+
+
+def test_bytes_that_a_board_lost_to_a_liar_are_no_defect(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = 1
+
+    class Losing(Client):
+        def infer(self, *arguments: Any, **named: Any) -> Result:
+            return replace(super().infer(*arguments, **named), board_overruns=lost)
+
+    def restart(stage: Stage) -> None:
+        nonlocal lost
+        lost = 0
+
+    monkeypatch.setattr("hil.torture.trial.Client", Losing)
+    monkeypatch.setattr(Stage, "restart", restart)
+    assert attempt(stage, case(1, 3, 1000)).result == "firmware lives"
+    lost = 1
+    assert attempt(stage, Case(1, 0, "line")).is_bad
 
 
 def test_so_it_is_with_a_recorded_session(stage: Stage, tmp_path: Path) -> None:
