@@ -17,6 +17,7 @@ from PIL import Image
 from hil.gate.steps import steps
 from hil.gate.store import Commit, add, read
 from hil.gate.tolerance import DEFAULTS
+from hil.locks import Lock
 from hil.report.history_html import render
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -52,6 +53,21 @@ def store(tmp_path: Path) -> Path:
     for number in (2, 1, 3):
         add(tmp_path / "store", results(tmp_path / f"r{number}", number, slower=number == 3))
     return tmp_path / "store"
+
+
+def test_one_at_a_time_adds_to_a_store_and_reads_it(command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or it reads what another is just putting there."""
+    free = []
+
+    def noted(*arguments: object) -> object:
+        free.append(Lock(f"the history in {tmp_path / 'store'}").is_free())
+        return real[len(free) - 1](*arguments)
+
+    real = (add, read)
+    monkeypatch.setattr("hil.gate.store.add", noted)
+    monkeypatch.setattr("hil.gate.store.read", noted)
+    assert command("store", "--add", results(tmp_path / "r1", 1)).code == 0
+    assert free == [False, False] and Lock(f"the history in {tmp_path / 'store'}").is_free()
 
 
 def many(count: int) -> list[Commit]:

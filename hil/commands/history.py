@@ -26,13 +26,15 @@ def history(
     from hil.gate import store as stores
     from hil.gate.steps import steps
     from hil.gate.tolerance import load_tolerances
+    from hil.locks import held
     from hil.report.history_html import write_history
 
     tolerances = load_tolerances(tolerance)
-    if add is not None:
-        commit = stores.add(store, add, dirty)
-        console.print(f"took in {commit[:10]}", highlight=False)
-    commits, damaged = stores.read(store)
+    with held(f"the history in {store.absolute()}"):
+        if add is not None:
+            commit = stores.add(store, add, dirty)
+            console.print(f"took in {commit[:10]}", highlight=False)
+        commits, damaged = stores.read(store)
     for line in damaged:
         errors.print(f"left out: {line}", soft_wrap=True, highlight=False, markup=False)
     path = html or store / "history.html"
