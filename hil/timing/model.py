@@ -53,6 +53,12 @@ class ModelledCycles:
                 unicorn.UC_HOOK_CODE, hooks.on_board_instruction.address, codehook.BEGIN, codehook.END
             )
             self.engine.add_hook(codehook.MovableHook(uc, handle))
+        else:
+            self.engine.hook_instructions(codehook.InstructionHooks(uc, self._add_hook))
+
+    def _add_hook(self, address: int) -> None:
+        function = hooks.on_board_instruction.address
+        self._machine.add_native_hook(unicorn.UC_HOOK_CODE, function, address, address)
 
     def reset(self) -> None:
         """The core was reset: the caches are empty, and code may have been loaded."""

@@ -13,6 +13,7 @@ code runs, too.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 from hil.errors import HilError
@@ -20,6 +21,25 @@ from hil.errors import HilError
 BEGIN, END = 0xFFFF_FFFF_0000_0010, 0xFFFF_FFFF_0000_0020  # of a new hook, to be found by: code is never there
 _EVERYWHERE = (1, 0)
 _STRUCT_WORDS = 8  # of Unicorn's struct hook, up to the range
+
+
+class InstructionHooks:
+    """Code hooks on single instructions, for the fast model: Unicorn walks a list of them, which is short.
+
+    add(address): have the model look at the instruction there before it runs.
+    """
+
+    def __init__(self, uc: Any, add: Callable[[int], object]) -> None:
+        self._uc, self._add = uc, add
+        self._hooked: set[int] = set()
+
+    def cover(self, block: int, instructions: list[int]) -> None:
+        """Have the block that begins at an address translated with hooks on these instructions; nothing must run."""
+        for address in instructions:
+            if address not in self._hooked:
+                self._hooked.add(address)
+                self._add(address)
+        self._uc.ctl_remove_cache(block, block + 2)
 
 
 class MovableHook:

@@ -13,7 +13,7 @@ from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2
 from hil.errors import HilError
 from hil.timing.compiled import layout as at
 from hil.timing.compiled.accesses import evaluate, take_restless
-from hil.timing.compiled.codehook import MovableHook
+from hil.timing.compiled.codehook import InstructionHooks, MovableHook
 from hil.timing.compiled.hooks import look, on_block, split
 from hil.timing.compiled.pipeline import NEVER, work_out
 from hil.timing.compiled.plans import Plans
@@ -73,18 +73,23 @@ class Engine:
         self._callbacks = _BLOCK(self._decode), _BLOCK(self._forget), _BLOCK(self._set_flash), _BLOCK(self._plan)
         self._watched: dict[int, tuple[int, int]] = {}
         self._code_hook: MovableHook | None = None
+        self._instruction_hooks: InstructionHooks | None = None
         self._write_header()
         self._rows, self._plans = self._new_rows(), self._new_plans()
         self.set_flash(FlashSettings())
 
     def _new_rows(self) -> Rows:
-        return Rows(self.arena, self.rules, self.mode == "full", self.figures, self._has_sdram)
+        rows = Rows(self.arena, self.rules, self.mode == "full", self.figures, self._has_sdram)
+        rows.may_hook = self._instruction_hooks is not None
+        return rows
 
     def _new_plans(self) -> Plans:
         def is_conditional(instruction: Instruction) -> bool:
             return instruction.address in self._conditional
 
-        return Plans(self.arena, self._row, is_conditional, self._read, self.mode == "full")
+        plans = Plans(self.arena, self._row, is_conditional, self._read, self.mode == "full")
+        plans.may_hook = self._instruction_hooks is not None
+        return plans
 
     def _write_header(self) -> None:
         m, rules = self.arena, self.rules
@@ -290,7 +295,7 @@ class Engine:
         try:
             block = list(self._instructions(address, address + size))
             for before, instruction, after in zip([None, *block], block, [*block[1:], None], strict=False):
-                self._add(instruction, _may_pair(before, after))
+                self._add(instruction, _may_pair(before, after), _may_stall(instruction, after))
         except Exception as error:
             self._keep(error)
 
@@ -320,13 +325,13 @@ class Engine:
             yield instruction
             address = instruction.end
 
-    def _add(self, instruction: Instruction, may_pair: bool) -> None:
+    def _add(self, instruction: Instruction, may_pair: bool, may_stall: bool) -> None:
         """Bring an instruction into the arena."""
         if instruction.kind is Kind.IT:
             self._cover(instruction)
         index = self._table_index(instruction.address)
         if index is not None and not self.arena[index]:
-            row = self._rows.add(instruction, instruction.address in self._conditional, may_pair)
+            row = self._rows.add(instruction, instruction.address in self._conditional, may_pair, may_stall)
             self.arena[index] = row | (at.LOOKED_AT if self.arena[row + at.R_NEEDS] else 0)
             if instruction.address in self._watched:
                 self.watch(instruction.address, *self._watched[instruction.address])
@@ -337,6 +342,11 @@ class Engine:
             self._conditional.add(address)
             address = self._decoder.at(address).end
 
+    def hook_instructions(self, hooks: InstructionHooks) -> None:
+        """In the fast model, before anything has run: hooks that can be added to single instructions."""
+        self._instruction_hooks = hooks
+        self._rows.may_hook = self._plans.may_hook = True
+
     def load_registers(self, uc: Any) -> None:
         """Hooks on this core may load its registers, if it is known where they are."""
         self.arena[at.CORE_REGISTERS], self.arena[at.FLOAT_REGISTERS] = places(uc)
@@ -346,15 +356,22 @@ class Engine:
         self._code_hook = hook
 
     def translate_anew(self) -> bool:
-        """Whether the emulation stopped because a block is to be translated with fewer code hooks: then run on.
+        """Whether the emulation stopped because a block is to be translated with other code hooks: then run on.
 
         Nothing must be running.
         """
         m = self.arena
         plan, m[at.WANTED] = int(m[at.WANTED]), 0
-        if not plan or self._code_hook is None:
+        if not plan:
             return False
         shift, start = int(m[at.ALIAS]), int(m[plan + at.P_START])
+        if self._instruction_hooks is not None:
+            m[at.FN_LOOK], m[plan + at.P_WANTS_HOOKS] = look.address, 0
+            looked_at = self._plans.looked_at(start, int(m[plan + at.P_SIZE]))
+            self._instruction_hooks.cover(start - shift, [address - shift for address in looked_at])
+            return True
+        if self._code_hook is None:
+            return False
         if m[at.OUT_OF_RANGE]:
             self._plans.leave_ranges(start, int(m[plan + at.P_SIZE]))
         m[plan + at.P_VAIN] = 0
@@ -407,3 +424,8 @@ def _aligned_words(count: int) -> NDArray[np.int64]:
 def _may_pair(before: Instruction | None, after: Instruction | None) -> bool:
     """Whether a load could come just before, or a single access just after; None: not known, at a block's border."""
     return before is None or after is None or before.kind is Kind.LOAD or after.kind in SINGLE
+
+
+def _may_stall(instruction: Instruction, after: Instruction | None) -> bool:
+    """Whether the next instruction could take an address from what this one writes late."""
+    return bool(instruction.late_writes & after.address_registers) if after else bool(instruction.late_writes)

@@ -160,7 +160,8 @@ P_RANGES = 9  # steps up to the last STEP_RANGE: they change nothing, and are tr
 # in the full model: the first P_ROOTS steps are values that addresses come of. While each stays within its bounds, and
 # P_IS_KEPT, all accesses say what they said, P_KEPT, but for the P_RESTLESS whose numbers stand behind the steps
 P_ROOTS, P_IS_KEPT, P_KEPT, P_RESTLESS = range(10, 14)
-P_STEPS = 14
+P_WANTS_HOOKS = 14  # in the fast model: instructions of the block have to be hooked before it is entered
+P_STEPS = 15
 STEP_WORDS = 5
 # S_KIND: kind | shift << 8 | first slot << 16 | second slot << 32; S_VALUE: R_DYNAMIC as it was told last
 S_KIND, S_CONSTANT, S_ROW, S_SPAN, S_VALUE = range(5)

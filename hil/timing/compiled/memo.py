@@ -167,8 +167,8 @@ def _find_node(m, address, size, state):
 def find(uc, m, address, size, link):
     """The node of the block at an address in the current state; link: the exit that led here, 0 where not known.
 
-    0 where the block has to be translated anew first: too many of its code hooks came in vain, or an access may go
-    elsewhere than its plan says.
+    0 where the block has to be translated anew first: too many of its code hooks came in vain, an access may go
+    elsewhere than its plan says, or the fast model wants hooks.
     """
     target = address | size << 40
     if link != 0 and m[link + X_TARGET] == target:
@@ -182,7 +182,12 @@ def find(uc, m, address, size, link):
             m[link + X_TARGET] = target
             m[link + X_NEXT] = node
     plan = m[node + N_PLAN]
-    if plan == 0 or m[LEARNS] or m[HELD] != 0:
+    if plan == 0 or m[HELD] != 0:
+        return node
+    if m[plan + P_WANTS_HOOKS] != 0:
+        m[WANTED] = plan
+        return 0
+    if m[LEARNS]:
         return node
     m[OUT_OF_RANGE] = 0
     m[HAS_MOVED] = m[plan + P_COUNT] != 0 and moves(uc, m, plan)

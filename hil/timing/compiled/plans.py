@@ -17,6 +17,7 @@ from hil.timing.statement.instruction import Instruction, Kind
 REGISTER_IDS = [*REGISTERS, *(arm_const.UC_ARM_REG_S0 + n for n in range(32))]  # by the bits of masks
 FIRST_FLOAT = len(REGISTERS)
 _TURNS = {at.STEP_RANGE: 1, at.STEP_ACCESS: 2, at.STEP_DIVIDE: 2}
+_DIVIDES = at.NEED_DIVIDE | at.NEED_SIGNED_DIVIDE
 _TOLD = at.NEED_ADDRESS | at.NEED_DIVIDE | at.NEED_SIGNED_DIVIDE
 
 
@@ -42,6 +43,7 @@ class Plans:
         self._is_conditional = is_conditional
         self._known: dict[tuple[int, int], _Known] = {}
         arena[at.PLAN_NEXT] = at.PLANS
+        self.may_hook = False  # in the fast model: hooks can be added to single instructions
 
     def plan(self, address: int, size: int, block: tuple[Instruction, ...]) -> None:
         """Make the plan of the block at an address the one that its first row names."""
@@ -71,12 +73,28 @@ class Plans:
         known.has_ranges = False
         self._write(known.offset, address, size, *self._steps(known))
 
+    def looked_at(self, address: int, size: int) -> list[int]:
+        """In the fast model: the instructions of a block that a hook has to look at each time."""
+        known = self._known[address, size]
+        return self._looked_at(known, self._steps(known)[0])
+
+    def _looked_at(self, known: _Known, steps: list[Step]) -> list[int]:
+        """What is under an IT and costs less where its condition fails, and divides whose operands are not known."""
+        if not self.may_hook:
+            return []
+        told = {step.instruction.address for step in steps if step.instruction and step.is_exact}
+        return [
+            one.address
+            for one in known.block
+            if self._needs(one) & at.NEED_PASSED or (self._needs(one) & _DIVIDES and one.address not in told)
+        ]
+
     def _steps(self, known: _Known) -> tuple[list[Step], int]:
         """A block's steps, and the address from which on its instructions have to be looked at."""
         block = known.block
         steps = steps_of(block, lambda one: bool(self._needs(one) & _TOLD), self._is_conditional, self._read)
         if not self._is_exact:
-            return steps, block[-1].end
+            return steps, 0 if self._looked_at(known, steps) else block[-1].end
         usable = [step for step in steps if step.is_exact and (known.has_ranges or step.kind != at.STEP_RANGE)]
         told = {step.instruction.address for step in usable if step.instruction}
         its_it: Instruction | None = None
@@ -107,6 +125,7 @@ class Plans:
         m[offset + at.P_START], m[offset + at.P_SIZE], m[offset + at.P_COUNT] = address, size, len(steps)
         m[offset + at.P_FROM] = looked_from
         m[offset + at.P_PATIENCE] = at.PATIENCE
+        m[offset + at.P_WANTS_HOOKS] = self.may_hook and looked_from == 0
         m[offset + at.P_ROOTS] = sum(step.kind not in _TURNS for step in steps) if self._is_exact else 0
         m[offset + at.P_RANGES] = max((k + 1 for k, step in enumerate(steps) if step.kind == at.STEP_RANGE), default=0)
         for place, step in self._places(offset, steps):

@@ -53,6 +53,7 @@ class Rows:
         self._arena, self._figures, self._has_sdram = arena, figures, has_sdram
         self._rules = rules
         self._looks = looks
+        self.may_hook = False  # the fast model has hooks on what is under an IT and costs less where it fails
         self._classes: dict[tuple[int, ...], int] = {}
         self._arena[at.CLASS_COUNT] = 1
         for narrow in (-1, 1, 0):  # NO_CLASS, FAILED_NARROW, FAILED_WIDE
@@ -60,23 +61,32 @@ class Rows:
         self._arena[at.ROW_COUNT] = 0
         self.add(Instruction(0, 2, Kind.ALU, "nop"), False)  # NO_ROW
 
-    def add(self, instruction: Instruction, is_conditional: bool, may_pair: bool = True) -> int:
+    def add(self, instruction: Instruction, is_conditional: bool, may_pair: bool = True, may_stall: bool = True) -> int:
         """Write an instruction's row; returns its offset. Raises HilError when the arena is full.
 
-        may_pair: whether the instruction before or after it could overlap with it on the bus.
+        may_pair: whether the instruction before or after it could overlap with it on the bus; may_stall: whether that
+        after it could take an address from it.
         """
         if self._arena[at.ROW_COUNT] >= (1 << at.ROW_BITS) - 1 or self._arena[at.CLASS_COUNT] >= at.CLASS_CAPACITY - 1:
             raise HilError(
                 f"the timing model has room for {1 << at.ROW_BITS} different instructions: the code has more"
             )
+        is_conditional = is_conditional and (self._looks or (self.may_hook and self._depends(instruction, may_stall)))
         row = self._timing(instruction, is_conditional) | {at.R_DYNAMIC: self._static(instruction)}
-        row |= self._look(instruction, is_conditional and self._looks, may_pair)
+        row |= self._look(instruction, is_conditional, may_pair)
         offset = at.ROWS + at.ROW_STRIDE * int(self._arena[at.ROW_COUNT])
         self._arena[at.ROW_COUNT] += 1
         self._arena[offset : offset + at.ROW_STRIDE] = 0
         for word, value in row.items():
             self._arena[offset + word] = value
         return offset
+
+    def _depends(self, instruction: Instruction, may_stall: bool) -> bool:
+        """Whether an instruction under an IT costs more if its condition passes, or its successor does."""
+        kind = instruction.kind
+        if kind in (*ACCESSES, *FP_COMPUTES, Kind.DIVIDE) or base_cost(instruction, self._rules, self._figures) > 1:
+            return True
+        return may_stall and kind in WRITES_LATE and "address-stall" in self._rules
 
     # -- what the compiled pipeline reads
 
@@ -90,7 +100,7 @@ class Rows:
             at.R_COST: base_cost(instruction, rules, self._figures),
             at.R_CLASS: self._class_of(instruction),
             at.R_ADDRESS: instruction.address_registers,
-            at.R_FLAGS: self._flags(instruction, is_conditional and self._looks, is_after),
+            at.R_FLAGS: self._flags(instruction, is_conditional, is_after),
             at.R_BASE_BACK: self._base_back(instruction),
             at.R_FP: instruction.reads & ~keeps_addend if needs_fp else 0,
             at.R_DELAY: delay,
