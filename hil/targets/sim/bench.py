@@ -1,8 +1,8 @@
 """How fast the simulated board is: `python -m hil.targets.sim.bench firmware.elf [--repeat N] [--timing MODE]...`.
 
-Boots a firmware of the bench's in each mode in turn, streams images of noise to it over the link and prints
-instructions a second of CPU time, for the inference as a whole and for the core alone; beside them Unicorn bare, with a
-block hook and no timing model. The first image of a mode, which has the code translated, does not count.
+Boots a firmware of the bench's in each mode, streams images of noise to it over the link, to one mode after the other,
+and prints instructions a second of CPU time, for the inference as a whole and for the core alone; beside them Unicorn
+bare, with a block hook and no timing model. The first image of a mode, which has the code translated, does not count.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
@@ -63,39 +65,62 @@ class Speed:
         return 1 - self.core_seconds / self.seconds
 
 
-def measure(elf: Path, repeat: int, mode: str) -> list[Speed]:
-    """The speed of each image; the first one includes the translation of the code."""
+class _Run:
+    """A firmware that takes one image of noise after another, in one mode."""
+
+    def __init__(self, elf: Path, mode: str) -> None:
+        board = _board_of(elf)
+        is_bare = mode == BARE
+        self._target = SimTarget(board, model=Bare()) if is_bare else SimTarget(board, timing=mode)  # type: ignore[arg-type]
+        self._target.boot(elf)
+        self._client = Client(self._target)
+        self._hello = self._client.hello()
+        self._noise = np.random.default_rng(0)
+
+    def image(self, stopwatch: _Stopwatch) -> Speed:
+        hello, observed = self._hello, self._target.observed
+        image = self._noise.integers(0, 256, (hello.height, hello.width, hello.channels), np.uint8)
+        before, stopwatch.seconds, begin = observed(), 0.0, time.process_time()
+        self._client.infer(image)
+        seconds = time.process_time() - begin
+        after = observed()
+        instructions = (after.instructions or 0) - (before.instructions or 0)
+        cycles = (after.cycles or 0) - (before.cycles or 0)
+        return Speed(instructions, cycles, seconds, stopwatch.seconds)
+
+    def close(self) -> None:
+        self._target.close()
+
+
+def measure(elf: Path, repeat: int, modes: Sequence[str]) -> dict[str, list[Speed]]:
+    """The speed of each image, the modes in turn for each; the first one includes the translation of the code."""
     stopwatch = _Stopwatch()
-    board = _board_of(elf)
-    speeds = []
+    runs: dict[str, _Run] = {}
+    speeds: dict[str, list[Speed]] = {mode: [] for mode in modes}
     try:
-        with SimTarget(board, model=Bare()) if mode == BARE else SimTarget(board, timing=mode) as target:  # type: ignore[arg-type]
-            target.boot(elf)
-            client = Client(target)
-            hello = client.hello()
-            noise = np.random.default_rng(0)
-            for _ in range(repeat):
-                image = noise.integers(0, 256, (hello.height, hello.width, hello.channels), np.uint8)
-                before, stopwatch.seconds, begin = target.observed(), 0.0, time.process_time()
-                client.infer(image)
-                seconds = time.process_time() - begin
-                after = target.observed()
-                instructions = (after.instructions or 0) - (before.instructions or 0)
-                cycles = (after.cycles or 0) - (before.cycles or 0)
-                speeds.append(Speed(instructions, cycles, seconds, stopwatch.seconds))
+        for mode in modes:
+            runs[mode] = _Run(elf, mode)
+        for _ in range(repeat):
+            for mode, run in runs.items():
+                speeds[mode].append(run.image(stopwatch))
     finally:
         stopwatch.stop()
+        for run in runs.values():
+            run.close()
     return speeds
 
 
-def described(mode: str, speeds: list[Speed], bare: Speed | None) -> str:
-    """A line of the table: the best of the images behind the first."""
-    best = min(speeds[1:] or speeds, key=lambda speed: speed.core_seconds)
-    beside = f", {best.core / bare.core:.2f} of bare" if bare else ""
-    whole = best.instructions / best.seconds / 1e6
-    counts = f"{best.instructions / 1e6:.1f} M instructions, {best.cycles / 1e6:.1f} M cycles"
-    link = f"link {best.link_share:.0%} of the time; first image {speeds[0].seconds:.2f} s"
-    return f"{mode}: {counts}; {whole:.0f} M instr/s, core alone {best.core / 1e6:.0f}{beside}; {link}"
+def described(mode: str, speeds: list[Speed], bare: list[Speed] | None) -> str:
+    """A line of the table: medians of the images behind the first, beside bare those of the images of the same turn."""
+    counted = speeds[1:] or speeds
+    middle = sorted(counted, key=lambda speed: speed.core_seconds)[len(counted) // 2]
+    shares = [one.core / other.core for one, other in zip(counted, bare[1:] or bare, strict=True)] if bare else []
+    beside = f", {median(shares):.2f} of bare ({min(shares):.2f} to {max(shares):.2f})" if shares else ""
+    whole = middle.instructions / middle.seconds / 1e6
+    counts = f"{middle.instructions / 1e6:.1f} M instructions, {middle.cycles / 1e6:.1f} M cycles"
+    share = median(speed.link_share for speed in counted)
+    link = f"link {share:.0%} of the time; first image {speeds[0].seconds:.2f} s"
+    return f"{mode}: {counts}; {whole:.0f} M instr/s, core alone {middle.core / 1e6:.0f}{beside}; {link}"
 
 
 def _board_of(elf: Path) -> boards.Board:
@@ -108,19 +133,18 @@ def main() -> int:
     """Command line: prints the figures, returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("elf", type=Path)
-    parser.add_argument("--repeat", type=int, default=3, help="images to stream in each mode")
+    parser.add_argument("--repeat", type=int, default=6, help="images to stream in each mode")
     parser.add_argument("--timing", choices=MODES, action="append", help="a mode; all without")
     arguments = parser.parse_args()
-    bare: Speed | None = None
+    modes = arguments.timing or MODES
     try:
-        for mode in arguments.timing or MODES:
-            speeds = measure(arguments.elf, arguments.repeat, mode)
-            sys.stdout.write(described(mode, speeds, bare) + "\n")
-            if mode == BARE:
-                bare = min(speeds[1:] or speeds, key=lambda speed: speed.core_seconds)
+        speeds = measure(arguments.elf, arguments.repeat, modes)
     except HilError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    for mode in modes:
+        beside = speeds.get(BARE) if mode != BARE else None
+        sys.stdout.write(described(mode, speeds[mode], beside) + "\n")
     return 0
 
 
