@@ -56,9 +56,9 @@ class ModelledCycles:
         else:
             self.engine.hook_instructions(codehook.InstructionHooks(uc, self._add_hook))
 
-    def _add_hook(self, address: int) -> None:
+    def _add_hook(self, first: int, last: int) -> None:
         function = hooks.on_board_instruction.address
-        self._machine.add_native_hook(unicorn.UC_HOOK_CODE, function, address, address)
+        self._machine.add_native_hook(unicorn.UC_HOOK_CODE, function, first, last)
 
     def reset(self) -> None:
         """The core was reset: the caches are empty, and code may have been loaded."""

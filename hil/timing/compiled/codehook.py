@@ -19,26 +19,30 @@ from typing import Any
 from hil.errors import HilError
 
 BEGIN, END = 0xFFFF_FFFF_0000_0010, 0xFFFF_FFFF_0000_0020  # of a new hook, to be found by: code is never there
+_NEIGHBOUR_BYTES = 8
 _EVERYWHERE = (1, 0)
 _STRUCT_WORDS = 8  # of Unicorn's struct hook, up to the range
 
 
 class InstructionHooks:
-    """Code hooks on single instructions, for the fast model: Unicorn walks a list of them, which is short.
+    """Code hooks on a few instructions, for the fast model: Unicorn walks a list of them, so neighbours share one.
 
-    add(address): have the model look at the instruction there before it runs.
+    add(first, last): have the model look at the instructions from one address to another before they run.
     """
 
-    def __init__(self, uc: Any, add: Callable[[int], object]) -> None:
+    def __init__(self, uc: Any, add: Callable[[int, int], object]) -> None:
         self._uc, self._add = uc, add
         self._hooked: set[int] = set()
 
     def cover(self, block: int, instructions: list[int]) -> None:
         """Have the block that begins at an address translated with hooks on these instructions; nothing must run."""
-        for address in instructions:
-            if address not in self._hooked:
-                self._hooked.add(address)
-                self._add(address)
+        wanted = sorted(set(instructions) - self._hooked)
+        self._hooked.update(wanted)
+        while wanted:
+            first = last = wanted.pop(0)
+            while wanted and wanted[0] - last <= _NEIGHBOUR_BYTES:
+                last = wanted.pop(0)
+            self._add(first, last)
         self._uc.ctl_remove_cache(block, block + 2)
 
 

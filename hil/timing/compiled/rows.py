@@ -82,8 +82,13 @@ class Rows:
         return offset
 
     def _depends(self, instruction: Instruction, may_stall: bool) -> bool:
-        """Whether an instruction under an IT costs more if its condition passes, or its successor does."""
+        """Whether an instruction under an IT costs more if its condition passes, or its successor does.
+
+        A single store costs a cycle more at most. It is taken to pass: compilers put hot ones there, and a hook costs.
+        """
         kind = instruction.kind
+        if kind is Kind.STORE:
+            return False
         if kind in (*ACCESSES, *FP_COMPUTES, Kind.DIVIDE) or base_cost(instruction, self._rules, self._figures) > 1:
             return True
         return may_stall and kind in WRITES_LATE and "address-stall" in self._rules

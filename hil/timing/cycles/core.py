@@ -157,15 +157,15 @@ class Core:
                 MovableHook(self.uc, self._add_hook(kind, function, arena, codehook.BEGIN, codehook.END))
             )
         else:
-            self.engine.hook_instructions(InstructionHooks(self.uc, self._hook_instruction))
+            self.engine.hook_instructions(InstructionHooks(self.uc, self._hook_instructions))
         ends = [0, *(memory.end for memory in sorted(self._board.rams, key=lambda one: one.origin))]
         starts = [*sorted(memory.origin for memory in self._board.rams), 1 << 32]
         for first, last in zip(ends, starts, strict=True):  # a hook that RAM lies under makes its stores slow
             self.uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_fault, None, first, last - 1)
 
-    def _hook_instruction(self, address: int) -> None:
+    def _hook_instructions(self, first: int, last: int) -> None:
         arena = self.engine.arena.ctypes.data
-        self._add_hook(unicorn.UC_HOOK_CODE, on_instruction.address, arena, address, address)
+        self._add_hook(unicorn.UC_HOOK_CODE, on_instruction.address, arena, first, last)
 
     def _add_hook(self, kind: int, function: int, user_data: int, begin: int = 1, end: int = 0) -> int:
         """A native hook on a range, everywhere if begin > end; its handle."""
