@@ -1,4 +1,4 @@
-"""Where Unicorn keeps the core's registers: loading one takes a tenth of the time that uc_reg_read takes.
+"""Where Unicorn keeps the core's registers, for hooks to load them without a call of uc_reg_read.
 
 Nothing in Unicorn's interface says where. Its struct uc_struct holds a pointer to the CPU, and in the CPU the registers
 lie side by side, so they are found by values written to them. That is tried once a process, on a core of its own, and
