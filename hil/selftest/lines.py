@@ -27,7 +27,7 @@ OWNERS: tuple[tuple[str, type], ...] = (  # beginning of a function's name, whos
 # what only the board's instructions, counter or watchdog, or several kinds of objects make a difference of; equal sizes
 UNJUDGED = (
     "HIL_DSP", "d->output !=", "cycles", "between", "lap()", "mark", "begun", "label", "BOX_CLASSES", "port_alive",
-    "sizeof", "tap(",
+    "sizeof", "tap(", "is_tapped(",
 )  # fmt: skip
 OF_TURNS = ("carry", "turn[-", "turn->from", "turn->to", "turn->keep")  # where a row is made in one, they are all 0
 OF_BLOCKS = ("blocks", "values[0] / 2", "room", "back")  # of a matrix with zeros in blocks
@@ -47,7 +47,15 @@ NEEDS = (  # what the generated model must have for lines to matter
     (r"\.step = \w+, \.index = \d+, \.steps", OF_NO_OUTPUT), (r"\.scores = [1-9]", OF_SCORES), (r"\.kind = ", OF_KINDS),
     (r"(?:conv|depthwise|dilated|dense)_t layer = \{[^}]*\.shift = [1-9]", OF_SHIFTS),
 )  # fmt: skip
-OF_PARTS = ("number == 0", "before", "rnnpool_kept(p)", "p->at_once", "done *")  # of rows that are swept in parts
+OF_PARTS = (
+    "number == 0",
+    "before",
+    "rnnpool_kept(p)",
+    "p->at_once",
+    "done *",
+    "part.window",
+    "end - column",
+)  # of rows that are swept in parts
 A_GROUP = 4  # channels of a pixel whose weights lie together
 OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from hil.compiler import graph as q
 from hil.selftest.idle import is_idle, is_idle_in, waits
 from hil.selftest.mutant import Mutant, Operator
 from hil.selftest.sources import ANY, edited
@@ -67,12 +68,14 @@ def operators() -> Iterator[Operator]:
 
 OF_FEEDS = ("plan-reach", "plan-stride", "plan-input")
 MOST_APART = 2  # feeds changed one by one; of more, which are branches of one map, a single one is never the last
-OF_A_STEP = ("_scratch", "_piece")  # what holds nothing from step to step
+OF_A_STEP = ("_scratch", "_piece", "_one")  # what holds nothing from step to step
 
 
 def _overlaid(subject: Subject) -> Iterator[Mutant]:
     """A buffer moved to where another one lies that is alive at the same time."""
     buffers = subject.plan.buffers
+    sums = [layer for layer in subject.graph.layers if isinstance(layer, q.QAdd)]
+    in_place = {(f"{add.output.name}_rows", f"{part.name}_rows") for add in sums for part in add.inputs}
     lines = subject.model_source.split("\n")
     numbers = {
         line.split(" = ")[0].strip(): i for i, line in enumerate(lines) if re.match(r"    [A-Z]\w+ = \d+,$", line)
@@ -84,6 +87,7 @@ def _overlaid(subject: Subject) -> Iterator[Mutant]:
             )  # of the other's rows few are done with
             is_another = one.place == other.place and one.offset != other.offset
             is_another = is_another and not (one.name.endswith("_states") and other.rows == 1)  # of a row that was read
+            is_another = is_another and (one.name, other.name) not in in_place
             if is_early and is_another and not any(b.name.endswith(OF_A_STEP) for b in (one, other)):
                 number = numbers[one.name.upper()]
                 yield edited("plan-overlap", subject, "model/model.c", lines, number,
