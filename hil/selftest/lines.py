@@ -87,7 +87,7 @@ def used_lines(subject: Subject, text: str) -> Iterator[tuple[int, str]]:
         unjudged += () if re.search(pattern, subject.model_source) else lines
     pools = [layer for layer in subject.graph.layers if isinstance(layer, q.QPool)]
     if all(pool.input.channels <= A_GROUP for pool in pools):
-        unjudged += ("group",)
+        unjudged += ("group", "i / 4)")
     if not any(at_once < across for across, at_once in _windows(subject.model_source)):
         unjudged += OF_PARTS
     if not _pads_rows(subject.model_source):

@@ -68,6 +68,7 @@ def operators() -> Iterator[Operator]:
 
 OF_FEEDS = ("plan-reach", "plan-stride", "plan-input")
 MOST_APART = 2  # feeds changed one by one; of more, which are branches of one map, a single one is never the last
+OF_A_ROW = ("_states", "_sums")  # what holds nothing before a row was read
 OF_A_STEP = ("_scratch", "_piece", "_one")  # what holds nothing from step to step
 
 
@@ -86,7 +87,7 @@ def _overlaid(subject: Subject) -> Iterator[Mutant]:
                 other.first <= one.first <= (other.first + other.last) // 2
             )  # of the other's rows few are done with
             is_another = one.place == other.place and one.offset != other.offset
-            is_another = is_another and not (one.name.endswith("_states") and other.rows == 1)  # of a row that was read
+            is_another = is_another and not (one.name.endswith(OF_A_ROW) and other.rows == 1)  # of a row that was read
             is_another = is_another and (one.name, other.name) not in in_place
             if is_early and is_another and not any(b.name.endswith(OF_A_STEP) for b in (one, other)):
                 number = numbers[one.name.upper()]
