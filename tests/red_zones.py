@@ -16,6 +16,7 @@ from pathlib import Path
 from hil.board import Board
 from hil.compiler import QuantisedGraph, emit, make_plan
 from hil.compiler.plan import Plan
+from hil.compiler.schedule import moments_of
 from hil.firmware.cmake import NATIVE, compile_preset, output_folder
 
 ZONE = 4096  # bytes; the longest row of the networks tested is shorter
@@ -36,7 +37,7 @@ def zones(plan: Plan) -> str:
     rows = "".join(
         f"    {{arena_{b.place} + {b.offset}, {b.bytes}, {b.first}, {b.last}}},  // {b.name}\n" for b in plan.buffers
     )
-    moments = ", ".join(str(max(1, len(node.layers))) for node in plan.nodes)
+    moments = ", ".join(str(moments_of(node)) for node in plan.nodes)
     arenas = "".join(f"    mark(arena_{place}, sizeof arena_{place}, is_open);\n" for place in plan.arenas)
     return f"""
 #include <sanitizer/asan_interface.h>

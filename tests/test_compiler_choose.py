@@ -186,9 +186,9 @@ def test_only_runs_whose_rows_find_no_room_have_to_make_them_again() -> None:
     limits = np.linspace(every.lowest, every.draft([s[0] for s in none.settings]).together[1], 5)
     forced = [module._forced(every, none, limit) for limit in limits]
     assert forced[0] and not forced[-1] and forced[1] != forced[0]
-    gains = [
-        runs.settings(number, True)[0].cycles - runs.settings(number, False)[0].cycles
-        for number in range(len(runs.runs))
-    ]
+    gains = {
+        number: runs.settings(number, True)[0].cycles - runs.settings(number, False)[0].cycles
+        for number in runs.repeatable
+    }
     costs = [sum(gains[number] for number in numbers) for numbers in forced]
     assert costs == sorted(costs, reverse=True) and len(set(costs)) == len(costs)

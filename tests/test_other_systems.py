@@ -16,7 +16,7 @@ from hil.targets import TargetError
 from hil.targets.native import NativeTarget
 
 POSIX_ONLY = "fcntl|termios|pty|tty|grp|pwd|resource"
-NEEDS_POSIX = {"hil/targets/pseudo_terminal.py"}
+NEEDS_POSIX = {"hil/targets/pseudo_terminal.py", "hil/torture/prompt.py"}
 PREPARE = """
 import sys
 import serial, serial.tools.list_ports  # pyserial itself has another module for Windows
@@ -33,7 +33,7 @@ def without_posix(code: str, folder: Path) -> str:
     return done.stdout
 
 
-def test_only_the_pseudo_terminal_imports_what_windows_lacks() -> None:
+def test_only_these_import_what_windows_lacks() -> None:
     wanted = re.compile(rf"^\s*(import|from) ({POSIX_ONLY})\b", re.MULTILINE)
     found = {path.relative_to(REPOSITORY).as_posix() for path in (REPOSITORY / "hil").rglob("*.py")
              if wanted.search(path.read_text(encoding="utf-8"))}  # fmt: skip

@@ -14,6 +14,7 @@ from hil.link.exchange import request
 from hil.link.messages import Object, State, Status, Type, begin, read, tile
 from hil.targets.sim.peripherals.dwt import Dwt
 from hil.targets.sim.target import SimTarget
+from hil.timing.compiled import blockhook as hook
 
 IMAGE = random_image(1)
 PATIENCE_S = 10  # of a tapped layer: firmware_src/app/tap.c
@@ -103,5 +104,7 @@ def test_a_host_that_has_gone_is_not_waited_for_for_ever(target: SimTarget) -> N
 
 @pytest.mark.parametrize(("step", "counter"), [(0, "stands still"), (-1, "ran back")])
 def test_a_counter_that_is_none_is_told(target: SimTarget, monkeypatch, step: int, counter: str) -> None:
+    target.sim.core.words[hook.COUNTS] = False  # have Python asked for each reading
+    monkeypatch.setattr(Dwt, "_mirror", lambda self: None)
     monkeypatch.setattr(Dwt, "_count", lambda self, now: step * now & 0xFFFF_FFFF)
     assert Client(target).infer(IMAGE).counter.name.replace("_", " ").lower() == counter

@@ -26,10 +26,11 @@ from hil.targets.recording import Recorder, Recording
 from hil.targets.replay import ReplayTarget
 from hil.targets.sim import SimTarget
 from hil.torture import campaign as campaigns
+from hil.torture.campaign import is_prompt
 from hil.torture.cases import ENDINGS, KINDS, Case, case
 from hil.torture.lies import hosts_frame
 from hil.torture.line import HARMS, Fault
-from hil.torture.prompt import PromptTarget, is_possible
+from hil.torture.prompt import PromptTarget
 from hil.torture.trial import EXACT, Outcome, Stage, attempt, found, run_case, session_bytes
 
 F407 = board.load("stm32f407_disco")
@@ -49,7 +50,7 @@ def staged(target: NativeTarget | SimTarget, elf: Path, timeout_s: float) -> Sta
 
 @pytest.fixture(scope="module")
 def stage(stub_native: Path) -> Iterator[Stage]:
-    with PromptTarget(F407) if is_possible() else NativeTarget(F407) as target:
+    with PromptTarget(F407) if is_prompt() else NativeTarget(F407) as target:
         yield staged(target, stub_native, 0.01)  # it answers at once: what has not come by then is lost
 
 
@@ -133,13 +134,13 @@ def test_so_it_is_with_a_recorded_session(stage: Stage, tmp_path: Path) -> None:
     assert sum(sum(outcome.faults.values()) for outcome in outcomes) > 500
 
 
-@pytest.mark.skipif(not is_possible(), reason="needs Linux's /proc")
+@pytest.mark.skipif(not is_prompt(), reason="needs Linux's /proc")
 def test_what_comes_of_a_case_is_the_same_each_time(stage: Stage) -> None:
     one, other = (campaign(stage, range(40), seed=3)[0] for _ in range(2))
     assert one == other
 
 
-@pytest.mark.skipif(not is_possible(), reason="needs Linux's /proc")
+@pytest.mark.skipif(not is_prompt(), reason="needs Linux's /proc")
 def test_a_program_that_neither_answers_nor_sleeps_ends_the_wait(
     stub_native: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,12 +7,12 @@ from functools import cache
 
 from hil.paths import source_root
 
-# With what the names of a layer's constants, rows, memory and steps end, `conv1_weight` and the like.
+# With what the names of constants, rows, memory and steps end, `conv_weight` and the like; a number may follow.
 SUFFIXES = (
-    "bias", "carry", "chain", "collected", "columns", "conv", "each", "gain", "gates", "gates1", "gates2", "gathered",
-    "groups", "layers", "multiplier", "narrow", "newest", "offset1", "one", "part", "piece", "projected",
-    "reader", "repeat", "ring", "row_ring", "rows", "scratch", "states", "step", "sums", "table", "tanh", "tanh1",
-    "tanh2", "turns", "u1", "u2", "w1", "w2", "weight", "wide",
+    "bias", "carry", "chain", "collected", "columns", "conv", "each", "gain", "gates", "gathered", "groups", "layers",
+    "multiplier", "narrow", "new_row", "newest", "offset", "one", "part", "piece", "projected", "reader", "repeat",
+    "ring", "row_ring", "rows", "scratch", "states", "step", "sums", "table", "tanh", "turns", "u", "w", "weight",
+    "wide",
 )  # fmt: skip
 _FUNCTION, _TYPE, _CONSTANT = r"\b([a-z]\w*)\(", r"^\} (\w+);", r"\b([A-Z][A-Z0-9_]+)\b"
 
@@ -34,5 +34,5 @@ def kernel_names() -> frozenset[str]:
 @cache
 def _taken() -> frozenset[str]:
     """What a layer cannot be called: `conv`, for the kernels have a conv_narrow."""
-    ends = tuple(f"_{suffix}" for suffix in SUFFIXES)
-    return frozenset(name.removesuffix(end) for name in kernel_names() for end in ends if name.endswith(end))
+    end = re.compile(rf"(\w+)_(?:{'|'.join(SUFFIXES)})\d*")
+    return frozenset(match[1] for name in kernel_names() if (match := end.fullmatch(name)))

@@ -159,7 +159,7 @@ class Replay:
     def moments(self, number: int, first: int = 0, last: int | None = None) -> np.ndarray:
         """bool (length,): when layers `first` to `last` of a node's steps run; all of them if they are not named."""
         moments = np.zeros(self.length, bool)
-        for layer in range(first, (_moments(self.nodes[number]) if last is None else last + 1)):
+        for layer in range(first, (moments_of(self.nodes[number]) if last is None else last + 1)):
             moments[np.array(self.times[number]) + layer] = True
         return moments
 
@@ -167,14 +167,14 @@ class Replay:
         """bool (length,): from a node's first step to its last."""
         times = self.times[number]
         span = np.zeros(self.length, bool)
-        span[times[0] : times[-1] + _moments(self.nodes[number])] = True
+        span[times[0] : times[-1] + moments_of(self.nodes[number])] = True
         return span
 
     def running(self, moment: int) -> str:
         """The name of the layer that runs at a moment."""
         for node, times in zip(self.nodes, self.times, strict=True):
             for time in times:
-                if time <= moment < time + _moments(node):
+                if time <= moment < time + moments_of(node):
                     return node.layers[min(moment - time, len(node.layers) - 1)].name if node.layers else node.name
         return "the image" if moment < self.length - 1 else "the decoding of the boxes"
 
@@ -196,7 +196,7 @@ class Replay:
 
     def _step(self, number: int) -> None:
         node, step = self.nodes[number], self._steps[number]
-        end = self.length + _moments(node) - 1
+        end = self.length + moments_of(node) - 1
         for feed in node.feeds:
             for row in range(feed.first(step), feed.needed(step)):
                 self.read[feed.tensor.name][row] = end if node.chain else self.length
@@ -209,7 +209,7 @@ class Replay:
         self.length = end + 1
 
 
-def _moments(node: Node) -> int:
+def moments_of(node: Node) -> int:
     """Moments that a step of a node takes: one a layer, two of an RNNPool (hil.compiler.windows)."""
     if any(isinstance(layer, q.QPool) for layer in node.layers):
         return 2

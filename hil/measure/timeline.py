@@ -193,9 +193,11 @@ def _levels(functions: list[Span], plan: dict[str, Any]) -> Iterator[Level]:
 def _moments(functions: list[Span], plan: dict[str, Any]) -> Iterator[tuple[int, int]]:
     """When a row of the image, a step or the decoding begins: the plan's moment, and the cycle.
 
-    The plan counts rows of the image, for each step its layers one after another, and the decoding at the end.
+    The plan counts rows of the image, for each step its layers one after another, an RNNPool twice, and the decoding at
+    the end.
     """
     layers = {f"{layer}{_PART}": len(chain["layers"]) for chain in plan["chains"] for layer in chain["layers"]}
+    pools = {f"{layer['name']}{_STEP}" for layer in plan["layers"] if layer["op"] == "pool"}
     moment = 0
     for k, span in enumerate(functions):
         if span.name == _CHAIN:
@@ -204,7 +206,7 @@ def _moments(functions: list[Span], plan: dict[str, Any]) -> Iterator[tuple[int,
             moment += layers[next(inside)]
         elif span.name in (_ROW, _DECODE) or span.name.endswith(_STEP):
             yield moment, span.begin
-            moment += 1
+            moment += 2 if span.name in pools else 1
 
 
 def _used(buffers: list[dict[str, Any]], moment: int) -> dict[str, int]:

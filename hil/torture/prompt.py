@@ -21,11 +21,6 @@ _QUICK_LOOKS = 50  # at a program that is about to be done
 _MOST_LOOKS = 60_000  # of a millisecond: the firmware's own watchdog is earlier
 
 
-def is_possible() -> bool:
-    """Whether this system tells what a process waits for, as Linux does."""
-    return Path("/proc/self/stat").is_file()
-
-
 class PromptTarget(NativeTarget):
     """As NativeTarget, with a clock that only silence moves: the firmware is waited for after all it is sent.
 
