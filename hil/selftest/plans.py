@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 
 from hil.compiler import graph as q
+from hil.compiler.draft import draft
 from hil.selftest.idle import is_idle, is_idle_in, waits
 from hil.selftest.mutant import Mutant, Operator
 from hil.selftest.sources import ANY, edited
@@ -77,6 +78,7 @@ def _overlaid(subject: Subject) -> Iterator[Mutant]:
     buffers = subject.plan.buffers
     sums = [layer for layer in subject.graph.layers if isinstance(layer, q.QAdd)]
     in_place = {(f"{add.output.name}_rows", f"{part.name}_rows") for add in sums for part in add.inputs}
+    alive = {wanted.name: wanted.alive for wanted in draft(subject.graph, subject.plan.scheme).wanted}
     lines = subject.model_source.split("\n")
     numbers = {
         line.split(" = ")[0].strip(): i for i, line in enumerate(lines) if re.match(r"    [A-Z]\w+ = \d+,$", line)
@@ -89,6 +91,7 @@ def _overlaid(subject: Subject) -> Iterator[Mutant]:
             is_another = one.place == other.place and one.offset != other.offset
             is_another = is_another and not (one.name.endswith(OF_A_ROW) and other.rows == 1)  # of a row that was read
             is_another = is_another and (one.name, other.name) not in in_place
+            is_another = is_another and bool((alive[one.name] & alive[other.name]).any())
             if is_early and is_another and not any(b.name.endswith(OF_A_STEP) for b in (one, other)):
                 number = numbers[one.name.upper()]
                 yield edited("plan-overlap", subject, "model/model.c", lines, number,
