@@ -47,15 +47,9 @@ NEEDS = (  # what the generated model must have for lines to matter
     (r"\.step = \w+, \.index = \d+, \.steps", OF_NO_OUTPUT), (r"\.scores = [1-9]", OF_SCORES), (r"\.kind = ", OF_KINDS),
     (r"(?:conv|depthwise|dilated|dense)_t layer = \{[^}]*\.shift = [1-9]", OF_SHIFTS),
 )  # fmt: skip
-OF_PARTS = (
-    "number == 0",
-    "before",
-    "rnnpool_kept(p)",
-    "p->at_once",
-    "done *",
-    "part.window",
-    "end - column",
-)  # of rows that are swept in parts
+OF_PARTS = (  # of rows that are swept in parts
+    "number == 0", "before", "rnnpool_kept(p)", "p->at_once", "done *", "part.window", "end - column", "first * rows1",
+)  # fmt: skip
 A_GROUP = 4  # channels of a pixel whose weights lie together
 OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")
