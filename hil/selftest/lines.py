@@ -51,7 +51,10 @@ OF_PARTS = (  # of rows that are swept in parts
     "number == 0", "before", "rnnpool_kept(p)", "p->at_once", "done *", "part.window", "end - column", "first * rows1",
 )  # fmt: skip
 A_GROUP = 4  # channels of a pixel whose weights lie together
-OF_MANY = ("candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)")  # over 400 candidates
+OF_MANY = (  # over 400 candidates
+    "candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)",
+    "candidate_count == MODEL_CANDIDATES",
+)  # fmt: skip
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")
 
 
