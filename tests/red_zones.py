@@ -66,6 +66,15 @@ static void pass(uint32_t count)
     moment += count;
 }}
 
+static bool is_open;  // for the next row of the image, which may come in parts
+
+static void open_row(void)
+{{
+    if (!is_open)
+        pass(1);
+    is_open = true;
+}}
+
 void red_zones_step(uint32_t number);
 
 void red_zones_step(uint32_t number)
@@ -86,10 +95,11 @@ def build(graph: QuantisedGraph, board: Board, folder: Path, changes: dict[str, 
     text = _once(
         text,
         "    paint_arenas();\n",
-        "    mark_all(true);\n    paint_arenas();\n    mark_all(false);\n    moment = 0;\n",
+        "    mark_all(true);\n    paint_arenas();\n    mark_all(false);\n    moment = 0;\n    is_open = false;\n",
     )
+    text = _once(text, "uint8_t *model_row(void)\n{\n", "uint8_t *model_row(void)\n{\n    open_row();\n")
     text = _once(
-        text, "    schedule_mark();\n    uint8_t *place", "    pass(1);\n    schedule_mark();\n    uint8_t *place"
+        text, "    ring_pad_row(&image_ring, place);\n", "    ring_pad_row(&image_ring, place);\n    is_open = false;\n"
     )
     body = text.index("uint32_t model_finish(")
     end = re.sub(r"(    return (?:count|0);\n\})", r"    mark_all(true);\n\1", text[body:])

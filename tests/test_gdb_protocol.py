@@ -110,7 +110,7 @@ def test_registers_memory_and_cycles_are_the_boards(elf: Path) -> None:
 def test_registers_and_memory_can_be_changed(elf: Path, expected: tuple[Any, ...]) -> None:
     with debugged(elf, infer) as (run, client):
         stop_at(client, address(elf, "model_push_row"))
-        row = client.register(0)
+        row = address(elf, "row")
         assert client.ask(f"M{row:x},2:0102") == "OK"
         assert client.ask(f"m{row:x},2") == "0102"
         assert client.ask("P4=78563412") == "OK" and client.register(4) == 0x12345678

@@ -8,15 +8,14 @@
 
 #define ROW_BYTES ((uint32_t)MODEL_WIDTH * MODEL_CHANNELS)
 #define IMAGE_BYTES (ROW_BYTES * MODEL_HEIGHT)
-#define TILE_BYTES (ROW_BYTES * MODEL_TILE_ROWS)
+#define TILE_ROWS 1  // received before the network runs over them
 
-static uint8_t tile[TILE_BYTES];
 static uint16_t session;
 static uint8_t state = LINK_IDLE;
-static uint32_t taken;     // image bytes so far, in this tile and those before
-static frame_span_t rest;  // of a frame that reaches into the next tile
-static bool is_full;       // the tile waits to be run, or is being run
-static bool is_running;    // rows are being pushed
+static uint32_t taken;     // image bytes so far, in this row and those before
+static frame_span_t rest;  // of a frame that reaches into the next row
+static bool is_full;       // the row waits to be run, or is being run
+static bool is_running;    // the row is being pushed
 static bool is_given_up;   // nobody wants the image that is running any more
 static bool has_next;      // its successor waits for the row to end
 static link_begin_t next;
@@ -38,7 +37,7 @@ static link_info_t info = {
     .width = MODEL_WIDTH,
     .height = MODEL_HEIGHT,
     .channels = MODEL_CHANNELS,
-    .tile_rows = MODEL_TILE_ROWS,
+    .tile_rows = TILE_ROWS,
     .layers = MODEL_LAYERS,
     .tensors = MODEL_TENSORS,
     .max_detections = MODEL_MAX_DETECTIONS,
@@ -101,11 +100,11 @@ static void count(uint32_t elapsed)
         result.counter = elapsed == 0 ? LINK_COUNTER_STANDS_STILL : LINK_COUNTER_RAN_BACK;
 }
 
-static void push_row(const uint8_t *row)
+static void push_row(void)
 {
     port_quiet(true);
     uint32_t begun = port_cycles(), begun_taps = model_tap_cycles;
-    model_push_row(row);
+    model_push_row();
     count(port_cycles() - begun - (model_tap_cycles - begun_taps));
     port_quiet(false);
     port_alive();
@@ -123,22 +122,22 @@ static void finish(void)
     state = LINK_DONE;
 }
 
-// Bytes that the tile has room for now.
-static uint32_t tile_room(void)
+// Bytes that the row has room for now.
+static uint32_t row_room(void)
 {
-    uint32_t room = is_full ? 0 : TILE_BYTES - taken % TILE_BYTES;
-    return room < IMAGE_BYTES - taken ? room : IMAGE_BYTES - taken;
+    return is_full || taken == IMAGE_BYTES ? 0 : ROW_BYTES - taken % ROW_BYTES;
 }
 
-static void fill_tile(void)
+// Straight into the network's memory.
+static void fill_row(void)
 {
-    uint32_t count = rest.bytes < tile_room() ? (uint32_t)rest.bytes : tile_room();
+    uint32_t count = rest.bytes < row_room() ? (uint32_t)rest.bytes : row_room();
     if (count == 0)
         return;
-    memcpy(tile + taken % TILE_BYTES, rest.data, count);
+    memcpy(model_row() + taken % ROW_BYTES, rest.data, count);
     rest = (frame_span_t){(const uint8_t *)rest.data + count, rest.bytes - count};
     taken += count;
-    is_full = taken % TILE_BYTES == 0 || taken == IMAGE_BYTES;
+    is_full = taken % ROW_BYTES == 0;
 }
 
 bool image_take(const link_tile_t *where, const uint8_t *bytes, uint32_t count)
@@ -150,14 +149,14 @@ bool image_take(const link_tile_t *where, const uint8_t *bytes, uint32_t count)
         return true;
     count -= known;
     // While a tapped piece is being read, other frames come into the buffer that these bytes are in.
-    if (count > (model_tap_tensor >= 0 ? tile_room() : IMAGE_BYTES - taken))
+    if (count > (model_tap_tensor >= 0 ? row_room() : IMAGE_BYTES - taken))
         return false;
     rest = (frame_span_t){bytes + known, count};
-    fill_tile();
+    fill_row();
     return true;
 }
 
-bool image_has_tile(void)
+bool image_has_row(void)
 {
     return is_full && !is_running;
 }
@@ -172,23 +171,21 @@ bool image_keeps(uint8_t object)
     return object == LINK_OBJECT_DETECTIONS;
 }
 
-static void run_tile(void)
+static void run_row(void)
 {
-    uint32_t rows = (taken - 1) % TILE_BYTES / ROW_BYTES + 1;
     is_running = true;
-    for (uint32_t row = 0; row < rows && !is_given_up; row++)
-        push_row(tile + row * ROW_BYTES);
+    push_row();
     if (taken == IMAGE_BYTES && !is_given_up)
         finish();
     is_running = false;
     is_full = false;
 }
 
-bool image_run_tiles(void)
+bool image_run_rows(void)
 {
     while (is_full) {
-        run_tile();
-        fill_tile();
+        run_row();
+        fill_row();
     }
     if (has_next)
         start(&next);
@@ -233,7 +230,7 @@ void image_status(link_status_t *status)
         .session = session,
         .state = (uint8_t)(state | (port_kept_fault(&fault) ? LINK_FAULT_KEPT : 0)),
         .taken = taken + (uint32_t)rest.bytes,
-        .limit = model_tap_tensor >= 0 ? taken + tile_room() : IMAGE_BYTES,
+        .limit = model_tap_tensor >= 0 ? taken + row_room() : IMAGE_BYTES,
         .piece = tap.piece,
     };
 }

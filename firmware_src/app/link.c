@@ -224,11 +224,11 @@ static bool serve_one(void)
 
 void link_serve(void)
 {
-    while (!image_has_tile() && serve_one())
+    while (!image_has_row() && serve_one())
         ;
     if (due == ANSWER_NONE || (reading.is_on && last_sequence == reading.sequence))
         return;  // what was asked for comes before the status that says so
-    if (decoder.is_inside && !image_has_tile())
+    if (decoder.is_inside && !image_has_row())
         return;  // a frame is arriving: one status for both
     send_state(due == ANSWER_REPEAT ? LINK_REPEAT : LINK_STATUS);
     due = ANSWER_NONE;

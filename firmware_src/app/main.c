@@ -9,13 +9,13 @@ int main(void)
     for (;;) {
         link_serve();
         port_alive();
-        if (!image_has_tile()) {
+        if (!image_has_row()) {
             port_sleep();
             continue;
         }
         if (image_writes_over_results())
             link_finish_reading();
-        if (image_run_tiles())
+        if (image_run_rows())
             link_send_status();
     }
 }

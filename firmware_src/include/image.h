@@ -1,4 +1,4 @@
-// One image's way through the board: rows arrive in tiles, the network runs, results lie ready to be read.
+// One image's way through the board: rows arrive piece by piece, the network runs, results lie ready to be read.
 #ifndef IMAGE_H
 #define IMAGE_H
 
@@ -11,19 +11,19 @@
 // Starts an image. Returns 0 or a reason to refuse. One that is asked for in the middle of another's row waits for that row.
 uint8_t image_begin(const link_begin_t *begin);
 
-// Takes the next bytes of the image. Those behind the end of the tile stay where they are until the tile has been run.
+// Takes the next bytes of the image. Those behind the end of the row stay where they are until the row has been run.
 // Returns false for bytes that are not the next ones or have no room: the host must repeat.
 bool image_take(const link_tile_t *where, const uint8_t *bytes, uint32_t count);
 
-// A tile is complete: no frame is to be handled before it has been run.
-bool image_has_tile(void);
+// A row is complete: no frame is to be handled before it has been run.
+bool image_has_row(void);
 
-// The tile, or bytes behind it, complete rows that write over what image_keeps.
+// The row, or those that bytes behind it complete, write over what image_keeps.
 bool image_writes_over_results(void);
 
 // Runs the network over it, and over those that the bytes behind it complete. Returns whether the host waits to hear of it:
 // the limit has moved, or the results are there.
-bool image_run_tiles(void);
+bool image_run_rows(void);
 
 // Takes a piece of a tapped layer's output. Returns whether the host is to read it first; then until image_shows says that it
 // has, or that nobody wants it any more, the data must stay, and image_shown follows.

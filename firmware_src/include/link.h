@@ -2,7 +2,7 @@
 #ifndef LINK_H
 #define LINK_H
 
-// Handles the frames that have arrived, as far as a tile is not complete, and answers them all with one status.
+// Handles the frames that have arrived, as far as a row is not complete, and answers them all with one status.
 void link_serve(void);
 
 // Sends the rest of what the host reads, before it is written over.

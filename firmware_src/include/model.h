@@ -18,8 +18,12 @@ typedef struct {
 // Forgets the previous image.
 void model_begin(void);
 
-// Takes the next row of the image, MODEL_WIDTH x MODEL_CHANNELS bytes (HWC), and runs every layer as far as it goes.
-void model_push_row(const uint8_t *row);
+// Where the next row of the image goes, MODEL_WIDTH x MODEL_CHANNELS bytes (HWC). It can be written, a part at a time, from
+// model_begin or the end of the row before on.
+uint8_t *model_row(void);
+
+// Takes the row that lies there and runs every layer as far as it goes.
+void model_push_row(void);
 
 // Decodes the boxes once MODEL_HEIGHT rows are in. Returns how many; they stay valid for the first MODEL_RESULT_ROWS rows of
 // the next image.

@@ -35,7 +35,7 @@ typedef struct {
     bool has_single;            // CONV_FOURS: rows have an odd number of pixels, and channels_in is a multiple of eight
     uint16_t chunk;             // CONV_PAIRS, CONV_FOURS: pixels that are widened at once, or one more; CONV_STREAMED, CONV_COLLECTED: outputs
     void *scratch;              // int16_t [kernel][words][3][2] weights of three outputs (or two), or [kernel][words][4][2], and
-                                // [kernel][columns][channels_in] pixels; CONV_STREAMED, CONV_COLLECTED: a stream and two pixels
+                                // [kernel][columns][channels_in] pixels; CONV_STREAMED, CONV_COLLECTED: a stream, then two pixels
 } conv_t;
 
 // Taps of an output that is made of collected ones: fours of each kernel row, then what is left of all rows, filled up to fours.

@@ -120,6 +120,7 @@ def draft(graph: q.QuantisedGraph, scheme: Scheme, replay: Replay | None = None)
             wanted += _working_memory(node, replay, number)
     if graph.detector is not None:
         collecting = np.logical_or.reduce([replay.moments(i) for i, n in enumerate(nodes) if n.source])
+        wanted = [_awaiting(w) if w.name == f"{graph.input.name}_rows" else w for w in wanted]
         wanted += _detection_memory(graph.detector, collecting)
     elif not graph.outputs:
         wanted = [_kept(w) if w.name == f"{graph.layers[-1].name}_rows" else w for w in wanted]
@@ -199,6 +200,13 @@ def _kept(wanted: Wanted) -> Wanted:
     """The buffer of a classifier's logits: they are read after the image."""
     alive = wanted.alive.copy()
     alive[int(np.flatnonzero(alive)[0]) :] = True
+    return replace(wanted, alive=alive)
+
+
+def _awaiting(wanted: Wanted) -> Wanted:
+    """The image's rows, of which the next image's first comes in while the boxes are sent."""
+    alive = wanted.alive.copy()
+    alive[-1] = True
     return replace(wanted, alive=alive)
 
 

@@ -38,6 +38,7 @@ from hil.compiler.weights import (
 )
 from hil.paths import copy_sources
 
+TILE_ROWS = 1  # of the image that the device receives before it runs the network over them
 NAME_BYTES = 32  # of the network's name, that the device says
 CTYPES = {"uint8": "TYPE_U8", "int8": "TYPE_S8", "int16": "TYPE_S16"}
 
@@ -254,7 +255,6 @@ def config_header(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> str:
         "WIDTH": graph.input.width,
         "HEIGHT": graph.input.height,
         "CHANNELS": graph.input.channels,
-        "TILE_ROWS": plan.tile_rows,
         "RESULT_ROWS": rows_that_spare_results(graph, plan),
         "LAYERS": len(graph.layers),
         "TENSORS": len(tensors(graph)),
@@ -289,7 +289,7 @@ def description(graph: q.QuantisedGraph, plan: Plan, build_id: str) -> dict[str,
         "board": plan.board.name,
         "model_hash": graph.hash,
         "build_id": build_id,
-        "input": {**shape, "tile_rows": plan.tile_rows},
+        "input": {**shape, "tile_rows": TILE_ROWS},
         "layers": [_layer(layer, plan) for layer in graph.layers],
         "tensors": [vars(shown) for shown in tensors(graph)],
         "chains": [

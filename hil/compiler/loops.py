@@ -48,6 +48,11 @@ def is_collected(conv: q.QConv) -> bool:
     return _is_odd(conv) and not is_narrow(conv) and collected_taps(conv) <= STREAMED_TAPS
 
 
+def is_of_colours(conv: q.QConv) -> bool:
+    """Whether conv_streamed_colours takes a convolution's taps straight from their rows: 3x3 of an RGB image."""
+    return is_collected(conv) and conv.kernel == 3 and conv.input.channels == 3
+
+
 def collected_taps(conv: q.QConv) -> int:
     """conv_collected_taps of kernels/conv_layer.h: fours of each row, then what is left of all, filled up to fours."""
     row = conv.kernel * conv.input.channels

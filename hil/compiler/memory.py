@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hil.compiler import graph as q
-from hil.compiler.loops import is_by_four, is_encodable, is_gathered, streamed_taps
+from hil.compiler.loops import is_by_four, is_encodable, is_gathered, is_of_colours, streamed_taps
 
 GATHERED_BYTES = 4096  # of a dilated convolution's taps, laid side by side
 SCRATCH_BYTES = 8192  # for a convolution's widened weights and pixels, unless the plan is to save more
@@ -23,7 +23,7 @@ def conv_chunk(conv: q.QConv, pixels: Sequence[int], limit: int) -> int:
     most = max(pixels)
     if most >= 2 and streamed_taps(conv):
         records = conv.output.channels // 4
-        at_once = max(1, (limit - 4 * streamed_taps(conv)) // stream_record(conv))
+        at_once = max(1, (limit - stream_pair(conv)) // stream_record(conv))
         return 4 * -(-records // -(-records // at_once))
     if conv.is_depthwise or conv.input.channels % 4 or most < 2 or conv.output.channels < 3 or not is_encodable(conv):
         return 0
@@ -48,13 +48,18 @@ def stream_record(conv: q.QConv) -> int:
     return 4 * (2 * streamed_taps(conv) + 10)
 
 
+def stream_pair(conv: q.QConv) -> int:
+    """Bytes of a pair of widened pixels behind that stream, if they wait in memory."""
+    return 0 if is_of_colours(conv) else 4 * streamed_taps(conv)
+
+
 def conv_scratch(conv: q.QConv, pixels: Sequence[int], chunk: int) -> int:
     """Bytes of the widened weights of three outputs, or four, and of the widened pixels of the largest part.
 
     Of a convolution that is streamed: of the stream and a pair of pixels.
     """
-    if taps := streamed_taps(conv):
-        return chunk // 4 * stream_record(conv) + 4 * taps
+    if streamed_taps(conv):
+        return chunk // 4 * stream_record(conv) + stream_pair(conv)
     largest = max(part for count in gathered_parts(conv, pixels) for part in parts(count, chunk))
     columns = (largest - 1) * _step(conv) + conv.kernel
     weights = (4 if is_by_four(conv) else 3) * conv.kernel

@@ -18,9 +18,8 @@ from hil.compiler.schedule import Node
 from hil.compiler.weights import hot_bytes
 from hil.errors import HilError
 
-TILE_BYTES = 512  # a tile is as many rows as fit in this, at least one
 GUARD_BYTES = 64  # painted bytes behind each arena that must stay untouched
-FIRMWARE_BYTES = 3840  # of RAM for application, link and as much stack as runs take, without the tile
+FIRMWARE_BYTES = 3840  # of RAM for application, link and as much stack as runs take
 LAYER_BYTES = 24  # and for each layer's cycles, digest and rows
 
 
@@ -58,7 +57,6 @@ class Plan:
     chunk: dict[str, int]
     cycles: dict[str, int]
     arenas: dict[str, int]
-    tile_rows: int
     ram_bytes: int
     binding: str
     waits: dict[str, int]
@@ -87,16 +85,15 @@ class Plan:
 
 def place(draft: Draft, board: Board) -> Plan:
     """The draft on a board. Raises HilError that says by how many bytes, because of which buffer, it does not fit."""
-    graph, image = draft.graph, draft.graph.input
+    graph = draft.graph
     buffers, arenas = _place(draft, board, hot_bytes(graph))
-    tile_rows = max(1, min(TILE_BYTES // image.row_bytes, image.height))
     on_chip = sum(size + GUARD_BYTES for where, size in arenas.items() if where != "sdram" and size)
     firmware = FIRMWARE_BYTES + LAYER_BYTES * len(graph.layers)
-    ram_bytes = on_chip + hot_bytes(graph) + tile_rows * image.row_bytes + firmware
+    ram_bytes = on_chip + hot_bytes(graph) + firmware
     waiting = waits(draft.nodes, {b.name for b in buffers if b.place == "sdram"})
     cycles = {name: spent + waiting.get(name, 0) for name, spent in draft.cycles.items()}
     return Plan(board, draft.scheme, draft.nodes, buffers, draft.padding, draft.depth, draft.pitch, draft.chunk,
-                cycles, arenas, tile_rows, ram_bytes, draft.binding, waiting)  # fmt: skip
+                cycles, arenas, ram_bytes, draft.binding, waiting)  # fmt: skip
 
 
 def _place(draft: Draft, board: Board, hot: int) -> tuple[tuple[Buffer, ...], dict[str, int]]:

@@ -21,6 +21,7 @@ from hil.compiler.loops import (
     is_collected,
     is_gathered,
     is_narrow,
+    is_of_colours,
     is_wide,
     streamed_taps,
 )
@@ -53,7 +54,7 @@ class Costs:
     streamed_pair: float = 43.0
     streamed_begin: float = 110.0  # setting out on two pixels
     collected_tap: float = 2.0  # conv_collect, a tap
-    colours_tap: float = 1.0  # conv_collect_colours
+    colours_begin: float = 106.0  # conv_streamed_colours: setting out on two pixels, taps and all
     streamed_record: float = 80.0  # conv_streamed_fill, four outputs
     widened_weights: float = 6.0  # conv_widen_weights, a tap of each of three outputs
     widened_pixels: float = 1.5  # conv_widen, a value
@@ -64,7 +65,7 @@ class Costs:
     narrow_pair: float = 61.0  # conv_narrow_pairs: four outputs of two pixels
     narrow_word: float = 43.0  # four taps of theirs
     depthwise_value: float = 16.7  # depthwise_channels: an output of stride 1
-    depthwise_column: float = 5.0  # more for the second column that one of stride 2 loads
+    depthwise_column: float = 5.9  # more for the second column that one of stride 2 loads
     depthwise_channel: float = 75.0  # setting out on a channel
     plain_begin: float = 850.0  # a row, whose code and constants come from flash
     plain_pair: float = 45.0  # conv_2x2: two outputs of two pixels
@@ -223,10 +224,9 @@ def _fours(conv: q.QConv, pixels: int, c: Costs) -> float:
 
 def _streamed(conv: q.QConv, pixels: int, chunk: int, c: Costs) -> float:
     taps, records = streamed_taps(conv), conv.output.channels / 4
-    widened = c.widened_pixels
-    if is_collected(conv):
-        widened = c.colours_tap if conv.kernel == 3 and conv.input.channels == 3 else c.collected_tap
-    begins = -(-conv.output.channels // chunk) * (c.streamed_begin + 2 * taps * widened)
+    widened = c.collected_tap if is_collected(conv) else c.widened_pixels
+    begin = c.colours_begin if is_of_colours(conv) else c.streamed_begin + 2 * taps * widened
+    begins = -(-conv.output.channels // chunk) * begin
     pairs = -(-pixels // 2) * (begins + records * (c.streamed_pair + taps / 2 * c.streamed_word))
     return records * (c.streamed_record + c.widened_fours * taps) + pairs
 

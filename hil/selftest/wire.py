@@ -76,12 +76,12 @@ SOURCES: tuple[tuple[str, str, str, str, str, Harm | None], ...] = (
      "if (crc32_update(0, decoder->bytes, bytes) != sent)",
      "if (crc32_update(0, decoder->bytes, bytes) == ~sent)", _flipped),
     ("tile-misplaced", "tiles that lie a byte further on", "firmware_src/app/image.c",
-     "memcpy(tile + taken % TILE_BYTES, rest.data, count);",
-     "memcpy(tile + taken % TILE_BYTES, (const uint8_t *)rest.data + (count > 1), count);", None),
+     "memcpy(model_row() + taken % ROW_BYTES, rest.data, count);",
+     "memcpy(model_row() + taken % ROW_BYTES, (const uint8_t *)rest.data + (count > 1), count);", None),
     ("row-skipped", "a row that the network never sees", "firmware_src/app/image.c",
-     "push_row(tile + row * ROW_BYTES);",
-     "{ static uint8_t kept[ROW_BYTES]; static uint32_t seen;"
-     " if (seen++ % 2 == 0) memcpy(kept, tile + row * ROW_BYTES, ROW_BYTES); push_row(kept); }",
+     "    model_push_row();",
+     "{ static uint8_t kept[ROW_BYTES]; static uint32_t seen; uint8_t *row = model_row();"
+     " if (seen++ % 2 == 0) memcpy(kept, row, ROW_BYTES); else memcpy(row, kept, ROW_BYTES); model_push_row(); }",
      None),
     ("tap-kept", "digests that go on from the image before", "firmware_src/app/image.c",
      "memset(digests, 0, sizeof digests);", ";", None),

@@ -21,7 +21,7 @@ INSTRUCTIONS = 0.00005  # how far the totals may be apart without those that wai
 # What runs as often as the line makes it, not the image: the port's files and main loop that wait for bytes and time;
 # COBS, which takes longer over a zero, of which answers have as many as the cycles and the stack in them have.
 WAITING_FILES = {"clock.c", "line_dma.c", "line_interrupt.c", "sleep.c", "stack.c", "uart.c"}
-WAITING = {"main", "link_serve", "image_has_tile", "put"}
+WAITING = {"main", "link_serve", "image_has_row", "put"}
 
 
 @dataclass(frozen=True)

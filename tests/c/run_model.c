@@ -38,7 +38,8 @@ int main(int argc, char **argv)
     model_tap_tensor = MODEL_TAP_ALL;
     model_begin();
     for (int y = 0; y < MODEL_HEIGHT; y++) {
-        model_push_row(image[y]);
+        memcpy(model_row(), image[y], sizeof image[y]);
+        model_push_row();
     }
     const uint32_t count = model_finish(&detections);
     file = fopen(argv[2], "wb");

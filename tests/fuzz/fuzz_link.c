@@ -45,9 +45,9 @@ static void serve(const uint8_t *wire, size_t count)
     fuzz_input(wire, count);
     do {
         link_serve();
-        if (image_has_tile() && image_writes_over_results())
+        if (image_has_row() && image_writes_over_results())
             link_finish_reading();
-        if (image_has_tile() && image_run_tiles())
+        if (image_has_row() && image_run_rows())
             link_send_status();
     } while (!fuzz_is_at_end());
     fuzz_input(NULL, 0);

@@ -15,6 +15,7 @@ const char *const model_layer_names[MODEL_LAYERS] = {"invert", "sums", "last"};
 int16_t model_tap_tensor = -1;
 uint32_t model_tap_cycles;
 
+static uint8_t row[ROW_BYTES];
 static uint8_t inverted[ROW_BYTES];
 HIL_CCM static uint16_t sums[ROW_BYTES];
 static uint32_t rows;
@@ -40,7 +41,7 @@ static void offer(uint16_t layer, const void *data, uint32_t bytes)
     model_tap_cycles += port_cycles() - begun;
 }
 
-static void invert(const uint8_t *row)
+static void invert(void)
 {
     uint32_t begun = port_cycles();
     for (uint32_t i = 0; i < ROW_BYTES; i++)
@@ -48,7 +49,7 @@ static void invert(const uint8_t *row)
     model_layer_cycles[0] += port_cycles() - begun;
 }
 
-static void add(const uint8_t *row)
+static void add(void)
 {
     uint32_t begun = port_cycles();
     for (uint32_t i = 0; i < ROW_BYTES; i++)
@@ -58,11 +59,16 @@ static void add(const uint8_t *row)
     model_layer_cycles[1] += port_cycles() - begun;
 }
 
-void model_push_row(const uint8_t *row)
+uint8_t *model_row(void)
 {
-    invert(row);
+    return row;
+}
+
+void model_push_row(void)
+{
+    invert();
     offer(0, inverted, sizeof inverted);
-    add(row);
+    add();
     if (rows % 2 == 1)
         offer(1, sums, sizeof sums);
     rows++;

@@ -8,7 +8,6 @@
 #define MODEL_WIDTH 40
 #define MODEL_HEIGHT 30
 #define MODEL_CHANNELS 3
-#define MODEL_TILE_ROWS 4
 #define MODEL_RESULT_ROWS 8
 #define MODEL_LAYERS 3
 #define MODEL_TENSORS 3
