@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import time
@@ -143,6 +144,8 @@ class Recording:
 def _open_to_write(path: Path) -> IO[str]:
     try:
         make_folder(path.parent)
+        if path.is_fifo():
+            raise OSError(errno.EINVAL, "it is a pipe: name a file")
         if path.suffix == ".gz":
             return gzip.open(path, "wt", encoding="ascii")
         return path.open("w", encoding="ascii", buffering=1)  # what a run that breaks off has said is there

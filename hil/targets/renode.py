@@ -21,19 +21,18 @@ from hil.targets.pyrenode.gdb import Gdb
 from hil.targets.pyrenode.keep import Traffic, keep
 from hil.targets.pyrenode.machine import Machine
 from hil.targets.pyrenode.process import pool
+from hil.targets.pyrenode.progress import Progress, Stuck
 from hil.targets.pyrenode.shell import MonitorPort
 
 log = logging.getLogger(__name__)
 
 RUNAWAY_S = 10.0  # of the chip's time; the last row of an image may set off over 3 s of work (B)
 HANG_S = 30.0
-CRAWL_S = 6.0  # of Renode's work without rest, in which code runs at a fraction of its speed
-_CRAWL = 4e6  # instructions a second of work; else it is a hundred million, with blocks counted twenty
 _SLICE_US = 20_000  # of virtual time: after each it is known whether the firmware has slept
 _BITS = 10  # of a byte on the line: start, eight, stop
-_SP = 13
-_ICSR = 0xE000_ED04
-_BRANCH_TO_ITSELF = bytes.fromhex("fee7")  # of Thumb
+_SP, _PC = 13, 15
+_ICSR, _ISER = 0xE000_ED04, 0xE000_E100
+_ISER_BYTES = 12  # of the chip's 82 interrupts
 
 
 class RenodeTarget(Closing):
@@ -92,11 +91,11 @@ class RenodeTarget(Closing):
         """Power up with a firmware. Raises HilError where the ELF does not fit the board."""
         self._image = load(elf, self.board)
         self.close()
-        self._traffic, self._on_the_way, self._awake_s, self.left = Traffic(), bytearray(), 0.0, {}
+        self._traffic, self._on_the_way, self.left = Traffic(), bytearray(), {}
         renode = pool().take()
         try:
             self._machine = Machine(renode, self.board, elf, self._hang_s, self._gdb)
-            self._rested = self._machine.state  # when it last slept or sent a byte
+            self._watch()
             if self._monitor is not None:
                 self._port = MonitorPort(self._monitor, self.command)
         except HilError:
@@ -113,6 +112,7 @@ class RenodeTarget(Closing):
         self._on_the_way.clear()
         self._pass(QUANTUM_US)
         self.machine.take()
+        self._watch()
 
     def close(self) -> None:
         machine, self._machine = self._machine, None
@@ -172,25 +172,35 @@ class RenodeTarget(Closing):
         now = machine.state
         if now.stop is not None:
             raise self._ended(stops.from_guard(now.stop, machine.registers(), self._symbols))
-        elapsed_s = (now.microseconds - start.microseconds) / 1e6
-        rested = now.instructions - start.instructions < 0.99 * elapsed_s * machine.instructions_per_s
-        # while the core branches to itself, Renode executes no instructions, as if it slept
-        is_awake = not machine.received and (not rested or now.opcode == _BRANCH_TO_ITSELF)
-        self._awake_s = self._awake_s + elapsed_s if is_awake else 0.0
-        self._rested = self._rested if is_awake else now
-        work_s = now.worked_s - self._rested.worked_s
-        executed = now.instructions - self._rested.instructions
-        crawls = self._gdb is None and work_s > CRAWL_S and executed < _CRAWL * work_s
-        if self._awake_s > self._runaway_s or crawls:
-            raise self._ended(self._why_awake(work_s if crawls else None))
+        stuck = self._progress.passed(now, is_heard=bool(machine.received))
+        if stuck is not None:
+            raise self._ended(self._why_stuck(stuck))
+        if self._progress.is_asleep():
+            crash = self._why_asleep()
+            if crash is not None:
+                raise self._ended(crash)
 
-    def _why_awake(self, crawl_s: float | None) -> stops.Crash:
+    def _watch(self) -> None:
+        """From here on, see that the firmware gets on."""
+        machine = self.machine
+        self._progress = Progress(
+            machine.state, machine.instructions_per_s, self._runaway_s, is_patient=self._gdb is not None
+        )
+
+    def _why_stuck(self, stuck: Stuck) -> stops.Crash:
         machine, symbols = self.machine, self._symbols
         registers = machine.registers()
         exception = int.from_bytes(machine.read(_ICSR, 4), "little") & 0x1FF
         frame = machine.read(registers[_SP], stops.FRAME_BYTES)
-        crash = stops.in_handler(registers, exception, frame, symbols)
-        return crash or stops.endless_loop(registers, self._awake_s, symbols, crawl_s)
+        crash = stops.in_handler(registers, exception, frame, symbols) if stuck.at is None else None
+        return crash or stops.stuck(stuck, registers, symbols)
+
+    def _why_asleep(self) -> stops.Crash | None:
+        machine = self.machine
+        registers = machine.registers()
+        code = machine.read(registers[_PC] - 4, 6)
+        can_wake = any(machine.read(_ISER, _ISER_BYTES))
+        return stops.asleep(registers, code, machine.pending(), can_wake, self._symbols)
 
     def _ended(self, crash: stops.Crash) -> TargetFault:
         """Keep what is known of the run, and end it."""

@@ -31,6 +31,7 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
             Cpu = (TranslationCPU)machine["sysbus.cpu"];
             code = machine["sysbus.flash"];
             data = bus.WhatIsAt(CcmOrigin, Cpu)?.Peripheral;
+            system = bus.WhatIsAt(SystemMemory, Cpu)?.Peripheral;
             Cpu.EnableExternalWindowMmu(true);
             Cpu.AddHookOnMmuFault(Check);
             Cpu.Halted += NoteAbort;
@@ -38,7 +39,7 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
 
         public TranslationCPU Cpu { get; }
 
-        // "read", "write", "execute" or "abort" once the core was stopped, else null.
+        // "read", "write", "execute", "abort", or what ExceptionWatch.cs finds, once the core was stopped, else null.
         public string Stopped { get; private set; }
 
         // Whether the core, once stopped, waits for a debugger at that instruction, until Finish() is called.
@@ -68,6 +69,26 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
         public void Finish()
         {
             IsOver = Stopped != null;
+        }
+
+        // Ends the run at the instruction that the core is at.
+        public void Stop(string why, ulong address)
+        {
+            if(Stopped == null)
+            {
+                Address = address;
+                IsCode = bus.WhatIsAt(address, Cpu)?.Peripheral == code;
+                atStop = Registers;
+                Stopped = why;
+                Cpu.Log(LogLevel.Error, "stopped: {0} at 0x{1:X8}, PC 0x{2:X8}", why, address, atStop[ProgramCounter]);
+                if(WaitsWhenStopped && why != "abort")
+                {
+                    Cpu.ExecutionMode = ExecutionMode.SingleStep;
+                    return;
+                }
+            }
+            IsOver = true;
+            Cpu.IsHalted = true;
         }
 
         private ExternalMmuResult Check(ulong address, AccessType access, ulong? window, bool isFirstTry)
@@ -101,6 +122,10 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
             {
                 return ExternalMmuBase.Privilege.Read | ExternalMmuBase.Privilege.Execute;
             }
+            if(peripheral == system)
+            {
+                return ExternalMmuBase.Privilege.Read;
+            }
             var runs = peripheral is IMemory && peripheral != data;
             return runs ? ExternalMmuBase.Privilege.All : ExternalMmuBase.Privilege.ReadAndWrite;
         }
@@ -113,31 +138,14 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
             }
         }
 
-        private void Stop(string why, ulong address)
-        {
-            if(Stopped == null)
-            {
-                Address = address;
-                IsCode = bus.WhatIsAt(address, Cpu)?.Peripheral == code;
-                atStop = Registers;
-                Stopped = why;
-                Cpu.Log(LogLevel.Error, "stopped: {0} at 0x{1:X8}, PC 0x{2:X8}", why, address, atStop[ProgramCounter]);
-                if(WaitsWhenStopped && why != "abort")
-                {
-                    Cpu.ExecutionMode = ExecutionMode.SingleStep;
-                    return;
-                }
-            }
-            IsOver = true;
-            Cpu.IsHalted = true;
-        }
-
         private readonly IBusController bus;
         private readonly IPeripheral code;  // memory that the core cannot store to
+        private readonly IPeripheral system;  // memory that it can only read
         private readonly IPeripheral data;  // memory that it cannot run from: the CCM, where the chip has one
         private ulong[] atStop;
 
         private const ulong CcmOrigin = 0x10000000;  // on every STM32F4 that has one (RM0090, 2.3)
+        private const ulong SystemMemory = 0x1FFF7A10;  // the unique id (RM0090, 39.1)
         private const int CoreRegisters = 16, ProgramCounter = 15, ProgramStatus = 25;
     }
 }

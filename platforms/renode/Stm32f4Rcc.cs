@@ -11,13 +11,16 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
         public Stm32f4Rcc(IMachine machine, STM32F4_RTC rtcPeripheral)
         {
             renodes = new STM32F4_RCC(machine, rtcPeripheral);
+            machine.SystemBus.AddWatchpointHook(Aircr, SysbusAccessWidth.DoubleWord, Access.Write,
+                (_, __, ___, value) => isWanted |= (value & SystemReset) != 0);
         }
 
-        // Of the machine, not at power-on. Nothing tells what it was; whatever it was, the chip pulls its pin low.
+        // Of the machine, not at power-on: the firmware wants it, or the button. Either way the chip pulls its pin low.
         public void Reset()
         {
             renodes.Reset();
-            flags |= PinReset;
+            flags |= PinReset | (isWanted ? SoftwareReset : 0);
+            isWanted = false;
         }
 
         public uint ReadDoubleWord(long offset)
@@ -37,6 +40,7 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
 
         public long Size => renodes.Size;
 
+        private bool isWanted;
         private uint flags = BrownOutReset | PinReset | PowerOnReset;
 
         private readonly STM32F4_RCC renodes;
@@ -44,5 +48,7 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
         private const long ControlStatus = 0x74;
         private const uint RemoveFlags = 1u << 24, AllFlags = 0x7fu << 25;
         private const uint BrownOutReset = 1u << 25, PinReset = 1u << 26, PowerOnReset = 1u << 27;
+        private const uint SoftwareReset = 1u << 28;
+        private const ulong Aircr = 0xE000ED0C, SystemReset = 1ul << 2;
     }
 }

@@ -23,6 +23,7 @@ OURS = (
     "Stm32f4Dma.cs",
     "Stm32f4Rcc.cs",
     "AccessGuard.cs",
+    "ExceptionWatch.cs",
     "HostLine.cs",
     "Stepper.cs",
     "BlockCounter.cs",
@@ -86,7 +87,10 @@ class Emulation:
     def switch_on(self, board: Board) -> None:
         """In the place of the board there was. Raises HilError where Renode refuses the platform or the firmware."""
         from Antmicro.Renode.Hil import HostLine, Stepper  # type: ignore[import-not-found]
-        from Antmicro.Renode.Peripherals.Miscellaneous import AccessGuard  # type: ignore[import-not-found]
+        from Antmicro.Renode.Peripherals.Miscellaneous import (  # type: ignore[import-not-found]
+            AccessGuard,
+            ExceptionWatch,
+        )
         from Antmicro.Renode.Time import TimeInterval  # type: ignore[import-not-found]
 
         self.switch_off()
@@ -104,10 +108,11 @@ class Emulation:
         self._bus = self._machine.SystemBus
         # They look peripherals up by themselves: pyrenode3 takes a second for each.
         self._guard = AccessGuard(self._machine)
+        self._exceptions = ExceptionWatch(self._machine, self._guard)
         self._line = HostLine(self._machine, board.uart, board.dma, board.stream)
         if board.gdb is not None:
             self._open_gdb(board.gdb)
-        self._stepper = Stepper(self._machine, self._line, self._guard)
+        self._stepper = Stepper(self._machine, self._line, self._guard, self._exceptions)
         if board.gdb is not None and board.gdb.at_start:
             return
         if not self._stepper.Wait(_START_MS):
@@ -116,11 +121,12 @@ class Emulation:
     def advance(self, microseconds: int, patience_ms: int) -> State:
         """Let virtual time pass until then, until the firmware has sent something, or until the core was stopped.
 
+        Less of it, where the firmware takes exceptions or resets the chip all the time, or where it takes long.
         patience_ms: of our time, after which the state is returned as it then is.
         """
         self._stepper.RunUntil(microseconds)
         is_held = self._stepper.Wait(patience_ms)
-        cpu, guard, line = self._guard.Cpu, self._guard, self._line
+        cpu, guard, line, exceptions = self._guard.Cpu, self._guard, self._line, self._exceptions
         stop = None
         if guard.Stopped is not None:
             stop = Stop(str(guard.Stopped), int(guard.Address), bool(guard.IsCode))
@@ -132,6 +138,10 @@ class Emulation:
             received=bytes(line.Take()) if is_held else b"",
             stop=stop,
             is_held=is_held,
+            exceptions=int(exceptions.Count),
+            exception=int(exceptions.Latest),
+            handler=int(exceptions.Handler),
+            reset_at=int(exceptions.ResetAt),
             worked_s=time.process_time(),
             waits_for_gdb=self._gdb is not None and bool(self._gdb.IsWaiting),
         )
@@ -154,6 +164,10 @@ class Emulation:
         if self._gdb is not None:
             self._gdb.Close()
             self._gdb = None
+
+    def pending(self) -> int:
+        """The number of the exception that waits to be taken, masked or not; 0 where none does."""
+        return int(self._exceptions.Pending)
 
     def send(self, data: bytes) -> None:
         """Through the UART, as one burst."""

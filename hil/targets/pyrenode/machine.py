@@ -95,6 +95,11 @@ class Machine:
             "boot the firmware again"
         )
 
+    def pending(self) -> int:
+        """The number of the exception that waits to be taken, masked or not; 0 where none does."""
+        number: int = self.renode.call("pending")
+        return number
+
     def send(self, data: bytes) -> None:
         """Through the UART, as one burst: the caller lets time pass in between."""
         self.renode.call("send", data)

@@ -29,7 +29,9 @@ class Board:
 
 @dataclass(frozen=True)
 class Stop:
-    """What AccessGuard.cs stopped the core at. access: read, write, execute or abort."""
+    """What stopped the core. access: read, write, execute or abort (AccessGuard.cs); breakpoint, vector, lock-up or
+    table (ExceptionWatch.cs): the last three are a vector that is none, all that are none, a table outside memory.
+    """
 
     access: str
     address: int
@@ -38,7 +40,11 @@ class Stop:
 
 @dataclass(frozen=True)
 class State:
-    """A board between two portions of time. opcode: the two bytes at its program counter."""
+    """A board between two portions of time. opcode: the two bytes at its program counter.
+
+    exceptions: entered since power-on; exception, handler: number and handler of the last; reset_at: where the firmware
+    asked for its last reset.
+    """
 
     microseconds: int
     instructions: int
@@ -47,5 +53,9 @@ class State:
     received: bytes
     stop: Stop | None
     is_held: bool  # False: Renode is still busy with the portion
+    exceptions: int
+    exception: int
+    handler: int
+    reset_at: int
     worked_s: float  # seconds of the processor that Renode's process has taken
     waits_for_gdb: bool = False
