@@ -10,6 +10,7 @@ from elftools.elf.elffile import ELFFile
 
 from hil.errors import HilError
 from hil.files import reason
+from hil.reading import opened
 from hil.shown import shown
 
 
@@ -20,7 +21,7 @@ def elf_file(path: Path, kind: type[HilError] = HilError) -> Iterator[ELFFile]:
     Raises HilError where there is none, it is no ELF, or the block comes upon something in it that cannot be.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             yield ELFFile(file)
     except HilError:
         raise

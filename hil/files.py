@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import select
 import shutil
 import stat
 import sys
@@ -10,11 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
+from time import monotonic, sleep
 from typing import IO
 
 from hil.errors import HilError
 from hil.leftovers import own_name, sweep
 
+PIPE_S = 10.0  # that somebody at a pipe's other end may take
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # no pipe is waited for as it is opened
 _STANDARD = {"-": 1, "/dev/stdout": 1, "/dev/fd/1": 1, "/proc/self/fd/1": 1,
              "/dev/stderr": 2, "/dev/fd/2": 2, "/proc/self/fd/2": 2}  # fmt: skip
 _SYSTEM = ("/dev/", "/proc/", "/sys/")  # nothing is ever created, replaced or emptied there
@@ -26,7 +31,8 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that appears under its name when all of it is written; what was there stays until then.
 
     A link is followed. "-", /dev/stdout and /dev/stderr are this process's own; into a FIFO or a character device the
-    bytes are written once they are all there. Raises HilError where that cannot be done, and leaves nothing behind.
+    bytes are written once they are all there. Raises HilError where that cannot be done, where nobody takes them from a
+    FIFO within PIPE_S, and leaves nothing behind.
     """
     try:
         number, is_plain = _STANDARD.get(str(path)), _is_plain(path)
@@ -125,8 +131,28 @@ def _pour(path: Path, number: int | None, data: bytes) -> None:
     """Write into what is there already: neither created nor emptied."""
     if number is not None:
         (sys.stdout if number == 1 else sys.stderr).flush()
-        descriptor = os.dup(number)
-    else:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
+        with os.fdopen(os.dup(number), "wb") as file:
+            file.write(data)
+        return
+    deadline = monotonic() + PIPE_S
+    descriptor = _other_end(path, deadline)
+    try:
+        while data:
+            if _AT_ONCE and not select.select([], [descriptor], [], PIPE_S)[1]:
+                raise TimeoutError(errno.ETIMEDOUT, f"nobody reads from it for {PIPE_S:g} s")
+            data = data[os.write(descriptor, data) :]
+    finally:
+        os.close(descriptor)
+
+
+def _other_end(path: Path, deadline: float) -> int:
+    """Opened to write into, without waiting for ever for somebody who reads from it."""
+    while True:
+        try:
+            return os.open(path, os.O_WRONLY | os.O_APPEND | _AT_ONCE)
+        except OSError as error:
+            if error.errno != errno.ENXIO or not stat.S_ISFIFO(os.stat(path).st_mode):
+                raise
+            if monotonic() > deadline:
+                raise TimeoutError(errno.ETIMEDOUT, f"nobody reads from it for {PIPE_S:g} s") from error
+            sleep(0.05)

@@ -2,31 +2,69 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import select
+import stat
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TypeVar
+from time import monotonic
+from typing import IO, Annotated, Any, NoReturn, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from hil.errors import HilError
-from hil.files import reason
+from hil.files import PIPE_S, reason
 from hil.shown import shown
 
 T = TypeVar("T")
 
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 MOST_TEXT = 64 << 20  # bytes of a file that is read as a whole; the largest plan takes a hundredth
 LARGEST = 1e18  # no number that is counted or measured here is larger
 Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 Count = Annotated[int, Meta(ge=0, le=int(LARGEST))]
 
 
+@contextmanager
+def opened(path: Path, most: int = MOST_TEXT) -> Iterator[IO[bytes]]:
+    """A file to read. What is none, as a pipe, is read to its end first, or until that many bytes have come.
+
+    Raises OSError where it cannot be opened, and where a pipe has not come to its end after PIPE_S.
+    """
+    with open(path, "rb", opener=_at_once) as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode) or not _AT_ONCE:
+            yield file
+        else:
+            yield BytesIO(_said(file.fileno(), most))
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opened without waiting for somebody at a pipe's other end."""
+    return os.open(path, flags | _AT_ONCE)
+
+
+def _said(pipe: int, most: int) -> bytes:
+    said, deadline = bytearray(), monotonic() + PIPE_S
+    while len(said) < most:
+        if not select.select([pipe], [], [], max(0.0, deadline - monotonic()))[0]:
+            raise TimeoutError(errno.ETIMEDOUT, f"it has not come to its end within {PIPE_S:g} s")
+        part = os.read(pipe, min(1 << 20, most - len(said)))
+        if not part:
+            break
+        said += part
+    return bytes(said)
+
+
 def read_bytes(path: Path, most: int = MOST_TEXT, kind: str = "") -> bytes:
     """What a file holds. kind: of the file, in words. Raises HilError where it cannot be read, or is too large."""
     try:
-        with path.open("rb") as file:
+        with opened(path, most + 1) as file:
             content = file.read(most + 1)
     except (OSError, ValueError) as error:  # ValueError: a name that cannot be
         raise HilError(f"cannot read {f'the {kind} ' if kind else ''}{path}: {reason(error)}") from error
@@ -49,7 +87,7 @@ def read_lines(path: Path, longest: int = MOST_TEXT) -> Iterator[str]:
     Raises HilError where it cannot be read, or a line is too long.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             while line := file.readline(longest + 1):
                 if len(line) > longest:
                     raise HilError(f"{path} has a line of more than {longest} bytes: this is another kind of file")

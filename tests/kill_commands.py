@@ -86,6 +86,14 @@ class Left:
     content: dict[str, bytes]
 
 
+def _linked(source: str, target: str) -> None:
+    """The same file under another name, where the disk can: nothing writes into it, new content gets a new file."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 class Trial:
     """A folder as SETTING left it, and a cache that has the machine code only: the rest is made again."""
 
@@ -95,7 +103,7 @@ class Trial:
         cache = folder / "cache"
         code = caches.root() / "machine-code"
         if code.is_dir():
-            shutil.copytree(code, cache / "machine-code")
+            shutil.copytree(code, cache / "machine-code", copy_function=_linked)
         self.environment = os.environ | {"HIL_CACHE": str(cache), "TMPDIR": str(folder)}
 
     def begin(self, command: Command) -> subprocess.Popen[bytes]:

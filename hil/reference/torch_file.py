@@ -55,7 +55,7 @@ def read(path: Path) -> Any:
 def is_torch(path: Path) -> bool:
     """Whether a checkpoint is a file of torch.save and not of safetensors: by its content, else by its name."""
     try:
-        size, start = path.stat().st_size, path.open("rb").read(9)
+        size, start = path.stat().st_size, path.open("rb").read(9) if path.is_file() else b""
     except OSError:
         size, start = 0, b""
     if start[8:] == SAFETENSORS_HEADER and int.from_bytes(start[:8], "little") < size:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from hil.errors import HilError
-from hil.reading import json_of
+from hil.reading import json_of, opened
 from hil.reference.classifiers import Classifier, ClassifierSpec
 from hil.reference.crop import centre_crop
 from hil.reference.image import open_photo
@@ -36,7 +36,8 @@ def read_labels(data: Path, split: str) -> list[Labelled]:
     """
     path = data / "annotations" / f"instances_{split}.json"
     try:
-        content = json_of(path.read_text(encoding="utf-8"), str(path))
+        with opened(path) as file:
+            content = json_of(file.read(), str(path))
         files = {image["id"]: data / PHOTOS / image["file_name"] for image in content["images"]}
         labels = {entry["image_id"]: int(entry["category_id"]) for entry in content["annotations"]}
         found = [(files[number], labels[number]) for number in sorted(files)]

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from hil.errors import HilError
+from hil.reading import opened
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ def read_annotations(data: Path, split: str) -> list[Annotation]:
     """The annotations of a split ("train" or "val"). Raises HilError for a missing or malformed file, with the line."""
     path = data / "wider_face_split" / f"wider_face_{split}_bbx_gt.txt"
     try:
-        content = path.read_bytes()
+        with opened(path) as file:
+            content = file.read()
     except OSError as error:
         raise HilError(f"no WIDER FACE annotations at {path}: give --data the folder with wider_face_split/") from error
     return list(_parse(path, list(_lines(path, content))))
