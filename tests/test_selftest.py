@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from hil.bench.judge import Findings
 from hil.bench.run import Run
 from hil.errors import HilError
 from hil.paths import source_root
-from hil.selftest import campaign, catalogue, subjects
+from hil.selftest import both, campaign, catalogue, subjects
 from hil.selftest.campaign import Verdict
 from hil.selftest.lines import used_lines
 from hil.selftest.mutant import Mutant, Operator, Outcome
@@ -203,6 +204,17 @@ def test_every_operator_that_suits_a_network_has_something_to_break() -> None:
         "plan-carry",
         "plan-ends",
     }
+
+
+@pytest.mark.parametrize("mistake", both.MISTAKES, ids=lambda mistake: mistake.name)
+def test_a_mistake_on_both_sides_has_its_text_on_both(mistake: both.Mistake) -> None:
+    kernel = (source_root() / both.KERNELS / mistake.kernel).read_text()
+    assert mistake.here[0] in kernel and mistake.there[0] in inspect.getsource(mistake.module)
+
+
+def test_a_mutant_that_the_bench_fell_over_is_not_killed() -> None:
+    fallen = [verdict(("bare LookupError",))]
+    assert campaign.survivors(fallen) == fallen and "| 1 | 0 |" in markdown(fallen)
 
 
 def test_lines_that_no_cell_of_a_network_runs_are_left_alone() -> None:

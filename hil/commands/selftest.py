@@ -54,7 +54,7 @@ def selftest(
 
 def _summary(found: list[Verdict], alive: list[Verdict]) -> Table:
     counted = [verdict for verdict in found if verdict.is_counted]
-    killed = [verdict for verdict in counted if verdict.killers]
+    killed = [verdict for verdict in counted if verdict.is_killed]
     from rich.table import Table
 
     table = Table(show_header=False, title="Mutants of the bench", title_justify="left")

@@ -53,7 +53,7 @@ MISTAKES = (
              "(k > 0 || !is_suppressed(&detector->detections[k], &box, detector->nms_iou))"),
             decode, ("np.any(is_same", "np.any((np.arange(len(kept)) < 1) & is_same")),
     Mistake("both-max-out", "the first background score alone", "detect.c",
-            ("i < source->background; i++", "i < 1; i++"),
+            ("i < backgrounds; i++", "i < 1; i++"),
             decode, ("background.max(-1, keepdims=True)", "background[..., :1]")),
     Mistake("both-cells", "rows for columns of the priors", "detect.c",
             ("(row + 0.5f)", "(column + 0.5f)"),

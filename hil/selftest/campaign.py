@@ -42,6 +42,11 @@ class Verdict:
     diff: str
 
     @property
+    def is_killed(self) -> bool:
+        """Whether a check noticed it. That the bench itself fell over is none."""
+        return bool(self.killers) and not self.killers[0].startswith(BARE)
+
+    @property
     def is_counted(self) -> bool:
         """Whether there was anything to notice: it compiles, and the network gets to where it is."""
         return self.killers not in ((STILLBORN,), (UNREACHED,))
@@ -172,7 +177,7 @@ def equivalents() -> dict[str, str]:
 def survivors(verdicts: Sequence[Verdict]) -> list[Verdict]:
     """The mutants that no check noticed, or that crashed the bench itself, without argued equivalents."""
     argued = equivalents()
-    alive = [verdict for verdict in verdicts if not verdict.killers or verdict.killers[0].startswith(BARE)]
+    alive = [verdict for verdict in verdicts if not verdict.is_killed]
     return [v for v in alive if not any(fnmatchcase(key, pattern) for key in _keys(v) for pattern in argued)]
 
 

@@ -24,7 +24,7 @@ def is_idle(operator: str, lines: list[str], number: int) -> bool:
             return not any(f".output = &{name}," in text for name in names[-1:] for text in lines)
         case "plan-from" | "plan-keep" | "plan-ends" | "plan-carry":
             alone = not any("{.pixels" in other for other in above[-1:] + lines[number + 1 : number + 2])
-            return alone or _is_of_handed_pixels(lines, number)
+            return alone or _is_of_handed_pixels(operator, lines, number)
         case "plan-reader":  # what the last node's only step wakes has nothing left to do
             return ".steps = 1," in line and not any(".last_reader = " in text for text in lines[number + 1 :])
         case "plan-reach" | "plan-stride":
@@ -42,13 +42,16 @@ def _is_of_pieces(lines: list[str], number: int) -> bool:
     return any(".stride = 2" in text for i in readers for text in lines[i : i + 3])
 
 
-def _is_of_handed_pixels(lines: list[str], number: int) -> bool:
-    """Whether a turn is of a layer inside a chain that looks at single pixels, which it is handed: it keeps no rows."""
+def _is_of_handed_pixels(operator: str, lines: list[str], number: int) -> bool:
+    """Whether a turn is of a layer inside a chain that looks at single pixels, which it is handed: it keeps no rows.
+
+    Of a map that it adds, which lies elsewhere, it reads from where the turn says.
+    """
     name = next((m[1] for line in lines[number::-1] if (m := re.search(r"turn_t (\w+)\[\] = ", line))), "")
     at = next((i for i, line in enumerate(lines) if f".turns = {name}," in line), 0)
     is_first = "chain_layer_t" in lines[at - 1]
     entry = "\n".join(lines[at : at + 6]).partition("},")[0]
-    return not is_first and ".kernel = 1," in entry and ".other" not in entry
+    return not is_first and ".kernel = 1," in entry and (operator != "plan-from" or ".other" not in entry)
 
 
 def _waits_for_all(line: str) -> bool:

@@ -78,6 +78,7 @@ def _overlaid(subject: Subject) -> Iterator[Mutant]:
     buffers = subject.plan.buffers
     sums = [layer for layer in subject.graph.layers if isinstance(layer, q.QAdd)]
     in_place = {(f"{add.output.name}_rows", f"{part.name}_rows") for add in sums for part in add.inputs}
+    in_place |= set(_last_rows(subject))
     alive = {wanted.name: wanted.alive for wanted in draft(subject.graph, subject.plan.scheme).wanted}
     lines = subject.model_source.split("\n")
     numbers = {
@@ -96,6 +97,13 @@ def _overlaid(subject: Subject) -> Iterator[Mutant]:
                 number = numbers[one.name.upper()]
                 yield edited("plan-overlap", subject, "model/model.c", lines, number,
                              f"    {one.name.upper()} = {other.offset},", other.offset)  # fmt: skip
+
+
+def _last_rows(subject: Subject) -> Iterator[tuple[str, str]]:
+    """RNNPool's memory of the last row of a window, and the ring of its input: it is written where pixels were read."""
+    for pool in (layer for layer in subject.graph.layers if isinstance(layer, q.QPool)):
+        rows = sum(buffer.name.startswith(f"{pool.name}_new_row") for buffer in subject.plan.buffers)
+        yield f"{pool.name}_new_row{rows - 1}", f"{pool.input.name}_rows"
 
 
 def _plan_sites(operator: str, pattern: str) -> Callable[[Subject], Iterable[Mutant]]:

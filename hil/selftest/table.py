@@ -19,8 +19,8 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
     for operator in catalogue.operators():
         mine = [verdict for verdict in counted if verdict.operator == operator.name]
         if mine:
-            killed = sum(bool(verdict.killers) for verdict in mine)
-            equivalent = sum(not v.killers and v.name not in alive for v in mine)
+            killed = sum(verdict.is_killed for verdict in mine)
+            equivalent = sum(not v.is_killed and v.name not in alive for v in mine)
             note = f" + {equivalent} equivalent" if equivalent else ""
             cells = (operator.name, operator.breaks, str(len(mine)), f"{killed}{note}", _catchers(mine))
             rows.append("| " + " | ".join(cells) + " |\n")
@@ -29,5 +29,5 @@ def markdown(verdicts: Sequence[Verdict]) -> str:
 
 def _catchers(mine: Sequence[Verdict]) -> str:
     """The first check that noticed each, the most frequent first."""
-    counts = Counter(verdict.killers[0] for verdict in mine if verdict.killers)
+    counts = Counter(verdict.killers[0] for verdict in mine if verdict.is_killed)
     return ", ".join(f"{name} ({count})" if len(counts) > 1 else name for name, count in counts.most_common())
