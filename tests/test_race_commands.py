@@ -17,6 +17,15 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork()")
 MADE = "made " * 200
 
 
+def hold(home: Path) -> None:
+    """Stay until the other has come as far: a second after it began, three where it does not."""
+    for _ in range(30):
+        time.sleep(0.1)
+        if len(list(home.parent.glob("there*"))) == 2:
+            time.sleep(0.9)
+            return
+
+
 def careful(home: Path) -> None:
     write_text(home / "made", MADE)
 
@@ -29,7 +38,7 @@ def in_turn(home: Path) -> None:
 def in_place(home: Path) -> None:
     """Believes that nobody else is there."""
     (home / "work").mkdir()
-    time.sleep(0.1)
+    hold(home)
     (home / "work").rmdir()
     careful(home)
 
@@ -38,7 +47,7 @@ def leaves_a_note(home: Path) -> None:
     """Where somebody has been before."""
     (home / ("note" if (home / "begun").exists() else "made")).touch()
     (home / "begun").touch()
-    time.sleep(0.1)
+    hold(home)
     (home / "begun").unlink(missing_ok=True)
 
 
@@ -53,6 +62,7 @@ def test_what_two_commands_do_to_each_other_is_found(
 ) -> None:
     def act(command: Command, trial: Trial) -> None:
         os.environ["HIL_CACHE"] = str(tmp_path / "cache")
+        (trial.home.parent / f"there{os.getpid()}").touch()
         STEPS[command.arguments[0]](trial.home)
 
     monkeypatch.setenv("HIL_CACHE", str(tmp_path / "cache"))
