@@ -35,6 +35,11 @@ class Field:
         least, most = _LIMITS[self.code]
         return (least if self.least is None else self.least, most if self.most is None else self.most)
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is anything to check or to change in what its type holds."""
+        return self.is_text or self.code == "f" or self.least is not None or self.most is not None
+
     def check(self, value: Any, message: str) -> Any:
         """The value, as the host uses it. Raises BadAnswer outside the range; NaN is in none."""
         if isinstance(value, bytes):
@@ -56,6 +61,7 @@ class Layout:
     def __init__(self, message: str, *fields: Field, has_body: bool = False) -> None:
         self.message, self.fields, self.has_body = message, fields, has_body
         self._struct = struct.Struct("<" + "".join(field.code for field in fields))
+        self._is_free = not any(field.is_limited for field in fields)
 
     @property
     def size(self) -> int:
@@ -71,7 +77,9 @@ class Layout:
             raise BadAnswer(
                 self.message, "length", len(data), f"{self.size}{' or more' if self.has_body else ''} bytes"
             )
-        values = self._struct.unpack_from(data)
+        values: tuple[Any, ...] = self._struct.unpack_from(data)
+        if self._is_free:
+            return values
         return tuple(field.check(value, self.message) for field, value in zip(self.fields, values, strict=True))
 
     def rows(self, data: bytes, count: int | None = None) -> list[tuple[Any, ...]]:

@@ -214,6 +214,7 @@ class Refusal:
         return f"the board refuses {name}: {REASONS.get(self.reason, f'reason {self.reason}')}"
 
 
+_STATES = {int(state): state for state in State}
 Message = Welcome | Status | Data | Refusal | FaultReport
 
 
@@ -227,9 +228,10 @@ def _parse_welcome(payload: bytes) -> Welcome:
 def _parse_status(type: int, payload: bytes) -> Status:
     session, state, taken, limit, piece = STATUS.unpack(payload)
     bare = state & ~_FAULT_KEPT
-    if bare not in State._value2member_map_:
+    known = _STATES.get(bare)
+    if known is None:
         raise BadAnswer("STATUS", "state", bare, f"0 to {max(State)}")
-    return Status(session, State(bare), taken, limit, piece, type == Type.REPEAT, bool(state & _FAULT_KEPT))
+    return Status(session, known, taken, limit, piece, type == Type.REPEAT, bool(state & _FAULT_KEPT))
 
 
 def _parse_data(payload: bytes) -> Data:

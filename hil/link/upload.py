@@ -44,6 +44,7 @@ class Upload:
         self._pace = Pace(chunk, MOST_FRAMES)
         self._next = status.taken
         self._on_the_way: deque[tuple[int, int]] = deque()  # sequence number, bytes on the wire
+        self._bytes_on_the_way = 0
         self._probe: int | None = None
         self._latest = channel.sequence  # that the board is known to have handled
         self._futile = 0
@@ -77,13 +78,14 @@ class Upload:
             self._send_tile(size)
 
     def _has_credit(self, size: int) -> bool:
-        on_the_way = sum(on_wire for _, on_wire in self._on_the_way)
-        return on_the_way + wire_bytes(size + messages.TILE_HEADER_BYTES) <= self._credit
+        return self._bytes_on_the_way + wire_bytes(size + messages.TILE_HEADER_BYTES) <= self._credit
 
     def _send_tile(self, size: int) -> int:
         data = self._image[self._next : self._next + size]
         sequence = self._channel.send(Type.TILE, messages.tile(self._session, self._next, data))
-        self._on_the_way.append((sequence, wire_bytes(size + messages.TILE_HEADER_BYTES)))
+        on_wire = wire_bytes(size + messages.TILE_HEADER_BYTES)
+        self._on_the_way.append((sequence, on_wire))
+        self._bytes_on_the_way += on_wire
         self._next += size
         self._sent = max(self._sent, self._next)
         return sequence
@@ -108,7 +110,7 @@ class Upload:
         is_news = sequence != self._latest
         self._latest = sequence
         while self._on_the_way and is_at_or_after(sequence, self._on_the_way[0][0]):
-            self._on_the_way.popleft()
+            self._bytes_on_the_way -= self._on_the_way.popleft()[1]
         if status.taken > self.status.taken:
             self._futile = 0
             self._channel.bound.progress(status.taken - self.status.taken)

@@ -43,6 +43,8 @@ class SimTarget(Closing):
         self._timing, self._model, self._runaway_s = timing, model, runaway_s
         self._sim: SimBoard | None = None
         self._flips: list[BitFlip] = []
+        self._taken_at = -1  # the cycle at which all was taken that had gone out
+        self._complete_at = 0  # and that at which it could have been
 
     @property
     def sim(self) -> SimBoard:
@@ -61,7 +63,7 @@ class SimTarget(Closing):
         where = f"platforms/{self.board.name}/board.toml, [timing]"
         self.close()
         model = self._model or ModelledCycles(self._timing, figures=Figures.of(self.board.timing, where))
-        self._flips = []
+        self._flips, self._taken_at = [], -1
         self._sim = SimBoard(self.board, load(elf, self.board), model, self._runaway_s)
 
     def reset(self) -> None:
@@ -83,11 +85,14 @@ class SimTarget(Closing):
         Raises TargetFault where the firmware crashes, TargetError where it does something the board does not model.
         """
         sim = self.sim
-        data = self._take()
-        deadline_s = sim.seconds + timeout_s
+        has_run = sim.core.now != self._taken_at
+        data = self._take() if has_run else b""
+        deadline_s = sim.clock.seconds(sim.core.now if has_run else self._complete_at) + timeout_s
         while not data and sim.seconds < deadline_s:
             self._run(sim.clock.cycle(deadline_s) + 1)
             data = self._take()
+        self._taken_at = sim.core.now
+        self._complete_at = sim.usart.outbox.complete_at if data else sim.core.now
         return data
 
     def now_s(self) -> float:

@@ -7,14 +7,13 @@ when a register is read, at the next DMA mark, or when an enabled interrupt is d
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from hil.targets.base import TargetError
 from hil.targets.sim.events import NEVER, Events
 from hil.targets.sim.peripherals.dma import FAR, Dma, Stream
 from hil.targets.sim.peripherals.nvic import Nvic
+from hil.targets.sim.peripherals.outbox import ANSWERED, ANSWERS_HZ, Outbox
 from hil.targets.sim.peripherals.registers import RegisterFile
 
 log = logging.getLogger(__name__)
@@ -25,18 +24,7 @@ _RE, _TE, _IDLEIE, _RXNEIE, _TCIE, _TXEIE, _M, _UE, _OVER8 = (1 << n for n in (2
 _DMAR, _DMAT, _EIE = 1 << 6, 1 << 7, 1
 _STORED = 2048  # bytes after which received ones are stored at the latest: only a look at the memory itself would tell
 _FETCHED = 256  # and those to be sent are fetched
-_FLUSH = 512  # bytes after which sent ones are handed to the host at the latest
 _TOLERANCE = 0.04  # of the baud rate, before a receiver samples wrong bits
-
-
-@dataclass
-class _Burst:
-    """Bytes sent back to back, by the core or in a transfer of a DMA stream."""
-
-    first_end: int  # the cycle at which the first one is out
-    step: int  # cycles a byte
-    data: bytearray
-    is_open: bool  # the stream's transfer goes on
 
 
 class Usart(RegisterFile):
@@ -67,7 +55,7 @@ class Usart(RegisterFile):
         self._events_of = {kind: f"{name}.{kind}" for kind in ("rx", "tx")}
         self._wire = bytearray()  # bytes on their way in
         self._next_arrival = 0
-        self._bursts: deque[_Burst] = deque()
+        self.outbox = Outbox()
         self._receivers = [route for dma in controllers for route in dma.routes(name, "rx")]
         self._senders = [route for dma in controllers for route in dma.routes(name, "tx")]
         self._controllers = [dma for dma in controllers if dma.routes(name, "rx") or dma.routes(name, "tx")]
@@ -85,6 +73,7 @@ class Usart(RegisterFile):
     def reset(self) -> None:
         super().reset()
         self._byte_cycles = 0  # not worked out
+        self._is_in_step = False  # its rate has been found to be the line's
         self._status = 0  # RXNE, ORE, IDLE
         self._received = 0
         self._idle_at: int | None = None  # when the line will have been idle for a byte
@@ -114,21 +103,12 @@ class Usart(RegisterFile):
     def host_take(self) -> bytes:
         """The bytes that have gone out since the last time."""
         self.catch_up()
-        if not self._bursts:
+        if not self.outbox:
             return b""
-        now = self._now()
-        taken = bytearray()
-        while self._bursts and self._bursts[0].first_end <= now:
-            burst = self._bursts[0]
-            count = min(len(burst.data), (now - burst.first_end) // burst.step + 1)
-            taken += burst.data[:count]
-            del burst.data[:count]
-            burst.first_end += count * burst.step
-            if not burst.data:
-                self._bursts.popleft()
-        if self._bursts and self.on_output:
+        taken = self.outbox.take(self._now())
+        if self.outbox and self.on_output:
             self.on_output()
-        return bytes(taken)
+        return taken
 
     @property
     def is_receiving(self) -> bool:
@@ -139,7 +119,7 @@ class Usart(RegisterFile):
     @property
     def is_sending(self) -> bool:
         """Whether bytes are on their way to the host or waiting to be taken."""
-        return bool(self._bursts)
+        return bool(self.outbox)
 
     @property
     def in_flight(self) -> int:
@@ -155,7 +135,7 @@ class Usart(RegisterFile):
 
     def clock_changed(self) -> None:
         """The bus has another clock."""
-        self._byte_cycles = 0
+        self._byte_cycles, self._is_in_step = 0, False
 
     def _work_out_byte(self) -> int:
         hz, ratio = self._clock()
@@ -201,7 +181,7 @@ class Usart(RegisterFile):
             self._complete_cleared |= not value & _TC
         else:
             super().write(offset, value)
-            self._byte_cycles = 0
+            self._byte_cycles, self._is_in_step = 0, False
         self._schedule()
 
     def _transmit_status(self, now: int) -> int:
@@ -277,20 +257,14 @@ class Usart(RegisterFile):
         """Start bytes on their way, back to back, as soon as the shift register is free."""
         self._check_baud()
         step = self.byte_cycles
-        if now < self._free_at and self._bursts and self._bursts[-1].data:  # DR was full: its byte is replaced
-            self._bursts[-1].data[-1:] = data
+        if now < self._free_at and self.outbox.replace_last(data):  # DR was full
             return
         start = max(now, self._sent_at)
         self.on_line(True, start + step, step, data)
         self._free_at = start + (len(data) - 1) * step
         self._sent_at = start + len(data) * step
         self._complete_cleared = False
-        last = self._bursts[-1] if self._bursts else None
-        is_next = last is not None and last.first_end + len(last.data) * last.step == start + step
-        if last and is_next and last.step == step and last.is_open == by_dma:
-            last.data += data
-        else:
-            self._bursts.append(_Burst(start + step, step, bytearray(data), is_open=by_dma))
+        self.outbox.put(start + step, step, data, by_dma)
 
     def _transmit_until(self, now: int) -> None:
         """Let the DMA refill DR as often as it could have by now."""
@@ -309,8 +283,7 @@ class Usart(RegisterFile):
 
     def _end_transfer(self) -> None:
         self._sender_since = None
-        if self._bursts:
-            self._bursts[-1].is_open = False
+        self.outbox.end_transfer()
 
     def _sender(self) -> Stream | None:
         """The DMA stream that feeds the transmitter, while one does."""
@@ -321,7 +294,7 @@ class Usart(RegisterFile):
         return _serving(self._receivers) if self.values.get(_CR3, 0) & _DMAR else None
 
     def _check_baud(self) -> None:
-        if self.line_baud is None:
+        if self._is_in_step or self.line_baud is None:
             return
         hz, _ = self._clock()
         divider = self.values.get(_BRR, 0) or 1
@@ -333,6 +306,7 @@ class Usart(RegisterFile):
                 f"the firmware runs {self.name.upper()} at {baud:.0f} baud, the link at {self.line_baud}: "
                 f"check BRR ({divider:#x}) and the bus clock ({hz / 1e6:g} MHz)"
             )
+        self._is_in_step = True
 
     # -- interrupts and the next thing to happen
 
@@ -354,7 +328,7 @@ class Usart(RegisterFile):
         control = self.values.get(_CR1, 0)
         self._set_event(self._events_of["rx"], self._next_receive(control))
         self._set_event(self._events_of["tx"], self._next_transmit(control, now))
-        if self._bursts and self.on_output:
+        if self.outbox and self.on_output:
             self.on_output()
 
     def _set_event(self, owner: str, cycle: int | None) -> None:
@@ -390,13 +364,12 @@ class Usart(RegisterFile):
 
     @property
     def flush_at(self) -> int:
-        """When the bytes on their way are worth handing to the host: a byte's time after the last, or when they are
-        many."""
-        burst = self._bursts[0]
-        count = len(burst.data)
-        if burst.is_open and (stream := self._sender()) is not None:
-            count += stream.left
-        return max(burst.first_end + min(count, _FLUSH) * burst.step, self._now())
+        """When the bytes on their way are worth handing to the host."""
+        stream = self._sender()
+        runs_out = self._next_arrival + (len(self._wire) - ANSWERED) * self.byte_cycles
+        hz, ratio = self._clock()
+        left = stream.left if stream else 0
+        return max(self.outbox.worth_taking_at(left, runs_out, hz * ratio // ANSWERS_HZ), self._now())
 
 
 def _serving(routes: list[tuple[Stream, int]]) -> Stream | None:
