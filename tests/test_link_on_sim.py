@@ -95,6 +95,34 @@ def test_an_image_arrives_at_80_percent_of_the_line_rate_and_more(target: Target
     assert bytes_per_s >= 0.8 * target.board.uart.baud / 10  # start bit, eight bits, stop bit
 
 
+def test_exceptions_cost_the_same_whoever_takes_them(target: SimTarget) -> None:
+    """Native code takes those that nobody watches, Python the others."""
+    client, image = Client(target), random_image(6)
+    client.infer(image)
+    seen: list[tuple[int, bool]] = []
+    spent = []
+    for is_watched in (False, True):
+        nvic = target.sim.chip.nvic
+        nvic.on_active = (lambda exception, begins: seen.append((exception, begins))) if is_watched else None
+        target.reset()
+        client = Client(target)
+        client.hello()
+        before = target.observed()
+        client.infer(image)
+        after = target.observed()
+        spent.append((after.cycles - before.cycles, after.instructions - before.instructions, after.stack_used))
+    assert spent[0] == spent[1]
+    assert len(seen) > 20 and len([begins for _, begins in seen if begins]) * 2 == len(seen)
+
+
+def test_a_silence_lasts_as_long_as_it_should(target: SimTarget) -> None:
+    Client(target).hello()
+    for timeout_s in (0.05, 0.05, 0.4):
+        begin = target.now_s()
+        assert target.read(timeout_s) == b""
+        assert target.now_s() - begin == pytest.approx(timeout_s, abs=1e-5)
+
+
 def test_no_byte_is_dropped_while_the_board_computes(target: Target) -> None:
     client = Client(target)
     for seed in range(3):

@@ -8,7 +8,7 @@ from unicorn import arm_const as uc_arm
 
 from hil.targets.sim import SimBoard
 from hil.targets.sim.call import call
-from hil.targets.sim.peripherals.nvic import THREAD_LEVEL
+from hil.targets.sim.core.priorities import THREAD_LEVEL
 from hil.targets.sim.restless import SUSTAINED_HZ, Storms
 
 PROCESS_STACK = 0x2000_8000

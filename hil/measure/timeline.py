@@ -80,7 +80,7 @@ class _Recorder:
     def take(self) -> tuple[list[Span], list[Call], int, int]:
         """Spans but the functions', calls, the first cycle and the last."""
         board, now = self._board, self._core.now
-        board.chip.nvic.on_active = lambda exception, begins: None
+        board.chip.nvic.on_active = None
         board.usart.on_line = lambda to_host, first_end, step, data: None
         for stream in self._streams():
             stream.on_moved = lambda name, count: None

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Literal, Protocol
+from typing import Protocol
 
 from hil.errors import HilError
 from hil.timing.machine import Machine
-
-ExceptionStep = Literal["entry", "return", "tail-chain"]
 
 
 class CostModel(Protocol):
@@ -27,7 +25,11 @@ class CostModel(Protocol):
         ...
 
     def attach(self, machine: Machine) -> None:
-        """Called once: memory is mapped, nothing has run. Memory hooks are added here."""
+        """Called once: memory is mapped, nothing has run. Memory hooks are added here.
+
+        It fills in the words of the state that are the model's: blockhook's FN_CYCLES_BEFORE, FN_BREAK_OFF,
+        FN_EMPTY_PIPELINE, ENTRY_CYCLES, RETURN_CYCLES and TAIL_CHAIN_CYCLES.
+        """
         ...
 
     def reset(self) -> None:
@@ -64,8 +66,4 @@ class CostModel(Protocol):
 
     def arrival_cycles(self) -> int:
         """Between two blocks: until the next instruction executes, if its fetch does not wait."""
-        ...
-
-    def exception_cycles(self, step: ExceptionStep) -> int:
-        """Cycles that exception entry, return or tail-chaining take."""
         ...

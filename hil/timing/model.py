@@ -15,7 +15,6 @@ from hil.timing.statement import rules as catalogue
 from hil.timing.statement.figures import DOCUMENTED, Figures
 
 if TYPE_CHECKING:
-    from hil.timing.cost_model import ExceptionStep
     from hil.timing.machine import Machine
 
 
@@ -46,7 +45,16 @@ class ModelledCycles:
             machine.banks,
         )  # fmt: skip
         self.engine.load_registers(uc)
-        machine.state[blockhook.FN_CYCLES_BEFORE] = hooks.board_cycles_before.address
+        for word, function in (
+            (blockhook.FN_CYCLES_BEFORE, hooks.board_cycles_before),
+            (blockhook.FN_BREAK_OFF, hooks.board_break_off),
+            (blockhook.FN_EMPTY_PIPELINE, hooks.board_empty_pipeline),
+        ):
+            machine.state[word] = function.address
+        figures = self._figures
+        machine.state[blockhook.ENTRY_CYCLES] = figures.exception_entry
+        machine.state[blockhook.RETURN_CYCLES] = figures.exception_return
+        machine.state[blockhook.TAIL_CHAIN_CYCLES] = figures.tail_chain
         machine.state[hooks.ARENA_WORD] = self.engine.arena.ctypes.data
         if self._mode == "full":
             handle = machine.add_native_hook(
@@ -75,10 +83,7 @@ class ModelledCycles:
 
     def break_off(self, pc: int) -> None:
         """The running block has stopped before pc, or has left for it: charge what has run of it."""
-        self.engine.break_off(pc)
-        state = self._machine.state
-        state[blockhook.CYCLES] += self.engine.cycles - int(state[hooks.CHARGED])
-        state[hooks.CHARGED] = self.engine.cycles
+        hooks.board_break_off.ctypes(self._machine.state.ctypes.data, pc)
 
     def watch(self, pc: int, function: int, data: int) -> bool:
         """Have a native function called before the instruction at pc, if this model hooks instructions anyway.
@@ -107,14 +112,6 @@ class ModelledCycles:
     def problem(self) -> HilError | None:
         """Why cycles are no longer counted, which a native hook could not raise."""
         return self.engine.problem
-
-    def exception_cycles(self, step: ExceptionStep) -> int:
-        """The pipeline starts anew behind it."""
-        self.engine.empty_pipeline()
-        figures = self._figures
-        if step == "tail-chain":
-            return figures.tail_chain
-        return figures.exception_entry if step == "entry" else figures.exception_return
 
     def _read(self, address: int, size: int) -> bytes:
         """Memory; fewer bytes where it ends."""

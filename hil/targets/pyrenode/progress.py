@@ -8,14 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hil.targets.pyrenode.messages import State
-from hil.targets.sim.restless import (
-    FASTEST_HZ,
-    RESETS_UNHEARD,
-    SUSTAINED_HZ,
-    UNHEARD,
-    WITHOUT_REST,
-    name_of,
-)  # fmt: skip
+from hil.targets.sim.core.words import WITHOUT_REST
+from hil.targets.sim.restless import FASTEST_HZ, RESETS_UNHEARD, SUSTAINED_HZ, UNHEARD, name_of
 
 CRAWL_S = 5.0  # of Renode's work without rest, in which code runs at a fraction of its speed
 ASLEEP_S = 2.0  # without an exception, after which it is looked at what could end the sleep

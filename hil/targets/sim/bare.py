@@ -12,8 +12,9 @@ from numba import carray, types
 from hil.errors import HilError
 from hil.timing.compiled import blockhook
 from hil.timing.compiled.native import as_words, hook
-from hil.timing.cost_model import ExceptionStep
 from hil.timing.machine import Machine
+
+_EXCEPTION_CYCLES = 12
 
 
 @hook(blockhook.HOOK_SIGNATURE)
@@ -30,6 +31,11 @@ def bare_cycles_before(state, pc):
     return pc - as_words(state)[blockhook.BLOCK]
 
 
+@hook(types.void(types.int64, types.int64))
+def bare_break_off(state, pc):
+    """Nothing is owed."""
+
+
 class Bare:
     """hil.timing.cost_model.CostModel without a model."""
 
@@ -42,6 +48,9 @@ class Bare:
 
     def attach(self, machine: Machine) -> None:
         machine.state[blockhook.FN_CYCLES_BEFORE] = bare_cycles_before.address
+        machine.state[blockhook.FN_BREAK_OFF] = machine.state[blockhook.FN_EMPTY_PIPELINE] = bare_break_off.address
+        for step in (blockhook.ENTRY_CYCLES, blockhook.RETURN_CYCLES, blockhook.TAIL_CHAIN_CYCLES):
+            machine.state[step] = _EXCEPTION_CYCLES
 
     def reset(self) -> None: ...
 
@@ -62,6 +71,3 @@ class Bare:
 
     def arrival_cycles(self) -> int:
         return 0
-
-    def exception_cycles(self, step: ExceptionStep) -> int:
-        return 12

@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,8 @@ from hil import board as boards
 from hil.errors import HilError
 from hil.link import Client
 from hil.targets.sim.bare import Bare
-from hil.targets.sim.core import unicorn_api
+from hil.targets.sim.core import core
+from hil.targets.sim.peripherals.bus import Bus
 from hil.targets.sim.target import SimTarget
 
 BARE = "bare"
@@ -29,31 +31,41 @@ MODES = (BARE, "fast", "full")
 
 
 class _Stopwatch:
-    """CPU time spent inside Unicorn."""
+    """CPU time spent inside Unicorn, and of that in registers that are Python."""
 
     def __init__(self) -> None:
-        self.seconds = 0.0
-        self._start = unicorn_api.start
-        unicorn_api.start = self._timed  # type: ignore[assignment]
+        self.begin()
+        self._kept = core.run_native, Bus.read, Bus.write
+        core.run_native = self._timed("seconds", core.run_native)
+        Bus.read, Bus.write = (self._timed("register_seconds", one) for one in (Bus.read, Bus.write))  # type: ignore[method-assign]
 
-    def _timed(self, *arguments: object) -> int:
-        begin = time.process_time()
-        code = self._start(*arguments)  # type: ignore[arg-type]
-        self.seconds += time.process_time() - begin
-        return code
+    def begin(self) -> None:
+        """Both are 0 again."""
+        self.seconds = self.register_seconds = 0.0
+
+    def _timed(self, what: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            begin = time.process_time()
+            result = function(*arguments)
+            setattr(self, what, getattr(self, what) + time.process_time() - begin)
+            return result
+
+        return timed
 
     def stop(self) -> None:
-        unicorn_api.start = self._start
+        core.run_native, Bus.read, Bus.write = self._kept  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)
 class Speed:
-    """Of one image. seconds: of CPU time, core_seconds: those inside Unicorn; the rest is the link."""
+    """Of one image. seconds: of CPU time; core_seconds: those inside Unicorn, the rest is the link; register_seconds:
+    of the core's, in peripherals."""
 
     instructions: int
     cycles: int
     seconds: float
     core_seconds: float
+    register_seconds: float
 
     @property
     def core(self) -> float:
@@ -63,6 +75,10 @@ class Speed:
     @property
     def link_share(self) -> float:
         return 1 - self.core_seconds / self.seconds
+
+    @property
+    def register_share(self) -> float:
+        return self.register_seconds / self.seconds
 
 
 class _Run:
@@ -80,13 +96,14 @@ class _Run:
     def image(self, stopwatch: _Stopwatch) -> Speed:
         hello, observed = self._hello, self._target.observed
         image = self._noise.integers(0, 256, (hello.height, hello.width, hello.channels), np.uint8)
-        before, stopwatch.seconds, begin = observed(), 0.0, time.process_time()
+        stopwatch.begin()
+        before, begin = observed(), time.process_time()
         self._client.infer(image)
         seconds = time.process_time() - begin
         after = observed()
         instructions = (after.instructions or 0) - (before.instructions or 0)
         cycles = (after.cycles or 0) - (before.cycles or 0)
-        return Speed(instructions, cycles, seconds, stopwatch.seconds)
+        return Speed(instructions, cycles, seconds, stopwatch.seconds, stopwatch.register_seconds)
 
     def close(self) -> None:
         self._target.close()
@@ -118,8 +135,8 @@ def described(mode: str, speeds: list[Speed], bare: list[Speed] | None) -> str:
     beside = f", {median(shares):.2f} of bare ({min(shares):.2f} to {max(shares):.2f})" if shares else ""
     whole = middle.instructions / middle.seconds / 1e6
     counts = f"{middle.instructions / 1e6:.1f} M instructions, {middle.cycles / 1e6:.1f} M cycles"
-    share = median(speed.link_share for speed in counted)
-    link = f"link {share:.0%} of the time; first image {speeds[0].seconds:.2f} s"
+    share, registers = (median(getattr(one, what) for one in counted) for what in ("link_share", "register_share"))
+    link = f"link {share:.1%} of the time, registers {registers:.1%}; first image {speeds[0].seconds:.2f} s"
     return f"{mode}: {counts}; {whole:.0f} M instr/s, core alone {middle.core / 1e6:.0f}{beside}; {link}"
 
 

@@ -13,6 +13,7 @@ from hil.targets.image import Image
 from hil.targets.sim import ran
 from hil.targets.sim.chip import Chip
 from hil.targets.sim.clock import VirtualClock
+from hil.targets.sim.core import words as at
 from hil.targets.sim.core.stops import Reason, Stop
 from hil.targets.sim.crash import Faults
 from hil.targets.sim.events import NEVER
@@ -48,16 +49,15 @@ class SimBoard:
         self._runaway_s = runaway_s
         self.resets = -1  # not counting power-on
         self._pc = 0
-        self._sleeps = self._reset_wanted = self.has_output = self.arrived = False
-        self._has_event = False  # the event register: WFE does not wait then
+        self._reset_wanted = self.has_output = self.arrived = False
         self.is_mid_block = False  # a debugger has stopped it there
-        self._busy_since = self._asleep_since = 0
         self.on_breakpoint: Callable[[int], int | None] = lambda pc: None  # where to go on; None: it is a fault
         self.chip = Chip(board, model, self._request_reset, self.describe_place)
         self.core, self._nvic, self._events = self.chip.core, self.chip.nvic, self.chip.events
         self.clock = VirtualClock(self.chip.rcc.hclk_hz)
         self.chip.on_clock, self.chip.on_bite = self._change_clock, self._bite
-        self._storms, self._resets, self._reset_flags = Storms(), Resets(), rcc.RESET_SOFTWARE
+        self._storms, self._resets = Storms(self.core.words), Resets()
+        self._reset_flags = rcc.RESET_SOFTWARE
         self._reset_why = ""
         self.exceptions = Exceptions(self.core, self._nvic, self.chip.scb)
         self.faults = Faults(self.chip, self.exceptions, image.symbols, self.clock)
@@ -71,6 +71,8 @@ class SimBoard:
             Reason.SPIN: self._spin, Reason.STACK_LIMIT: self._near_stack_end,
             Reason.SUPERVISOR_CALL: self._call_supervisor, Reason.EXCEPTION_RETURN: self._return_from_exception,
             Reason.ARRIVED: self._arrive, Reason.DEBUG: self._arrive,
+            Reason.DUE: self._wait_on, Reason.TAKE: self._take_exception, Reason.RUNAWAY: self._run_away,
+            Reason.NEVER_SLEEPS: self._sleepless, Reason.READY: self._go_on,
         }  # fmt: skip
         self.core.memory.power_on(_SEED)
         for address, data in image.parts:
@@ -94,9 +96,11 @@ class SimBoard:
     def reset(self, cause: int = rcc.RESET_PIN) -> None:
         """Reset the chip. RAM keeps its contents; time goes on."""
         self.resets += 1
-        self._reset_wanted = self._sleeps = self._has_event = self.is_mid_block = False
+        words = self.core.words
+        self._reset_wanted = self.is_mid_block = False
+        words[at.SLEEPS] = words[at.HAS_EVENT] = False
         self.faults.open = None
-        self.exceptions.frames.clear()
+        self.exceptions.forget()
         self._events.clear()
         self.chip.reset(cause)
         for register, value in _CORE_RESET.items():
@@ -113,7 +117,7 @@ class SimBoard:
             )
         self.core.set_register(uc_arm.UC_ARM_REG_SP, stack)
         self._pc = start & ~1
-        self._busy_since = self.core.now
+        words[at.BUSY_SINCE] = self.core.now
 
     def _request_reset(self) -> None:
         """The firmware wants it."""
@@ -152,43 +156,44 @@ class SimBoard:
         self.has_output = self.arrived = False
         while not (self.has_output or self.arrived) and (self.is_mid_block or self.core.now < until):
             if self.is_mid_block or self._look_up(until):
-                self._run_core()
+                self._deal(lambda: self.core.run(self._pc, self.is_mid_block))
 
     def step(self, until: int) -> None:
         """As run(), but one instruction: `arrived` is set when it has been executed, or has faulted."""
         self.has_output = self.arrived = False
         while not (self.has_output or self.arrived) and (self.is_mid_block or self.core.now < until):
-            if self.is_mid_block or self._look_up(until):
-                self.chip.look_ahead(self.core.now)
-                self._run_core(step=True)
+            if self.is_mid_block or (self._look_up(until) and self._is_ready()):
+                self.core.words[at.UNTIL] = self.core.now
+                self.chip.look_ahead()
+                self._deal(lambda: self.core.step(self._pc, self.is_mid_block))
                 self.arrived = True
 
     def _look_up(self, until: int) -> bool:
-        """See to everything that is due. Returns whether the core can run on."""
-        self._events.run(self.core.now)
+        """See to everything that is due but exceptions. Returns whether the core can run on."""
+        core, words, faults = self.core, self.core.words, self.faults
+        self._events.run(core.now)
         if self._reset_wanted:
             self._reset_itself()
         if self.has_output:
             return False
-        if self.faults.open and self.core.now >= self.faults.must_end_at:
-            raise self.faults.open
-        self._take_exception()
-        runaway = self._busy_since + int(self._runaway_s * self.clock.hz)
-        if self._sleeps:
-            self.core.advance(min(self._events.next, until, self.faults.must_end_at))
-            self._busy_since = self.core.now
-            if not self._can_wake() and self.core.now - self._asleep_since > ENDLESS_SLEEP_S * self.clock.hz:
-                raise self.faults.open or self.faults.asleep(self._pc - 2)
-            return False
-        if self.core.now >= runaway:
-            raise self.faults.open or self.faults.endless(self._pc, self._runaway_s)
-        self.chip.look_ahead(min(until, runaway))
+        if faults.open and core.now >= faults.must_end_at:
+            raise faults.open
+        words[at.EVENT], words[at.UNTIL] = min(self._events.next, at.NEVER), min(until, at.NEVER)
+        words[at.MUST_END] = min(faults.must_end_at, at.NEVER)
+        words[at.LONGEST_BUSY] = int(self._runaway_s * self.clock.hz)
+        words[at.IS_WATCHED] = self._nvic.on_active is not None or core.memory.on_write is not None
         return True
 
-    def _run_core(self, step: bool = False) -> None:
+    def _is_ready(self) -> bool:
+        """Take what exception there is to take. Returns whether the core would run on."""
+        stop = self.core.look(self._pc)
+        self._deal(lambda: stop)
+        return stop.reason is Reason.READY
+
+    def _deal(self, run: Callable[[], Stop]) -> None:
         """Run the core until it stops, or for an instruction, and deal with why."""
         try:
-            stop = (self.core.step if step else self.core.run)(self._pc, self.is_mid_block)
+            stop = run()
         except PollsForEver as poll:
             raise self.faults.polling(str(poll), self.core.words[hook.BLOCK]) from None
         self._pc, self.is_mid_block = stop.pc, stop.is_mid_block
@@ -206,17 +211,21 @@ class SimBoard:
     def _go_on(self, stop: Stop) -> None:
         """Events and pending exceptions are seen to before the core runs again."""
 
-    def _take_exception(self) -> None:
-        """Enter the pending exception that may pre-empt, if any; one that only PRIMASK holds back still ends sleep."""
+    def _wait_on(self, stop: Stop) -> None:
+        """The time has come that the core was to run or sleep until. Raises where nothing can end the sleep."""
+        words = self.core.words
+        asleep = self.core.now - words[at.ASLEEP_SINCE]
+        if words[at.SLEEPS] and not self._can_wake() and asleep > ENDLESS_SLEEP_S * self.clock.hz:
+            raise self.faults.open or self.faults.asleep(self._pc - 2)
+
+    def _run_away(self, stop: Stop) -> None:
+        raise self.faults.open or self.faults.endless(self._pc, self._runaway_s)
+
+    def _take_exception(self, stop: Stop) -> None:
+        """Enter the pending exception that pre-empts what runs, with all that can go wrong."""
         exception = self._nvic.next()
-        if exception is None:
-            return
-        level = self._nvic.level(exception)
-        if level >= self.exceptions.masked_level():
-            if self._sleeps and level < self.exceptions.masked_level(to_wake=True):
-                self._stay_awake(f"{name_of(exception)} is pending and masked")
-            return
-        self._sleeps = False
+        assert exception is not None, "native code has found one"
+        self.core.words[at.SLEEPS] = False
         pc = self._pc
         try:
             entry = self.exceptions.take(exception, pc)
@@ -227,7 +236,7 @@ class SimBoard:
 
     def _note_exception(self, exception: int) -> None:
         """An exception has been entered. Raises TargetFault where they come too thick."""
-        self._has_event = True
+        self.core.words[at.HAS_EVENT] = True
         detail = self._storms.entered(name_of(exception), self.core.words[hook.INSTRUCTIONS], self.seconds)
         if detail is not None:
             raise self.faults.storm("interrupt storm", detail, self._pc)
@@ -256,14 +265,16 @@ class SimBoard:
         return self._pc
 
     def _sleep(self, stop: Stop) -> None:
-        self._sleeps, self._asleep_since = True, self.core.now
+        words = self.core.words
+        words[at.SLEEPS], words[at.ASLEEP_SINCE] = True, self.core.now
+        words[at.NAPS] += 1
         self._storms.slept()
-        self.chip.bus.patience.rest()
 
     def _wait_for_event(self, stop: Stop) -> None:
         """WFE: sleep, unless there was an exception, or an SEV just before, since the last."""
-        if self._has_event or self.core.memory.read(stop.pc - 4, 2) == _SEV:
-            self._has_event = False
+        words = self.core.words
+        if words[at.HAS_EVENT] or self.core.memory.read(stop.pc - 4, 2) == _SEV:
+            words[at.HAS_EVENT] = False
             self._stay_awake("WFE finds an event")
         else:
             self._sleep(stop)
@@ -272,15 +283,20 @@ class SimBoard:
         self._stay_awake("YIELD does not wait")
 
     def _stay_awake(self, why: str) -> None:
-        """There is no sleep, or none any more, and no handler runs. Raises TargetFault where that is all there is."""
-        self._sleeps = False
+        """There is no sleep. Raises TargetFault where that is all there is."""
         detail = self._storms.stayed_awake(why)
         if detail is not None:
             raise self.faults.sleepless(detail, self._pc - 2)
 
+    def _sleepless(self, stop: Stop) -> None:
+        """What is masked has ended sleep too often, with no handler run."""
+        detail = self._storms.sleepless(f"{name_of(self._nvic.next() or 0)} is pending and masked")
+        raise self.faults.sleepless(detail or "", self._pc - 2)
+
     def _can_wake(self) -> bool:
         """Whether an interrupt may still come, by itself or by what the host sends."""
-        return bool(self._nvic.enabled >> IRQ0) or self._events.next != NEVER
+        ticks = self.core.words[at.TICK_AT] != at.NEVER
+        return bool(self._nvic.enabled >> IRQ0) or self._events.next != NEVER or ticks
 
     def _spin(self, stop: Stop) -> None:
         """A branch to itself: let the time until the next event pass at once. Raises where none can end it."""
@@ -319,18 +335,19 @@ class SimBoard:
         self.faults.handler_ended(ended)
         if not self._nvic.active:
             self._storms.left(self.core.words[hook.INSTRUCTIONS])
-        self._has_event = True
+        words = self.core.words
+        words[at.HAS_EVENT] = True
         if chained:
             self._pc = self.faults.vector(chained)
             self._note_exception(self._nvic.active[-1])
-        elif self.chip.scb.sleep_on_exit and not self._nvic.active:
-            self._sleeps, self._asleep_since = True, self.core.now
+        elif words[at.SLEEPS_ON_EXIT] and not self._nvic.active:
+            words[at.SLEEPS], words[at.ASLEEP_SINCE] = True, self.core.now
 
     # -- the line to the host
 
     def _expect_output(self) -> None:
         """The firmware has bytes on the way out: look up when there is something to hand over."""
-        self._busy_since = self.core.now
+        self.core.words[at.BUSY_SINCE] = self.core.now
         self._storms.spoke(self.seconds)
         self._resets.spoke()
         self.chip.bus.patience.rest()

@@ -7,7 +7,9 @@ from functools import partial
 
 from hil.board import Board
 from hil.board.family import DMA_BASES, DMA_ENABLE_BITS, UARTS, Port
+from hil.targets.sim.core import words as at
 from hil.targets.sim.core.core import Core
+from hil.targets.sim.core.priorities import set_deadline
 from hil.targets.sim.events import Events
 from hil.targets.sim.peripherals import scs
 from hil.targets.sim.peripherals.bitband import BitBand
@@ -38,13 +40,12 @@ class Chip:
     def __init__(
         self, board: Board, model: CostModel, request_reset: Callable[[], None], where: Callable[[], str]
     ) -> None:
-        self._until = 0
         self.on_clock: Callable[[int], None] = lambda hclk_hz: None  # set by the board, which keeps the time
         self.core = core = Core(board, model)
         self.events = Events(self.look_ahead)
-        self.nvic = Nvic(board.line.interrupts, self.look_ahead)
+        self.nvic = Nvic(board.line.interrupts, core.words, self.look_ahead)
         self.scb = Scb(core, self.nvic, request_reset)
-        self.systick = SysTick(core, self.nvic, self.events)
+        self.systick = SysTick(core, self.look_ahead)
         self.demcr = Demcr()
         self.dwt = Dwt(core, self.demcr)
         self.rcc = Rcc(board, self._clock_changed)
@@ -123,13 +124,11 @@ class Chip:
             peripheral.reset()
         self._clock_changed()
 
-    def look_ahead(self, until: int | None = None) -> None:
-        """Tell the core when to stop next: `until`, the next event, or at once for a pending exception."""
-        if until is not None:
-            self._until = until
-        following = self.nvic.next()
-        level = None if following is None else self.nvic.level(following)
-        self.core.set_deadline(min(self.events.next, self._until), level)
+    def look_ahead(self) -> None:
+        """Tell the core when to stop next: at the next event, or at once for a pending exception."""
+        words = self.core.words
+        words[at.EVENT] = min(self.events.next, at.NEVER)
+        set_deadline.ctypes(self.core.state_address)
 
     def _clock_changed(self) -> None:
         """A new core clock: the flash must be able to follow."""

@@ -10,7 +10,7 @@ from hil import board as boards
 from hil.errors import HilError
 from hil.targets.image import Image, load
 from hil.targets.sim.board import SimBoard
-from hil.targets.sim.core.core import NOWHERE
+from hil.targets.sim.core.state import NOWHERE
 from hil.targets.sim.semihosting import ProgramEnded, Semihosting
 from hil.timing.compiled import blockhook as hook
 from hil.timing.compiled.engine import Mode

@@ -5,13 +5,14 @@ Each would take hours of the computer for a second of the board's time. Each get
 
 from __future__ import annotations
 
-from hil.targets.sim.peripherals import nvic
+from typing import Any
 
-WITHOUT_PROGRESS = 5_000  # exceptions one after another, of which the thread's code sees nothing
-WITHOUT_REST = 40_000  # exceptions, while the program neither sleeps nor sends
+from hil.targets.sim.core import words as at
+from hil.targets.sim.peripherals import nvic
+from hil.timing.compiled.blockhook import TABLE
+
 FASTEST_HZ = 60_000  # that exceptions may come at for long while nothing is sent, though the program sleeps
 UNHEARD, SUSTAINED_HZ = 160_000, 5_000  # exceptions since the last byte sent, if they came at more than that
-AWAKE = 200_000  # sleeps in a row that are none
 RESETS_UNHEARD = 30  # in a row, without a byte for the host
 RESETS_A_SECOND = 100
 
@@ -27,50 +28,56 @@ def name_of(exception: int) -> str:
 
 
 class Storms:
-    """Counts exceptions against what comes of them."""
+    """Counts exceptions against what comes of them, together with native code. words: hil.targets.sim.core.words."""
 
-    def __init__(self) -> None:
-        self._streak = self._restless = self._unheard = self._awake = 0
-        self._left_at = -1  # instructions executed when the thread's code went on
+    def __init__(self, words: Any = None) -> None:
+        self._words = [0] * TABLE if words is None else words
         self._window_s = self._spoke_s = 0.0
 
     def slept(self) -> None:
         """The core sleeps: what came before is done."""
-        self._streak = self._restless = 0
+        self._words[at.STREAK] = self._words[at.RESTLESS] = 0
 
     def spoke(self, seconds: float) -> None:
         """A byte is on its way to the host."""
-        self._streak = self._restless = self._unheard = self._awake = 0
+        for word in (at.STREAK, at.RESTLESS, at.UNHEARD, at.AWAKE):
+            self._words[word] = 0
         self._window_s = self._spoke_s = seconds
 
     def stayed_awake(self, why: str) -> str | None:
         """The program wanted to sleep, and did not. Returns what is wrong, once something is."""
-        self._awake += 1
-        return f"{self._awake} times it did not sleep: {why}" if self._awake >= AWAKE else None
+        self._words[at.AWAKE] += 1
+        return self.sleepless(why)
+
+    def sleepless(self, why: str) -> str | None:
+        """What is wrong, if it did not sleep too often. why: of the last time."""
+        awake = self._words[at.AWAKE]
+        return f"{awake} times it did not sleep: {why}" if awake >= at.MOST_AWAKE else None
 
     def left(self, instructions: int) -> None:
         """The thread's code goes on."""
-        self._left_at = instructions
+        self._words[at.LEFT_AT] = instructions + 1
 
     def entered(self, name: str, instructions: int, seconds: float) -> str | None:
         """An exception was taken. name: as a person calls it. Returns what is wrong, once something is."""
-        has_progressed = self._left_at >= 0 and instructions > self._left_at
-        self._left_at = -1
-        self._streak = 1 if has_progressed else self._streak + 1
-        self._restless += 1
-        self._unheard += 1
-        self._awake = 0
-        if self._streak >= WITHOUT_PROGRESS:
-            return f"{name} taken {self._streak} times without progress of thread code"
-        if self._restless >= WITHOUT_REST:
-            return f"{self._restless} exceptions, {name} the latest, and the program neither slept nor sent a byte"
-        if self._unheard % WITHOUT_REST == 0:
+        words = self._words
+        has_progressed = words[at.LEFT_AT] != 0 and instructions >= words[at.LEFT_AT]
+        words[at.LEFT_AT] = words[at.AWAKE] = 0
+        streak = words[at.STREAK] = 1 if has_progressed else words[at.STREAK] + 1
+        words[at.RESTLESS] += 1
+        words[at.UNHEARD] += 1
+        restless, unheard = words[at.RESTLESS], words[at.UNHEARD]
+        if streak >= at.WITHOUT_PROGRESS:
+            return f"{name} taken {streak} times without progress of thread code"
+        if restless >= at.WITHOUT_REST:
+            return f"{restless} exceptions, {name} the latest, and the program neither slept nor sent a byte"
+        if unheard % at.WITHOUT_REST == 0:
             window_s, self._window_s = seconds - self._window_s, seconds
             elapsed_s = seconds - self._spoke_s
-            is_long = self._unheard >= UNHEARD and self._unheard > SUSTAINED_HZ * elapsed_s
-            if is_long or FASTEST_HZ * window_s < WITHOUT_REST:
+            is_long = unheard >= UNHEARD and unheard > SUSTAINED_HZ * elapsed_s
+            if is_long or FASTEST_HZ * window_s < at.WITHOUT_REST:
                 elapsed = f"{1000 * elapsed_s:.3g} ms"
-                return f"{self._unheard} exceptions, {name} the latest, in {elapsed}, and no byte was sent"
+                return f"{unheard} exceptions, {name} the latest, in {elapsed}, and no byte was sent"
         return None
 
 

@@ -186,6 +186,25 @@ def _bound(m, plan, k):
 
 
 @hook(types.void(types.int64, types.int64, ARENA_POINTER))
+def learn(uc, plan, m):
+    """As evaluate, for the fast model, which comes back without being told whether a root has moved."""
+    kept = restless = 0
+    for k in range(m[plan + P_COUNT]):
+        step = plan + P_STEPS + STEP_WORDS * k
+        kind = m[step + S_KIND] & 0xFF
+        value = _value(m, uc, step)
+        if kind <= STEP_WORD or kind == STEP_PLACE:
+            m[SLOTS + k] = value
+            continue
+        dynamic = _dynamic(m, step, value)
+        if _is_restless(m, kind, m[step + S_ROW], value):
+            restless = restless * _ODD + dynamic
+        else:
+            kept = kept * _ODD + (dynamic << 8 | k)
+    m[plan + P_SIGNATURE] = mix(mix(kept, 0), restless)
+
+
+@hook(types.void(types.int64, types.int64, ARENA_POINTER))
 def evaluate(uc, plan, m):
     """Take the steps of a plan with the registers as they are; P_SIGNATURE is what the block's cost depends on."""
     kept = restless = count = 0

@@ -73,8 +73,12 @@ COUNTS, COUNTS_SINCE = 61, 62  # whether CYCCNT counts, and the cycle at which i
 CLOCK_READS = 63  # of CYCCNT, that the native function served
 FN_CYCLES_BEFORE = 26  # int64(state, pc): of the model, as hil.timing.cost_model.CostModel.cycles_before
 FN_PRIVATE_READ = 27  # the callback for every other read of the private peripherals
-CHECK_TABLE = 57  # distance from a block's word to the word with the index of its checks
-TABLE = 64  # index of the block table's word for the first halfword of flash
+FN_BREAK_OFF = 28  # void(state, pc): of the model, as hil.timing.cost_model.CostModel.break_off
+FN_EMPTY_PIPELINE = 29  # void(state, 0): of the model: what comes next arrives as if after a branch; nothing runs
+ENTRY_CYCLES, RETURN_CYCLES, TAIL_CHAIN_CYCLES = 64, 65, 66  # of exceptions
+BOARD = 68  # what the simulated board keeps for itself (hil.targets.sim.core.words)
+TABLE = 384  # index of the block table's first word: two for each halfword of flash, of which the other says where
+# the block's checks begin, so that both are in one line of this computer's cache
 
 # -- a block's word: instructions | bytes << 16 | flags << 32; 0: never seen
 INSTRUCTIONS_MASK = 0xFFFF
@@ -127,12 +131,12 @@ def table_index(s, address):  # type: ignore[no-untyped-def]
     """Where the block table keeps the word for an address; 0 for one outside flash, its alias at 0 and SRAM."""
     offset = np.uint64(address) - s[FLASH_ORIGIN]
     if offset < s[FLASH_BYTES]:
-        return np.uint64(TABLE) + (offset >> np.uint64(1))
+        return np.uint64(TABLE) + (offset & ~np.uint64(1))
     offset = np.uint64(address) - s[SRAM_ORIGIN]
     if offset < s[SRAM_BYTES]:
-        return s[SRAM_TABLE] + (offset >> np.uint64(1))
+        return s[SRAM_TABLE] + (offset & ~np.uint64(1))
     if np.uint64(address) < s[FLASH_BYTES]:
-        return np.uint64(TABLE) + (np.uint64(address) >> np.uint64(1))
+        return np.uint64(TABLE) + (np.uint64(address) & ~np.uint64(1))
     return np.uint64(0)
 
 
@@ -217,7 +221,7 @@ def _objects(uc, s, entry, index, address):  # type: ignore[no-untyped-def]
         stop(uc, s, STOP_SPIN)
         return True
     if entry & np.uint64(FLAG_CHECKS):
-        first = s[index + s[CHECK_TABLE]]
+        first = s[index + np.uint64(1)]
         for k in range(s[first]):
             check = s[first + np.uint64(1) + np.uint64(k)]
             if _fails(uc, s, check):

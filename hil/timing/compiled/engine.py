@@ -8,14 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2.1.4
 
 from hil.errors import HilError
+from hil.timing.compiled import header
 from hil.timing.compiled import layout as at
-from hil.timing.compiled.accesses import evaluate, take_restless
 from hil.timing.compiled.codehook import InstructionHooks, MovableHook
 from hil.timing.compiled.hooks import look, on_block, split
-from hil.timing.compiled.pipeline import NEVER, work_out
+from hil.timing.compiled.pipeline import NEVER
 from hil.timing.compiled.plans import Plans
 from hil.timing.compiled.registers import places
 from hil.timing.compiled.rows import REGISTERS, Rows
@@ -30,7 +29,6 @@ from hil.timing.statement.trace import effective_address
 
 Mode = Literal["full", "fast"]
 Read = Callable[[int, int], bytes]
-_NO_DEADLINE = 1 << 62
 _BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64)
 
 
@@ -92,38 +90,13 @@ class Engine:
         return plans
 
     def _write_header(self) -> None:
-        m, rules = self.arena, self.rules
-        functions = {
-            at.FN_STOP: uclib.uc_emu_stop,
-            at.FN_REG_READ: uclib.uc_reg_read,
-            at.FN_DECODE: self._callbacks[0],
-            at.FN_FORGET: self._callbacks[1],
-            at.FN_SET_FLASH: self._callbacks[2],
-            at.FN_PLAN: self._callbacks[3],
-            at.FN_MEM_READ: uclib.uc_mem_read,
-        }
-        for word, function in functions.items():
-            m[word] = ctypes.cast(function, ctypes.c_void_p).value or 0
-        m[at.FN_LOOK] = look.address if self.mode == "full" else 0
-        m[at.FN_EVALUATE], m[at.FN_RESTLESS] = evaluate.address, take_restless.address
-        m[at.LEARNS] = self.mode == "fast"
+        m = self.arena
+        addresses = [ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in self._callbacks]
+        for word, address in zip((at.FN_DECODE, at.FN_FORGET, at.FN_SET_FLASH, at.FN_PLAN), addresses, strict=True):
+            m[word] = address
+        header.write_rules(m, self.rules, self.figures, self.banks)
+        header.write_functions(m, self.mode == "fast")  # the last: a second process may be at it
         self._on_block, self._split = on_block.ctypes, split.ctypes
-        m[at.FN_WORK_OUT] = work_out.address  # the last: a second process may be at it
-        m[at.ARENA] = m.ctypes.data
-        m[at.DEADLINE] = _NO_DEADLINE
-        m[at.STATE] = at.START_STATE
-        m[at.HAS_FETCH] = "fetch-queue" in rules
-        m[at.HAS_LATE_RELEASE] = "late-release" in rules
-        m[at.HAS_SLAVES] = "bus-slaves" in rules
-        m[at.HAS_SRAM_FETCH] = "sram-fetch" in rules
-        figures = self.figures
-        m[at.DIVIDE_SHORTEST], m[at.DIVIDE_EQUAL] = figures.shortest_divide - 1, figures.equal_divide - 1
-        m[at.DIVIDE_LONGEST], m[at.DIVIDE_BITS] = figures.longest_divide - 1, figures.bits_a_divide_cycle
-        m[at.UNALIGNED_WORD], m[at.ODD_WORD] = figures.unaligned_word, figures.odd_word
-        m[at.ODD_HALFWORD] = figures.odd_halfword
-        m[at.SDRAM_LATENCY], m[at.SDRAM_HALFWORD] = figures.sdram_latency, figures.sdram_halfword
-        m[at.SDRAM_ROW] = figures.sdram_row
-        m[at.SRAM1_END], m[at.SRAM2_END] = self.banks
 
     # -- time
 
@@ -139,7 +112,7 @@ class Engine:
 
     def set_deadline(self, cycle: int | None) -> None:
         """The block hook stops the emulation at the first border at or after a cycle."""
-        self.arena[at.DEADLINE] = _NO_DEADLINE if cycle is None else cycle
+        self.arena[at.DEADLINE] = header.NO_DEADLINE if cycle is None else cycle
 
     def set_flash(self, settings: FlashSettings) -> None:
         """FLASH_ACR is written; the caches are emptied."""
@@ -180,7 +153,7 @@ class Engine:
 
     def border(self, address: int, size: int = 0) -> None:
         """Do as the block hook: the running block has gone to an address, where a block of `size` bytes runs next."""
-        deadline, self.arena[at.DEADLINE] = int(self.arena[at.DEADLINE]), _NO_DEADLINE
+        deadline, self.arena[at.DEADLINE] = int(self.arena[at.DEADLINE]), header.NO_DEADLINE
         self._on_block(None, address, size, self._pointer)
         self.arena[at.DEADLINE] = deadline
 
@@ -201,21 +174,6 @@ class Engine:
         Returns the cycle in which the instruction before the address executes.
         """
         return int(self._split(canonical(address), self._pointer))
-
-    def break_off(self, pc: int) -> None:
-        """The running block has stopped before pc, or has left for it: charge what has run. Nothing runs then."""
-        m = self.arena
-        node, pc = int(m[at.NODE]), canonical(pc)
-        if not node:
-            return
-        start, end = int(m[node + at.N_START]), int(m[node + at.N_END])
-        if pc == start:
-            m[at.INSTRUCTIONS] -= m[node + at.N_INSTRUCTIONS]
-        elif start < pc <= end:
-            self.split(pc)
-        else:
-            self.border(pc)
-        m[at.NODE] = 0
 
     def context(self) -> tuple[int, int]:
         """The running block in its pipeline state, and what became of it when it last branched.

@@ -26,6 +26,7 @@ from hil.timing.compiled.native import (
     call_look,
     call_stop,
     hook,
+    prefetch,
 )
 from hil.timing.compiled.pipeline import ARENA_POINTER, mix, row_at, table_entry
 
@@ -130,6 +131,31 @@ def board_cycles_before(state, pc):
     return m[CYCLES] + m[m[STATE] + 1] - s[AT_ENTRY]
 
 
+@hook(types.void(types.int64, types.int64))
+def board_break_off(state, pc):
+    """The running block has stopped before pc, or has left for it: charge what has run of it. Nothing runs then."""
+    s = as_words(state)
+    m = as_words(s[ARENA_WORD])
+    node, at = m[NODE], canonical(pc)
+    if node != 0 and at == m[node + N_START]:
+        m[INSTRUCTIONS] -= m[node + N_INSTRUCTIONS]
+    elif node != 0 and m[node + N_START] < at <= m[node + N_END]:
+        _split(m, at)
+    elif node != 0:
+        _widen(m)
+        settle(m, at)
+    m[NODE] = 0
+    s[blockhook.CYCLES] += m[CYCLES] - s[CHARGED]
+    s[CHARGED] = m[CYCLES]
+
+
+@hook(types.void(types.int64, types.int64))
+def board_empty_pipeline(state, _):
+    """What comes next arrives as if after a branch; nothing runs."""
+    m = as_words(as_words(state)[ARENA_WORD])
+    m[STATE], m[NODE] = START_STATE, 0
+
+
 @njit(**INTERNAL)
 def _look_at(uc, m, address):
     """An instruction is about to execute."""
@@ -151,6 +177,8 @@ def on_instruction(uc, address, size, m):
 def on_board_block(uc, address, size, user_data):
     """User data is the simulated board's state (hil.timing.compiled.blockhook)."""
     s = as_words(as_integer(user_data))
+    state = carray(user_data, (blockhook.LENGTH,), np.uint64)
+    prefetch(as_integer(user_data) + 8 * np.int64(blockhook.table_index(state, address)))
     m = as_words(s[ARENA_WORD])
     at = canonical(np.int64(address))
     m[ALIAS] = at - np.int64(address)
@@ -161,11 +189,11 @@ def on_board_block(uc, address, size, user_data):
     if s[blockhook.WAIT_STATES] | s[blockhook.ART] << 8 != m[SETTINGS]:
         call_block(m[FN_SET_FLASH], s[blockhook.WAIT_STATES], s[blockhook.ART])
         link = 0
-    state = carray(user_data, (blockhook.LENGTH,), np.uint64)
     node = find(as_integer(uc), m, at, np.int64(size), link)
     if node == 0:
         blockhook.stop(uc, state, blockhook.STOP_MODEL)
         return
+    prefetch(m[ARENA] + 8 * m[node + N_PLAN])
     if blockhook.enter(uc, state, address, size) == np.uint64(0):
         return
     begin(as_integer(uc), m, node)

@@ -152,15 +152,16 @@ NEED_PASSED, NEED_ADDRESS, NEED_DIVIDE, NEED_SIGNED_DIVIDE, NEED_CALL = 1, 2, 4,
 
 # -- a plan: the steps that tell, at a block's entry, where its accesses go (plans.py). In the fast model they are taken
 # at its first entry and then less and less often, as long as they tell the same: P_COUNTDOWN entries from now
+# The first eight words, a line of this computer's cache, are all that the fast model goes by at most entries.
 P_SIZE, P_COUNT, P_SIGNATURE, P_COUNTDOWN, P_INTERVAL = range(5)
 P_START = 5
 P_FROM = 6  # in the full model: from where on instructions have to be looked at
-P_VAIN, P_PATIENCE = 7, 8  # code hooks that came in vain, and how many may
+P_WANTS_HOOKS = 7  # in the fast model: instructions of the block have to be hooked before it is entered
+P_VAIN, P_PATIENCE = 8, 14  # code hooks that came in vain, and how many may
 P_RANGES = 9  # steps up to the last STEP_RANGE: they change nothing, and are tried before the block is entered
 # in the full model: the first P_ROOTS steps are values that addresses come of. While each stays within its bounds, and
 # P_IS_KEPT, all accesses say what they said, P_KEPT, but for the P_RESTLESS whose numbers stand behind the steps
 P_ROOTS, P_IS_KEPT, P_KEPT, P_RESTLESS = range(10, 14)
-P_WANTS_HOOKS = 14  # in the fast model: instructions of the block have to be hooked before it is entered
 P_STEPS = 15
 STEP_WORDS = 5
 # S_KIND: kind | shift << 8 | first slot << 16 | second slot << 32; S_VALUE: R_DYNAMIC as it was told last

@@ -16,7 +16,7 @@ import numpy as np
 from hil.machine_code import njit
 from hil.timing.compiled.accesses import moves, recall
 from hil.timing.compiled.layout import *
-from hil.timing.compiled.native import INTERNAL, call_block, call_look
+from hil.timing.compiled.native import INTERNAL, call_block, call_look, prefetch
 from hil.timing.compiled.pipeline import mix, row_at, table_entry
 
 # -- the instruction cache
@@ -132,6 +132,12 @@ def _enter_lines_again(m, node, taken):
 
 
 @njit(**INTERNAL)
+def _has_use(m, plan):
+    """Whether a plan has to be gone by. One that tells nothing is a line of this computer's cache for nothing."""
+    return plan != 0 and (not m[LEARNS] or m[plan + P_COUNT] != 0 or m[plan + P_FROM] == 0)
+
+
+@njit(**INTERNAL)
 def _find_node(m, address, size, state):
     slot = mix(mix(address, size), state) & ((2 << NODE_BITS) - 1)
     while m[NODE_HASH + slot] != 0:
@@ -159,7 +165,7 @@ def _find_node(m, address, size, state):
     if first != NO_ROW:
         if m[first + R_PLAN] == 0 or m[m[first + R_PLAN] + P_SIZE] != size:
             call_block(m[FN_PLAN], m[node + N_START], size)
-        m[node + N_PLAN] = m[first + R_PLAN]
+        m[node + N_PLAN] = m[first + R_PLAN] if _has_use(m, m[first + R_PLAN]) else 0
     return node
 
 
@@ -178,16 +184,17 @@ def find(uc, m, address, size, link):
             call_block(m[FN_FORGET], 0, 0)
             link = 0
         node = _find_node(m, address, size, m[STATE])
+        plan = m[node + N_PLAN]
+        if plan != 0 and m[HELD] == 0 and m[plan + P_WANTS_HOOKS] != 0:
+            m[WANTED] = plan
+            return 0
         if link != 0:
             m[link + X_TARGET] = target
             m[link + X_NEXT] = node
+    if m[LEARNS]:
+        return node
     plan = m[node + N_PLAN]
     if plan == 0 or m[HELD] != 0:
-        return node
-    if m[plan + P_WANTS_HOOKS] != 0:
-        m[WANTED] = plan
-        return 0
-    if m[LEARNS]:
         return node
     m[OUT_OF_RANGE] = 0
     m[HAS_MOVED] = m[plan + P_COUNT] != 0 and moves(uc, m, plan)
@@ -206,7 +213,6 @@ def _learn(uc, m, plan):
     m[plan + P_COUNTDOWN] -= 1
     if m[plan + P_COUNTDOWN] <= 0:
         before = m[plan + P_SIGNATURE]
-        m[STEPS] = m[plan + P_COUNT]
         call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
         is_same = m[plan + P_SIGNATURE] == before
         m[plan + P_INTERVAL] = min(LONGEST_INTERVAL, 2 * m[plan + P_INTERVAL] + 1) if is_same else 1
@@ -217,6 +223,8 @@ def _learn(uc, m, plan):
 def begin(uc, m, node):
     """A block begins to run: what its entry tells of its accesses."""
     m[NODE] = node
+    for exit_ in (m[node + N_EXIT], m[node + N_EXIT + 1]):  # one of which is read when the block has run
+        prefetch(m[ARENA] + 8 * exit_)
     m[SIGNATURE] = 0
     m[SERIAL] += 1
     m[INSTRUCTIONS] += m[node + N_INSTRUCTIONS]

@@ -128,6 +128,45 @@ def load_word(typingctx: Any, address: Any) -> Any:
 
 
 @intrinsic
+def store_word(typingctx: Any, address: Any, value: Any) -> Any:
+    """Put the low half of an int64 at an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = builder.trunc(args[1], _I32)
+        builder.store(word, builder.inttoptr(args[0], _I32.as_pointer()))
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), codegen
+
+
+@intrinsic
+def prefetch(typingctx: Any, address: Any) -> Any:
+    """Have this computer's cache fetch the line at an address, which is about to be read."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [byte, _I32, _I32, _I32])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+        to_read, keep, data = (ir.Constant(_I32, value) for value in (0, 3, 1))
+        builder.call(function, [builder.inttoptr(args[0], byte), to_read, keep, data])
+        return context.get_dummy_value()
+
+    return types.none(types.int64), codegen
+
+
+@intrinsic
+def call_start(typingctx: Any, function: Any, uc: Any, begin: Any, until: Any) -> Any:
+    """uc_emu_start(uc, begin, until, 0, 0)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(_I32, [_I64] * 5).as_pointer()
+        none = ir.Constant(_I64, 0)
+        return builder.call(builder.inttoptr(args[0], kind), [args[1], args[2], args[3], none, none])
+
+    return types.int32(types.int64, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
 def call_mem_read(typingctx: Any, function: Any, uc: Any, address: Any) -> Any:
     """The uint32 that uc_mem_read(uc, address, &value, 4) gives, as int64; 0 where it fails."""
 

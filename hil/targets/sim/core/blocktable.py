@@ -20,24 +20,18 @@ class BlockTable:
         self._memory = memory
         self._blocks: dict[int, Block] = {}
         flash, sram = board.flash, board.sram
-        table = (flash.bytes + sram.bytes) // 2
-        self._check_next = hook.TABLE + 2 * table
+        self._check_next = hook.TABLE + flash.bytes + sram.bytes
         self._check_end = self._check_next + _CHECK_WORDS
         self.state = np.zeros(self._check_end, np.uint64)
+        self.address = int(self.state.ctypes.data)  # of the array in this process's memory
         self.words = words = memoryview(self.state)  # type: ignore[arg-type]
         words[hook.FN_STOP] = unicorn_api.EMU_STOP
         words[hook.FN_REG_READ] = unicorn_api.REG_READ
         words[hook.FLASH_ORIGIN], words[hook.FLASH_BYTES] = flash.origin, flash.bytes
         words[hook.SRAM_ORIGIN], words[hook.SRAM_BYTES] = sram.origin, sram.bytes
-        words[hook.SRAM_TABLE] = hook.TABLE + flash.bytes // 2
-        words[hook.CHECK_TABLE] = table
+        words[hook.SRAM_TABLE] = hook.TABLE + flash.bytes
         words[hook.STACK_LOW] = words[hook.STACK_TOP] = 0xFFFF_FFFF
         words[hook.SKIP_CHECKS] = 1  # no address is odd
-
-    @property
-    def address(self) -> int:
-        """Of the array in this process's memory."""
-        return int(self.state.ctypes.data)
 
     def __getitem__(self, address: int) -> Block:
         """The block that last started at an address."""
@@ -49,7 +43,7 @@ class BlockTable:
         block = self._blocks[address] = analyse(address, code, self._constant)
         index = self._index(address)
         if block.checks:
-            self.words[index + self.words[hook.CHECK_TABLE]] = self._store(block.checks)
+            self.words[index + 1] = self._store(block.checks)
         self.words[index] = block.instructions | size << hook.SIZE_SHIFT | block.flags
         return block
 
@@ -62,8 +56,8 @@ class BlockTable:
         if address < len(flash.data):  # the boot alias
             address += flash.origin
         if address >= sram.origin:
-            return self.words[hook.SRAM_TABLE] + (address - sram.origin) // 2
-        return hook.TABLE + (address - flash.origin) // 2
+            return self.words[hook.SRAM_TABLE] + (address - sram.origin)
+        return hook.TABLE + address - flash.origin
 
     def _store(self, checks: list[Check]) -> int:
         """Put a block's checks into the check table. Returns their index."""

@@ -6,7 +6,6 @@ run with a Stop that says why and where; the board deals with it and runs on.
 
 from __future__ import annotations
 
-import ctypes
 import logging
 from functools import partial
 
@@ -14,48 +13,39 @@ import unicorn
 from unicorn import arm_const as uc_arm
 
 from hil.board import Board
-from hil.targets.sim.core import unicorn_api
+from hil.targets.sim.core import running, unicorn_api
+from hil.targets.sim.core import words as at
 from hil.targets.sim.core.blocks import Block, decode, step_bytes, uses_fpu
-from hil.targets.sim.core.blocktable import BlockTable
-from hil.targets.sim.core.memory import Memory
-from hil.targets.sim.core.stops import OF_HOOK, OF_INTERRUPT, NeedsExactPc, Reason, Stop, Trap, check_reason
+from hil.targets.sim.core.state import CoreState
+from hil.targets.sim.core.stops import OF_HOOK, OF_INTERRUPT, OF_RUN, NeedsExactPc, Reason, Stop, Trap, check_reason
 from hil.targets.sim.core.watched import WatchedInstructions
 from hil.timing.compiled import blockhook as hook
-from hil.timing.compiled.pages import PAGE, Pages
-from hil.timing.compiled.registers import places
+from hil.timing.compiled.pages import Pages
 from hil.timing.cost_model import CostModel
 from hil.timing.machine import Machine
 
 log = logging.getLogger(__name__)
 
-NOWHERE = 0x0008_0000 - 2  # where emu_start would end by itself: in flash's alias at 0, from which nothing runs
-TCG_BUFFER = 32 << 20  # the default reserves 1 GB of address space
 _HINTS = {0xBF20: Reason.WAIT_FOR_EVENT, 0xBF10: Reason.YIELD}  # which Unicorn calls invalid, with PC past them
-_NUMBERS = {uc_arm.UC_ARM_REG_R0 + n: n for n in range(13)}
-_NUMBERS |= {uc_arm.UC_ARM_REG_SP: 13, uc_arm.UC_ARM_REG_LR: 14, uc_arm.UC_ARM_REG_PC: 15}
 STEP_BYTES = 2 + 4 * 4  # an IT and four instructions under it
 
 
-class Core:
-    """One core with its memories. Time is in cycles of its clock and never goes back."""
+def run_native(state: int) -> int:
+    """hil.targets.sim.core.running.run; the interpreter's lock is free while the core runs."""
+    why: int = running.run.ctypes(state)
+    return why
+
+
+class Core(CoreState):
+    """One core that runs."""
 
     def __init__(self, board: Board, model: CostModel) -> None:
-        self.uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-        self.uc.ctl_set_cpu_model(uc_arm.UC_CPU_ARM_CORTEX_M4)
-        self.uc.ctl_set_page_size(PAGE)
-        self.uc.ctl_set_tcg_buffer_size(TCG_BUFFER)  # type: ignore[attr-defined]
+        super().__init__(board)
         self._pages = Pages(self.uc, partial(unicorn_api.add_native_hook, self.uc))
-        self.memory = Memory(self.uc, board)
         self.model = model
         self._trap = Trap()
-        self._running = False
         self._closed_sdram: int | None = None  # the hook on its addresses while nothing answers there
         self._block_end = 0  # of the block that a debugger has stopped in
-        self.stop_at = NOWHERE  # an address that is never executed
-        self._table = BlockTable(board, self.memory)
-        self.words = self._table.words
-        self.words[hook.REGISTERS] = place = places(self.uc).core
-        self._registers = memoryview((ctypes.c_uint32 * 16).from_address(place)).cast("B").cast("I") if place else None
         self._watched = WatchedInstructions(self.uc, self._table, self.memory, model)
         self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)  # kept: the hook holds its address
         self.words[hook.FN_FIRST_SIGHT] = unicorn_api.function_address(self._first_sight)
@@ -66,8 +56,7 @@ class Core:
     def _add_hooks(self) -> None:
         uc = self.uc
         unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_BLOCK, self.model.hook_address, self._table.address)
-        self._interrupted = unicorn_api.INTERRUPT_CALLBACK(self._on_interrupt)  # kept, as _first_sight
-        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_INTR, unicorn_api.function_address(self._interrupted), 0)
+        unicorn_api.add_native_hook(uc, unicorn.UC_HOOK_INTR, running.on_interrupt.address, self._table.address)
         uc.hook_add(unicorn.UC_HOOK_INSN_INVALID, self._on_invalid)
         for first, last in self.memory.gaps:  # a hook that RAM lies under, even if never called, makes its stores slow
             uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_bad_memory, None, first, last)
@@ -94,18 +83,7 @@ class Core:
     def _add_model_hook(self, kind: int, function: int, begin: int, end: int) -> int:
         return unicorn_api.add_native_hook(self.uc, kind, function, self._table.address, begin, end)
 
-    # -- time
-
-    @property
-    def now(self) -> int:
-        """The cycle it is, while the core runs that at which the present block was entered."""
-        return self._block_start if self._running else self.words[hook.CYCLES]
-
-    @property
-    def _block_start(self) -> int:
-        """When the block that runs was entered, also where it was broken off in between."""
-        words = self.words
-        return words[hook.RESUMED_START if words[hook.BLOCKS] == words[hook.RESUMED] else hook.BLOCK_START]
+    # -- the clock, read in the middle of a block
 
     def exact_now(self) -> int:
         """The cycle at which the instruction that is accessing a register started.
@@ -131,87 +109,54 @@ class Core:
             self.repeat_access()
         return self.words[hook.BLOCK_START]
 
-    @property
-    def executed(self) -> int:
-        """Instructions so far; while the core runs, those of the present block included."""
-        return self.words[hook.INSTRUCTIONS]
-
-    @property
-    def state_address(self) -> int:
-        """Of the block hook's array, for hooks of others."""
-        return self._table.address
-
-    def advance(self, cycle: int) -> None:
-        """Let time pass while nothing executes."""
-        self.words[hook.CYCLES] = max(self.words[hook.CYCLES], cycle)
-
-    def spend(self, cycles: int) -> None:
-        """Charge what takes time without being an instruction, such as exception entry."""
-        self.words[hook.CYCLES] += cycles
-
-    def set_deadline(self, next_event: int, pending_level: int | None) -> None:
-        """When the hook must look up: at an event's cycle, or at once if an exception of that group priority waits."""
-        words = self.words
-        words[hook.NEXT_EVENT] = next_event
-        words[hook.PENDING] = pending_level is not None
-        if pending_level is not None:
-            words[hook.PENDING_LEVEL] = pending_level + hook.LEVEL_BIAS
-        words[hook.DEADLINE] = next_event if pending_level is None else 0
-
-    # -- the stack, watched from outside
-
-    def watch_stack(self, limit: int, top: int) -> None:
-        """Note the lowest stack pointer between two addresses, and stop before one below `limit` (0: no limit)."""
-        self.words[hook.STACK_LIMIT], self.words[hook.STACK_TOP] = limit, top
-        self.words[hook.STACK_LOW] = top
-
-    def note_stack(self, pointer: int) -> None:
-        """A stack pointer that exception entry made."""
-        words = self.words
-        if words[hook.STACK_LIMIT] <= pointer < words[hook.STACK_LOW]:
-            words[hook.STACK_LOW] = pointer
-
-    @property
-    def stack_low(self) -> int:
-        """The lowest stack pointer since watch_stack()."""
-        return self.words[hook.STACK_LOW]
-
-    def origin_of_jump(self, pc: int) -> int:
-        """Where the jump to pc, which went wrong, was made: the last halfword of the block before."""
-        words = self.words
-        was_entered = words[hook.BLOCK] == pc
-        return (words[hook.CAME_FROM] if was_entered else words[hook.BLOCK] + words[hook.BLOCK_SIZE]) - 2
-
-    def instructions_in(self, block: int) -> int:
-        """How many instructions a block that has run has."""
-        return self._table[block].instructions
-
-    # -- registers
-
-    def register(self, register: int) -> int:
-        """A core register by its UC_ARM_REG id, as uint32."""
-        if self._registers and register in _NUMBERS:
-            return self._registers[_NUMBERS[register]]
-        return unicorn_api.read_register(self.uc, register)
-
-    def set_register(self, register: int, value: int) -> None:
-        """The opposite of register()."""
-        unicorn_api.write_register(self.uc, register, value)
-
     # -- running
 
     def run(self, pc: int, is_mid_block: bool = False) -> Stop:
-        """Execute from pc until something stops the core. is_mid_block: as the stop before said."""
+        """Look what is due, take exceptions and run from pc until something is left to Python (core.running).
+
+        is_mid_block: as the stop before said: the core goes on at once.
+        """
         if is_mid_block:
             self._let_go(self._block_start)
-        return self._run_to(pc)
-
-    def _run_to(self, pc: int, until: int | None = None) -> Stop:
+        phase = at.PHASE_GO if is_mid_block else at.PHASE_LOOK
+        words = self.words
         while True:
-            stop = self._run_once(pc, until)
+            words[at.PC], words[at.PHASE] = pc, phase
+            self._trap = Trap()
+            self._running = True
+            why = run_native(self._table.address)
+            self._running = False
+            pc = words[at.PC]
+            if why != running.STOPPED:
+                return Stop(OF_RUN[why], pc)
+            stop = self._explain(pc)
             if stop is not None:
                 return stop
-            pc = self.register(uc_arm.UC_ARM_REG_PC)
+            pc, phase = words[at.PC], at.PHASE_GO
+
+    def look(self, pc: int) -> Stop:
+        """As run(), up to where the core would go on (Reason.READY)."""
+        words = self.words
+        words[at.PC] = pc
+        why = running.look.ctypes(self._table.address)
+        return Stop(OF_RUN[why], words[at.PC])
+
+    def _run_once(self, pc: int, until: int) -> Stop | None:
+        """Execute from pc. None: only something of the core's own had to be seen to; run on."""
+        words, before = self.words, self.stop_at
+        words[at.PC], self.stop_at = pc, until
+        self._trap = Trap()
+        self._running = True
+        running.run_once.ctypes(self._table.address)
+        self._running = False
+        self.stop_at = before
+        return self._explain(words[at.PC])
+
+    def _run_to(self, pc: int, until: int) -> Stop:
+        stop = self._run_once(pc, until)
+        while stop is None:
+            stop = self._run_once(self.words[at.PC], until)
+        return stop
 
     def pass_over(self, pc: int | None) -> None:
         """Do not stop for a debugger the next time that the instruction at pc is executed."""
@@ -233,7 +178,7 @@ class Core:
         following = pc + step_bytes(self.memory.read(pc, min(end - pc, STEP_BYTES)))
         self._let_go(self._block_start if is_mid_block else self.now)
         if following >= end:
-            return self._run_to(pc)
+            return self._run_to(pc, self.stop_at)
         self.uc.ctl_remove_cache(pc, end)  # an end address counts when code is translated
         stop = self._run_to(pc, following)
         self.uc.ctl_remove_cache(pc, end)
@@ -258,6 +203,7 @@ class Core:
     def fail(self, error: BaseException) -> None:
         """Have run() raise an error that a register callback met."""
         self._trap.error = self._trap.error or error
+        self.words[at.TRAPPED] = 1
         self.request_stop()
 
     def refuse_unprivileged(self, address: int, size: int, is_store: bool) -> bool:
@@ -265,25 +211,19 @@ class Core:
         if not self.register(uc_arm.UC_ARM_REG_CONTROL) & 1 or self.register(uc_arm.UC_ARM_REG_IPSR) & 0x1FF:
             return False
         self._trap.memory = (unicorn.UC_MEM_WRITE_PROT if is_store else unicorn.UC_MEM_READ_PROT, address, size)
+        self.words[at.TRAPPED] = 1
         unicorn_api.stop(self.uc)
         return True
 
     def repeat_access(self) -> None:
         """End the run at the very instruction whose register access is being served; it will be executed again."""
         self._trap.clock_access = True
+        self.words[at.TRAPPED] = 1
         unicorn_api.stop(self.uc)
 
-    def _run_once(self, pc: int, until: int | None = None) -> Stop | None:
-        """One uc_emu_start. None: only something of the core's own had to be seen to; run on."""
-        until = self.stop_at if until is None else until
-        trap = self._trap = Trap()
-        words = self.words
-        words[hook.STOP], words[hook.HELD] = words[hook.HELD], hook.STOP_NONE
-        words[hook.EXACT_BLOCK] = 0
-        self._running = True
-        code = unicorn_api.start(self.uc, pc | 1, until)
-        self._running = False
-        pc = self.register(uc_arm.UC_ARM_REG_PC)
+    def _explain(self, pc: int) -> Stop | None:
+        """Why the core has stopped before pc. None: only something of its own had to be seen to; run on."""
+        words, trap = self.words, self._trap
         error = trap.error or self.model.problem
         if error:
             raise error
@@ -292,16 +232,16 @@ class Core:
             self._watched.add_clock_access(pc)
             self._let_go(self._block_start)
             return None
-        why = words[hook.STOP]
-        if why == hook.STOP_NONE or (why == hook.STOP_DEBUG and (trap.has_any or code)):
+        why, code = words[hook.STOP], words[at.CODE]
+        if why == hook.STOP_NONE or (why == hook.STOP_DEBUG and (trap.has_any or words[at.INTERRUPT] or code)):
             return self._explain_trap(trap, code, pc)
         return self._explain_hook_stop(why, pc)
 
     def _explain_trap(self, trap: Trap, code: int, pc: int) -> Stop:
         """What Unicorn reported by itself."""
-        if trap.interrupt is not None:
+        if interrupt := self.words[at.INTERRUPT]:
             self._settle(pc)
-            return Stop(OF_INTERRUPT.get(trap.interrupt, Reason.UNDEFINED), pc)
+            return Stop(OF_INTERRUPT.get(interrupt - 1, Reason.UNDEFINED), pc)
         if trap.memory is not None:
             access, address, size = trap.memory
             if access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT):
@@ -368,9 +308,7 @@ class Core:
             size = self._table[block].size
             self.uc.ctl_remove_cache(block, block + size)  # an end address counts when code is translated
             self.words[hook.SKIP_CHECKS] = block
-            stop = self._run_once(block, until=pc)
-            while stop is None:
-                stop = self._run_once(self.register(uc_arm.UC_ARM_REG_PC), until=pc)
+            stop = self._run_to(block, pc)
             self.uc.ctl_remove_cache(block, block + size)
             if stop.pc != pc or stop.reason is not Reason.SLEEP:
                 return stop
@@ -389,16 +327,14 @@ class Core:
 
     # -- callbacks of Unicorn
 
-    def _on_interrupt(self, _uc: int, number: int, _data: int) -> None:
-        self._trap.interrupt = number
-        unicorn_api.stop(self.uc)
-
     def _on_invalid(self, _uc: unicorn.Uc, _data: object) -> bool:
         self._trap.is_invalid = True
+        self.words[at.TRAPPED] = 1
         return False
 
     def _on_bad_memory(self, _uc: unicorn.Uc, access: int, address: int, size: int, _value: int, _data: object) -> bool:
         self._trap.memory = (access, address, size)
+        self.words[at.TRAPPED] = 1
         return False
 
     def _on_first_sight(self, address: int, size: int) -> None:

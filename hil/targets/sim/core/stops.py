@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from hil.targets.sim.core import running
 from hil.timing.compiled import blockhook as hook
 
 
@@ -30,6 +31,11 @@ class Reason(Enum):
     STACK_LIMIT = auto()  # the block will take SP below the stack
     MEMORY = auto()  # an access or a fetch that no memory answers
     DEBUG = auto()  # a debugger wants to look
+    DUE = auto()  # before the core runs: an event, or the end of the time given
+    TAKE = auto()  # an exception is to be taken
+    RUNAWAY = auto()  # the program has been busy for too long
+    READY = auto()  # it could go on
+    NEVER_SLEEPS = auto()  # and wants to sleep, but is woken each time
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,6 @@ class NeedsExactPc(Exception):
 class Trap:
     """What a callback learnt while the core ran."""
 
-    interrupt: int | None = None
     is_invalid: bool = False
     memory: tuple[int, int, int] | None = None  # access, address, size
     clock_access: bool = False
@@ -65,7 +70,7 @@ class Trap:
     @property
     def has_any(self) -> bool:
         """Whether Unicorn itself has stopped."""
-        return self.interrupt is not None or self.is_invalid or self.memory is not None
+        return self.is_invalid or self.memory is not None
 
 
 # of Unicorn's interrupt numbers
@@ -73,6 +78,11 @@ OF_INTERRUPT = {2: Reason.SUPERVISOR_CALL, 4: Reason.UNALIGNED, 7: Reason.BREAKP
 OF_HOOK = {
     hook.STOP_EVENT: Reason.EVENT, hook.STOP_EXCEPTION: Reason.EXCEPTION, hook.STOP_SPIN: Reason.SPIN,
     hook.STOP_STACK: Reason.STACK_LIMIT, hook.STOP_HOST: Reason.HOST,
+}  # fmt: skip
+
+OF_RUN = {
+    running.DUE: Reason.DUE, running.TAKE: Reason.TAKE, running.RUNAWAY: Reason.RUNAWAY,
+    running.NEVER_SLEEPS: Reason.NEVER_SLEEPS, running.READY: Reason.READY,
 }  # fmt: skip
 
 

@@ -27,7 +27,6 @@ READ_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint
 WRITE_CALLBACK = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_void_p
 )
-INTERRUPT_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
 FIRST_SIGHT_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_uint64, ctypes.c_uint64)
 
 
@@ -36,6 +35,7 @@ def function_address(function: Any) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
+EMU_START = function_address(uclib.uc_emu_start)
 EMU_STOP = function_address(uclib.uc_emu_stop)
 REG_READ = function_address(uclib.uc_reg_read)
 REG_WRITE = function_address(uclib.uc_reg_write)
@@ -97,14 +97,6 @@ def read_register(uc: unicorn.Uc, register: int) -> int:
 def write_register(uc: unicorn.Uc, register: int, value: int) -> None:
     """A core register, from a uint32."""
     check(uclib.uc_reg_write(uc._uch, ctypes.c_int(register), ctypes.byref(ctypes.c_uint64(value))), "uc_reg_write")
-
-
-def start(uc: unicorn.Uc, pc: int, until: int) -> int:
-    """uc_emu_start; returns its error code. The interpreter's lock is free while it runs."""
-    code: int = uclib.uc_emu_start(
-        uc._uch, ctypes.c_uint64(pc), ctypes.c_uint64(until), ctypes.c_uint64(0), ctypes.c_size_t(0)
-    )
-    return code
 
 
 def stop(uc: unicorn.Uc) -> None:

@@ -47,7 +47,7 @@ class Bus:
         self._core, self._where = core, where
         self.polling = PollingLoops(core)
         self._registers = unicorn_api.Registers(core.uc, [*SEEN, *(uc_arm.UC_ARM_REG_S0 + n for n in range(32))])
-        self.patience = Patience(self._place, self._memory)
+        self.patience = Patience(self._place, self._memory, core.words)
         self._pages: dict[int, tuple[Peripheral, int, Callable[[], bool] | None]] = {}
         self._idle_writes: set[int] = set()
         self._kept: list[Any] = []

@@ -7,7 +7,10 @@ HardFault, 4 to 6 the other faults, 11 SVC, 14 PendSV, 15 SysTick, 16 + n interr
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from hil.targets.sim.core import words as at
+from hil.targets.sim.core.priorities import next_exception
 from hil.targets.sim.peripherals.registers import Peripheral
 
 NMI, HARD_FAULT, MEM_MANAGE, BUS_FAULT, USAGE_FAULT, SV_CALL, DEBUG_MONITOR, PEND_SV, SYS_TICK, IRQ0 = (
@@ -24,88 +27,109 @@ NMI, HARD_FAULT, MEM_MANAGE, BUS_FAULT, USAGE_FAULT, SV_CALL, DEBUG_MONITOR, PEN
 )
 _ALWAYS_ENABLED = 1 << NMI | 1 << HARD_FAULT | 1 << SV_CALL | 1 << PEND_SV | 1 << SYS_TICK
 _FIXED_LEVELS = {NMI: -2, HARD_FAULT: -1}
-THREAD_LEVEL = 256  # below every exception
+_WORD = (1 << 64) - 1
 _ISER, _ICER, _ISPR, _ICPR, _IABR, _IPR, _STIR = 0x100, 0x180, 0x200, 0x280, 0x300, 0x400, 0xF00
 
 
 class Nvic(Peripheral):
-    """State of all exceptions, and the registers at 0xE000E100."""
+    """State of all exceptions, in words that native code shares, and the registers at 0xE000E100."""
 
-    def __init__(self, interrupts: int, changed: Callable[[], None]) -> None:
+    def __init__(self, interrupts: int, words: Any, changed: Callable[[], None]) -> None:
+        """words: hil.targets.sim.core.words."""
         self.count = IRQ0 + interrupts
-        self.on_active: Callable[[int, bool], None] = lambda exception, begins: None  # a timeline is told
-        self._changed = changed
+        self.on_active: Callable[[int, bool], None] | None = None  # a timeline is told: which, and whether it begins
+        self._words, self._changed = words, changed
+        self._state = words[at.STATE]
+        first = 8 * at.PRIORITIES
+        self.priorities = words.cast("B")[first : first + at.MOST_EXCEPTIONS]
         self.reset()
 
     def reset(self) -> None:
         self.enabled = _ALWAYS_ENABLED
-        self.pending = 0
-        self.active: list[int] = []  # the innermost last
-        self.priorities = bytearray(self.count)
-        self.group_shift = 0  # AIRCR.PRIGROUP
-        self._lines = 0  # interrupt lines that are high
+        self.pending = self._lines = 0
+        self._words[at.ACTIVE_COUNT] = 0
+        self.priorities[:] = bytes(at.MOST_EXCEPTIONS)
+        self.group_shift = 0
+
+    # -- sets of exceptions, as bits
+
+    def _set(self, word: int) -> int:
+        low, high = self._words[word], self._words[word + 1]
+        return int(low | high << 64)
+
+    def _put(self, word: int, bits: int) -> None:
+        self._words[word], self._words[word + 1] = bits & _WORD, bits >> 64
+
+    @property
+    def enabled(self) -> int:
+        return self._set(at.ENABLED)
+
+    @enabled.setter
+    def enabled(self, bits: int) -> None:
+        self._put(at.ENABLED, bits)
+
+    @property
+    def pending(self) -> int:
+        return self._set(at.PENDING_SET)
+
+    @pending.setter
+    def pending(self, bits: int) -> None:
+        self._put(at.PENDING_SET, bits)
+
+    @property
+    def _lines(self) -> int:
+        """Interrupt lines that are high."""
+        return self._set(at.LINES)
+
+    @_lines.setter
+    def _lines(self, bits: int) -> None:
+        self._put(at.LINES, bits)
+
+    @property
+    def active(self) -> list[int]:
+        """The innermost last."""
+        return [int(number) for number in self._words[at.ACTIVE : at.ACTIVE + self._words[at.ACTIVE_COUNT]]]
 
     # -- priorities
+
+    @property
+    def group_shift(self) -> int:
+        """AIRCR.PRIGROUP."""
+        return self._group_shift
+
+    @group_shift.setter
+    def group_shift(self, shift: int) -> None:
+        self._group_shift = shift
+        self._words[at.GROUP_MASK] = 0xFF << (shift + 1) & 0xFF
 
     def level(self, exception: int) -> int:
         """Group priority: lower pre-empts higher."""
         fixed = _FIXED_LEVELS.get(exception)
-        return self.priorities[exception] & self.group_mask if fixed is None else fixed
-
-    @property
-    def group_mask(self) -> int:
-        return 0xFF << (self.group_shift + 1) & 0xFF
-
-    def running_level(self) -> int:
-        """Group priority of what runs, without the mask registers."""
-        return min((self.level(exception) for exception in self.active), default=THREAD_LEVEL)
+        return self.priorities[exception] & self._words[at.GROUP_MASK] if fixed is None else fixed
 
     def next(self) -> int | None:
         """The pending, enabled exception of highest priority, if it could pre-empt what runs but for the masks."""
-        waiting = self.pending & self.enabled
-        if not waiting:
-            return None
-        best = min(_bits(waiting), key=lambda n: (_FIXED_LEVELS.get(n, self.priorities[n]), n))
-        return best if self.level(best) < self.running_level() else None
+        return next_exception.ctypes(self._state) or None
 
     # -- what happens to an exception
 
     def set_pending(self, exception: int, pending: bool = True) -> None:
-        if pending:
-            self.pending |= 1 << exception
-        else:
-            self.pending &= ~(1 << exception)
-            self._repend(exception)
+        bit = 1 << exception
+        self.pending = self.pending | bit if pending else self.pending & ~bit
+        if not pending and self._lines & bit and exception not in self.active:  # a line that is still high
+            self.pending |= bit
         self._changed()
 
     def set_line(self, interrupt: int, high: bool) -> None:
         """The level of a peripheral's interrupt line. A rising line makes its interrupt pending."""
-        exception, bit = IRQ0 + interrupt, 1 << (IRQ0 + interrupt)
-        was_high = bool(self._lines & bit)
-        if high == was_high:
+        exception = IRQ0 + interrupt
+        word, bit = at.LINES + (exception >> 6), 1 << (exception & 63)
+        if high == bool(self._words[word] & bit):
             return
-        self._lines ^= bit
+        self._words[word] ^= bit
         if high:
-            self.pending |= 1 << exception
+            self._words[at.PENDING_SET + (exception >> 6)] |= bit
             self._changed()
-
-    def enter(self, exception: int) -> None:
-        """The exception is being taken."""
-        self.pending &= ~(1 << exception)
-        self.active.append(exception)
-        self.on_active(exception, True)
-
-    def leave(self) -> int:
-        """The innermost exception has ended. Returns its number."""
-        exception = self.active.pop()
-        self.on_active(exception, False)
-        self._repend(exception)
-        return exception
-
-    def _repend(self, exception: int) -> None:
-        """A line that is still high makes its interrupt pending again."""
-        if self._lines & 1 << exception and exception not in self.active:
-            self.pending |= 1 << exception
 
     # -- registers, offsets from 0xE000E000
 
@@ -126,7 +150,8 @@ class Nvic(Peripheral):
         if _IPR <= offset < _IPR + 240:
             self._write_priorities(IRQ0 + offset - _IPR, value)
         elif offset == _STIR:
-            self.set_pending(IRQ0 + (value & 0x1FF))
+            if IRQ0 + (value & 0x1FF) < self.count:
+                self.set_pending(IRQ0 + (value & 0x1FF))
         else:
             self._write_bits(offset & ~0x7F, value << (IRQ0 + (offset & 0x7F) * 8) & (1 << self.count) - 1)
         self._changed()
@@ -153,8 +178,3 @@ class Nvic(Peripheral):
             self.pending |= bits
         elif register == _ICPR:
             self.pending &= ~bits | self._lines
-
-
-def _bits(value: int) -> list[int]:
-    """The positions of the bits that are set."""
-    return [n for n in range(value.bit_length()) if value >> n & 1]

@@ -7,7 +7,9 @@ and all that it looks at is the board's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+
+from hil.targets.sim.core.words import NAPS
 
 MOST_READS = 500_000  # of one register in a row, seconds of the computer
 MOST_USES = 1_000_000  # reads and writes of any, between two looks at the whole
@@ -19,10 +21,14 @@ class PollsForEver(Exception):
 
 
 class Patience:
-    """Counts, until the program sleeps or sends a byte. core: where it is; memory: what is in it, both in a value."""
+    """Counts, until the program sleeps or sends a byte.
 
-    def __init__(self, core: Callable[[], Hashable], memory: Callable[[], Hashable]) -> None:
-        self._core, self._memory = core, memory
+    core: where it is; memory: what is in it, both in a value; words: hil.targets.sim.core.words.
+    """
+
+    def __init__(self, core: Callable[[], Hashable], memory: Callable[[], Hashable], words: Sequence[int]) -> None:
+        self._core, self._memory, self._words = core, memory, words
+        self._napped = 0
         self._address, self._reads, self._uses = -1, 0, 0
         self._then: tuple[Hashable, Hashable] | None = None
         self._listens = False
@@ -33,10 +39,10 @@ class Patience:
         if address != self._address:
             self._address, self._reads = address, 0
         self._reads += times
+        self.use(address)
         if self._reads > MOST_READS:
             self.rest()
             raise PollsForEver(f"of {address:#010x}, which says nothing new")
-        self.use(address)
 
     def read_clock(self, address: int, served: int) -> None:
         """CYCCNT is read; `served`: how often that was done without asking here. Raises PollsForEver."""
@@ -45,6 +51,10 @@ class Patience:
 
     def use(self, address: int) -> None:
         """A register is read or written. Raises PollsForEver."""
+        naps = self._words[NAPS]
+        if naps != self._napped:
+            self._napped = naps
+            self.rest()
         self._uses += 1
         if self._uses > MOST_USES:
             self._look(address)

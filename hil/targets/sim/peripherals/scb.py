@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hil.targets.base import TargetError
+from hil.targets.sim.core import words as at
 from hil.targets.sim.core.core import Core
 from hil.targets.sim.peripherals import nvic as exceptions
 from hil.targets.sim.peripherals.nvic import Nvic
@@ -47,26 +48,15 @@ class Scb(RegisterFile):
 
     def reset(self) -> None:
         super().reset()
-        self._core.words[hook.FPU_OFF] = 1
-        self._core.words[hook.DIVIDE_TRAP] = 0
+        words = self._core.words
+        words[hook.FPU_OFF], words[hook.DIVIDE_TRAP] = 1, 0
+        words[at.VECTORS], words[at.ALIGNS_STACK], words[at.SLEEPS_ON_EXIT] = 0, 1, 0
 
     # -- what the rest of the core wants to know
 
     @property
     def vector_table(self) -> int:
         return self.values.get(VTOR, 0)
-
-    @property
-    def sleep_on_exit(self) -> bool:
-        return bool(self.values.get(SCR, 0) & _SLEEPONEXIT)
-
-    @property
-    def aligns_stack(self) -> bool:
-        return bool(self.values[CCR] & _STKALIGN)
-
-    @property
-    def divide_traps(self) -> bool:
-        return bool(self.values[CCR] & _DIV_0_TRP)
 
     @property
     def stores_are_buffered(self) -> bool:
@@ -119,7 +109,10 @@ class Scb(RegisterFile):
             self.values[CPACR] = value & 0x00F0_0000
             self._core.words[hook.FPU_OFF] = value >> 20 & 0xF != 0xF
         elif offset == VTOR:
-            self.values[VTOR] = value & ~0x7F
+            self.values[VTOR] = self._core.words[at.VECTORS] = value & ~0x7F
+        elif offset == SCR:
+            self.values[SCR] = value
+            self._core.words[at.SLEEPS_ON_EXIT] = bool(value & _SLEEPONEXIT)
         elif offset not in self.RESET or offset == FPCCR:  # the identification registers are read-only
             self.values[offset] = value
 
@@ -130,6 +123,7 @@ class Scb(RegisterFile):
             )
         self.values[CCR] = value
         self._core.words[hook.DIVIDE_TRAP] = bool(value & _DIV_0_TRP)
+        self._core.words[at.ALIGNS_STACK] = bool(value & _STKALIGN)
 
     def _read_icsr(self) -> int:
         nvic = self._nvic

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from hil.targets.sim.core import words as at
 from hil.targets.sim.core.core import Core
-from hil.targets.sim.events import Events
-from hil.targets.sim.peripherals.nvic import SYS_TICK, Nvic
 from hil.targets.sim.peripherals.registers import Peripheral
 
 _CSR, _RVR, _CVR, _CALIB = 0x10, 0x14, 0x18, 0x1C
@@ -15,8 +16,9 @@ _EXTERNAL_DIVIDER = 8  # ST feeds HCLK / 8 to the external clock input
 class SysTick(Peripheral):
     """Offsets from 0xE000E000. The count is worked out from the cycle when it is asked for."""
 
-    def __init__(self, core: Core, nvic: Nvic, events: Events) -> None:
-        self._core, self._nvic, self._events = core, nvic, events
+    def __init__(self, core: Core, changed: Callable[[], None]) -> None:
+        """changed() is called when the counter comes to 0 at another cycle, where native code sees to the interrupt."""
+        self._core, self._changed = core, changed
         self.reset()
 
     def reset(self) -> None:
@@ -24,7 +26,7 @@ class SysTick(Peripheral):
         self._zero_at = 0  # the cycle at which the counter was last known to be 0, while it counts
         self._held = 0  # its value while it does not
         self._flag_seen = 0  # wraps until this cycle have been reported by COUNTFLAG
-        self._events.cancel("systick")
+        self._core.words[at.TICK_AT] = at.NEVER
 
     def read(self, offset: int) -> int:
         if offset == _CSR:
@@ -78,16 +80,12 @@ class SysTick(Peripheral):
 
     def _schedule(self, now: int) -> None:
         wanted = _ENABLE | _TICKINT
+        words, tick_at = self._core.words, at.NEVER
         if self._control & wanted == wanted and self._reload:
-            period = (self._reload + 1) * self._step
-            wraps = (now - self._zero_at) // period + 1
-            self._events.set("systick", self._zero_at + wraps * period, self._on_wrap)
-        else:
-            self._events.cancel("systick")
-
-    def _on_wrap(self, cycle: int) -> None:
-        self._nvic.set_pending(SYS_TICK)
-        self._schedule(cycle)
+            period = words[at.TICK_PERIOD] = (self._reload + 1) * self._step
+            tick_at = self._zero_at + ((now - self._zero_at) // period + 1) * period
+        words[at.TICK_AT] = tick_at
+        self._changed()
 
     def _read_control(self) -> int:
         now = self._core.now
