@@ -42,6 +42,10 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
 
         private void Enter(ulong index)
         {
+            if(index == Breakpoint && bus.ReadByte(guard.Cpu.PC.RawValue) != Semihosting)
+            {
+                guard.Stop("breakpoint", guard.Cpu.PC.RawValue);
+            }
             if(index != Interrupt)
             {
                 return;  // a fault is made pending, and entered afterwards
@@ -57,11 +61,6 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
                 return;
             }
             Latest = number;
-            if(number == DebugMonitor)
-            {
-                guard.Stop("breakpoint", guard.Cpu.PC.RawValue);
-                return;
-            }
             var at = bus.ReadDoubleWord(Vtor) + 4 * number;
             Handler = bus.ReadDoubleWord(at);
             if(!IsCode(Handler))
@@ -93,9 +92,10 @@ namespace Antmicro.Renode.Peripherals.Miscellaneous
         private readonly IBusController bus;
         private readonly AccessGuard guard;
 
-        private const ulong Interrupt = 5;  // of the exceptions that the translation knows: tlib's EXCP_IRQ
+        private const ulong Interrupt = 5, Breakpoint = 7;  // tlib's EXCP_IRQ, EXCP_BKPT
+        private const byte Semihosting = 0xAB;  // the immediate of BKPT, a byte
         private const ulong Ispr = 0xE000E200, Icsr = 0xE000ED04, Vtor = 0xE000ED08, Aircr = 0xE000ED0C;
         private const ulong Looks = 1000, SomeOf = 16;  // exceptions whose vectors are looked at: the look is slow
-        private const uint HardFault = 3, DebugMonitor = 12, Irq0 = 16;
+        private const uint HardFault = 3, Irq0 = 16;
     }
 }
