@@ -208,6 +208,7 @@ def test_a_credit_that_is_lost_is_found(stage: Stage, monkeypatch: pytest.Monkey
     def counted_twice(self: upload.Upload, size: int) -> int:
         sequence = send_tile(self, size)
         self._on_the_way.append(((sequence + 0x4000) & 0xFFFF, self._credit))  # nothing ever takes it back
+        self._bytes_on_the_way += self._credit
         return sequence
 
     monkeypatch.setattr(upload.Upload, "_send_tile", counted_twice)

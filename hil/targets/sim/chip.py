@@ -113,6 +113,7 @@ class Chip:
         """All on the die that has state of its own, each once, in an order that stays."""
         yield from (self, self.events, self.bus.polling, self.bus.patience)
         yield from dict.fromkeys([*self._peripherals, *self.bus.peripherals])
+        yield from (usart.outbox for usart in self.usarts.values())
         for dma in self.dmas:
             yield from dma.streams
 
