@@ -15,7 +15,7 @@ import own_network
 import pytest
 from cli import Outcome, hil
 from elftools.elf.elffile import ELFFile
-from other_user import as_another_user
+from other_user import as_another_user, closed_to_others
 from stub_firmware import need
 
 from hil import caches, targets
@@ -111,6 +111,7 @@ def test_it_fails_the_same_way_in_another_folder(command, failed_run: Path, tmp_
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root, to become another user")
+@pytest.mark.skipif(bool(closed_to_others()), reason=f"its Python is closed to other users: {closed_to_others()}")
 def test_it_fails_the_same_way_for_another_user(firmware: Firmware, public_folder: Path) -> None:
     """Who has none of the first user's files; on the host's own build, whose user need not compile the timing model."""
     native = build("rnnpool_face_m4", "stm32f407_disco", firmware.directory, "native")
