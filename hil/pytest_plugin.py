@@ -156,13 +156,13 @@ def model(config: pytest.Config) -> str:
 
 def limits(config: pytest.Config, firmware: Firmware) -> Limits:
     """What measurements may be: the board's limits, with those of --hil-limits laid over them."""
-    from hil.bench.limits import load_limits
+    from hil.bench.limits import limits_of
 
     name = setting(config, "limits")
     path = None if name is None else Path(name)
     if path is not None and not config.getoption("--hil-limits"):
         path = _beside_the_file(config, str(path)) or path
-    return load_limits(firmware.board, firmware.network_name, path)
+    return limits_of(firmware, path)
 
 
 def _beside_the_file(config: pytest.Config, name: str) -> Path | None:

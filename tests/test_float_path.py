@@ -57,6 +57,15 @@ def test_a_rule_that_both_sides_have_wrong_shows(changes: dict[str, Any]) -> Non
     assert float_path.without_twin(boxes, float_path.decoded(outputs(), TINY, as_device=True)) > 2
 
 
+def test_a_box_is_the_twin_of_one_and_the_best_comes_first() -> None:
+    boxes = own_boxes(GRAPH)
+    twice = np.concatenate([boxes[:1], boxes])
+    assert float_path.without_twin(twice, boxes) == 1 and float_path.differing(twice, outputs(), TINY) == 1
+    reversed_ = boxes[::-1]
+    assert float_path.without_twin(reversed_, boxes) == 0 and float_path.differing(reversed_, outputs(), TINY) > 2
+    assert float_path.out_of_order(boxes[:0]) == float_path.out_of_order(boxes) == 0
+
+
 def test_outputs_that_both_sides_have_wrong_show() -> None:
     floating = float_path.float_outputs(NETWORK, PIXELS)
     sound, changed = outputs(), outputs(halved(GRAPH))

@@ -12,8 +12,9 @@ from networks import TINY, detector, images, quantised, randomise
 from test_layers import CASES
 
 from hil.bench import drawn, layer_path
-from hil.bench.layer_path import CLOSE, layer_distances
-from hil.compiler import QuantisedGraph, integer
+from hil.bench.layer_path import CLOSE, layers_apart
+from hil.compiler import QuantisedGraph, compile_network, integer
+from hil.compiler.calibrate import calibrate
 from hil.compiler.graph import QConv, QPool
 from hil.errors import HilError
 from hil.selftest import subjects
@@ -21,7 +22,11 @@ from hil.selftest import subjects
 NETWORK = detector(TINY)
 GRAPH = quantised(NETWORK)
 PIXELS = images(NETWORK, 1, seed=9)[0]
-LIMIT = 2
+LIMIT, CUT = 2, 0.02  # platforms/limits.toml
+
+
+def layer_distances(*arguments: Any) -> dict[str, float]:
+    return {name: apart.distance for name, apart in layers_apart(*arguments).items()}
 
 
 def distances(graph: QuantisedGraph, pixels: np.ndarray = PIXELS) -> dict[str, float]:
@@ -71,6 +76,30 @@ def test_a_single_channel_shows() -> None:
         return np.concatenate([0 * weight[:1], weight[1:]])
 
     assert distances(changed("conv0", weight=one_gone))["conv0"] > LIMIT
+
+
+def test_offsets_that_are_not_made_where_the_score_passes_show() -> None:
+    """Zeros are what a device leaves where it does not."""
+    assert GRAPH.detector is not None
+    source = GRAPH.detector.sources[0]
+    offsets = slice(source.loc_channel, source.loc_channel + 4)
+
+    def none(values: np.ndarray) -> np.ndarray:
+        gone = values.copy()
+        gone[offsets] = 0
+        return gone
+
+    found = distances(changed(source.loc, weight=none, bias=none))
+    assert found["loc0"] > LIMIT
+
+
+def test_a_range_that_is_too_small_is_named_by_its_layer() -> None:
+    found = layers_apart(NETWORK, GRAPH, integer.run(GRAPH, PIXELS), PIXELS)
+    assert max(apart.cut for apart in found.values()) < CUT
+    ranges = calibrate(NETWORK, images(NETWORK, 4))
+    small = compile_network(NETWORK, ranges | {"mob0_expand": 0.3 * ranges["mob0_expand"]})
+    found = layers_apart(NETWORK, small, integer.run(small, PIXELS), PIXELS)
+    assert max(found, key=lambda name: found[name].cut) == "mob0_expand" and found["mob0_expand"].cut > CUT
 
 
 @pytest.mark.parametrize("part", ["cell1", "cell2"])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from hil import board
-from hil.bench.limits import OF_BOXES, OF_CLASSES, Limit, Measurement, Verdict, apply_limits, load_limits
+from hil.bench.limits import OF_BOXES, OF_CLASSES, Limit, Measurement, Verdict, apply_limits, limits_of, load_limits
 from hil.errors import HilError
 from hil.firmware.toolchain import Compiler
 
@@ -59,6 +61,33 @@ def test_a_table_that_is_none_is_explained(tmp_path: Path, text: str | None, mes
         path.write_text(text)
     with pytest.raises(HilError, match=message):
         load_limits(F407, "rnnpool_face_m4", path)
+
+
+def test_default_takes_kernels_and_compilers_and_a_networks_own_come_last(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[default]\na = 1\nb = 1\nc = 1\nd = 1\n["default@gcc"]\nb = 2\n["default/portable"]\nc = 3\n[net]\nd = 4\n'
+    )
+    gcc = Compiler("gcc", "12.2.1")
+    limits = load_limits(F407, "net", path, "portable", gcc)
+    assert [limits[name].value for name in "abcd"] == [1, 2, 3, 4]
+    assert load_limits(F407, "net", path)["b"].value == load_limits(F407, "net", path)["c"].value == 1
+
+
+def test_a_firmwares_limits_are_those_of_its_kernels_and_compiler() -> None:
+    firmware: Any = SimpleNamespace(
+        board=F407, network_name="rnnpool_face_m4", kernels="portable", compiler=Compiler("gcc", "12.2.1")
+    )
+    assert limits_of(firmware)["cycles.total"] == Limit(630_000_000)
+    firmware.kernels = "fast"
+    assert limits_of(firmware)["cycles.total"] == Limit(130_000_000)
+
+
+def test_what_is_required_of_a_network_that_lacks_it_is_shown_and_fails() -> None:
+    limits = {"class.differs_from_float": Limit(0, is_required=True), "logits.differing": Limit(0)}
+    (lacking,) = apply_limits([], limits)
+    assert (lacking.name, lacking.ok) == ("class.differs_from_float", False)
+    assert str(lacking) == "class.differs_from_float was not measured, though it is required"
 
 
 def test_a_misspelt_limit_is_an_error_and_not_a_limit_that_is_kept() -> None:

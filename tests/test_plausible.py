@@ -7,20 +7,21 @@ from typing import Any
 
 import pytest
 
-from hil.bench.plausible import implausible, off_prediction
-from hil.bench.run import Cycles
+from hil.bench.plausible import Seen, implausible, off_prediction
+from hil.bench.run import Cycles, LinkCounts
 from hil.link.messages import Counter
 
 MACS = {"conv0": 1000, "add": 0, "head": 400}
+SEEN = Seen(1500, 5000)
 SOUND = Cycles("dwt", 168_000_000, 2000, {"conv0": 1200, "add": 90, "head": 500}, 150, schedule=60)
 
 
-def faults(counter: Counter = Counter.RUNS, elapsed: int | None = 5000, **changes: Any) -> list[str]:
-    return implausible(dataclasses.replace(SOUND, **changes), counter, MACS, elapsed)
+def faults(counter: Counter = Counter.RUNS, seen: Seen | None = SEEN, **changes: Any) -> list[str]:
+    return implausible(dataclasses.replace(SOUND, **changes), counter, MACS, seen)
 
 
 def test_a_sound_run_has_none() -> None:
-    assert faults() == faults(elapsed=None) == []
+    assert faults() == faults(seen=None) == []
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,8 @@ def test_a_sound_run_has_none() -> None:
         ({"schedule": 0}, "make 1940 cycles"),
         ({"schedule": 0}, "the schedule took no cycles"),
         ({"total": 600}, "the image took 600 cycles, at least 700"),
-        ({"elapsed": 1999}, "the target saw 1999 pass"),
+        ({"seen": Seen(0, 1999)}, "the target saw at most 1999 pass"),
+        ({"seen": Seen(2001, 5000)}, "the target saw at least 2001 pass"),
     ],
 )
 def test_what_cannot_be_is_named(changes: dict[str, Any], words: str) -> None:
@@ -46,15 +48,23 @@ def test_a_layer_far_off_its_prediction_is_named_and_one_that_is_near_is_not() -
     def wrong(head: int) -> list[str]:
         return implausible(SOUND, Counter.RUNS, MACS, None, {"conv0": 1200, "add": 90, "head": head})
 
-    assert wrong(500) == wrong(1900) == wrong(130) == []
-    assert wrong(2100) == ["layer head took 500 cycles, 2100 were predicted"]
-    assert wrong(100) == ["layer head took 500 cycles, 100 were predicted"]
+    assert wrong(500) == wrong(1200) == wrong(210) == []
+    assert wrong(1300) == ["layer head took 500 cycles, 1300 were predicted"]
+    assert wrong(190) == ["layer head took 500 cycles, 190 were predicted"]
 
 
 def test_decoding_that_took_nothing_is_named_where_boxes_are_decoded() -> None:
     moved = dataclasses.replace(SOUND, decode=0, schedule=210)
     assert implausible(moved, Counter.RUNS, MACS, None) == []
     assert implausible(moved, Counter.RUNS, MACS, None, decodes=True) == ["decoding took no cycles"]
+
+
+def test_what_the_target_saw_bounds_the_total_from_both_sides() -> None:
+    link = LinkCounts(10_000, 90_000, 0)
+    seen = Seen.of(140_000_000, link, 1_650_000)
+    assert seen is not None and 85e6 < seen.least < 86e6 and 121e6 < seen.most < 122e6
+    again = Seen.of(140_000_000, dataclasses.replace(link, retries=1), 1_650_000)
+    assert again == Seen(0, seen.most) and Seen.of(None, link, 1_650_000) is None
 
 
 def test_a_sum_may_be_off_by_what_nobody_counts() -> None:

@@ -56,7 +56,8 @@ def test_files_that_the_configuration_names_lie_beside_it(pytester: pytest.Pytes
             from hil import board, pytest_plugin
             def test_model(pytestconfig):
                 assert pytest_plugin.model(pytestconfig) == str(pytestconfig.rootpath / "mine.safetensors")
-                firmware = SimpleNamespace(board=board.load("stm32f407_disco"), network_name="mine")
+                firmware = SimpleNamespace(board=board.load("stm32f407_disco"), network_name="mine", kernels="fast",
+                                           compiler=None)
                 assert pytest_plugin.limits(pytestconfig, firmware)["cycles.total"].value == 7
             """
         }

@@ -15,7 +15,7 @@ from stub_firmware import need
 from hil import board, targets
 from hil.bench.session import Bench
 from hil.errors import HilError
-from hil.firmware import stamp
+from hil.firmware import programs, stamp
 from hil.firmware.build import NATIVE, Firmware, build_graph
 from hil.reference.photo import from_array
 from hil.targets.native import NativeTarget
@@ -125,6 +125,25 @@ def test_other_flags_make_another_firmware(firmware: Firmware, monkeypatch: pyte
     monkeypatch.setenv("CFLAGS", "-DNOTHING")
     no_compiler(monkeypatch)
     with pytest.raises(AssertionError, match="compiled again"):
+        make(firmware.directory)
+
+
+@pytest.mark.parametrize(
+    "name", ["CPATH", "C_INCLUDE_PATH", "LIBRARY_PATH", "CMAKE_C_COMPILER_LAUNCHER", "GCC_EXEC_PREFIX"]
+)
+def test_what_no_stamp_knows_does_not_reach_a_build(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "/elsewhere")
+    monkeypatch.setenv("CPPFLAGS", "-DMINE")
+    assert name not in programs.environment() and programs.environment()["CPPFLAGS"] == "-DMINE"
+    assert programs.flags()["CPPFLAGS"] == "-DMINE"
+
+
+def test_a_list_that_is_gone_hides_no_change(firmware: Firmware) -> None:
+    (firmware.directory / stamp.LIST).unlink()
+    assert make(firmware.directory).changed == ()
+    (firmware.directory / stamp.LIST).unlink()
+    edited(firmware.directory / "model/weights.c", "{", "{ ")
+    with pytest.raises(HilError, match=r"changes by hand \(model/weights.c\)"):
         make(firmware.directory)
 
 

@@ -11,7 +11,7 @@ from typing import get_args
 
 from hil import board as boards
 from hil import targets
-from hil.bench.limits import load_limits
+from hil.bench.limits import limits_of, load_limits
 from hil.bench.replay import header
 from hil.bench.run import Run, Subject
 from hil.bench.session import Bench
@@ -93,7 +93,7 @@ def run_job(
     photos = [load_photo(path, spec, job.fit) for path in job.images]
     step(f"building {spec.name} for {board.name if job.target != NATIVE else 'the host'}", 0)
     firmware = firmware_for(job)
-    limits = load_limits(board, spec.name, job.limits, job.kernels, firmware.compiler)
+    limits = limits_of(firmware, job.limits)
     step(f"booting {job.target}", 0)
     target = look_at(targets.create(job.target, board, **connection))
     if job.record is not None:

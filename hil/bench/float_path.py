@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
 from hil.bench.compare import CONFIDENT, OVERLAP, Boxes, iou
 from hil.reference.boxes import detections
@@ -84,15 +85,21 @@ def differing(device: Boxes, outputs: Outputs, spec: DetectorSpec) -> int:
     for hair in (-HAIR, HAIR) if found else ():
         off = replace(spec, nms_iou=spec.nms_iou * (1 + hair))
         found = min(found, without_twin(device, decoded(outputs, off, as_device=True)))
-    return found
+    return found + out_of_order(device)
 
 
 def without_twin(boxes: Boxes, others: Boxes) -> int:
-    """How many boxes of either side are not on the other one too, but for rounding."""
+    """How many boxes of either side are not on the other one too, but for rounding; each is the twin of one."""
     if not len(boxes) or not len(others):
         return len(boxes) + len(others)
     is_twin = (iou(boxes, others) >= TWIN_OVERLAP) & (abs(boxes[:, None, 4] - others[None, :, 4]) <= TWIN_SCORE)
-    return int((~is_twin.any(1)).sum() + (~is_twin.any(0)).sum())
+    one, other = linear_sum_assignment(is_twin, maximize=True)
+    return len(boxes) + len(others) - 2 * int(is_twin[one, other].sum())
+
+
+def out_of_order(boxes: Boxes) -> int:
+    """How many boxes have a higher score than the one before them, but for rounding: the best comes first."""
+    return int((np.diff(boxes[:, 4]) > HAIR).sum())
 
 
 def offset_error(device: Outputs, floating: Outputs, score_threshold: float) -> float:

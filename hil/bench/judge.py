@@ -10,9 +10,9 @@ import numpy as np
 from hil.bench import float_path
 from hil.bench.classify import Classification
 from hil.bench.compare import Boxes, Divergence, differing_boxes, largest_distance, unmatched
-from hil.bench.layer_path import layer_distances
+from hil.bench.layer_path import layers_apart
 from hil.bench.limits import Limits, Measurement, apply_limits
-from hil.bench.plausible import implausible, off_prediction
+from hil.bench.plausible import Seen, implausible, off_prediction
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
 from hil.bench.tensors import TensorFound
 from hil.compiler.integer import Trace
@@ -31,10 +31,10 @@ MOST_OFF_PREDICTION = 1.5  # times; predictions hold to 15 % a layer on the timi
 class Outside:
     """What the target saw while the image ran, without asking the firmware; None: it cannot.
 
-    elapsed: cycles; stack_used: bytes; *_beyond: bytes by which the device's marks are off the memory.
+    awake: cycles without sleep; stack_used: bytes; *_beyond: bytes by which the device's marks are off the memory.
     """
 
-    elapsed: int | None = None
+    awake: int | None = None
     stack_used: int | None = None
     stack_beyond: int | None = None
     heap_beyond: int | None = None
@@ -47,7 +47,7 @@ class Findings:
 
     differing: the tensors whose digest does; divergence: the first value that does; trace: the reference's tensors;
     reference: its boxes; classes: of a classifier; chip: the number that it answered with (Hello.unique_id); turn: of
-    which layers are held against floating point (layer_distances).
+    which layers are held against floating point (layers_apart).
     """
 
     photo: Photo
@@ -83,7 +83,7 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
         Measurement("link.retries", found.link.retries, "frame"),
         *differences,
         *exact_logits,
-        _of_layers(found, firmware),
+        *_of_layers(found, firmware),
         *of_boxes,
         *of_classes,
         *(Measurement(f"{t.name}.signal_to_noise", t.signal_to_noise_db, "dB") for t in found.tensors),
@@ -150,8 +150,11 @@ def _of_time(found: Findings, cycles: Cycles, firmware: Firmware, can: Capabilit
     is_predicted, decodes = firmware.kernels == "fast", firmware.graph.detector is not None
     of_layers = predictions(firmware.plan, is_instructions)
     predicted, of_these = sum(of_layers.values()), of_layers if is_predicted else None
-    seen, rows = (found.result.counter, macs, found.outside.elapsed), firmware.graph.input.height
-    faults = None if cycles.total is None else implausible(cycles, *seen, of_these, decodes, rows)
+    digested = sum(tensor.nbytes for tensor in found.trace.values())
+    seen = Seen.of(found.outside.awake, found.link, digested) if is_predicted else None
+    faults = None
+    if cycles.total is not None:
+        faults = implausible(cycles, found.result.counter, macs, seen, of_these, decodes, firmware.graph.input.height)
     off = off_prediction(cycles, predicted) if is_predicted else None
     why, why_off = "; ".join(faults or ()), f"{cycles.total} {cycles.unit}, {predicted} cycles were predicted"
     total = None if is_instructions else cycles.total
@@ -200,12 +203,16 @@ def _of_memory(found: Findings, ram: Ram, firmware: Firmware, can: Capabilities)
     ]  # fmt: skip
 
 
-def _of_layers(found: Findings, firmware: Firmware) -> Measurement:
-    """The layer that is furthest from floating point, each by itself."""
-    distances = layer_distances(firmware.network, firmware.graph, found.trace, found.photo.pixels, found.turn)
-    worst = max(distances, key=lambda name: distances[name])
+def _of_layers(found: Findings, firmware: Firmware) -> list[Measurement]:
+    """The layers that are furthest from floating point, each by itself, and whose range cuts off most."""
+    apart = layers_apart(firmware.network, firmware.graph, found.trace, found.photo.pixels, found.turn)
+    worst, cut = (max(apart, key=lambda name: getattr(apart[name], field)) for field in ("distance", "cut"))
     cause = f"{worst} makes something else of what it gets than the float model's layer, on both sides"
-    return Measurement("layers.distance_to_float", distances[worst], "step", cause=cause)
+    why_cut = f"{cut} goes beyond the range that it was calibrated to"
+    return [
+        Measurement("layers.distance_to_float", apart[worst].distance, "step", cause=cause),
+        Measurement("layers.cut_off", apart[cut].cut, "of the energy", cause=why_cut),
+    ]
 
 
 def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes, list[Measurement]]:

@@ -6,12 +6,15 @@ nodes are the network's own, its batch norms not folded; of the compiler comes o
 
 A layer that adds up large numbers to a small one is far off for 8-bit weights alone, as random ones make it. Where one
 is, all are held against weights rounded here as well, and the nearer of the two counts.
+
+What lies beyond a layer's range is no error of the layer: it is cut off on both sides. How much that is counts apart.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any, cast
 
@@ -20,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import fx, nn
 
+from hil.bench.float_path import SCORE
 from hil.compiler.graph import LIMITS, QuantisedGraph, Source
 from hil.compiler.graph import Tensor as Quantised
 from hil.compiler.integer import Trace
@@ -29,37 +33,51 @@ from hil.errors import HilError
 
 CLOSE = 1.0  # steps: what rounding does to a layer whose sums do not cancel
 LEVELS = 127  # of a weight, and of its sign
+LOWEST = -(1 << 15)  # of an int16
 TURNS = 4  # photos in which every layer's turn has come
 STEP_OF_16, SIZE_OF_16 = 16.0, 32.0  # a step of 8 bits in those of 16, at least; that part of what there is, where more
 
 
-def layer_distances(
+@dataclass(frozen=True)
+class Apart:
+    """How far a layer's outputs are from floating point's for the same inputs.
+
+    distance: of the channel that is furthest off, the root mean square in steps of its 8 bits; cut: the share of
+    floating point's energy, from 0 to 1, that lies beyond the layer's range.
+    """
+
+    distance: float
+    cut: float
+
+
+def layers_apart(
     network: nn.Module,
     graph: QuantisedGraph,
     trace: Trace,
     pixels: NDArray[np.uint8],
     turn: int | None = None,
-) -> dict[str, float]:
+) -> dict[str, Apart]:
     """How far what each layer made of its inputs is from what floating point makes of the same, by its name.
 
-    trace: the integer reference's, (H, W, C); pixels: (H, W, C) of the image. Of the channel that is furthest off, in
-    steps of its 8 bits. Heads are two layers. turn: only every TURNSth layer, the next ones with the next number; all
-    without. Raises HilError where device and network differ in shape.
+    trace: the integer reference's, (H, W, C); pixels: (H, W, C) of the image. Heads are two layers. turn: only every
+    TURNSth layer, the next ones with the next number; all without. Raises HilError where device and network differ in
+    shape.
     """
     traced, names, heads = _makers(network)
-    views = _views(graph, heads, trace)
+    views = _views(graph, heads, trace, network.spec)
     makers = {name: node for node, name in names.items() if name in views}
     turns = min(TURNS, len(makers))
     asked = list(makers) if turn is None else list(makers)[turn % turns :: turns]
     spec: Any = network.spec
     normal = (pixels - np.asarray(spec.input_mean, np.float32)) * np.asarray(spec.input_scale, np.float32)
     image = torch.from_numpy(np.asarray(normal, np.float32)).permute(2, 0, 1)[None]
-    found = _Layers(network, traced, makers, views).distances(image, asked)
+    layers = _Layers(network, traced, makers, views)
+    found = layers.distances(image, asked)
     doubtful = [name for name, channels in found.items() if channels.max() > CLOSE]
     if doubtful:
         again = _Layers(_rounded(network), traced, makers, views).distances(image, doubtful)
         found |= {name: torch.minimum(found[name], channels) for name, channels in again.items()}
-    return {name: float(channels.max()) for name, channels in found.items()}
+    return {name: Apart(float(channels.max()), layers.cut[name]) for name, channels in found.items()}
 
 
 @lru_cache(maxsize=1)
@@ -102,6 +120,7 @@ class _Layers(fx.Interpreter):
         super().__init__(network, graph=graph)
         self._makers, self._views = makers, {makers[name]: views[name] for name in makers}
         self._names = {node: name for name, node in makers.items()}
+        self.cut: dict[str, float] = {}  # by layer
 
     def distances(self, image: torch.Tensor, asked: Collection[str]) -> dict[str, torch.Tensor]:
         """By layer, a channel each, of one image (1, C, H, W), normalised."""
@@ -132,7 +151,7 @@ class _Layers(fx.Interpreter):
         if view.real.numel() != value.numel():
             shapes = f"{tuple(view.real.shape)} on the device, {tuple(value.shape)} in the float model"
             raise HilError(f"{name} is {shapes}: the compiled network is not the one that it was made of")
-        self._found[name] = view.distances(value)
+        self._found[name], self.cut[name] = view.distances(value), view.cut(value)
         return view.real.reshape(value.shape)
 
 
@@ -171,6 +190,15 @@ class View:
         size = _root_mean_square(device) / self._scale
         return noise / torch.clamp(size / SIZE_OF_16, min=STEP_OF_16)
 
+    def cut(self, floating: torch.Tensor) -> float:
+        """The share of floating point's energy that lies beyond the range; outputs of 16 bits have room."""
+        if self._dtype == "int16":
+            return 0.0
+        made, (low, high) = floating.reshape(self.real.shape), LIMITS[self._dtype]
+        scale = self._scale[:, None, None]
+        beyond = made - torch.clamp(made, low * scale, high * scale)
+        return float(beyond.square().sum() / made.square().sum().clamp(min=1e-30))
+
 
 def _root_mean_square(values: torch.Tensor) -> torch.Tensor:
     """(C,) of (1, C, ...)."""
@@ -178,19 +206,23 @@ def _root_mean_square(values: torch.Tensor) -> torch.Tensor:
     return cast(torch.Tensor, torch.linalg.vector_norm(values, dim=(0, *range(2, values.dim())))) / per_channel**0.5
 
 
-def _views(graph: QuantisedGraph, heads: list[Head], trace: Trace) -> dict[str, View]:
+def _views(graph: QuantisedGraph, heads: list[Head], trace: Trace, spec: Any) -> dict[str, View]:
     """By the names that the network's nodes go by, of merged heads as well."""
     found = {layer.name: View(layer.output, trace[layer.name]) for layer in graph.layers}
     for head, source in zip(heads, graph.detector.sources if graph.detector else (), strict=True):
-        found |= _of_head(graph, head, source, trace)
+        found |= _of_head(graph, head, source, trace, spec)
     return found
 
 
-def _of_head(graph: QuantisedGraph, head: Head, source: Source, trace: Trace) -> dict[str, View]:
-    """Offsets count where a device makes them."""
+def _of_head(graph: QuantisedGraph, head: Head, source: Source, trace: Trace, spec: Any) -> dict[str, View]:
+    """Offsets count where a device has to make them, as the score passes, and where it does."""
     locs, confs = (graph.layer(name).output for name in (source.loc, source.conf))
     offsets, scores = slice(source.loc_channel, source.loc_channel + 4), slice(source.conf_channel, None)
-    is_made: NDArray[np.bool_] = np.asarray(trace[source.loc][..., offsets].any(-1))
+    said = trace[source.conf][..., scores].astype(np.int32)
+    of_classes, of_background = said[..., source.background :], said[..., : source.background]
+    margins = of_classes.max(-1, initial=LOWEST) - of_background.max(-1, initial=LOWEST)
+    passes = margins * SCORE > np.log(spec.score_threshold / (1 - spec.score_threshold))
+    is_made: NDArray[np.bool_] = np.asarray(passes | trace[source.loc][..., offsets].any(-1))
     return {
         head.loc: View(locs, trace[source.loc], offsets, is_made),
         head.conf: View(confs, trace[source.conf], scores),

@@ -10,9 +10,10 @@ platforms/limits.toml holds every board's; the board's own limits.toml and a fil
 A section of a model that does not exist is an error: it would switch its limits off in silence. Networks of one's own
 other than the one that runs are named once: `models = ["my_network", "my_other"]`, above the sections.
 
-A required limit fails a run on a target that cannot measure the value. A build with other kernels than the fast ones
-also has the limits of "MODEL/KERNELS", which come last. Cycles and flash are a compiler's: "MODEL@gcc" or
-"MODEL@gcc-13" (with "/KERNELS" before the @) holds for what that compiler makes.
+A required limit fails a run on a target that cannot measure the value, and a run of a network that lacks it. A build
+with other kernels than the fast ones also has the limits of "MODEL/KERNELS", which come last. Cycles and flash are a
+compiler's: "MODEL@gcc" or "MODEL@gcc-13" (with "/KERNELS" before the @) holds for what that compiler makes. "default"
+takes both, too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hil import zoo
 from hil.board import Board
@@ -30,6 +31,9 @@ from hil.firmware.toolchain import Compiler
 from hil.paths import platforms
 from hil.reading import is_finite, read_text, toml_of
 from hil.shown import shown
+
+if TYPE_CHECKING:
+    from hil.firmware.build import Firmware
 
 
 class Verdict(StrEnum):
@@ -131,25 +135,31 @@ def load_limits(
     Raises HilError where a file is no table of limits.
     """
     names = compiler.names if compiler else ()
-    sections = ("default", *(section for name in (model, f"{model}/{kernels}") for section in _with(name, names)))
-    limits = _read(platforms() / "limits.toml", sections)
+    plain = (name for whose in ("default", model) for name in (whose, f"{whose}/{kernels}"))
+    sections = tuple(section for name in plain for section in _with(name, names))
+    limits = _read(platforms() / "limits.toml", model, sections)
     for path in (board.folder / "limits.toml", override):
         if path is not None and (path == override or path.exists()):
-            limits |= _read(path, sections)
+            limits |= _read(path, model, sections)
     return limits
+
+
+def limits_of(firmware: Firmware, override: Path | None = None) -> Limits:
+    """The limits of a firmware, for its board, network, kernels and compiler. Raises HilError as load_limits does."""
+    return load_limits(firmware.board, firmware.network_name, override, firmware.kernels, firmware.compiler)
 
 
 def _with(section: str, compilers: tuple[str, ...]) -> tuple[str, ...]:
     return section, *(f"{section}@{name}" for name in compilers)
 
 
-def _read(path: Path, sections: tuple[str, ...]) -> Limits:
+def _read(path: Path, model: str, sections: tuple[str, ...]) -> Limits:
     try:
         table = toml_of(read_text(path, MOST_BYTES, "limits"), str(path))
     except HilError as error:
-        hint = "" if str(error).startswith("cannot read") else f': write [{sections[1]}], then "cycles.total" = 1e8'
+        hint = "" if str(error).startswith("cannot read") else f': write [{model}], then "cycles.total" = 1e8'
         raise HilError(f"{error}{hint}") from error
-    _check_sections(path, table, sections)
+    _check_sections(path, table, model, sections)
     limits: Limits = {}
     for section in sections:
         content = table.get(section, {})
@@ -160,21 +170,21 @@ def _read(path: Path, sections: tuple[str, ...]) -> Limits:
     return limits
 
 
-def _check_sections(path: Path, table: dict[str, Any], sections: tuple[str, ...]) -> None:
+def _check_sections(path: Path, table: dict[str, Any], model: str, sections: tuple[str, ...]) -> None:
     """Raises HilError for a section that is for no model, kernels or compiler that there are."""
     own = table.pop("models", [])
     if not isinstance(own, list) or not all(isinstance(name, str) for name in own):
         raise HilError(f"{path}: models is {shown(own)}, expected a list of names of networks of your own")
     strange = [name for name in table if name not in sections and not _SECTION.fullmatch(name)]
     models = {_SECTION.fullmatch(name)[1] for name in table if name not in sections and name not in strange}  # type: ignore[index]
-    if models - {"default", sections[1], *own, *zoo.names()}:
+    if models - {"default", model, *own, *zoo.names()}:
         from hil.reference.catalogue import SPECS  # takes torch, a second
 
-        strange += sorted(models - {"default", sections[1], *own, *zoo.names(), *SPECS})
+        strange += sorted(models - {"default", model, *own, *zoo.names(), *SPECS})
     if strange:
         raise HilError(
             f"{path}: [{shown(strange[0])}] is for no model, kernels or compiler that there are, so its limits would "
-            f'hold for nothing: write [{sections[1]}], or name networks of your own above: models = ["NAME"]'
+            f'hold for nothing: write [{model}], or name networks of your own above: models = ["NAME"]'
         )
 
 
@@ -189,12 +199,17 @@ def _limit(said: Any, where: str) -> Limit:
 
 
 def apply_limits(measurements: list[Measurement], limits: Limits) -> tuple[Measurement, ...]:
-    """The measurements, declared limits in place of their own. Raises HilError for a limit of no measurement."""
+    """The measurements, declared limits in place of their own, and those that are required of a run that lacks them.
+
+    Raises HilError for a limit of no measurement.
+    """
     unknown = sorted(limits.keys() - {m.name for m in measurements} - OF_SOME)
     if unknown:
         known = ", ".join(m.name for m in measurements)
         raise HilError(f"no measurement is called {', '.join(map(repr, unknown))}: limits can be set for {known}")
-    return tuple(_limited(m, limits.get(m.name)) for m in measurements)
+    lacking = [Measurement(name, None, "") for name in sorted(limits.keys() - {m.name for m in measurements})]
+    required = [measurement for measurement in lacking if limits[measurement.name].is_required]
+    return tuple(_limited(m, limits.get(m.name)) for m in (*measurements, *required))
 
 
 def _limited(measurement: Measurement, limit: Limit | None) -> Measurement:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from hil.bench.classify import Classification, classification
 from hil.bench.compare import Divergence, first_difference
 from hil.bench.judge import Findings, Outside, judge
-from hil.bench.limits import Limits, load_limits
+from hil.bench.limits import Limits, limits_of
 from hil.bench.marks import Memory, arena_beyond, heap_beyond, remember, stack_beyond
 from hil.bench.run import LinkCounts, Run
 from hil.bench.tensors import TensorFound, tensors_found
@@ -43,9 +43,7 @@ class Bench:
     def __init__(self, firmware: Firmware, target: Target, limits: Limits | None = None) -> None:
         self.firmware = firmware
         self.target = target
-        self.limits = (
-            load_limits(firmware.board, firmware.network_name, compiler=firmware.compiler) if limits is None else limits
-        )
+        self.limits = limits_of(firmware) if limits is None else limits
         self.client = Client(target, busy_s=_busy_s(firmware))
         self.hello: Hello | None = None
         self.sent: Photo | None = None  # the latest image, and what came of it: what a failure is about
@@ -139,7 +137,7 @@ class Bench:
         a later one a part of them, by turns. Raises TargetError and LinkError where target or link fail.
         """
         self.sent, self.judged = photo, None
-        before, begun = self._link_counts(), self._now()
+        before, begun = self._link_counts(), self._awake()
         result = self.infer(photo.pixels, progress)
         counts, outside = self._link_counts(), self._outside(result, begun)
         trace = integer.run(self.firmware.graph, photo.pixels)
@@ -159,17 +157,17 @@ class Bench:
         self.on_run(run)
         return run
 
-    def _now(self) -> int | None:
-        """Cycles that the target has seen pass since boot."""
+    def _awake(self) -> int | None:
+        """What the target has counted since boot, without sleep."""
         seen = self.target.observed()
-        return seen.cycles if seen else None
+        return seen.awake if seen else None
 
     def _outside(self, result: Result, begun: int | None) -> Outside:
         """What the target saw, as soon as the image has run."""
-        seen, now = self.target.observed(), self._now()
-        elapsed = now - begun if now is not None and begun is not None else None
+        seen = self.target.observed()
+        now = seen.awake if seen else None
         return Outside(
-            elapsed,
+            now - begun if now is not None and begun is not None else None,
             seen.stack_used if seen else None,
             stack_beyond(self.target, self.firmware.elf, result.stack_used),
             heap_beyond(self.target, self._memory, result.heap_used),

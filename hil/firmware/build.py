@@ -230,7 +230,7 @@ def _generate(
     emit(graph, scheme, scheme.board, fresh)
     write_list(fresh)
     plan = _read_plan(fresh)
-    changed = changed_by_hand(directory) if _is_generated(directory) else []
+    changed = changed_by_hand(directory, fresh) if _is_generated(directory) else []
     is_known = _is_generated(directory) and read_list(directory) == read_list(fresh)
     if is_known and (damaged := [name for name in changed if name in HOSTS_OWN]):
         log.warning("%s is not as hil build made it: %s is made again", directory, _listed(damaged))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -11,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import HilError
-from hil.firmware.programs import CMAKE, NINJA, environment
+from hil.firmware.programs import CMAKE, NINJA, environment, flags
 from hil.firmware.toolchain import STAMP, Toolchain, find_host_toolchain, find_toolchain
 
 NATIVE = "native"
 APT = "apt-get install -y"
 ARTEFACTS = ("firmware.elf", "firmware", "firmware.map")
-FLAG_VARIABLES = ("CFLAGS", "CPPFLAGS", "LDFLAGS")  # CMake hands them on
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ def _first_error(log: str) -> str:
 
 def _flags() -> str:
     """The flags in the environment, which may be meant for another compiler."""
-    found = [f"{name}={os.environ[name]!r}" for name in FLAG_VARIABLES if os.environ.get(name)]
+    found = [f"{name}={value!r}" for name, value in flags().items() if value]
     return f" (with {', '.join(found)} from the environment: unset it if it is not meant for this)" if found else ""
 
 

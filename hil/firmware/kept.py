@@ -14,13 +14,13 @@ from pathlib import Path
 
 from hil import caches
 from hil.errors import HilError
+from hil.firmware.programs import flags
 
 log = logging.getLogger(__name__)
 
 KEPT = 40  # builds; the oldest go
-FORMAT = "2"  # of a build that is kept: its stack usage files name no folder of a build
+FORMAT = "3"  # of a build that is kept: of an environment without what no stamp knows
 _SUMS = "sha256sums"
-_FLAGS = ("CC", "CFLAGS", "ASMFLAGS", "LDFLAGS")  # what CMake takes from the environment
 
 
 def key_of(build_id: str, preset: str, kernels: str, compiler: str) -> str:
@@ -28,8 +28,8 @@ def key_of(build_id: str, preset: str, kernels: str, compiler: str) -> str:
     program = shutil.which(compiler) or compiler
     version = subprocess.run([program, "--version"], capture_output=True, text=True, errors="replace").stdout
     host = platform.node() if preset == "native" else ""  # whose instructions a native build is made of
-    flags = [os.environ.get(name, "") for name in _FLAGS]
-    text = "\0".join((FORMAT, build_id, preset, kernels, program, version, host, *flags))
+    said = (f"{name}={value}" for name, value in flags().items())
+    text = "\0".join((FORMAT, build_id, preset, kernels, program, version, host, *said))
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:24]
 
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import shutil
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
 from hil.errors import HilError
+
+FLAGS = ("CC", "CFLAGS", "CPPFLAGS", "ASMFLAGS", "LDFLAGS")  # of the environment, which CMake takes up
+_UNSTAMPED = re.compile(
+    r"CPATH|(C|CPLUS|OBJC)_INCLUDE_PATH|LIBRARY_PATH|COMPILER_PATH|GCC_\w+|CCC_OVERRIDE_OPTIONS|LD_RUN_PATH"
+    r"|DEPENDENCIES_OUTPUT|SUNPRO_DEPENDENCIES|SOURCE_DATE_EPOCH|CMAKE_\w+|NINJA_STATUS"
+)
 
 INSTALL = "pip install 'rnnpool-hil[toolchain]'"
 
@@ -63,6 +70,15 @@ def in_package(package: str, place: str) -> Path | None:
 
 
 def environment(*programs: Path) -> dict[str, str]:
-    """This process's environment, with the programs' folders at the end of the PATH."""
+    """This process's environment for a build, with the programs' folders at the end of the PATH.
+
+    Without what would add headers, libraries or programs to it that no stamp knows: FLAGS alone do.
+    """
     folders = [os.environ.get("PATH", os.defpath), *(str(program.parent) for program in programs)]
-    return {**os.environ, "PATH": os.pathsep.join(folders)}
+    known = {name: value for name, value in os.environ.items() if not _UNSTAMPED.fullmatch(name)}
+    return known | {"PATH": os.pathsep.join(folders)}
+
+
+def flags() -> dict[str, str]:
+    """What the environment says of FLAGS, all of which go into a firmware's stamp."""
+    return {name: os.environ[name] for name in FLAGS if name in os.environ}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,11 @@ from elftools.elf.elffile import ELFFile
 from hil.elf_file import elf_file
 from hil.errors import HilError
 from hil.firmware.elf import symbols
+from hil.firmware.programs import flags
 from hil.link.messages import ELF_HASH_BYTES, INFO_BYTES
 
 LIST, STAMP = "generated.json", "stamp.json"
 NOT_LISTED = (LIST, "out")
-FLAGS = ("CC", "CFLAGS", "LDFLAGS", "ASMFLAGS")  # of the environment, which CMake takes up
 HOSTS_OWN = ("model/plan.json", "model/graph.npz")  # files of a generated directory that no compiler reads
 
 
@@ -61,16 +60,19 @@ def read_list(directory: Path) -> dict[str, str] | None:
     return None if found is None else {str(name): str(value) for name, value in found.items()}
 
 
-def changed_by_hand(directory: Path) -> list[str]:
-    """The files that are not as they were made: changed, added or removed; none where the directory has no list."""
+def changed_by_hand(directory: Path, fresh: Path) -> list[str]:
+    """The files that are not as they were made: changed, added or removed; fresh: as it would be made now.
+
+    A directory that has lost its list is held against the fresh one.
+    """
     listed = read_list(directory)
-    return [] if listed is None else sorted({name for name, _ in file_hashes(directory).items() ^ listed.items()})
+    made = file_hashes(fresh) if listed is None else listed
+    return sorted({name for name, _ in file_hashes(directory).items() ^ made.items()})
 
 
 def stamp_of(directory: Path, preset: str, kernels: str, compiler: str) -> Stamp:
     """The stamp that a firmware built now from this directory would get. compiler: its name and version."""
-    flags = {name: os.environ[name] for name in FLAGS if name in os.environ}
-    return Stamp(file_hashes(directory), preset, kernels, compiler, flags)
+    return Stamp(file_hashes(directory), preset, kernels, compiler, flags())
 
 
 def write_stamp(output: Path, elf: Path, stamp: Stamp) -> None:

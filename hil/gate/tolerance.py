@@ -55,6 +55,7 @@ DEFAULTS: Tolerances = (
     ("host.*", FREE), ("photos.*", FREE), ("link.*", FREE), ("cycles.portable", FREE), ("prediction.*", FREE),
     ("cycles.off_prediction", FREE), ("outputs.*", Tolerance(relative=0.1)), ("boxes.*distance_to_float", FREE),
     ("layers.distance_to_float", Tolerance(absolute=0.5)),
+    ("layers.cut_off", Tolerance(absolute=0.005)),
     ("*.signal_to_noise", Tolerance(absolute=0.5, rising_is_worse=False)),
     ("ap.*", Tolerance(absolute=0.002, rising_is_worse=False)),
     ("accuracy.*", Tolerance(absolute=0.002, rising_is_worse=False)),

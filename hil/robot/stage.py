@@ -13,7 +13,7 @@ from robot.libraries.BuiltIn import BuiltIn, RobotNotRunningError
 from hil import board as boards
 from hil import targets
 from hil.bench.batch import check_target
-from hil.bench.limits import load_limits
+from hil.bench.limits import limits_of
 from hil.bench.run import Run, Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
@@ -63,8 +63,7 @@ class Stage:
             except HilError as error:
                 raise SkipExecution(str(error)) from None
             self._line = FaultyLine(Session(target))
-            limits = load_limits(firmware.board, firmware.network_name, self.limits, compiler=firmware.compiler)
-            self._bench = Bench(firmware, self._line, limits)
+            self._bench = Bench(firmware, self._line, limits_of(firmware, self.limits))
         self._bench.boot()
         return self._bench
 

@@ -61,6 +61,23 @@ MISTAKES = (
     Mistake("both-touching", "boxes that share a corner alone are the same", "detect.c",
             ("threshold * (area(kept) + area(box) - shared)", "0.0f"),
             decode, ("F(threshold) * union", "F(0) * union")),
+    Mistake("both-reversed", "the best box last", "detect.c",
+            ("    return count;\n}\n\n#endif", """    for (uint32_t a = 0; 2 * a + 1 < count; a++) {
+        const detection_t box = detector->detections[a];
+        detector->detections[a] = detector->detections[count - 1 - a];
+        detector->detections[count - 1 - a] = box;
+    }
+    return count;
+}
+
+#endif"""),
+            decode, ("nms_iou)[: detector.detections]", "nms_iou)[: detector.detections][::-1]")),
+    Mistake("both-twice", "the best box twice", "detect.c",
+            ("detections[count++] = box;", "detections[count++] = box;\n            count += count == 1;\n"
+             "            detector->detections[1] = count == 2 ? detector->detections[0] : detector->detections[1];"),
+            decode, ("suppress(decoded, detector.nms_iou)[: detector.detections]",
+                     "(lambda kept: np.concatenate([kept[:1], kept])[: detector.detections])"
+                     "(suppress(decoded, detector.nms_iou))")),
     Mistake("both-exponential", "an exponential whose powers of two are off by a tenth", "detect.c",
             ("(float)n * 0.693359375f", "(float)n * 0.8f"), decode, ("n * F(0.693359375)", "n * F(0.8)")),
     Mistake("both-pooled", "RNNPool's states of half their size", "rnnpool.h",

@@ -24,7 +24,7 @@ from hil.selftest.workshop import Workshop
 EQUIVALENTS = Path(__file__).parent / "equivalents.toml"
 STILLBORN, UNREACHED, BARE = "does not compile", "never runs", "bare "
 MOST_TEXT = 300
-AGAIN = 3  # other pairs of images that a survivor is tried on
+AGAIN = 8  # other pairs of images that a survivor is tried on
 Step = Callable[[str, float], None]
 
 

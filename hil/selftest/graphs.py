@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hil.compiler import compile_network
 from hil.compiler import graph as q
 from hil.compiler.check import check_graph
 from hil.compiler.emit import model_source
@@ -20,7 +21,7 @@ from hil.selftest.subjects import Subject
 from hil.selftest.trial import Bait
 
 FLOAT = (
-    "layers.distance_to_float", "decoder.differing", "outputs.offset_error", "outputs.score_error",
+    "layers.distance_to_float", "layers.cut_off", "decoder.differing", "outputs.offset_error", "outputs.score_error",
     "boxes.count_distance_to_float", "boxes.unmatched_with_float", "boxes.score_distance_to_float",
     "boxes.distance_to_float",
     "logits.distance_to_float", "class.differs_from_float",
@@ -105,7 +106,24 @@ def operators() -> tuple[Operator, ...]:
     for name, breaks, field, function in cells:
         sites = partial(_cell_sites, name, field, function)
         found.append(Operator(name, f"{breaks}, on both sides", FLOAT, sites, ("native",), 1))
+    found.append(
+        Operator("shared-range", "a layer's range by a third, on both sides", FLOAT, _range_sites, ("native",), 2)
+    )
     return tuple(found)
+
+
+def _range_sites(subject: Subject) -> Iterator[Mutant]:
+    """Of layers that no residual adds up: its parts are in the order of their ranges, which the plan knows."""
+    added = {part.name for layer in subject.graph.layers if isinstance(layer, q.QAdd) for part in layer.inputs}
+    for layer in subject.graph.layers:
+        if isinstance(layer, q.QConv) and layer.output.dtype != "int16" and layer.output.name not in added:
+            ranges = subject.ranges | {layer.name: subject.ranges[layer.name] / 3}
+            diff = f"- {layer.name}: {subject.ranges[layer.name]}\n+ {layer.name}: {ranges[layer.name]}"
+            yield Mutant("shared-range", subject.name, layer.name, diff, partial(_attempt_ranges, ranges))
+
+
+def _attempt_ranges(ranges: dict[str, float], bait: Bait) -> Outcome:
+    return _attempt(compile_network(bait.workshop.subject.network, ranges), False, bait)
 
 
 def _detector_sites(operator: str, change: Change, subject: Subject) -> Iterator[Mutant]:

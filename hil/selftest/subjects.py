@@ -47,10 +47,14 @@ BOARD = "stm32f407_disco"
 
 @dataclass(frozen=True)
 class Subject:
-    """A network under test. is_on_board: as the board's firmware on the simulated board, else on this computer."""
+    """A network under test. ranges: of its layers, which the graph is compiled with.
+
+    is_on_board: as the board's firmware on the simulated board, else on this computer.
+    """
 
     name: str
     network: Network
+    ranges: dict[str, float]
     graph: QuantisedGraph
     board: Board
     is_on_board: bool = False
@@ -104,9 +108,9 @@ def make(name: str) -> Subject:
     )
     if isinstance(network, Detector):
         _level(network, images)
-    graph = compile_network(network, calibrate(network, images))
+    ranges = calibrate(network, images)
     board = boards.load("stm32f429_disco" if plain in ("rnnpool_face_b", "rnnpool_face_c") else BOARD)
-    return Subject(name, network, graph, board, place == "board")
+    return Subject(name, network, ranges, compile_network(network, ranges), board, place == "board")
 
 
 def _level(network: Detector, images: list[np.ndarray]) -> None:

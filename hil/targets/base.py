@@ -56,6 +56,7 @@ class Observed:
     stack_low: int | None = None  # that stack pointer
     seconds: float | None = None  # of the target's time, since boot
     resets: int | None = None  # since boot
+    awake: int | None = None  # cycles that the core has not slept through
 
 
 class Target(Transport, Protocol):

@@ -382,5 +382,5 @@ class SimBoard:
         """Cycles, instructions and the stack's high-water mark, exactly."""
         core = self.core
         limit, top = self.core.words[hook.STACK_LIMIT], self.core.words[hook.STACK_TOP]
-        low = max(core.stack_low, limit)
-        return Observed(core.now, core.words[hook.INSTRUCTIONS], top - low, low, self.seconds, self.resets)
+        low, awake = max(core.stack_low, limit), core.now - core.words[at.SLEPT]
+        return Observed(core.now, core.words[hook.INSTRUCTIONS], top - low, low, self.seconds, self.resets, awake)

@@ -108,8 +108,9 @@ def _look(s):
             if s[AWAKE] >= MOST_AWAKE:
                 return NEVER_SLEEPS
     if s[SLEEPS]:
-        s[CYCLES] = max(s[CYCLES], min(s[EVENT], s[TICK_AT], s[UNTIL], s[MUST_END]))
-        s[BUSY_SINCE] = s[CYCLES]
+        now = max(s[CYCLES], min(s[EVENT], s[TICK_AT], s[UNTIL], s[MUST_END]))
+        s[SLEPT] += now - s[CYCLES]
+        s[CYCLES] = s[BUSY_SINCE] = now
         return _AGAIN
     if s[CYCLES] >= s[BUSY_SINCE] + s[LONGEST_BUSY]:
         return RUNAWAY

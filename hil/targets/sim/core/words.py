@@ -29,6 +29,7 @@ MUST_END = UC + 14  # when a fault's handler has had its time
 BUSY_SINCE, LONGEST_BUSY = UC + 15, UC + 16  # since when it neither slept nor sent, and for how long it may
 SLEEPS, ASLEEP_SINCE = UC + 17, UC + 18
 NAPS = UC + 19  # times that it fell asleep
+SLEPT = UC + 23  # cycles, in all
 HAS_EVENT = UC + 20  # the event register: WFE does not wait then
 TICK_AT, TICK_PERIOD = UC + 21, UC + 22  # when SysTick next comes to 0, and from then on
 
