@@ -33,6 +33,7 @@ from hil.errors import HilError
 
 CLOSE = 1.0  # steps: what rounding does to a layer whose sums do not cancel
 LEVELS = 127  # of a weight, and of its sign
+LEAST_PIXELS = 16  # of a map whose range is looked at
 LOWEST = -(1 << 15)  # of an int16
 TURNS = 4  # photos in which every layer's turn has come
 STEP_OF_16, SIZE_OF_16 = 16.0, 32.0  # a step of 8 bits in those of 16, at least; that part of what there is, where more
@@ -191,8 +192,12 @@ class View:
         return noise / torch.clamp(size / SIZE_OF_16, min=STEP_OF_16)
 
     def cut(self, floating: torch.Tensor) -> float:
-        """The share of floating point's energy that lies beyond the range; outputs of 16 bits have room."""
-        if self._dtype == "int16":
+        """The share of floating point's energy that lies beyond the range.
+
+        0 for outputs of 16 bits, which have room, and for maps of few pixels, of whose energy one may be a large share.
+        """
+        height, width, _ = self._values.shape
+        if self._dtype == "int16" or height * width < LEAST_PIXELS:
             return 0.0
         made, (low, high) = floating.reshape(self.real.shape), LIMITS[self._dtype]
         scale = self._scale[:, None, None]

@@ -107,7 +107,7 @@ def operators() -> tuple[Operator, ...]:
         sites = partial(_cell_sites, name, field, function)
         found.append(Operator(name, f"{breaks}, on both sides", FLOAT, sites, ("native",), 1))
     found.append(
-        Operator("shared-range", "a layer's range by a third, on both sides", FLOAT, _range_sites, ("native",), 2)
+        Operator("shared-range", "a sixth of a layer's range, on both sides", FLOAT, _range_sites, ("native",), 2)
     )
     return tuple(found)
 
@@ -117,7 +117,7 @@ def _range_sites(subject: Subject) -> Iterator[Mutant]:
     added = {part.name for layer in subject.graph.layers if isinstance(layer, q.QAdd) for part in layer.inputs}
     for layer in subject.graph.layers:
         if isinstance(layer, q.QConv) and layer.output.dtype != "int16" and layer.output.name not in added:
-            ranges = subject.ranges | {layer.name: subject.ranges[layer.name] / 3}
+            ranges = subject.ranges | {layer.name: subject.ranges[layer.name] / 6}
             diff = f"- {layer.name}: {subject.ranges[layer.name]}\n+ {layer.name}: {ranges[layer.name]}"
             yield Mutant("shared-range", subject.name, layer.name, diff, partial(_attempt_ranges, ranges))
 
