@@ -97,9 +97,9 @@ def test_a_range_that_is_too_small_is_named_by_its_layer() -> None:
     found = layers_apart(NETWORK, GRAPH, integer.run(GRAPH, PIXELS), PIXELS)
     assert max(apart.cut for apart in found.values()) < CUT
     ranges = calibrate(NETWORK, images(NETWORK, 4))
-    small = compile_network(NETWORK, ranges | {"mob0_expand": 0.2 * ranges["mob0_expand"]})
+    small = compile_network(NETWORK, ranges | {"conv0": 0.2 * ranges["conv0"]})
     found = layers_apart(NETWORK, small, integer.run(small, PIXELS), PIXELS)
-    assert max(found, key=lambda name: found[name].cut) == "mob0_expand" and found["mob0_expand"].cut > CUT
+    assert max(found, key=lambda name: found[name].cut) == "conv0" and found["conv0"].cut > CUT
 
 
 @pytest.mark.parametrize("part", ["cell1", "cell2"])

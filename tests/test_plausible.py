@@ -62,7 +62,7 @@ def test_decoding_that_took_nothing_is_named_where_boxes_are_decoded() -> None:
 def test_what_the_target_saw_bounds_the_total_from_both_sides() -> None:
     link = LinkCounts(10_000, 90_000, 0)
     seen = Seen.of(140_000_000, link, 1_650_000)
-    assert seen is not None and 85e6 < seen.least < 86e6 and 121e6 < seen.most < 122e6
+    assert seen is not None and 48e6 < seen.least < 49e6 and 121e6 < seen.most < 122e6
     again = Seen.of(140_000_000, dataclasses.replace(link, retries=1), 1_650_000)
     assert again == Seen(0, seen.most) and Seen.of(None, link, 1_650_000) is None
 

@@ -33,7 +33,7 @@ from hil.errors import HilError
 
 CLOSE = 1.0  # steps: what rounding does to a layer whose sums do not cancel
 LEVELS = 127  # of a weight, and of its sign
-LEAST_PIXELS = 16  # of a map whose range is looked at
+LEAST_PIXELS = 64  # of a map whose range is looked at
 LOWEST = -(1 << 15)  # of an int16
 TURNS = 4  # photos in which every layer's turn has come
 STEP_OF_16, SIZE_OF_16 = 16.0, 32.0  # a step of 8 bits in those of 16, at least; that part of what there is, where more

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hil.bench.layer_path import LEAST_PIXELS
 from hil.compiler import compile_network
 from hil.compiler import graph as q
 from hil.compiler.check import check_graph
@@ -116,7 +117,9 @@ def _range_sites(subject: Subject) -> Iterator[Mutant]:
     """Of layers that no residual adds up: its parts are in the order of their ranges, which the plan knows."""
     added = {part.name for layer in subject.graph.layers if isinstance(layer, q.QAdd) for part in layer.inputs}
     for layer in subject.graph.layers:
-        if isinstance(layer, q.QConv) and layer.output.dtype != "int16" and layer.output.name not in added:
+        pixels = layer.output.height * layer.output.width
+        is_looked_at = layer.output.dtype != "int16" and pixels >= LEAST_PIXELS
+        if isinstance(layer, q.QConv) and is_looked_at and layer.output.name not in added:
             ranges = subject.ranges | {layer.name: subject.ranges[layer.name] / 6}
             diff = f"- {layer.name}: {subject.ranges[layer.name]}\n+ {layer.name}: {ranges[layer.name]}"
             yield Mutant("shared-range", subject.name, layer.name, diff, partial(_attempt_ranges, ranges))
