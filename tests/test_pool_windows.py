@@ -31,8 +31,8 @@ class Pools(nn.Module):
             ConvBnRelu6(3, 4, 3, 2),
             RnnPool(4, 8, 6, patch=5, stride=1),
             RnnPool(24, 4, 8, patch=6, stride=2),
-            RnnPool(32, 4, 4, patch=4, stride=2, cell=last),
-            RnnPool(16, 8, 2, patch=2, stride=2),
+            RnnPool(32, 4, 20, patch=4, stride=2, cell=last),
+            RnnPool(80, 8, 2, patch=2, stride=2),  # more channels than a round of cell_project_wide_pixels takes
         )
         self.linear = nn.Linear(8, 3)
 

@@ -113,11 +113,12 @@ ALWAYS_INLINE int32_t packed_dot(packed_t m, uint32_t row, const int16_t *x, int
     for (uint32_t block = 0; block < blocks; block++, values += 6) {
         acc = dot_s16(values + 2 + row % 2 * 2, x + values[0] / 2, 2, acc);
     }
-    const uint32_t even = m.blocks != 0 ? 0 : m.length + m.length % 2;
-    for (uint32_t i = 0; i < even; i += 4, values += 8) {
-        const uint32_t group = even - i < 4 ? 2 : 4;
-        const int16_t *mine = values + row % 2 * group;
-        acc = dot_s16(mine, x + i, m.length - i < group ? m.length - i : group, acc);
+    const uint32_t fours = m.blocks != 0 ? 0 : m.length / 4 * 4, rest = m.blocks != 0 ? 0 : m.length % 4;
+    for (uint32_t i = 0; i < fours; i += 4, values += 8) {
+        acc = dot_s16(values + row % 2 * 4, x + i, 4, acc);
+    }
+    if (rest != 0) {
+        acc = dot_s16(values + row % 2 * (rest > 2 ? 4 : 2), x + fours, rest, acc);
     }
     return acc;
 }

@@ -22,13 +22,13 @@ ALWAYS_INLINE uint32_t cell_state(const cell_t *c)
     return c->hidden * (c->kind == CELL_LSTM ? 2u : 1u);
 }
 
-// wx of a row of `count` pixels. states: scratch as large as the states of so many sequences.
+// wx of a row of `count` pixels. widened: scratch for two of them.
 ALWAYS_INLINE void recurrent_project_pixels(const cell_t *c, const uint8_t *x, type_t type, uint32_t count, int16_t *wx,
-                                            int16_t *states, uint32_t sequences)
+                                            int16_t *widened)
 {
     const cell_t w = {
         .inputs = c->inputs, .hidden = (uint16_t)cell_rows(c), .w_shift = c->w_shift, .w = c->w, .offset = c->offset};
-    cell_project_pixels(&w, x, type, count, wx, states, sequences * cell_state(c));
+    cell_project_pixels(&w, x, type, count, wx, widened);
 }
 
 // wx = W x of `count` neighbouring Q15 vectors.

@@ -24,7 +24,7 @@ typedef struct {
     int16_t *row_ring;   // [kept][across][rows2]: W2 times the summaries of the rows that its successor takes over
     int16_t *const *new_rows;  // [patch - kept] of [across][rows2]: and of those that follow, each in memory of its own
     int16_t *scratch;    // [columns of a part][rows1]
-    int16_t *states;     // [at_once][max(state1, state2)] and room: sweeps under way
+    int16_t *states;     // [at_once][max(state1, state2)] and room: sweeps under way; before them a pair of widened pixels
     int16_t *one;        // [rows2]
     int16_t *projected;  // [width][rows2], or 0 where W2 times the columns' summaries finds room in their place
 } rnnpool_t;
@@ -223,7 +223,7 @@ ALWAYS_INLINE bool rnnpool_push_row(const rnnpool_t *p, uint32_t row, const uint
         const uint32_t before = number == 0 ? 0 : rnnpool_kept(p);  // columns that are there
         int16_t *const wx = p->scratch + before * rows1;
         const uint8_t *pixels = in + part.column * p->channels_in;
-        recurrent_project_pixels(&p->cell1, pixels, p->input, part.columns, wx, p->states, p->at_once);
+        recurrent_project_pixels(&p->cell1, pixels, p->input, part.columns, wx, p->states);
         rnnpool_sweep_columns(p, oldest, row, number, wx);
         const uint32_t first = part.window * p->stride + before - part.column;
         rnnpool_sweep_row(p, part, p->scratch + first * rows1, rnnpool_row(p, oldest, row));

@@ -29,7 +29,7 @@ from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, parts
 from hil.compiler.sparse import MAX_VECTOR, kept
 
 MEAN_PIXELS = 128  # kernels/elementwise.h
-MAX_GROUPS = 16  # kernels/fastgrnn_pixels.h
+MAX_GROUPS, ROUND_GROUPS = 16, 8  # kernels/fastgrnn_pixels.h
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ class Costs:
     pixel_start: float = 32.0
     wide_pair: float = 28.0  # cell_project_wide_pixels: two units
     wide_group: float = 18.0  # four channels of theirs
+    wide_round: float = 6.0  # a round of groups
     widened_group: float = 20.0  # of two pixels
     scalar_pixel: float = 14.0  # cell_project_pixel: a unit
     scalar_channel: float = 3.1
@@ -256,7 +257,7 @@ def _pool(pool: q.QPool, c: Costs) -> float:
     moved = 2 * across * two.rows * min(windows.kept(pool), pool.stride)
     cycles = 0.0
     for count, columns in found:
-        row = _pixels(one, pool.input.channels, columns, windows.at_once(pool) * one.state, c)
+        row = _pixels(one, pool.input.channels, columns, c)
         row += _first(one, count, c) + steps * _step(one, count, c) + _project(two, one.hidden, count, c)
         end = _first(one, columns, c) + steps * _step(one, columns, c) + _project(two, one.hidden, columns, c)
         end += 4 * (_first(two, count, c) + steps * _step(two, count, c) + c.stored * count * two.hidden)
@@ -265,12 +266,12 @@ def _pool(pool: q.QPool, c: Costs) -> float:
     return cycles + down * c.moved_byte * moved
 
 
-def _pixels(cell: q.Cell, channels: int, width: int, room: int, c: Costs) -> float:
+def _pixels(cell: q.Cell, channels: int, width: int, c: Costs) -> float:
     groups = channels // 4
     if cell.rows % 2 == 0 and channels in (3, 4):
         return width / 2 * (c.pixel_start + cell.rows / 2 * c.pixel_pair)
-    if cell.rows % 2 == 0 and channels % 4 == 0 and groups <= MAX_GROUPS and room >= 2 * channels:
-        pair = c.wide_pair + groups * c.wide_group
+    if cell.rows % 2 == 0 and channels % 4 == 0:
+        pair = c.wide_pair + groups * c.wide_group + (groups > MAX_GROUPS) * groups // ROUND_GROUPS * c.wide_round
         return width / 2 * (c.pixel_start + groups * c.widened_group + cell.rows / 2 * pair)
     return width * cell.rows * (c.scalar_pixel + c.scalar_channel * channels)
 

@@ -54,10 +54,15 @@ def at_once(pool: q.QPool) -> int:
     """Windows of a part of a row, but of its last: a multiple of three, or all of them."""
     across, cell = pool.windows[1], pool.cell1
     fitting = (min(PART_BYTES // (2 * cell.rows), PART_COLUMNS) - pool.patch) // pool.stride + 1
-    widening = -(-2 * pool.input.channels // cell.state)  # the states' memory is also a pair of pixels'
-    most = max(fitting, widening, AT_ONCE)
+    most = max(fitting, AT_ONCE)
     parts = -(-across // (most // AT_ONCE * AT_ONCE))
     return min(across, -(-across // (parts * AT_ONCE)) * AT_ONCE)
+
+
+def widened(pool: q.QPool) -> int:
+    """Values of a pair of pixels, which cell_project_wide_pixels widens where states lie later; 0 without it."""
+    channels = pool.input.channels
+    return 2 * channels if channels % 4 == 0 and channels > 4 and pool.cell1.rows % 2 == 0 else 0
 
 
 def parts(pool: q.QPool) -> list[tuple[int, int]]:
@@ -81,7 +86,7 @@ def buffers(pool: q.QPool) -> Iterator[PoolBuffer]:
         "newest": (phase, "newest"),
         "row_ring": (kept(pool) * row, "always"),
         "scratch": (2 * covered * one.rows, "sweeps"),
-        "states": (2 * max(most * cell.state + room(cell) for cell in (one, two)), "row"),
+        "states": (2 * max(*(most * cell.state + room(cell) for cell in (one, two)), widened(pool)), "row"),
         "sums": (sums, "row"),
         "one": (2 * two.rows, "finish"),
         "projected": (2 * width * two.rows if two.rows > one.hidden else 0, "finish"),

@@ -8,7 +8,6 @@ from functools import partial
 
 from hil.compiler import graph as q
 from hil.compiler.loops import is_narrow
-from hil.compiler.predict import MAX_GROUPS
 from hil.paths import source_root
 from hil.selftest.mutant import Mutant, Operator, Outcome
 from hil.selftest.reports import MEMORY, TIME
@@ -80,7 +79,7 @@ def _runs(name: str, above: list[str], subject: Subject) -> bool:
         is_wide = any("cell_project_wide_pixels(const" in line for line in above)
         pools = [layer for layer in subject.graph.layers if isinstance(layer, q.QPool)]
         channels = [pool.input.channels for pool in pools]
-        return any(n % 4 == 0 and 4 < n <= 4 * MAX_GROUPS if is_wide else n in (3, 4) for n in channels)
+        return any(n % 4 == 0 and n > 4 if is_wide else n in (3, 4) for n in channels)
     return True
 
 
