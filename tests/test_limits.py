@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -100,6 +101,25 @@ def test_a_declared_limit_replaces_the_measurements_own() -> None:
     assert found == Measurement("cycles.total", 7, "cycle", 5)
 
 
+def test_a_ratio_can_be_held_from_below(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[default]\n"mask.signal_to_noise" = { at_least = 20 }\n"ram.stack_used" = { at_least = 8 }\n')
+    limits = load_limits(F407, "mine", path)
+    measured = [Measurement("mask.signal_to_noise", 19.5, "dB"), Measurement("ram.stack_used", 20, "byte", 900, 32)]
+    ratio, stack = apply_limits(measured, {m.name: limits[m.name] for m in measured})
+    assert (str(ratio), ratio.ok) == ("mask.signal_to_noise is 19.5 dB, at least 20", False)
+    assert (stack.limit, stack.least, stack.ok) == (900, 32, False)
+    assert replace(ratio, value=20.5).ok
+
+
+@pytest.mark.parametrize("said", ["{ at_least = true }", "{ required = true }", "{ at_least = 1, most = 2 }", "{}"])
+def test_a_bound_is_a_number_and_there_is_one(tmp_path: Path, said: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(f'[default]\n"cycles.total" = {said}\n')
+    with pytest.raises(HilError, match="expected a number"):
+        load_limits(F407, "mine", path)
+
+
 @pytest.mark.parametrize(
     ("measurement", "verdict", "ok"),
     [
@@ -137,7 +157,7 @@ def test_a_limit_can_be_required(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('"cycles.total" = { limt = 7 }', "the limit is None, expected a number"),
+        ('"cycles.total" = { limt = 7 }', "expected a number or"),
         ('"cycles.total" = { limit = 7, required = 1 }', "expected a number or"),
         ('"cycles.total" = { limit = 7, needed = true }', "expected a number or"),
         ('"cycles.total" = nan', "the limit is nan, expected a number"),

@@ -86,7 +86,7 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
         *_of_layers(found, firmware),
         *of_boxes,
         *of_classes,
-        *(Measurement(f"{t.name}.signal_to_noise", t.signal_to_noise_db, "dB") for t in found.tensors),
+        *(Measurement(f"{t.name}.signal_to_noise", t.decibels, "dB") for t in found.tensors),
     ]
     return Run(
         target=target.name,

@@ -1,6 +1,7 @@
 """Measurements and their limits: each has a name and a unit, and its limit is declared in one place.
 
-Limits are tables in TOML, a section a model ("default" for all), a measurement's name and its largest value a line.
+Limits are tables in TOML, a section a model ("default" for all), a measurement's name and its largest value a line,
+or its smallest: `{ at_least = 20 }`.
 platforms/limits.toml holds every board's; the board's own limits.toml and a file given by the user are laid over it:
 
     [rnnpool_face_m4]
@@ -46,10 +47,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Limit:
-    """The largest value that passes. is_required: a run without the value fails, whatever its target can do."""
+    """The largest value that passes, and the smallest. is_required: a run without a value fails on any target."""
 
-    value: float
+    value: float | None
     is_required: bool = False
+    least: float | None = None
 
 
 Limits = dict[str, Limit]
@@ -69,8 +71,9 @@ OF_SOME = OF_BOXES | OF_CLASSES | {"instructions.total"}  # of one kind of netwo
 class Measurement:
     """One number that a run found. value None: it was not measured; limit: the largest value that passes.
 
-    least: below it a value cannot be true. is_expected: the target can measure it, so that a run without the value
-    fails where there is a limit; is_required: a run without the value fails in any case. cause: of a fault, in words.
+    least: the smallest, or below it a value cannot be true. is_expected: the target can measure it, so that a run
+    without the value fails where there is a limit; is_required: a run without the value fails in any case. cause: of a
+    fault, in words.
     """
 
     name: str
@@ -190,12 +193,14 @@ def _check_sections(path: Path, table: dict[str, Any], model: str, sections: tup
 
 def _limit(said: Any, where: str) -> Limit:
     fields = said if isinstance(said, dict) else {"limit": said}
-    value, is_required = fields.get("limit"), fields.get("required", False)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not is_finite(value):
-        raise HilError(f"{where}: the limit is {shown(value)[:40]}, expected a number")
-    if not isinstance(is_required, bool) or fields.keys() - {"limit", "required"}:
-        raise HilError(f"{where} is {said!r}, expected a number or {{ limit = NUMBER, required = true }}")
-    return Limit(value, is_required)
+    bounds = [fields[key] for key in ("limit", "at_least") if key in fields]
+    for bound in bounds:
+        if isinstance(bound, bool) or not isinstance(bound, int | float) or not is_finite(bound):
+            raise HilError(f"{where}: the limit is {shown(bound)[:40]}, expected a number")
+    is_required = fields.get("required", False)
+    if not bounds or not isinstance(is_required, bool) or fields.keys() - {"limit", "at_least", "required"}:
+        raise HilError(f"{where} is {said!r}, expected a number or {{ limit = NUMBER, required = true }}, or at_least")
+    return Limit(fields.get("limit"), is_required, fields.get("at_least"))
 
 
 def apply_limits(measurements: list[Measurement], limits: Limits) -> tuple[Measurement, ...]:
@@ -213,6 +218,9 @@ def apply_limits(measurements: list[Measurement], limits: Limits) -> tuple[Measu
 
 
 def _limited(measurement: Measurement, limit: Limit | None) -> Measurement:
+    """A bound of its own stays where the limit has none, and the least that can be true stays the least."""
     if limit is None:
         return measurement
-    return replace(measurement, limit=limit.value, is_required=limit.is_required)
+    most = measurement.limit if limit.value is None else limit.value
+    least = max((bound for bound in (measurement.least, limit.least) if bound is not None), default=None)
+    return replace(measurement, limit=most, least=least, is_required=limit.is_required)

@@ -15,6 +15,7 @@ from hil.compiler.graph import QuantisedGraph
 if TYPE_CHECKING:
     from hil.reference.own import Tensors
 
+NO_NOISE_DB = 200.0  # more than float32 can show
 Tap = Callable[[str], NDArray[np.integer]]  # a layer's output on the device, (H, W, C)
 
 
@@ -26,6 +27,11 @@ class TensorFound:
     layer: str
     shape: tuple[int, int, int]
     signal_to_noise_db: float | None
+
+    @property
+    def decibels(self) -> float:
+        """The same as a number that a limit can be set for: NO_NOISE_DB where nothing differs."""
+        return NO_NOISE_DB if self.signal_to_noise_db is None else self.signal_to_noise_db
 
     def to_json(self) -> dict[str, Any]:
         """The object that run.json holds."""
