@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -242,6 +243,25 @@ def test_a_board_that_never_answers(elf: Path, tmp_path: Path) -> None:
         with pytest.raises(TargetError, match="is silent and not .*firmware.elf, and no probe"):
             target.boot(elf)
         assert port.read(0)  # it was asked
+
+
+def test_a_port_at_which_something_else_talks(elf: Path, tmp_path: Path) -> None:
+    done = threading.Event()
+
+    def talk(port: PseudoTerminal) -> None:
+        while not done.wait(0.02):
+            port.write(b"temperature 21.5\r\n")
+
+    with PseudoTerminal(tmp_path / "talks") as port, connect(tmp_path / "talks", ",flash=none") as target:
+        talker = threading.Thread(target=talk, args=(port,))
+        talker.start()
+        try:
+            with pytest.raises(TargetError, match="chatters and not .*firmware.elf"):
+                target.boot(elf)
+            assert re.match(r"\d+ bytes came from .* at 921600 baud, but no answer", str(target._silent()))
+        finally:
+            done.set()
+            talker.join()
 
 
 @pytest.mark.parametrize("baud", [115_200, 2_000_000])

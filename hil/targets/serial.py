@@ -49,6 +49,7 @@ class SerialTarget(Closing):
         self._asked = connection or Connection()
         self._held: shelf.Holding | None = None
         self._strange: LinkError | None = None  # what was wrong with the latest answer, where one came
+        self._heard = 0  # bytes that came in its place
         self._port: Any = None  # pyserial has no type that all its kinds of port share
 
     @property
@@ -158,7 +159,7 @@ class SerialTarget(Closing):
 
     def _flash(self, elf: Path, before: Hello | None) -> None:
         choice = self.connection.flash
-        runs = f"runs build {before.build_id}" if before else "is silent"
+        runs = f"runs build {before.build_id}" if before else "chatters" if self._heard else "is silent"
         if choice == NEVER:
             raise TargetError(f"the board at {self._url} {runs} and not {elf}: flash it, without --at flash={NEVER}")
         assert self._held is not None
@@ -249,13 +250,15 @@ class SerialTarget(Closing):
     def _ask(self) -> Hello | None:
         """The board's WELCOME; None if nothing answers in our protocol."""
         for _ in range(CRASHES):
+            client = Client(self, retries=ASK_AGAIN)
             try:
-                return Client(self, retries=ASK_AGAIN).hello()
+                return client.hello()
             except DeviceFault as fault:
                 log.info("%s: %s", self._url, fault)  # of the run before; the board starts again after its report
             except LinkError as error:
                 log.info("%s: %s", self._url, error)
                 self._strange = error if isinstance(error, ProtocolMismatch | ProtocolError) else None
+                self._heard = client.statistics.bytes_in
                 return None
         return None
 
@@ -283,6 +286,11 @@ class SerialTarget(Closing):
     def _silent(self) -> TargetError:
         if self._strange is not None:
             return TargetError(f"{self._url}: {self._strange}")
+        if self._heard:
+            return TargetError(
+                f"{self._heard} bytes came from {self._url} at {self.baud} baud, but no answer: is the speed right, does "
+                "the board run this firmware, and does nothing else write to this port?"
+            )
         return TargetError(
             f"no answer at {self._url} at {self.baud} baud: is the board powered, wired as docs/boards.md says, "
             "flashed, and its firmware built for this speed?"

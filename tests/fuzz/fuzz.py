@@ -70,8 +70,9 @@ def run(program: Path, corpus: Path, runs: int, seed: int, folder: Path) -> tupl
     command += ["-rss_limit_mb=0", "-malloc_limit_mb=64"]
     command += [f"-artifact_prefix={folder}/", str(folder / "grown"), str(corpus)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
-    executed = re.findall(r"Done (\d+) runs", done.stderr)
-    return (int(executed[-1]) if executed else 0), done.stderr if done.returncode else ""
+    executed = re.findall(r"(?:^#|Done )(\d+)", done.stderr, re.MULTILINE)
+    is_stopped = "run interrupted" in done.stderr  # by us: no input's fault
+    return (int(executed[-1]) if executed else 0), done.stderr if done.returncode and not is_stopped else ""
 
 
 def coverage(folder: Path) -> dict[str, float]:
@@ -117,7 +118,8 @@ def main() -> int:
     for name in SOURCES:
         program, corpus = build(name, folder), HERE / "corpus" / name
         executed, found = run(program, corpus, chosen.runs, chosen.seed, folder / name)
-        print(f"{name}: {executed} executions{', and an input that kills it' if found else ''}")
+        end = ", and an input that kills it" if found else ", then stopped" if executed < chosen.runs else ""
+        print(f"{name}: {executed} executions{end}")
         if found:
             print(found[-4000:])
         failed = failed or bool(found)
