@@ -76,7 +76,7 @@ def _runs(name: str, above: list[str], subject: Subject) -> bool:
     if name == "conv_narrow.h":
         return any(isinstance(layer, q.QConv) and is_narrow(layer) for layer in subject.graph.layers)
     if name == "fastgrnn_pixels.h":
-        is_wide = any("cell_project_wide_pixels(const" in line for line in above)
+        is_wide = any("round_groups(const" in line for line in above)
         pools = [layer for layer in subject.graph.layers if isinstance(layer, q.QPool)]
         channels = [pool.input.channels for pool in pools]
         return any(n % 4 == 0 and n > 4 if is_wide else n in (3, 4) for n in channels)
