@@ -23,6 +23,8 @@ from hil.timing.compiled.native import (
     call_read,
     call_stop,
     hook,
+    load_word,
+    trailing_zeros,
 )
 
 HOOK_SIGNATURE = types.void(types.voidptr, types.uint64, types.uint32, types.voidptr)
@@ -172,22 +174,24 @@ def _needs_attention(uc, s):  # type: ignore[no-untyped-def]
 
 
 @njit(**INTERNAL)
-def _register_id(number):  # type: ignore[no-untyped-def]
-    return _R0 + number if number < 13 else (_SP if number == 13 else (_LR if number == 14 else _PC))
+def _core_register(uc, s, number):  # type: ignore[no-untyped-def]
+    """r0 to pc by number, as int64: from its place if that is known (hil.timing.compiled.registers)."""
+    places = np.int64(s[REGISTERS])
+    if places != 0 and number < 15:
+        return load_word(places + 4 * number)
+    register = _R0 + number if number < 13 else (_SP if number == 13 else (_LR if number == 14 else _PC))
+    return np.int64(read_register(uc, s, register))
 
 
 @njit(**INTERNAL)
 def _sum_of_registers(uc, s, coefficients):  # type: ignore[no-untyped-def]
-    """Registers times their two-bit coefficients, added up."""
-    total = np.uint32(0)
-    number = np.int32(0)
+    """Registers times their two-bit coefficients, int64, added up."""
+    total = np.int64(0)
     while coefficients != 0:
-        coefficient = np.uint32(coefficients & np.uint64(3))
-        if coefficient != 0:
-            total = np.uint32(total + coefficient * read_register(uc, s, _register_id(number)))
-        coefficients >>= np.uint64(2)
-        number += np.int32(1)
-    return total
+        place = trailing_zeros(coefficients) & ~1
+        total += ((coefficients >> place) & 3) * _core_register(uc, s, place >> 1)
+        coefficients &= ~(np.int64(3) << place)
+    return np.uint32(total)
 
 
 @njit(**INTERNAL)
@@ -196,7 +200,7 @@ def _fails(uc, s, check):  # type: ignore[no-untyped-def]
     if kind == CHECK_DIVISOR and s[DIVIDE_TRAP] == 0:
         return False
     is_stack = kind == CHECK_STACK
-    register = read_register(uc, s, _SP) if is_stack else _sum_of_registers(uc, s, check >> np.uint64(32))
+    register = read_register(uc, s, _SP) if is_stack else _sum_of_registers(uc, s, np.int64(check >> np.uint64(32)))
     value = np.uint32(register + np.uint32(np.int32(np.uint32(check)) >> np.int32(8)))
     if kind == CHECK_ALIGNED:
         return (value & np.uint32(3)) != 0

@@ -140,6 +140,16 @@ def store_word(typingctx: Any, address: Any, value: Any) -> Any:
 
 
 @intrinsic
+def trailing_zeros(typingctx: Any, value: Any) -> Any:
+    """The number of the lowest bit that is 1; of 0 it is not known."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), codegen
+
+
+@intrinsic
 def prefetch(typingctx: Any, address: Any) -> Any:
     """Have this computer's cache fetch the line at an address, which is about to be read."""
 
