@@ -40,6 +40,28 @@ def test_a_saved_network_comes_back(checkpoint: Path) -> None:
     assert weights.metadata(checkpoint)["note"] == "untrained"
 
 
+def test_half_precision_takes_half_and_loads_as_what_it_was_rounded_to(checkpoint: Path, tmp_path: Path) -> None:
+    network, path = weights.load(checkpoint), tmp_path / "half.safetensors"
+    weights.halve(network)
+    weights.save(network, path, weights.HALF)
+    assert path.stat().st_size < 0.6 * checkpoint.stat().st_size
+    for (name, ours), theirs in zip(
+        network.state_dict().items(), weights.load(path).state_dict().values(), strict=True
+    ):
+        assert torch.equal(ours, theirs), name
+    kept = tmp_path / "kept.safetensors"
+    weights.save(weights.load(path), kept, weights.metadata(path))  # as an operating point is added
+    assert kept.read_bytes() == path.read_bytes()
+
+
+def test_what_half_precision_cannot_hold_is_an_error(checkpoint: Path) -> None:
+    network = weights.load(checkpoint)
+    with torch.no_grad():
+        next(parameter for parameter in network.parameters() if parameter.dim() > 1).fill_(70_000.0)
+    with pytest.raises(HilError, match=r"beyond 65504.*leave out --half"):
+        weights.halve(network)
+
+
 def test_equal_networks_make_equal_files(checkpoint: Path, tmp_path: Path) -> None:
     network, again = weights.load(checkpoint), tmp_path / "again.safetensors"
     weights.save(network, again, {"z": "ü", "note": "untrained", "a": "b" * 9})

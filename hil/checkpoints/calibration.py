@@ -24,11 +24,14 @@ SHIFTED = 64  # photos; means need fewer of them than the tails of a distributio
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm", ".tif", ".tiff")
 
 
-def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: Step) -> int:
+def calibrate_checkpoint(
+    model: str, folder: Path, out: Path, count: int, step: Step, is_half: bool = False
+) -> int:
     """Write a copy of a checkpoint with ranges from at most `count` photos of a folder. Returns how many were used.
 
-    An operating point of the checkpoint is left out: it was chosen with other ranges. Raises HilError for a bad
-    checkpoint, an --out that is no .safetensors file, and a folder without photos.
+    is_half: with weights rounded to half precision, which take half of the room. An operating point of the checkpoint
+    is left out: it was chosen with other ranges. Raises HilError for a bad checkpoint, an --out that is no .safetensors
+    file, and a folder without photos.
     """
     if out.suffix != zoo.SUFFIX:
         raise HilError(f"{out} must end in {zoo.SUFFIX}: that is the format that keeps ranges beside the weights")
@@ -36,6 +39,9 @@ def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: 
     network = weights.load(source)
     photos = find_photos(folder, count)
     known = weights.metadata(source)
+    if is_half:
+        weights.halve(network)
+        known |= weights.HALF
     found = calibration(network, Photos(photos, network.spec), step)
     known.pop(OPERATING_POINT, None)
     weights.save(network, out, {**known, **found})

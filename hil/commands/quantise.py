@@ -21,6 +21,9 @@ def quantise(
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="A few hundred typical photos.")] = None,
     faces: Annotated[Path | None, typer.Option(metavar="DIR", help="WIDER FACE, for the operating point.")] = None,
     count: Annotated[int, typer.Option(min=1, help="At most this many photos, spread over the folder.")] = 256,
+    half: Annotated[
+        bool, typer.Option("--half", help="Keep the weights in half precision: half of the bytes.")
+    ] = False,
     network: NetworkOption = None,
 ) -> None:
     """Calibrate a checkpoint's activation ranges on photos, so that it can be built.
@@ -33,9 +36,11 @@ def quantise(
 
     if images is None and faces is None:
         raise HilError("nothing to do: give --images for ranges, --faces for an operating point, or both")
+    if half and images is None:
+        raise HilError("--half rounds the weights, which ranges follow from: give --images, too")
     with progress() as step:
         if images is not None:
-            used = calibrate_checkpoint(model, images, out, count, step)
+            used = calibrate_checkpoint(model, images, out, count, step, half)
             console.print(f"{out}: ranges from {used} photos")
         if faces is not None:
             score = add_operating_point(model if images is None else str(out), faces, out, step)

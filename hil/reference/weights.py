@@ -18,20 +18,40 @@ from hil.reference.described import network_of
 from hil.reference.fitting import problems
 
 FORMAT = "1"
+HALF = {"weights": "float16"}  # metadata: matrices and convolutions are kept in half precision
 
 
 def save(network: Network, path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write the network's tensors, its name, the format version and any other metadata (strings), all or nothing.
 
-    Raises HilError where the file cannot be written.
+    With HALF's metadata, matrices and convolutions take half of the room. Raises HilError where the file cannot be
+    written.
     """
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     described = {**(metadata or {}), "network": network.spec.name, "format": FORMAT}
+    is_half = described.items() >= HALF.items()
+    tensors = {
+        name: (tensor.half() if is_half and _is_weight(tensor) else tensor).detach().cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
     if made_by := getattr(network, "made_by", None):
         described["made_by"] = made_by
     if description := getattr(network, "described", None):
         described["description"] = description
     write_bytes(path, _sorted(safetensors.torch.save(tensors, described)))
+
+
+@torch.no_grad()
+def halve(network: Network) -> None:
+    """Round matrices and convolutions to half precision. Raises HilError for a value that half precision has not."""
+    for name, tensor in network.state_dict().items():
+        if _is_weight(tensor):
+            tensor.copy_(tensor.half())
+            if not tensor.isfinite().all():
+                raise HilError(f"{name} has values beyond 65504, the largest of half precision: leave out --half")
+
+
+def _is_weight(tensor: Tensor) -> bool:
+    return tensor.dim() > 1 and tensor.is_floating_point()
 
 
 def _sorted(file: bytes) -> bytes:
