@@ -50,7 +50,8 @@ NEEDS = (  # what the generated model must have for lines to matter
     (r"(?:conv|depthwise|dilated|dense)_t layer = \{[^}]*\.shift = [1-9]", OF_SHIFTS),
 )  # fmt: skip
 OF_PARTS = (  # of rows that are swept in parts
-    "number == 0", "before", "rnnpool_kept(p)", "p->at_once", "done *", "part.window", "end - column", "first * rows1",
+    "number == 0", "part.column", "before", "rnnpool_kept(p)", "p->at_once", "done *", "part.window", "end - column",
+    "first * rows1",
 )  # fmt: skip
 A_GROUP = 4  # channels of a pixel whose weights lie together
 OF_MANY = (  # over 400 candidates

@@ -288,8 +288,8 @@ class SerialTarget(Closing):
             return TargetError(f"{self._url}: {self._strange}")
         if self._heard:
             return TargetError(
-                f"{self._heard} bytes came from {self._url} at {self.baud} baud, but no answer: is the speed right, does "
-                "the board run this firmware, and does nothing else write to this port?"
+                f"{self._heard} bytes came from {self._url} at {self.baud} baud, but no answer: is the speed right, "
+                "does the board run this firmware, and does nothing else write to this port?"
             )
         return TargetError(
             f"no answer at {self._url} at {self.baud} baud: is the board powered, wired as docs/boards.md says, "
