@@ -24,9 +24,7 @@ SHIFTED = 64  # photos; means need fewer of them than the tails of a distributio
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm", ".tif", ".tiff")
 
 
-def calibrate_checkpoint(
-    model: str, folder: Path, out: Path, count: int, step: Step, is_half: bool = False
-) -> int:
+def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: Step, is_half: bool = False) -> int:
     """Write a copy of a checkpoint with ranges from at most `count` photos of a folder. Returns how many were used.
 
     is_half: with weights rounded to half precision, which take half of the room. An operating point of the checkpoint
