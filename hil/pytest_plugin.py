@@ -12,6 +12,7 @@ that does not work on this machine skips its tests and says how to get it. `hil_
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -195,10 +196,13 @@ def hil_firmware(hil_place: Place, pytestconfig: pytest.Config) -> Firmware:
     """The firmware of --hil-model for this place, built once."""
     from hil.firmware.build import NATIVE, build
     from hil.firmware.programs import MissingToolError
+    from hil.firmware.toolchain import VARIABLE
 
     try:
         return build(model(pytestconfig), hil_place.board, preset=NATIVE if hil_place.target == NATIVE else None)
     except MissingToolError as error:
+        if asked := os.environ.get(VARIABLE):
+            pytest.fail(f"{VARIABLE} asks for {asked}: {error}", pytrace=False)
         pytest.skip(str(error))
 
 

@@ -100,6 +100,14 @@ def run_action(folder: Path, base: str, **environment: str) -> subprocess.Comple
 
 
 @pytest.mark.skipif(shutil.which("git") is None or os.name == "nt", reason="needs git and bash")
+def test_tests_that_leave_nothing_where_they_left_results_fail(project: Path) -> None:
+    skipped = "import pytest\n\ndef test_it():\n    pytest.skip('the compiler is missing')\n"
+    (project / "firmware" / "test_it.py").write_text(skipped)
+    done = run_action(project, git(project, "rev-parse", "HEAD"))
+    assert done.returncode == 1 and "these tests left none" in (project / "summary.md").read_text()
+
+
+@pytest.mark.skipif(shutil.which("git") is None or os.name == "nt", reason="needs git and bash")
 def test_the_action_names_what_got_worse_and_fails(project: Path) -> None:
     done = run_action(project, git(project, "rev-parse", "HEAD~1"))
     assert done.returncode == 1, done.stdout + done.stderr

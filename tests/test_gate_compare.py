@@ -178,6 +178,15 @@ def test_a_value_that_is_no_longer_measured_is_gone(command) -> None:
     assert said.code == 0 and Verdict.GONE in said.out
 
 
+def test_a_run_that_says_less_is_worse(command) -> None:
+    head = compared.run()
+    head["measurements"] = [m for m in head["measurements"] if m["name"] != "outputs.score_error"]
+    said = command(compared.run(), head)
+    assert said.code == 1 and "1 measurements are gone, the first is outputs.score_error" in said.out
+    said = command(compared.run(), compared.run() | {"digests": None})
+    assert said.code == 1 and "the digests of its tensors are gone" in said.out
+
+
 def test_equal_moves_of_many_tests_are_shown_once(tmp_path: Path) -> None:
     base = [compared.run(test=f"test_{n}") for n in range(9)]
     head = [compared.slower_and_larger() | {"origin": one["origin"]} for one in base]

@@ -108,8 +108,26 @@ def test_a_ratio_can_be_held_from_below(tmp_path: Path) -> None:
     measured = [Measurement("mask.signal_to_noise", 19.5, "dB"), Measurement("ram.stack_used", 20, "byte", 900, 32)]
     ratio, stack = apply_limits(measured, {m.name: limits[m.name] for m in measured})
     assert (str(ratio), ratio.ok) == ("mask.signal_to_noise is 19.5 dB, at least 20", False)
-    assert (stack.limit, stack.least, stack.ok) == (900, 32, False)
+    assert (stack.limit, stack.least, stack.ok) == (900, 8, True)
     assert replace(ratio, value=20.5).ok
+
+
+def test_a_later_section_leaves_what_it_does_not_say(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(
+        '[default]\n"layers.distance_to_float" = { at_least = 0 }\n"cycles.total" = { limit = 9, required = true }\n'
+        '[mine]\n"cycles.total" = 7\n'
+    )
+    limits = load_limits(F407, "mine", path)
+    assert limits["layers.distance_to_float"] == Limit(2, None, 0)
+    assert limits["cycles.total"] == Limit(7, True)
+    path.write_text(path.read_text().replace(" = 7", " = { limit = 7, required = false }"))
+    assert load_limits(F407, "mine", path)["cycles.total"] == Limit(7, False)
+
+
+def test_a_counter_that_the_target_has_not_is_named_where_it_has_a_limit() -> None:
+    (found,) = apply_limits([], {"instructions.total": Limit(1)})
+    assert (found.name, found.verdict, found.ok) == ("instructions.total", Verdict.NOT_MEASURED, None)
 
 
 @pytest.mark.parametrize("said", ["{ at_least = true }", "{ required = true }", "{ at_least = 1, most = 2 }", "{}"])

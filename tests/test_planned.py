@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +108,21 @@ def test_what_is_damaged_is_made_again(cache: Path, monkeypatch, tmp_path: Path,
     path.write_bytes(content)
     graph, _ = planned(M4, F407)
     assert graph.model == M4 and path.read_bytes() != content
+
+
+def test_what_was_changed_by_hand_is_made_again(cache: Path, monkeypatch, compiled: list[str], tmp_path: Path) -> None:
+    """One weight of the graph, in a pickle that loads."""
+    key = kept._key(zoo.find(M4), F407)
+    assert key is not None
+    whole = (cache / "plans" / key / "plans.pickle").read_bytes()
+    graph, plans = pickle.loads(whole[kept._DIGEST_BYTES :])
+    graph.layers[0].weight.flat[0] ^= 1
+    path = tmp_path / "plans" / key / "plans.pickle"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(whole[: kept._DIGEST_BYTES] + pickle.dumps((graph, plans)))
+    monkeypatch.setenv("HIL_CACHE", str(tmp_path))
+    with pytest.raises(InterruptedError):
+        planned(M4, F407)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

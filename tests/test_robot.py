@@ -133,6 +133,13 @@ def test_too_many_cycles(library: HilLibrary) -> None:
     assert "there are conv0, rnnpool" in failing(library.cycles_should_be_below, 1, layer="conv9")
 
 
+def test_a_figure_that_cannot_be_true_keeps_no_limit(library: HilLibrary) -> None:
+    still = Measurement("cycles.implausible", 1, "figure", 0, cause="the device's cycle counter stands still")
+    library.stage.subject = subject(measurements=(still, Measurement("ram.stack_used", 4, "byte", 2048, 32)))
+    assert "counter stands still" in failing(library.cycles_should_be_below, 300_000_000)
+    assert "ram.stack_used is 4 byte, at least 32" in failing(library.stack_high_water_mark_should_be_below, 4096)
+
+
 def test_too_much_memory(library: HilLibrary) -> None:
     assert "1200 bytes of stack were used, limit 1000" in failing(library.stack_high_water_mark_should_be_below, 1000)
     assert "130 200 bytes of RAM" in failing(library.ram_should_be_below, 1000)

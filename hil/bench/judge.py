@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,8 @@ from hil.targets.base import Capabilities, Counter, Target
 
 EMULATORS: dict[bytes, Counter] = {b"SIM": "timing-model", b"RENODE": "instructions"}  # how their chips' numbers begin
 LEAST_STACK = 32  # bytes: no main loop runs on less
+NO_NUMBER = 1e9
+LEAST_DB = 10.0  # of signal to noise, of plain tensors: no more than a tenth of the energy is wrong
 MOST_OFF_PREDICTION = 1.5  # times; predictions hold to 15 % a layer on the timing model, and for instructions to 1.35
 
 
@@ -86,7 +89,7 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
         *_of_layers(found, firmware),
         *of_boxes,
         *of_classes,
-        *(Measurement(f"{t.name}.signal_to_noise", t.decibels, "dB") for t in found.tensors),
+        *(Measurement(f"{t.name}.signal_to_noise", t.decibels, "dB", least=LEAST_DB) for t in found.tensors),
     ]
     return Run(
         target=target.name,
@@ -190,7 +193,8 @@ def _of_memory(found: Findings, ram: Ram, firmware: Firmware, can: Capabilities)
     return [
         Measurement("ram.total_bytes", ram.total_bytes, "byte", is_expected=knows),
         Measurement("ram.static_bytes", ram.static_bytes, "byte", is_expected=knows),
-        Measurement("ram.arena_used", ram.arena_used, "byte", ram.arena_planned, 1, is_expected=True),
+        Measurement("ram.arena_used", ram.arena_used, "byte", ram.arena_planned, ram.arena_planned // 2,
+                    is_expected=True),
         Measurement("ram.stack_used", ram.stack_used, "byte", bound, LEAST_STACK, is_expected=knows),
         Measurement("ram.stack_bound", bound, "byte", board.stack_bytes, is_expected=is_bound),
         Measurement("ram.heap_used", ram.heap_used, "byte", firmware.heap_bytes, is_expected=knows),
@@ -206,13 +210,21 @@ def _of_memory(found: Findings, ram: Ram, firmware: Firmware, can: Capabilities)
 def _of_layers(found: Findings, firmware: Firmware) -> list[Measurement]:
     """The layers that are furthest from floating point, each by itself, and whose range cuts off most."""
     apart = layers_apart(firmware.network, firmware.graph, found.trace, found.photo.pixels, found.turn)
-    worst, cut = (max(apart, key=lambda name: getattr(apart[name], field)) for field in ("distance", "cut"))
+    distances, cuts = (
+        {name: _number(getattr(one, field)) for name, one in apart.items()} for field in ("distance", "cut")
+    )
+    worst, cut = max(distances, key=distances.__getitem__), max(cuts, key=cuts.__getitem__)
     cause = f"{worst} makes something else of what it gets than the float model's layer, on both sides"
     why_cut = f"{cut} goes beyond the range that it was calibrated to"
     return [
-        Measurement("layers.distance_to_float", apart[worst].distance, "step", cause=cause),
-        Measurement("layers.cut_off", apart[cut].cut, "of the energy", cause=why_cut),
+        Measurement("layers.distance_to_float", distances[worst], "step", cause=cause),
+        Measurement("layers.cut_off", cuts[cut], "of the energy", cause=why_cut),
     ]
+
+
+def _number(value: float) -> float:
+    """What is no number is more than any limit, and can be written into run.json."""
+    return value if math.isfinite(value) else NO_NUMBER
 
 
 def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes, list[Measurement]]:

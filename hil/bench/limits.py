@@ -11,6 +11,9 @@ platforms/limits.toml holds every board's; the board's own limits.toml and a fil
 A section of a model that does not exist is an error: it would switch its limits off in silence. Networks of one's own
 other than the one that runs are named once: `models = ["my_network", "my_other"]`, above the sections.
 
+A later section or file replaces what it says of a measurement, the limit, the least or whether it is required, and
+leaves the rest.
+
 A required limit fails a run on a target that cannot measure the value, and a run of a network that lacks it. A build
 with other kernels than the fast ones also has the limits of "MODEL/KERNELS", which come last. Cycles and flash are a
 compiler's: "MODEL@gcc" or "MODEL@gcc-13" (with "/KERNELS" before the @) holds for what that compiler makes. "default"
@@ -47,11 +50,22 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Limit:
-    """The largest value that passes, and the smallest. is_required: a run without a value fails on any target."""
+    """The largest value that passes, and the smallest. is_required: a run without a value fails on any target.
+
+    None: not said here.
+    """
 
     value: float | None
-    is_required: bool = False
+    is_required: bool | None = None
     least: float | None = None
+
+    def over(self, before: Limit | None) -> Limit:
+        """Both, where a later one says what an earlier one has said already."""
+        if before is None:
+            return self
+        value = before.value if self.value is None else self.value
+        is_required = before.is_required if self.is_required is None else self.is_required
+        return Limit(value, is_required, before.least if self.least is None else self.least)
 
 
 Limits = dict[str, Limit]
@@ -123,7 +137,9 @@ class Measurement:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f}".replace(",", " ") if value == round(value) else f"{value:.3g}"
+    if value is None or not is_finite(value):
+        return "-" if value is None else str(value)
+    return f"{value:,.0f}".replace(",", " ") if value == round(value) else f"{value:.3g}"
 
 
 def load_limits(
@@ -143,7 +159,7 @@ def load_limits(
     limits = _read(platforms() / "limits.toml", model, sections)
     for path in (board.folder / "limits.toml", override):
         if path is not None and (path == override or path.exists()):
-            limits |= _read(path, model, sections)
+            limits |= {name: limit.over(limits.get(name)) for name, limit in _read(path, model, sections).items()}
     return limits
 
 
@@ -169,7 +185,7 @@ def _read(path: Path, model: str, sections: tuple[str, ...]) -> Limits:
         if not isinstance(content, dict):
             raise HilError(f"{path}: {section} is {content!r}, expected a table: write [{section}]")
         for name, limit in content.items():
-            limits[name] = _limit(limit, f"{path}, [{section}] {name}")
+            limits[name] = _limit(limit, f"{path}, [{section}] {name}").over(limits.get(name))
     return limits
 
 
@@ -197,14 +213,14 @@ def _limit(said: Any, where: str) -> Limit:
     for bound in bounds:
         if isinstance(bound, bool) or not isinstance(bound, int | float) or not is_finite(bound):
             raise HilError(f"{where}: the limit is {shown(bound)[:40]}, expected a number")
-    is_required = fields.get("required", False)
-    if not bounds or not isinstance(is_required, bool) or fields.keys() - {"limit", "at_least", "required"}:
+    is_required = fields.get("required")
+    if not bounds or not isinstance(is_required, bool | None) or fields.keys() - {"limit", "at_least", "required"}:
         raise HilError(f"{where} is {said!r}, expected a number or {{ limit = NUMBER, required = true }}, or at_least")
     return Limit(fields.get("limit"), is_required, fields.get("at_least"))
 
 
 def apply_limits(measurements: list[Measurement], limits: Limits) -> tuple[Measurement, ...]:
-    """The measurements, declared limits in place of their own, and those that are required of a run that lacks them.
+    """The measurements, declared limits in place of their own, and what a run lacks: counters, and what is required.
 
     Raises HilError for a limit of no measurement.
     """
@@ -213,14 +229,14 @@ def apply_limits(measurements: list[Measurement], limits: Limits) -> tuple[Measu
         known = ", ".join(m.name for m in measurements)
         raise HilError(f"no measurement is called {', '.join(map(repr, unknown))}: limits can be set for {known}")
     lacking = [Measurement(name, None, "") for name in sorted(limits.keys() - {m.name for m in measurements})]
-    required = [measurement for measurement in lacking if limits[measurement.name].is_required]
-    return tuple(_limited(m, limits.get(m.name)) for m in (*measurements, *required))
+    shown = [one for one in lacking if limits[one.name].is_required or one.name not in OF_BOXES | OF_CLASSES]
+    return tuple(_limited(m, limits.get(m.name)) for m in (*measurements, *shown))
 
 
 def _limited(measurement: Measurement, limit: Limit | None) -> Measurement:
-    """A bound of its own stays where the limit has none, and the least that can be true stays the least."""
+    """What the limit does not say stays the measurement's own."""
     if limit is None:
         return measurement
-    most = measurement.limit if limit.value is None else limit.value
-    least = max((bound for bound in (measurement.least, limit.least) if bound is not None), default=None)
-    return replace(measurement, limit=most, least=least, is_required=limit.is_required)
+    own = Limit(measurement.limit, measurement.is_required, measurement.least)
+    said = limit.over(own)
+    return replace(measurement, limit=said.value, least=said.least, is_required=bool(said.is_required))

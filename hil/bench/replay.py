@@ -133,6 +133,8 @@ def replay(
     photos = list(_photos(recording, firmware))
     if not photos:
         raise HilError(f"{path} holds no whole image: record a run that gets further")
+    if (named := len(recording.header.get("images", []))) > len(photos):
+        raise HilError(f"{path} names {named} images and holds {len(photos)}: it was cut, or the run stopped there")
     said = recording.header
     counts = Capabilities(said["cycles"], measures_memory=said.get("sizes") is not None, timing=said.get("timing"))
     target = ReplayTarget(firmware.board, recording, counts)

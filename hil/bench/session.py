@@ -137,6 +137,8 @@ class Bench:
         a later one a part of them, by turns. Raises TargetError and LinkError where target or link fail.
         """
         self.sent, self.judged = photo, None
+        if self._judged_since_boot:
+            self._ask_again()
         before, begun = self._link_counts(), self._awake()
         result = self.infer(photo.pixels, progress)
         counts, outside = self._link_counts(), self._outside(result, begun)
@@ -156,6 +158,16 @@ class Bench:
         self.judged, self._judged_since_boot = run, self._judged_since_boot + 1
         self.on_run(run)
         return run
+
+    def _ask_again(self) -> None:
+        """Raises HilError where the device is not the one that the image before ran on, or has started since."""
+        now, before = self.client.hello(), self.hello
+        check_hello(now, self.firmware)
+        if before is not None and now.boots != before.boots:
+            raise HilError(
+                "the device has started again since the image before: it was reset, or lost its supply; boot it by the "
+                "bench, which then looks at it as new"
+            )
 
     def _awake(self) -> int | None:
         """What the target has counted since boot, without sleep."""

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hil.gate.tolerance import Tolerances
 
 
+LOST = "\n✗ The other commit has results, these tests left none: were they all skipped?\n"
+
+
 def gate(
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="[PYTEST]...", help="Arguments for pytest, after --.")
@@ -60,14 +63,17 @@ def gate(
         errors.print(f"running the tests of {reference[:20]} ...", highlight=False)
         there = measure_commit(project, reference, out / "base", wanted)
     found = _compared(there, head, tolerances)
-    text = _in_words(found, head.code, title)
+    is_lost = there is not None and there.has_results and not head.has_results
+    text = _in_words(found, head.code, title) + (LOST if is_lost else "")
     write_text(out / "comment.md", text)
     github.add_summary(text)
     if found is not None:
         _show(found, out)
     if comment and request is not None:
         _comment(request, text, MARKER)
-    if head.code or (found is not None and not found.passed):
+    if is_lost:
+        errors.print(LOST.strip(), highlight=False)
+    if head.code or is_lost or (found is not None and not found.passed):
         raise typer.Exit(1)
 
 

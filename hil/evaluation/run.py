@@ -106,7 +106,7 @@ def _journal(task: Task, way: str, firmware: Firmware | None) -> Journal:
         "checkpoint": hashlib.sha256(path.read_bytes()).hexdigest(),
         "way": way,
         "multi_scale": task.is_multi_scale,
-        "firmware": None if firmware is None else firmware.build_id,
+        "firmware": None if firmware is None else [firmware.build_id, firmware.elf_hash],
         "truth": official.digest(task.data),
     }
     parts = [path.stem, way, *([] if firmware is None else [task.board])]

@@ -1,7 +1,8 @@
 """What the compiler makes of a checkpoint for a board, kept in the user's cache: it takes seconds, and torch.
 
-Kept by a hash of all that it follows from: the checkpoint, the board, the compiler's own sources and its libraries. A
-network that is made by a file of the user's is not kept, for its code may do anything.
+Kept by a hash of all that it follows from: the checkpoint, the board, the compiler's own sources and its libraries; in
+front of it stands its own digest, so that a file that was damaged or changed counts for nothing. A network that is made
+by a file of the user's is not kept, for its code may do anything.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ KEPT = 60  # networks on boards; the oldest go
 _PACKAGE = Path(__file__).resolve().parent.parent
 _SOURCES = ("compiler/*.py", "compiler/families/*.py", "reference/*.py", "firmware/model.py", "board/*.py")
 _FILE = "plans.pickle"
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def planned(model: str, board: Board) -> tuple[QuantisedGraph, list[Plan]]:
@@ -100,7 +102,10 @@ def _state_of_the_compiler() -> bytes:
 
 def _take(key: str) -> tuple[QuantisedGraph, list[Plan]] | None:
     try:
-        content = (caches.folder("plans") / key / _FILE).read_bytes()
+        kept = (caches.folder("plans") / key / _FILE).read_bytes()
+        digest, content = kept[:_DIGEST_BYTES], kept[_DIGEST_BYTES:]
+        if hashlib.sha256(content).digest() != digest:
+            raise HilError("its digest is another one")
         found: tuple[QuantisedGraph, list[Plan]] = pickle.loads(content)
         return found
     except FileNotFoundError:
@@ -113,5 +118,6 @@ def _take(key: str) -> tuple[QuantisedGraph, list[Plan]] | None:
 def _keep(key: str, made: tuple[QuantisedGraph, list[Plan]]) -> None:
     """A cache that cannot be written costs time and nothing else."""
     with suppress(OSError, HilError):
-        write_bytes(caches.folder("plans", key) / _FILE, pickle.dumps(made))
+        content = pickle.dumps(made)
+        write_bytes(caches.folder("plans", key) / _FILE, hashlib.sha256(content).digest() + content)
         caches.forget_oldest(caches.folder("plans"), KEPT)

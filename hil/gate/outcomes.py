@@ -11,7 +11,7 @@ Notes = tuple[str, ...]
 
 
 def outcome_notes(base: Document, head: Document) -> tuple[Notes, Notes]:
-    """Notes on two runs of the same test, and those that must not be: it passed and fails now."""
+    """Notes on two runs of the same test, and those that must not be: it passed and fails now, or says less."""
     one, other = base.content, head.content
     faults = tuple(_failures(one, other))
     if one["image"]["sha256"] != other["image"]["sha256"]:
@@ -20,6 +20,11 @@ def outcome_notes(base: Document, head: Document) -> tuple[Notes, Notes]:
 
 
 def _failures(base: Mapping[str, Any], head: Mapping[str, Any]) -> Iterator[str]:
+    names = [{m["name"] for m in run["measurements"]} for run in (base, head)]
+    if gone := sorted(names[0] - names[1]):
+        yield f"{len(gone)} measurements are gone, the first is {gone[0]}"
+    if base.get("digests") and not head.get("digests"):
+        yield "the digests of its tensors are gone"
     if not base["passed"] or head["passed"]:
         return
     if not head["bit_exact"]:

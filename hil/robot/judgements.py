@@ -98,6 +98,7 @@ class JudgementKeywords:
                 raise SkipExecution(f"target {run.target} cannot count cycles: use TARGET:sim")
             if layer is not None and layer not in run.cycles.layers:
                 raise AssertionError(f"no layer is called {layer}: there are {', '.join(run.cycles.layers)}")
+            self._must_be_true("cycles.implausible")
             found = run.cycles.layers[layer] if layer else run.cycles.total or 0
             if found >= limit:
                 what = f"layer {layer}" if layer else "the image"
@@ -113,6 +114,7 @@ class JudgementKeywords:
         """
         with self._shown("memory") as run:
             used, bound = self._known(run.ram.stack_used, "stack"), run.ram.stack_bound
+            self._must_be_true("ram.stack_used", "watermarks.stack_beyond")
             if used >= limit:
                 raise AssertionError(f"{used} bytes of stack were used, limit {limit} (static bound {bound})")
             if bound is not None and used > bound:
@@ -123,6 +125,7 @@ class JudgementKeywords:
         """Fails if the firmware used this many bytes of heap or more. Skips if the target uses the host's heap."""
         with self._shown("memory") as run:
             used = self._known(run.ram.heap_used, "heap")
+            self._must_be_true("ram.heap_used", "watermarks.heap_beyond")
             if used >= limit:
                 raise AssertionError(f"{used} bytes of heap were used, limit {limit}")
 
@@ -182,6 +185,11 @@ class JudgementKeywords:
                 f"target {self.stage.target} has the computer's {what}, not the board's: use TARGET:sim"
             )
         return value
+
+    def _must_be_true(self, *names: str) -> None:
+        """Whoever limits a figure takes for granted that it can be true."""
+        if faults := [fault for fault in self.stage.run.faults if fault.name in names]:
+            raise AssertionError("; ".join(map(str, faults)))
 
     def _measured(self, name: str) -> float | None:
         values = {m.name: m.value for m in self.stage.run.measurements}
