@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -167,3 +170,13 @@ def test_a_limits_file_of_the_users_wins_over_a_compilers(tmp_path: Path) -> Non
     assert found["cycles.total"] == Limit(5)
     with pytest.raises(HilError):
         load_limits(DISCO, "rnnpool_face_m4", tmp_path / "none.toml")
+
+
+def test_a_compiler_that_was_asked_for_and_is_missing_fails_tests_and_is_not_skipped() -> None:
+    """A pipeline with a typing error in it would else be green for ever."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:robotframework",
+               "--pyargs", "hil.suite.test_boot", "--hil-target", "sim", "-x"]  # fmt: skip
+    done = subprocess.run(
+        command, env=os.environ | {"HIL_TOOLCHAIN": "gcc-typo"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1 and "HIL_TOOLCHAIN asks for gcc-typo" in done.stdout, done.stdout[-2000:]
