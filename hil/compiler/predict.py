@@ -58,7 +58,7 @@ class Costs:
     streamed_record: float = 80.0  # conv_streamed_fill, four outputs
     widened_weights: float = 6.0  # conv_widen_weights, a tap of each of three outputs
     widened_pixels: float = 1.5  # conv_widen, a value
-    passing: float = 0.26  # share of a head's pairs of pixels with a score that passes, of one pixel at even odds
+    passing: float = 0.24  # share of a head's pairs of pixels with a score that passes, of one pixel at even odds
     passing_odds: float = -1.144  # power of the threshold's odds to which the share rises: of M4's 5 % and Quant's 1 %
     passing_most: float = 0.85  # not all pass even so: of Quant's small heads, fitted to the demo's photo
     gated_pair: float = 60.0  # conv_gated_outputs: finding that out, and setting out on such a pair
@@ -99,7 +99,8 @@ class Costs:
     pool_part: float = 1000.0  # setting out on a part of a row
     moved_byte: float = 0.5  # rnnpool_move_on
     norm_pixel: float = 60.0
-    norm_value: float = 9.6
+    norm_value: float = 9.6  # l2norm_eights
+    norm_plain_value: float = 15.3  # of gains of 32 bits, or channels that are no multiple of eight
     norm_four: float = 84.5  # l2norm_four: a pixel
     added_value: float = 7.55
     added_row: float = 510.0
@@ -158,10 +159,7 @@ def predict_in_chain(chain: Chain, index: int, costs: Costs = COSTS) -> int:
         case q.QConv():
             row += _plain_conv_row(layer, costs)
         case q.QNorm():
-            channels = layer.output.channels
-            row += layer.output.width * (
-                costs.norm_four if channels == 4 else costs.norm_pixel + costs.norm_value * channels
-            )
+            row += layer.output.width * _norm(layer, costs)
         case q.QAdd():
             row += costs.added_row + costs.added_value * layer.output.width * layer.output.channels
         case q.RowLayer():
@@ -242,6 +240,14 @@ def _plain_conv_row(conv: q.QConv, c: Costs) -> float:
     length = conv.kernel * conv.input.channels
     pair = c.plain_pair + conv.kernel * (c.plain_row + length // 4 * c.plain_word + length % 4 * c.plain_byte)
     return c.plain_begin + -(-conv.output.channels // 2) * -(-conv.output.width // 2) * pair
+
+
+def _norm(norm: q.QNorm, c: Costs) -> float:
+    """A pixel."""
+    channels, is_wide = norm.output.channels, norm.stored_gain.itemsize == 4
+    if channels == 4 and not is_wide:
+        return c.norm_four
+    return c.norm_pixel + channels * (c.norm_plain_value if is_wide or channels % 8 else c.norm_value)
 
 
 def _depthwise(conv: q.QConv, pixels: int, c: Costs) -> float:
