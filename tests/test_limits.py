@@ -108,7 +108,7 @@ def test_a_ratio_can_be_held_from_below(tmp_path: Path) -> None:
     measured = [Measurement("mask.signal_to_noise", 19.5, "dB"), Measurement("ram.stack_used", 20, "byte", 900, 32)]
     ratio, stack = apply_limits(measured, {m.name: limits[m.name] for m in measured})
     assert (str(ratio), ratio.ok) == ("mask.signal_to_noise is 19.5 dB, at least 20", False)
-    assert (stack.limit, stack.least, stack.ok) == (900, 8, True)
+    assert (stack.limit, stack.least, stack.ok) == (900, 32, False)
     assert replace(ratio, value=20.5).ok
 
 

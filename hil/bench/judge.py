@@ -12,7 +12,7 @@ from hil.bench import float_path
 from hil.bench.classify import Classification
 from hil.bench.compare import Boxes, Divergence, differing_boxes, largest_distance, unmatched
 from hil.bench.layer_path import layers_apart
-from hil.bench.limits import Limits, Measurement, apply_limits
+from hil.bench.limits import Limit, Limits, Measurement, apply_limits
 from hil.bench.plausible import Seen, implausible, off_prediction
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
 from hil.bench.tensors import TensorFound
@@ -89,7 +89,7 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
         *_of_layers(found, firmware),
         *of_boxes,
         *of_classes,
-        *(Measurement(f"{t.name}.signal_to_noise", t.decibels, "dB", least=LEAST_DB) for t in found.tensors),
+        *(Measurement(f"{t.name}.signal_to_noise", t.decibels, "dB") for t in found.tensors),
     ]
     return Run(
         target=target.name,
@@ -105,13 +105,19 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
         cycles=cycles,
         ram=ram,
         link=found.link,
-        measurements=apply_limits(measurements, limits),
+        measurements=apply_limits(measurements, _with_floors(found.tensors, limits)),
         classification=found.classes,
         operating_point=firmware.operating_point,
         classes=tuple(getattr(firmware.network.spec, "classes", ())) if detector else (),
         tensors=found.tensors,
         digests={n: f"{d:08x}" for n, d in zip(firmware.tensor_names, found.result.digests or [], strict=False)},
     )
+
+
+def _with_floors(tensors: tuple[TensorFound, ...], limits: Limits) -> Limits:
+    """The limits, and LEAST_DB for each plain tensor of which they say no other least."""
+    floors = {f"{tensor.name}.signal_to_noise": Limit(None, least=LEAST_DB) for tensor in tensors}
+    return floors | {name: limit.over(floors.get(name)) for name, limit in limits.items()}
 
 
 def _cycles(found: Findings, firmware: Firmware, target: Target) -> Cycles:

@@ -234,9 +234,9 @@ def apply_limits(measurements: list[Measurement], limits: Limits) -> tuple[Measu
 
 
 def _limited(measurement: Measurement, limit: Limit | None) -> Measurement:
-    """What the limit does not say stays the measurement's own."""
+    """What the limit does not say stays the measurement's own, and no limit goes below the least that can be true."""
     if limit is None:
         return measurement
-    own = Limit(measurement.limit, measurement.is_required, measurement.least)
-    said = limit.over(own)
-    return replace(measurement, limit=said.value, least=said.least, is_required=bool(said.is_required))
+    said = limit.over(Limit(measurement.limit, measurement.is_required))
+    least = max((bound for bound in (measurement.least, said.least) if bound is not None), default=None)
+    return replace(measurement, limit=said.value, least=least, is_required=bool(said.is_required))
