@@ -41,6 +41,9 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Continue where the last call stopped.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder for decoded photos.")] = None,
     start: Annotated[Path | None, typer.Option(metavar="CHECKPOINT", help="Start from these weights.")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(metavar="CHECKPOINT", help="Learn from this network's outputs, too.")
+    ] = None,
     recipe: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML; default: the network's own.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto (bfloat16 on a GPU), float32 or bfloat16.")] = "auto",
@@ -57,7 +60,7 @@ def train(
     checkpoint = train_command(
         network_name(name, network),
         data, out, images, minutes, threads, seed, resume, cache, start, recipe, device, precision,
-        is_quantised=quantise_aware,
+        is_quantised=quantise_aware, teacher=teacher,
     )  # fmt: skip
     found = shortest(checkpoint)
     following = f"hil run {found} PHOTO --fit" if quantise_aware else f"hil quantise {found} --images DIR --out FILE"

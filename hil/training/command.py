@@ -29,6 +29,7 @@ def train_command(
     device: str = "auto",
     precision: str = "auto",
     is_quantised: bool = False,
+    teacher: Path | None = None,
 ) -> Path:
     """`hil train MODEL --data DIR [...] [--out DIR] [--images N] [--minutes M] [--threads T] [--seed S] [--resume]`.
 
@@ -43,5 +44,5 @@ def train_command(
         model, data, out,
         images=images, minutes=minutes, threads=threads, seed=seed, is_resumed=is_resumed, cache=cache,
         start=start, recipe=None if recipe is None else load_recipe(model, recipe),
-        device=choose(device, precision), is_quantised=is_quantised,
+        device=choose(device, precision), is_quantised=is_quantised, teacher=teacher,
     )  # fmt: skip

@@ -27,8 +27,6 @@ class FaceLesson:
     Every recipe.holdout_every-th photo of the first folder judges it and is never trained on.
     """
 
-    losses: tuple[str, ...] = ("confidence_loss", "box_loss")
-
     def __init__(
         self, spec: DetectorSpec, data: Sequence[Path], recipe: Recipe, seed: int, cache: Path | None = None
     ) -> None:

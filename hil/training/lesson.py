@@ -20,12 +20,10 @@ from hil.training.recipe import Recipe
 class Lesson(Protocol):
     """Photos to learn from and photos to be judged by.
 
-    data_name: for the checkpoint's metadata; losses: their names, in the order in which a step returns them; batches:
-    batch number i, inputs first, of an endless sequence.
+    data_name: for the checkpoint's metadata; batches: batch number i, inputs first, of an endless sequence.
     """
 
     data_name: str
-    losses: tuple[str, ...]
 
     @property
     def batches(self) -> Dataset[Any]: ...

@@ -33,6 +33,7 @@ from hil.training.people import class_losses
 from hil.training.plot import plot_history
 from hil.training.recipe import Recipe, Schedule, load_recipe
 from hil.training.structure import impose, loose
+from hil.training.teacher import load_teacher, taught_losses
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ IMAGE_LEVELS = 64.0  # about the standard deviation of a photo's grey levels
 class Training:
     """Everything that a resumed training needs.
 
-    device: where it runs; ranges: of the activations, where it learns to live with rounding.
+    device: where it runs; ranges: of the activations, where it learns to live with rounding; teacher: a trained network
+    whose outputs it learns from beside the labels.
     """
 
     network: Network
@@ -60,6 +62,7 @@ class Training:
     history: list[dict[str, float]] = field(default_factory=list)
     device: Device = field(default_factory=Device)
     ranges: dict[str, float] | None = None
+    teacher: Network | None = None
 
     def save(self, path: Path) -> None:
         """Write the state, all or nothing."""
@@ -102,11 +105,12 @@ def begin(
     start: Path | None = None,
     device: Device | None = None,
     is_quantised: bool = False,
+    teacher: Path | None = None,
 ) -> Training:
     """A training that has seen nothing yet, of fresh weights or those of the checkpoint start.
 
     is_quantised: it rounds as the firmware does, for which start must have calibrated ranges. Raises HilError for an
-    unknown network and a start that does not suit.
+    unknown network and a start or a teacher that does not suit.
     """
     torch.manual_seed(seed)
     device = device or Device()
@@ -128,7 +132,10 @@ def begin(
             quantise_aware(rounding, ranges)
     optimiser = torch.optim.AdamW(groups, recipe.peak_rate, recipe.betas, fused=True)
     schedule = Schedule(recipe.images)
-    return Training(network, average, optimiser, recipe, schedule, seed, recipe.images, device=device, ranges=ranges)
+    return Training(
+        network, average, optimiser, recipe, schedule, seed, recipe.images, device=device, ranges=ranges,
+        teacher=None if teacher is None else load_teacher(teacher, network.spec, device),
+    )  # fmt: skip
 
 
 def _grow(network: Detector, before: Detector, start: Path) -> None:
@@ -181,6 +188,7 @@ def train(
     recipe: Recipe | None = None,
     device: Device | None = None,
     is_quantised: bool = False,
+    teacher: Path | None = None,
 ) -> Path:
     """Train a network on DIR and return the chosen checkpoint, out/<name>.safetensors.
 
@@ -192,13 +200,13 @@ def train(
     falls again (a warm restart: Loshchilov and Hutter, SGDR, 2017). out also gets state.pt (for is_resumed),
     history.json, curve.png and <name>-last.safetensors, the average as it was last, for a next round to start with.
     device: the CPU unless one is given. is_quantised: fine-tune start with the firmware's rounding; the checkpoint
-    then has start's ranges.
+    then has start's ranges. teacher: a checkpoint whose outputs it learns from, too (hil.training.teacher).
     Raises HilError for unusable data, an unknown network, or a state of another recipe.
     """
     keep_freed_memory()
     torch.set_num_threads(threads)
     recipe = recipe or (load_recipe(name) if name in SPECS else Recipe())
-    training = begin(name, recipe, seed, start, device, is_quantised)
+    training = begin(name, recipe, seed, start, device, is_quantised, teacher)
     state = out / "state.pt"
     if is_resumed and state.is_file():
         training.restore(state)
@@ -217,7 +225,7 @@ def _run(training: Training, lesson: Lesson, out: Path, minutes: float | None, r
     """Train to the schedule's end; save every SAVE_EVERY images and report every report_every."""
     started, seconds_before = time.monotonic(), training.seconds
     lap, lap_seen, reported = started, training.seen, training.seen
-    losses: list[tuple[float, ...]] = []
+    losses: list[dict[str, float]] = []
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, refresh_per_second=1) as progress:
         task = progress.add_task("training", total=training.schedule.end, completed=training.seen)
@@ -233,7 +241,8 @@ def _run(training: Training, lesson: Lesson, out: Path, minutes: float | None, r
             speed = (training.seen - lap_seen) / (now - lap)
             training.seconds = seconds_before + now - started
             if losses and (is_last or training.seen - reported >= report_every):
-                report(training, lesson, np.mean(losses, 0), speed, out)
+                means = {name: float(np.mean([each[name] for each in losses])) for name in losses[0]}
+                report(training, lesson, means, speed, out)
                 reported, losses = training.seen, []
             elif minutes is not None:
                 training.schedule = _brought_forward(training, 60 * minutes - (now - started), speed)
@@ -255,8 +264,8 @@ def _brought_forward(training: Training, seconds_left: float, speed: float) -> S
     return training.schedule.retargeted(training.seen, round(training.schedule.end * (1 - share) + wanted * share))
 
 
-def step(training: Training, inputs: Tensor, *targets: Tensor) -> tuple[float, ...]:
-    """One optimiser step and the moving average's. Returns the losses of losses_of; raises HilError for NaN."""
+def step(training: Training, inputs: Tensor, *targets: Tensor) -> dict[str, float]:
+    """One optimiser step and the moving average's. Returns the losses by name; raises HilError for NaN."""
     recipe, network = training.recipe, training.network
     inputs, *targets = (part.to(training.device.name, non_blocking=True) for part in (inputs, *targets))  # type: ignore
     for group in training.optimiser.param_groups:
@@ -267,6 +276,8 @@ def step(training: Training, inputs: Tensor, *targets: Tensor) -> tuple[float, .
     with training.device.mixed():
         outputs = network(inputs)
     losses = losses_of(network, outputs, tuple(targets), recipe)
+    if training.teacher is not None:
+        losses |= taught_losses(training.teacher, inputs, outputs, recipe, training.device)
     training.optimiser.zero_grad(set_to_none=True)
     torch.stack(list(losses.values())).sum().backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), recipe.clip_norm)
@@ -277,7 +288,7 @@ def step(training: Training, inputs: Tensor, *targets: Tensor) -> tuple[float, .
     impose(network, recipe, training.schedule.progress(training.seen), before)
     training.seen += recipe.batch  # a batch of fewer, larger views counts as one of the others
     update_average(training)
-    return tuple(loss.item() for loss in losses.values())
+    return {name: loss.item() for name, loss in losses.items()}
 
 
 def losses_of(network: Network, outputs: Any, targets: tuple[Tensor, ...], recipe: Recipe) -> dict[str, Tensor]:
@@ -299,7 +310,7 @@ def update_average(training: Training) -> None:
     impose(training.average, recipe, progress, loose(training.network, recipe))
 
 
-def report(training: Training, lesson: Lesson, losses: np.ndarray, speed: float, out: Path) -> None:
+def report(training: Training, lesson: Lesson, losses: dict[str, float], speed: float, out: Path) -> None:
     """Judge the average by the held-out photos, keep it if it is the best so far, and write the history."""
     found = lesson.judge(training.average)
     entry = {
@@ -307,7 +318,7 @@ def report(training: Training, lesson: Lesson, losses: np.ndarray, speed: float,
         "seconds": round(training.seconds, 1),
         "images_per_second": round(speed, 2),
         "rate": training.schedule.rate(training.seen, training.recipe),
-        **dict(zip(lesson.losses, map(float, losses), strict=True)),
+        **losses,
         **found,
     }
     training.history.append(entry)

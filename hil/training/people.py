@@ -122,8 +122,6 @@ def labelled_photos(data: Path, spec: ClassifierSpec, split: str) -> list[Labell
 class PeopleLesson:
     """DIR's train split for a classifier. Every recipe.holdout_every-th photo judges it and is never trained on."""
 
-    losses: tuple[str, ...] = ("class_loss",)
-
     def __init__(self, spec: ClassifierSpec, data: Path, recipe: Recipe, seed: int) -> None:
         photos = labelled_photos(data, spec, "train")
         self.data_name = "Visual Wake Words, instances_train" if (data / "annotations").is_dir() else data.name

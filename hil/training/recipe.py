@@ -56,6 +56,8 @@ class Recipe:
 
     crop_area: tuple[float, float] = (0.2, 1.0)  # of a photo, for classifiers
 
+    teacher_weight: float = 1.0  # of the teacher's loss beside the labels', where there is a teacher
+
     holdout_every: int = 20  # every 20th image of the train split chooses the checkpoint and is never trained on
 
 
