@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,18 @@ def test_a_recorded_run_is_judged_again_without_its_target(capsys, monkeypatch, 
 
 
 @needs_compiler
+def test_a_recording_is_judged_by_the_limits_that_the_run_was_given(capsys, monkeypatch, image, tmp_path) -> None:
+    session, limits = tmp_path / "session.txt.gz", tmp_path / "limits.toml"
+    limits.write_text('[default]\n"cycles.total" = { limit = 1, required = true }\n')
+    files = ("--limits", limits, "--record", session, "--failures", tmp_path / "failures")
+    assert hil(capsys, monkeypatch, "run", M4, image, "-t", "native", *files).code == 1
+    outcome = hil(capsys, monkeypatch, "replay", session)
+    assert outcome.code == 1 and "cycles.total was not measured, though it is required" in outcome.out
+    limits.write_text('[default]\n"cycles.total" = { limit = 1, required = false }\n')
+    assert hil(capsys, monkeypatch, "replay", session, "--limits", limits).code == 0
+
+
+@needs_compiler
 def test_a_recording_of_another_build_or_half_of_one_is_refused(capsys, monkeypatch, image, tmp_path) -> None:
     session = tmp_path / "session.txt"
     assert hil(capsys, monkeypatch, "run", M4, image, "-t", "native", "--record", session).code == 0
@@ -73,6 +86,10 @@ def test_what_cannot_be_replayed(capsys, monkeypatch, tmp_path: Path) -> None:
     assert "cannot read the recording" in refused(capsys, monkeypatch, "replay", tmp_path / "nowhere")
     plain = tmp_path / "plain.txt"
     plain.write_text('{"format": "rnnpool-hil recording", "version": 1, "board": "stm32f407_disco"}\n0.0 boot\n')
+    with zipfile.ZipFile(tmp_path / "failure.hil.zip", "w"):
+        pass
+    bundle = ("replay", tmp_path / "failure.hil.zip", "--limits", plain)
+    assert "a bundle, which is judged by the limits in it" in refused(capsys, monkeypatch, *bundle)
     assert "does not say its build_id, cycles, elf_hash, model, preset" in refused(capsys, monkeypatch, "replay", plain)
 
 

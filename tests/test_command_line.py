@@ -15,6 +15,7 @@ from rich.console import Console
 
 from hil import board
 from hil.bench.classify import Classification
+from hil.bench.limits import Measurement
 from hil.errors import HilError
 from hil.link import DeviceFault, LinkError, LinkTimeout
 from hil.link.fault import FaultReport
@@ -216,6 +217,17 @@ def test_a_classifiers_class_is_shown() -> None:
     person = Classification(("nobody", "person"), (0.5, 1.5), (0.5, 1.5), (0.4, 1.6))
     text = shown(*(fakes.run(classification=person, detections=fakes.boxes()) for _ in range(2)))
     assert text.count("person") == 2 and "boxes" not in text
+
+
+def test_why_an_image_failed_and_what_was_not_measured_stand_below() -> None:
+    slow = fakes.run(
+        measurements=(Measurement("cycles.total", 99, "cycle", 50), Measurement("ram.heap_used", None, "byte", 0))
+    )
+    mended = fakes.run(firmware=fakes.FirmwareFacts("0123456789abcdef", 190_000, changed=("weights.c",)))
+    text = shown(slow, mended, width=200)
+    assert "a b.png: cycles.total is 99 cycle, limit 50" in text and text.count("a b.png: ") == 1
+    assert "changed by hand, and built as they are: weights.c" in text
+    assert "not measured here: ram.heap_used" in text
 
 
 @pytest.mark.parametrize("command", [("run", "rnnpool_face_m4", "photo.png"), ("demo",)])

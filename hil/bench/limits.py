@@ -148,24 +148,30 @@ def load_limits(
     override: Path | None = None,
     kernels: str = "fast",
     compiler: Compiler | None = None,
+    given: Limits | None = None,
 ) -> Limits:
     """The limits of a model on a board, by measurement name; compiler: whose figures hold, no one's where it is None.
 
-    Raises HilError where a file is no table of limits.
+    given: laid over the board's; override: a file laid over both. Raises HilError where a file is no table of limits.
     """
     names = compiler.names if compiler else ()
     plain = (name for whose in ("default", model) for name in (whose, f"{whose}/{kernels}"))
     sections = tuple(section for name in plain for section in _with(name, names))
     limits = _read(platforms() / "limits.toml", model, sections)
-    for path in (board.folder / "limits.toml", override):
-        if path is not None and (path == override or path.exists()):
-            limits |= {name: limit.over(limits.get(name)) for name, limit in _read(path, model, sections).items()}
-    return limits
+    if (own := board.folder / "limits.toml").exists():
+        limits = laid_over(limits, _read(own, model, sections))
+    limits = laid_over(limits, given or {})
+    return limits if override is None else laid_over(limits, _read(override, model, sections))
 
 
-def limits_of(firmware: Firmware, override: Path | None = None) -> Limits:
-    """The limits of a firmware, for its board, network, kernels and compiler. Raises HilError as load_limits does."""
-    return load_limits(firmware.board, firmware.network_name, override, firmware.kernels, firmware.compiler)
+def laid_over(limits: Limits, given: Limits) -> Limits:
+    """Both, given's where they say the same of a measurement."""
+    return limits | {name: limit.over(limits.get(name)) for name, limit in given.items()}
+
+
+def limits_of(firmware: Firmware, override: Path | None = None, given: Limits | None = None) -> Limits:
+    """The limits of a firmware, for its board, network, kernels and compiler; the rest as load_limits has it."""
+    return load_limits(firmware.board, firmware.network_name, override, firmware.kernels, firmware.compiler, given)
 
 
 def _with(section: str, compilers: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from hil import board as boards
-from hil.bench.limits import Limits
+from hil.bench.limits import Limit, Limits, limits_of
 from hil.bench.run import Subject
 from hil.bench.session import Bench
 from hil.errors import HilError
@@ -34,8 +34,9 @@ from hil.targets.replay import ReplayTarget
 Step = Callable[[str, float], None]
 
 
-def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities) -> dict[str, Any]:
-    """What a recording says beside its events, so that it can be judged without the ELF."""
+def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities, limits: Limits) -> dict[str, Any]:
+    """What a recording says beside its events, so that it can be judged without the ELF. limits: those of the run."""
+    usual = limits_of(firmware)
     return {
         "model": firmware.model,
         "preset": firmware.preset,
@@ -47,6 +48,7 @@ def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities) 
         "sizes": asdict(firmware.sizes) if firmware.sizes else None,
         "stack_bound": firmware.stack_bound.bytes if firmware.stack_bound else None,
         "compiler": str(firmware.compiler) if firmware.compiler else None,
+        "limits": {name: asdict(limit) for name, limit in limits.items() if limit != usual.get(name)},
         "images": [{"path": str(p.path) if p.path else None, "sha256": p.sha256, "fitted": p.fitted} for p in photos],
     }
 
@@ -54,6 +56,12 @@ def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities) 
 class _Sizes(Struct):
     flash_bytes: Count
     static_by_memory: dict[str, Count]
+
+
+class _SaidOfLimit(Struct):
+    value: float | None = None
+    is_required: bool | None = None
+    least: float | None = None
 
 
 class _SaidOfImage(Struct):
@@ -76,6 +84,7 @@ class _Said(Struct):
     sizes: _Sizes | None = None
     stack_bound: Count | None = None
     compiler: str | None = None
+    limits: dict[str, _SaidOfLimit] = {}
     images: list[_SaidOfImage] = []
 
 
@@ -121,10 +130,12 @@ def replay(
     model: str | None = None,
     step: Step = lambda what, done: None,
     limits: Limits | None = None,
+    override: Path | None = None,
 ) -> list[Subject]:
     """Judge every image of a recording; model: in the place of the recorded name, the same network under another one.
 
-    limits: in the place of the board's. Raises HilError for a file that is no recording of a run, and where the model
+    limits: all of them, in the place of the board's, with those over them that the run was given, and the file override
+    over both. Raises HilError for a file that is no recording of a run, and where the model
     or the link have changed since.
     """
     recording = Recording.load(path)
@@ -139,11 +150,16 @@ def replay(
     counts = Capabilities(said["cycles"], measures_memory=said.get("sizes") is not None, timing=said.get("timing"))
     target = ReplayTarget(firmware.board, recording, counts)
     subjects = []
-    with Bench(firmware, target, limits) as bench:
+    with Bench(firmware, target, _limits(firmware, override) if limits is None else limits) as bench:
         for done, photo in enumerate(photos):
             step(f"replaying {photo.name}", done / len(photos))
             subjects.append(Subject(bench.run(photo), photo.pixels, firmware.plan, firmware.board))
     return subjects
+
+
+def _limits(firmware: RecordedFirmware, override: Path | None) -> Limits:
+    given = {name: Limit(**limit) for name, limit in firmware.recorded.get("limits", {}).items()}
+    return limits_of(firmware, override, given)
 
 
 def _firmware(recording: Recording, model: str | None) -> RecordedFirmware:

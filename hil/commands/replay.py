@@ -9,8 +9,9 @@ from zipfile import is_zipfile
 import typer
 
 from hil.commands.console import console, leave, progress
-from hil.commands.options import JsonFile, ReportFile
+from hil.commands.options import JsonFile, LimitsFile, ReportFile
 from hil.commands.results import conclude, show, write_results
+from hil.errors import HilError
 
 
 def replay(
@@ -20,18 +21,22 @@ def replay(
     model: Annotated[str | None, typer.Option(metavar="MODEL", help="The model's name on this computer.")] = None,
     json: JsonFile = None,
     report: ReportFile = None,
+    limits: LimitsFile = None,
 ) -> None:
     """Judge a recorded session again, without a board and without a compiler; or run a failure's bundle again.
 
+    The limits are the board's of today, with those over them that the run was given, and --limits over both.
     A bundle that fails again gives exit code 1, and the command says whether it failed in the same way.
     """
     if file.is_file() and is_zipfile(file):
+        if limits is not None:
+            raise HilError(f"{file} is a bundle, which is judged by the limits in it: omit --limits")
         _bundle(file, json, report)
         return
     from hil.bench.replay import replay
 
     with progress() as step:
-        subjects = replay(file, model, step)
+        subjects = replay(file, model, step, override=limits)
     conclude(subjects, json, report)
 
 

@@ -53,7 +53,7 @@ def pack(folder: Path, name: str, bench: Bench, failure: Failure, run: Run | Non
         "preset": firmware.preset if firmware.is_native else firmware.board.name, "kernels": firmware.kernels,
         "timing": target.capabilities.timing, "sha256": bench.sent.sha256 if bench.sent else None,
         "image": bench.sent.name if bench.sent else None, "build_id": firmware.build_id,
-        "firmware": header(firmware, [], target.capabilities), "versions": _versions(),
+        "firmware": header(firmware, [], target.capabilities, bench.limits), "versions": _versions(),
         "is_whole": session.is_whole if session else False,
     }  # fmt: skip
     about["firmware"] = {**about["firmware"], "model": Path(firmware.model).name}  # type: ignore[dict-item]
@@ -100,7 +100,7 @@ def _members(bench: Bench, session: Session | None, run: Run | None) -> Iterator
     if session is None:
         return
     images = [] if bench.sent is None else [bench.sent]
-    about = stripped(header(firmware, images, session.capabilities))
+    about = stripped(header(firmware, images, session.capabilities, bench.limits))
     yield "session.txt.gz", gzip.compress(without_paths(as_recording(session, about)).encode(), mtime=0)
     tile = bench.sent is not None and _tile(session, bench.sent.pixels)
     if isinstance(tile, np.ndarray) and tile.size:

@@ -35,15 +35,28 @@ def verdict(run: Run) -> Group:
     outcome = PASSED if run.passed else FAILED
     title = Text.assemble((run.model, "bold"), f" on {run.board}, target {run.target}: ", outcome)
     found = _boxes(run) if run.classification is None else _classes(run.classification)
-    parts: list[RenderableType] = [title, *_differences(run), *_faults(run), found]
+    parts: list[RenderableType] = [title, *_differences(run), *_faults(run), *_noted([run]), found]
     if run.cycles.layers is not None:
         parts.append(_cycles(run))
     return Group(*parts, _measurements(run.measurements))
 
 
-def verdicts(runs: Sequence[Run]) -> Table:
-    """A line an image."""
-    names = [Path(run.image.path).name if run.image.path else run.image.sha256[:8] for run in runs]
+def verdicts(runs: Sequence[Run]) -> Group:
+    """A line an image; below it why each that failed did, and what holds for the lot."""
+    lines = [
+        Text.assemble(name, ": ", Text("; ").join((*([] if run.bit_exact else _differences(run)), *_faults(run))))
+        for name, run in zip(_names(runs), runs, strict=True)
+        if not run.passed
+    ]
+    return Group(_images(runs), *lines, *_noted(runs))
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    return [Path(run.image.path).name if run.image.path else run.image.sha256[:8] for run in runs]
+
+
+def _images(runs: Sequence[Run]) -> Table:
+    names = _names(runs)
     is_repeated, is_classifier = any(run.link.retries for run in runs), runs[0].classification is not None
     title = f"{runs[0].model} on {runs[0].board}, target {runs[0].target}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -82,12 +95,21 @@ def _differences(run: Run) -> list[Text]:
 
 
 def _faults(run: Run) -> list[Text]:
-    """Why the run fails, and what cannot be measured on this target."""
-    lines = [Text(str(fault), style="red") for fault in run.faults]
-    if run.changed:
-        lines.append(Text(f"changed by hand, and built as they are: {', '.join(run.changed)}", style="yellow"))
-    if run.not_measured:
-        lines.append(Text(f"not measured here: {', '.join(run.not_measured)}", style="dim"))
+    """Why the run fails."""
+    return [Text(str(fault), style="red") for fault in run.faults]
+
+
+def _noted(runs: Sequence[Run]) -> list[Text]:
+    """What was changed by hand, and what cannot be measured on this target."""
+    changed, not_measured = (
+        list(dict.fromkeys(itertools.chain.from_iterable(getattr(run, name) for run in runs)))
+        for name in ("changed", "not_measured")
+    )
+    lines = []
+    if changed:
+        lines.append(Text(f"changed by hand, and built as they are: {', '.join(changed)}", style="yellow"))
+    if not_measured:
+        lines.append(Text(f"not measured here: {', '.join(not_measured)}", style="dim"))
     return lines
 
 
