@@ -17,6 +17,7 @@ from hil.bench.session import Bench
 from hil.errors import HilError
 from hil.firmware import programs, stamp
 from hil.firmware.build import NATIVE, Firmware, build_graph
+from hil.firmware.toolchain import STAMP as COMPILER
 from hil.reference.photo import from_array
 from hil.targets.native import NativeTarget
 
@@ -102,7 +103,7 @@ def test_changes_by_hand_are_not_lost_to_another_network(firmware: Firmware) -> 
     assert path.read_text().endswith("// mine\n")
 
 
-@pytest.mark.parametrize("spoil", ["elf", "stamp", "usage"])
+@pytest.mark.parametrize("spoil", ["elf", "stamp", "usage", "compiler"])
 def test_an_elf_that_is_not_the_stamps_is_made_again(
     firmware: Firmware, spoil: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,10 +116,12 @@ def test_an_elf_that_is_not_the_stamps_is_made_again(
         "elf": lambda: flip(firmware.shown_elf),
         "stamp": lambda: (output / stamp.STAMP).write_text("{"),
         "usage": lambda: usage.write_text(""),
+        "compiler": lambda: (output / COMPILER).write_text("another 1.0\n"),
     }
     spoils[spoil]()
     assert make(firmware.directory).elf_hash == before
     assert (output / stamp.STAMP).read_text() == stamp_text and usage.read_text()
+    assert (output / COMPILER).read_text() == f"{json.loads(stamp_text)['compiler']}\n"
 
 
 def test_other_flags_make_another_firmware(firmware: Firmware, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from hil.elf_file import elf_file
 from hil.errors import HilError
 from hil.firmware.elf import symbols
 from hil.firmware.programs import flags
+from hil.firmware.toolchain import compiler_of
 from hil.link.messages import ELF_HASH_BYTES, INFO_BYTES
 
 LIST, STAMP = "generated.json", "stamp.json"
@@ -85,7 +86,7 @@ def write_stamp(output: Path, elf: Path, stamp: Stamp) -> None:
 def is_built(output: Path, elf: Path, stamp: Stamp) -> bool:
     """Whether a folder holds the firmware of just this stamp, and nothing in it has changed since."""
     said = _read(output / STAMP)
-    if said is None or not elf.is_file():
+    if said is None or not elf.is_file() or str(compiler_of(elf)) != stamp.compiler:
         return False
     known = {"elf_hash": said.pop("elf_hash", None), "stack_usage": said.pop("stack_usage", None)}
     try:
