@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -62,6 +63,16 @@ def test_a_journal_goes_on_after_a_line_that_was_cut_off(tmp_path: Path) -> None
     assert len(path.read_text().splitlines()) == 3
     with Journal(path, {"way": "native"}) as other:
         assert other.boxes == {}, "another firmware's results do not count"
+
+
+def test_results_of_another_firmware_do_not_count(tmp_path: Path) -> None:
+    task = Task(M4, tmp_path, store=tmp_path)
+    built = SimpleNamespace(build_id="0123456789abcdef", elf_hash="ab" * 16)
+    with evaluation._journal(task, "native", built) as journal:
+        journal.add("a.jpg", moved(0), 0.5)
+    for same, other in ((1, built), (0, SimpleNamespace(build_id=built.build_id, elf_hash="cd" * 16))):
+        with evaluation._journal(task, "native", other) as journal:
+            assert len(journal.boxes) == same
 
 
 @needs_gcc
