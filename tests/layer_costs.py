@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from hil import board as boards
 from hil import targets
 from hil.bench.session import Bench
-from hil.compiler import graph as q
+from hil.compiler.quantised import graph as q
 from hil.firmware.build import build_graph
 from hil.reference.backbones import SqueezeExcite
 from hil.reference.blocks import ConvBnRelu6

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hil.compiler import QuantisedGraph, compile_network
-from hil.compiler.calibrate import calibrate
+from hil.compiler.reading.calibrate import calibrate
 from hil.reference.blocks import ConvBnRelu6, L2Norm, MbConv
 from hil.reference.fastgrnn import FastGrnn
 from hil.reference.networks import SPECS, Conv, Detector, DetectorSpec, Mb, Pool, Source

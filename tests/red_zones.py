@@ -15,8 +15,8 @@ from pathlib import Path
 
 from hil.board import Board
 from hil.compiler import QuantisedGraph, emit, make_plan
-from hil.compiler.plan import Plan
-from hil.compiler.schedule import moments_of
+from hil.compiler.planning.plan import Plan
+from hil.compiler.planning.schedule import moments_of
 from hil.firmware.cmake import NATIVE, compile_preset, output_folder
 
 ZONE = 4096  # bytes; the longest row of the networks tested is shorter

@@ -12,9 +12,9 @@ from networks import images, randomise
 
 from hil.checkpoints.calibration import calibration
 from hil.compiler import bias_shifts, compile_network, run
-from hil.compiler.calibrate import calibrate, run_float
-from hil.compiler.operators import Conv
-from hil.compiler.trace import trace
+from hil.compiler.families.operators import Conv
+from hil.compiler.reading.calibrate import calibrate, run_float
+from hil.compiler.reading.trace import trace
 from hil.errors import HilError
 from hil.firmware.model import load_model
 from hil.reference import weights

@@ -16,7 +16,7 @@ from PIL import Image
 
 from hil import zoo
 from hil.bench import batch
-from hil.compiler.calibrate import calibrate
+from hil.compiler.reading.calibrate import calibrate
 from hil.reference import networks, weights
 
 M4 = "rnnpool_face_m4"

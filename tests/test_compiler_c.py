@@ -24,7 +24,7 @@ from networks import (
 from hil import board as boards
 from hil.compiler import Plan, QuantisedGraph, detect, make_plan, run, tensors
 from hil.compiler.emit import config_header, model_source
-from hil.compiler.weights import weights_header, weights_source
+from hil.compiler.kernels.weights import weights_header, weights_source
 from hil.paths import source_root
 
 FIRMWARE = source_root() / "firmware_src"

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from networks import TINY, RandomNetwork, detector, quantised, randomise, small
 
 from hil.compiler import QuantisedGraph
-from hil.compiler import graph as q
-from hil.compiler.chains import MAX_LENGTH, Chain, can_repeat, candidates, chain, shape
-from hil.compiler.loops import streamed_taps
-from hil.compiler.memory import conv_chunk, conv_scratch, parts
+from hil.compiler.kernels.loops import streamed_taps
+from hil.compiler.kernels.memory import conv_chunk, conv_scratch, parts
+from hil.compiler.planning.chains import MAX_LENGTH, Chain, can_repeat, candidates, chain, shape
+from hil.compiler.quantised import graph as q
 
 
 @cache

@@ -18,9 +18,9 @@ from torch import nn
 from hil import board as boards
 from hil.commands.options import ram_bytes
 from hil.compiler import Plan, QuantisedGraph, choose, detect, frontier, make_plan, run
-from hil.compiler.chains import candidates, chain
-from hil.compiler.draft import Scheme, draft
-from hil.compiler.plan import place
+from hil.compiler.planning.chains import candidates, chain
+from hil.compiler.planning.draft import Scheme, draft
+from hil.compiler.planning.plan import place
 from hil.errors import HilError
 
 BOARD = boards.load("stm32f407_disco")
@@ -180,7 +180,7 @@ def test_a_budget_that_is_no_number_is_refused(text: str) -> None:
 
 def test_only_runs_whose_rows_find_no_room_have_to_make_them_again() -> None:
     graph = made("m4")[1]
-    module = import_module("hil.compiler.choose")
+    module = import_module("hil.compiler.planning.choose")
     runs = module._Runs(graph, frozenset())
     none, every = module._Structure(runs, frozenset()), module._Structure(runs, frozenset(runs.repeatable))
     limits = np.linspace(every.lowest, every.draft([s[0] for s in none.settings]).together[1], 5)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hil.compiler.decode import boxes, exponential, suppress
-from hil.compiler.graph import Detector, Source
+from hil.compiler.quantised.graph import Detector, Source
 
 SOURCE = Source("loc", 0, "conf", 0, 1, 8, 16)
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from networks import TINY, Classifier, ClassifierSpec, detector, images, quantised, randomise, tied
 from torch import nn
 
-from hil.compiler import graph as q
 from hil.compiler import integer, run
-from hil.compiler.calibrate import run_float
-from hil.compiler.trace import trace
+from hil.compiler.quantised import graph as q
+from hil.compiler.reading.calibrate import run_float
+from hil.compiler.reading.trace import trace
 from hil.errors import HilError
 from hil.reference.blocks import ConvBnRelu6, L2Norm
 from hil.reference.fastgrnn import FastGrnn

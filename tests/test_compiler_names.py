@@ -16,8 +16,8 @@ from torch import nn
 from hil import board as boards
 from hil.compiler import detect, make_plan, run
 from hil.compiler.emit import model_source
-from hil.compiler.names import SUFFIXES, free_name, kernel_names
-from hil.compiler.weights import weights_header
+from hil.compiler.kernels.weights import weights_header
+from hil.compiler.reading.names import SUFFIXES, free_name, kernel_names
 from hil.reference.own import classifier
 
 ODD = ("conv", "cell", "chain", "depthwise", "model", "int", "default", "tap", "image", "nodes", "main", "boxes0")

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hil.compiler.packing import pack, pack_apart
+from hil.compiler.planning.packing import pack, pack_apart
 
 MOMENTS = 12
 buffers = st.lists(

@@ -13,8 +13,8 @@ from hil import board as boards
 from hil.board import Board, Memory
 from hil.compiler import QuantisedGraph, load_graph, make_plan, save_graph
 from hil.compiler.emit import description, model_source
-from hil.compiler.plan import Plan
-from hil.compiler.schedule import Replay
+from hil.compiler.planning.plan import Plan
+from hil.compiler.planning.schedule import Replay
 from hil.errors import HilError
 
 BOARD = boards.load("stm32f407_disco")

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from networks import in_blocks, quantised, small, tied
 
-from hil.compiler import graph as q
-from hil.compiler.predict import predict
-from hil.compiler.sparse import BLOCK_CODE_BYTES, blocks, kept, packed_blocks, room
-from hil.compiler.weights import packed
+from hil.compiler.kernels.sparse import BLOCK_CODE_BYTES, blocks, kept, packed_blocks, room
+from hil.compiler.kernels.weights import packed
+from hil.compiler.planning.predict import predict
+from hil.compiler.quantised import graph as q
 
 
 def _masked(kept: int, size: int = 16) -> np.ndarray:

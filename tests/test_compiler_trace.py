@@ -10,8 +10,8 @@ import torch
 from networks import TINY, Classifier, detector, images, randomise, small
 from torch import nn
 
-from hil.compiler.calibrate import run_float
-from hil.compiler.trace import trace
+from hil.compiler.reading.calibrate import run_float
+from hil.compiler.reading.trace import trace
 from hil.errors import HilError
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from networks import TINY, detector, quantised
 
-from hil.compiler import graph as q
-from hil.compiler.loops import conv_loop, is_bounded, is_channelwise, streamed_taps
-from hil.compiler.memory import conv_chunk
-from hil.compiler.weights import channelwise, collected, constants, folded_shift
+from hil.compiler.kernels.loops import conv_loop, is_bounded, is_channelwise, streamed_taps
+from hil.compiler.kernels.memory import conv_chunk
+from hil.compiler.kernels.weights import channelwise, collected, constants, folded_shift
+from hil.compiler.quantised import graph as q
 
 GRAPH = quantised(detector(TINY))
 

@@ -8,8 +8,8 @@ import pytest
 from networks import TINY, detector, quantised
 
 from hil import board as boards
-from hil.compiler import draft
-from hil.compiler.choose import drafts, placed
+from hil.compiler.planning import draft
+from hil.compiler.planning.choose import drafts, placed
 from hil.errors import HilError
 from hil.firmware.model import load_model
 from hil.measure.boards import fits, row

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from hil.compiler import gated
-from hil.compiler import graph as q
+from hil.compiler.quantised import gated
+from hil.compiler.quantised import graph as q
 from hil.reference.gated import Gated, Gru, Lstm
 from hil.reference.rnnpool import RnnPool
 from hil.reference.sweep import plain_sweep

@@ -15,7 +15,7 @@ from torch import nn
 
 from hil.compiler import run
 from hil.compiler.families.scaling import QScaling
-from hil.compiler.trace import trace
+from hil.compiler.reading.trace import trace
 from hil.errors import HilError
 from hil.evaluation.classes import evaluate_classes
 from hil.evaluation.run import Task

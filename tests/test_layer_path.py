@@ -14,8 +14,8 @@ from test_layers import CASES
 from hil.bench import drawn, layer_path
 from hil.bench.layer_path import CLOSE, layers_apart
 from hil.compiler import QuantisedGraph, compile_network, integer
-from hil.compiler.calibrate import calibrate
-from hil.compiler.graph import QConv, QPool
+from hil.compiler.quantised.graph import QConv, QPool
+from hil.compiler.reading.calibrate import calibrate
 from hil.errors import HilError
 from hil.selftest import subjects
 

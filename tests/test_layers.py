@@ -11,8 +11,8 @@ from networks import images, quantised, randomise
 from test_compiler_c import Program, needs_gcc
 
 from hil.compiler import run
-from hil.compiler.calibrate import run_float
-from hil.compiler.trace import trace
+from hil.compiler.reading.calibrate import run_float
+from hil.compiler.reading.trace import trace
 
 CASES = {kind: lambda i=i, kind=kind: DrawnNetwork(100 + i, kind) for i, kind in enumerate(KINDS)}
 CASES |= {f"drawn {seed}": lambda seed=seed: DrawnNetwork(seed) for seed in range(12)}

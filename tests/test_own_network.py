@@ -19,7 +19,7 @@ from hil import board
 from hil.bench.session import Bench
 from hil.bench.tensors import float_tensors, signal_to_noise_db, tensors_found
 from hil.compiler import detect, run
-from hil.compiler.trace import trace
+from hil.compiler.reading.trace import trace
 from hil.errors import HilError
 from hil.firmware.build import NATIVE, build_graph
 from hil.reference import catalogue, found, weights

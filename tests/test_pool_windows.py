@@ -13,9 +13,10 @@ from test_compiler_c import Program, needs_gcc
 from test_kernels_on_sim import _firmware, assert_bit_exact
 from torch import Tensor, nn
 
-from hil.compiler import graph as q
-from hil.compiler import run, windows
-from hil.compiler.schedule import Replay, nodes_of
+from hil.compiler import run
+from hil.compiler.kernels import windows
+from hil.compiler.planning.schedule import Replay, nodes_of
+from hil.compiler.quantised import graph as q
 from hil.reference.blocks import ConvBnRelu6
 from hil.reference.rnnpool import RnnPool
 

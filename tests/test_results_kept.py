@@ -9,8 +9,8 @@ from networks import TINY, Classifier, detector, quantised, randomise
 
 from hil import board as boards
 from hil.compiler import make_plan
-from hil.compiler.results import rows_that_spare_results
-from hil.compiler.schedule import Replay
+from hil.compiler.planning.results import rows_that_spare_results
+from hil.compiler.planning.schedule import Replay
 from hil.firmware.build import build
 from hil.firmware.model import model_spec
 from hil.measure.line import line_bytes, measure

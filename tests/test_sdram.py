@@ -18,7 +18,7 @@ from hil import board as boards
 from hil import targets
 from hil.board import Memory
 from hil.compiler import emit, make_plan, run, tensors
-from hil.compiler.graph import QConv
+from hil.compiler.quantised.graph import QConv
 from hil.errors import HilError
 from hil.firmware.cmake import compile_preset
 from hil.link import Client

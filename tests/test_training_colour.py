@@ -13,7 +13,7 @@ from networks import images, randomise
 from PIL import Image, ImageDraw
 
 from hil.compiler import compile_network, run
-from hil.compiler.calibrate import calibrate
+from hil.compiler.reading.calibrate import calibrate
 from hil.errors import HilError
 from hil.reference import weights
 from hil.reference.networks import SPECS, Detector, build

@@ -19,9 +19,9 @@ from hil.bench.session import Bench
 from hil.checkpoints import importing
 from hil.checkpoints.calibration import find_photos
 from hil.compiler import make_plan, run
-from hil.compiler.draft import Scheme, draft
-from hil.compiler.plan import place
-from hil.compiler.weights import hot_bytes
+from hil.compiler.kernels.weights import hot_bytes
+from hil.compiler.planning.draft import Scheme, draft
+from hil.compiler.planning.plan import place
 from hil.firmware.build import NATIVE, build
 from hil.reference.catalogue import SPECS
 from hil.reference.classifiers import Classifier, ClassifierSpec

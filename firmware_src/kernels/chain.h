@@ -11,7 +11,7 @@
 
 #include "ring.h"
 
-enum { CHAIN_MAX = 8, CHAIN_MAX_KERNEL = 15 };  // hil/compiler/chains.py keeps to these
+enum { CHAIN_MAX = 8, CHAIN_MAX_KERNEL = 15 };  // hil/compiler/planning/chains.py keeps to these
 
 // What a layer does in a turn, all but `pixels` in bytes. A row of input begins with the padding on its left.
 typedef struct {

@@ -4,7 +4,7 @@
 
 #include "tensor.h"
 
-// Which inner loop a convolution has where there are dual multiplies (hil/compiler/memory.py).
+// Which inner loop a convolution has where there are dual multiplies (hil/compiler/kernels/memory.py).
 typedef enum {
     CONV_PLAIN,     // conv_2x2
     CONV_NARROW,    // conv_narrow.h: input channels that are no multiple of four

@@ -1,6 +1,6 @@
 // The FastGRNN cell in integers (Kusupati et al., NeurIPS 2018): hidden states and candidates in Q15, W x as int16 with
 // PRE_BITS fractional bits, sigmoid and tanh by table, one sequence at a time.
-// hil/compiler/graph.py (QCell) states the arithmetic.
+// hil/compiler/quantised/graph.py (QCell) states the arithmetic.
 #ifndef FASTGRNN_CELL_H
 #define FASTGRNN_CELL_H
 

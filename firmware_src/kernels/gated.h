@@ -1,5 +1,5 @@
 // GRU and LSTM cells in integers: hidden states and candidates in Q15, W x and U h as int16 with PRE_BITS fractional bits,
-// sigmoid and tanh by table. hil/compiler/gated.py (QGated) states the arithmetic.
+// sigmoid and tanh by table. hil/compiler/quantised/gated.py (QGated) states the arithmetic.
 //
 // The gates' rows lie one gate after another in both matrices, so U h is the product that W x of a state is. An LSTM's cell
 // states, with CELL_BITS fractional bits, lie behind the hidden states of all sequences.

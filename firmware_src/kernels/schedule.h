@@ -1,6 +1,6 @@
 // Rows flow through the network: after each row of the image every layer runs as far as its inputs reach,
 // the layer nearest to the output first, so that rows are used up before new ones are made.
-// The compiler (hil/compiler/schedule.py) replays the same rule to find how many rows each ring has to hold.
+// The compiler (hil/compiler/planning/schedule.py) replays the same rule to find how many rows each ring has to hold.
 #ifndef SCHEDULE_H
 #define SCHEDULE_H
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.compiler.graph import CONF_BITS, QuantisedGraph
 from hil.compiler.integer import Trace
+from hil.compiler.quantised.graph import CONF_BITS, QuantisedGraph
 
 if TYPE_CHECKING:
     from hil.reference.classifiers import Classifier

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 from torch import fx, nn
 
 from hil.bench.float_path import SCORE
-from hil.compiler.graph import LIMITS, QuantisedGraph, Source
-from hil.compiler.graph import Tensor as Quantised
+from hil.compiler.families.operators import Head
 from hil.compiler.integer import Trace
-from hil.compiler.operators import Head
-from hil.compiler.trace import makers
+from hil.compiler.quantised.graph import LIMITS, QuantisedGraph, Source
+from hil.compiler.quantised.graph import Tensor as Quantised
+from hil.compiler.reading.trace import makers
 from hil.errors import HilError
 
 CLOSE = 1.0  # steps: what rounding does to a layer whose sums do not cancel

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hil.compiler.graph import QuantisedGraph
+from hil.compiler.quantised.graph import QuantisedGraph
 
 if TYPE_CHECKING:
     from hil.reference.own import Tensors

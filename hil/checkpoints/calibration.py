@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hil import zoo
 from hil.compiler.bias import bias_shifts
-from hil.compiler.calibrate import calibrate
+from hil.compiler.reading.calibrate import calibrate
 from hil.errors import HilError
 from hil.firmware.model import OPERATING_POINT
 from hil.reference import weights

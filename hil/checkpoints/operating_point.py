@@ -12,7 +12,7 @@ from hil import zoo
 from hil.bench.compare import Boxes, iou
 from hil.checkpoints.calibration import Step
 from hil.compiler import decode, integer
-from hil.compiler.graph import QuantisedGraph
+from hil.compiler.quantised.graph import QuantisedGraph
 from hil.errors import HilError
 from hil.firmware.model import OPERATING_POINT, load_model
 from hil.reference import weights

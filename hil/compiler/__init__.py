@@ -1,33 +1,27 @@
 """From a PyTorch network to C firmware.
 
-trace.py      torch module -> operator graph (operators.py)
-calibrate.py  operator graph and photos -> activation ranges; bias.py: the offset that rounded weights cause
-quantise.py   all of it -> integer graph (graph.py, on disk: store.py)
-              of layers.py, cells.py and families/ (family.py), in the formats of formats.py
+reading/      torch module -> operator graph; operator graph and photos -> ranges of activations
+quantise.py   all of it -> integer graph; bias.py: the offset that rounded weights cause
+quantised/    what the integer graph is made of; store.py: on disk; check.py: its rules against the specification
+families/     most kinds of layers, a file a family: what they compute, how they are quantised and written
 integer.py    runs the integer graph bit-exactly in numpy; decode.py: boxes from its outputs
-names.py      names of layers that are valid in C
-tensors.py    the tensors that the firmware can show: layers' outputs and others
-schedule.py   replays the order in which the firmware computes rows
-chains.py     layers that run together, a few pixels of a row at a time; stages.py: maps made whole first
-predict.py    cycles of layers and chains; memory.py: what they need to work
-draft.py      the buffers of a schedule and their lifetimes; plan.py: their places on a board
-choose.py     drafts possible schedules, and chooses one
-emit.py       writes the C sources; weights.py: their constants
-check.py      the graph's rules against the network's specification
+kernels/      which of the firmware's loops a layer gets, and weights in the order in which it reads them
+planning/     which layers run together and in what order, their cycles, their buffers and the buffers' places
+emit.py       writes the C sources
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from hil.compiler.choose import choose, frontier, make_plan
 from hil.compiler.decode import detect
 from hil.compiler.emit import emit
-from hil.compiler.graph import QuantisedGraph
 from hil.compiler.integer import Trace, run
-from hil.compiler.plan import Plan
+from hil.compiler.planning.choose import choose, frontier, make_plan
+from hil.compiler.planning.plan import Plan
+from hil.compiler.quantised.graph import QuantisedGraph
+from hil.compiler.quantised.tensors import tensors
 from hil.compiler.store import load as load_graph
 from hil.compiler.store import save as save_graph
-from hil.compiler.tensors import tensors
 
 if TYPE_CHECKING:
     from hil.compiler.bias import bias_shifts

@@ -14,11 +14,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hil.compiler.calibrate import run_float
-from hil.compiler.graph import QConv
-from hil.compiler.operators import Conv
+from hil.compiler.families.operators import Conv
 from hil.compiler.quantise import compile_network
-from hil.compiler.trace import trace
+from hil.compiler.quantised.graph import QConv
+from hil.compiler.reading.calibrate import run_float
+from hil.compiler.reading.trace import trace
 
 
 def bias_shifts(

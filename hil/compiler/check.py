@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from hil.compiler import graph as q
+from hil.compiler.quantised import graph as q
 from hil.errors import HilError
 
 

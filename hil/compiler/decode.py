@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hil.compiler.graph import CONF_BITS, LOC_BITS, Detector, QuantisedGraph, Source
 from hil.compiler.integer import Trace
+from hil.compiler.quantised.graph import CONF_BITS, LOC_BITS, Detector, QuantisedGraph, Source
 
 F = np.float32
 _POLYNOMIAL = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)

@@ -13,20 +13,20 @@ import numpy as np
 
 from hil.board import Board
 from hil.board.generate import presets, write_board, write_renode
-from hil.compiler import graph as q
-from hil.compiler import store, windows
-from hil.compiler.chains import shape
-from hil.compiler.draft import carry_bytes, piece_bytes
-from hil.compiler.loops import conv_loop, has_single, is_bounded, is_channelwise, is_collected, is_narrow, is_wide
-from hil.compiler.memory import gathered_group
-from hil.compiler.padding import outside
-from hil.compiler.plan import GUARD_BYTES, Plan
-from hil.compiler.predict import is_fast
-from hil.compiler.results import rows_that_spare_results
-from hil.compiler.schedule import Node
-from hil.compiler.sparse import blocks
-from hil.compiler.tensors import tensors
-from hil.compiler.weights import (
+from hil.compiler import store
+from hil.compiler.kernels import windows
+from hil.compiler.kernels.loops import (
+    conv_loop,
+    has_single,
+    is_bounded,
+    is_channelwise,
+    is_collected,
+    is_narrow,
+    is_wide,
+)
+from hil.compiler.kernels.memory import gathered_group
+from hil.compiler.kernels.sparse import blocks
+from hil.compiler.kernels.weights import (
     channelwise,
     collected,
     folded_shift,
@@ -36,6 +36,15 @@ from hil.compiler.weights import (
     weights_source,
     wrapped,
 )
+from hil.compiler.planning.chains import shape
+from hil.compiler.planning.draft import carry_bytes, piece_bytes
+from hil.compiler.planning.plan import GUARD_BYTES, Plan
+from hil.compiler.planning.predict import is_fast
+from hil.compiler.planning.results import rows_that_spare_results
+from hil.compiler.planning.schedule import Node
+from hil.compiler.quantised import graph as q
+from hil.compiler.quantised.tensors import tensors
+from hil.compiler.reading.padding import outside
 from hil.paths import copy_sources
 
 TILE_ROWS = 1  # of the image that the device receives before it runs the network over them

@@ -11,8 +11,8 @@ from typing import cast
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from hil.compiler.gated import QGated
-from hil.compiler.graph import (
+from hil.compiler.quantised.gated import QGated
+from hil.compiler.quantised.graph import (
     GATE_BITS,
     LIMITS,
     STATE_BITS,
@@ -29,14 +29,14 @@ from hil.compiler.graph import (
     QPool,
     QuantisedGraph,
 )
-from hil.compiler.tensors import POOL_PARTS, decoder_inputs
+from hil.compiler.quantised.tensors import POOL_PARTS, decoder_inputs
 from hil.errors import HilError
 
 Trace = dict[str, np.ndarray]
 
 
 def run(graph: QuantisedGraph, image: np.ndarray) -> Trace:
-    """Every tensor of hil.compiler.tensors by name, (H, W, C) in its own dtype: layers' outputs, the image, states.
+    """Every tensor of quantised/tensors.py by name, (H, W, C) in its own dtype: outputs of layers, the image, states.
 
     image: uint8 (H, W, C) of the graph's input size. Raises HilError for any other shape or type.
     """

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from hil.compiler import gated
-from hil.compiler import graph as q
-from hil.compiler import operators as f
-from hil.compiler.calibrate import Ranges
 from hil.compiler.check import check_graph
+from hil.compiler.families import operators as f
 from hil.compiler.families.dense import Dense, QDense
-from hil.compiler.gated import finest
-from hil.compiler.trace import trace
+from hil.compiler.quantised import gated
+from hil.compiler.quantised import graph as q
+from hil.compiler.quantised.gated import finest
+from hil.compiler.reading.calibrate import Ranges
+from hil.compiler.reading.trace import trace
 from hil.errors import HilError
 from hil.reference.fastgrnn import FastGrnn
 from hil.reference.gated import Gated

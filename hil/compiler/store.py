@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hil.compiler import families, gated
-from hil.compiler import graph as q
+from hil.compiler import families
+from hil.compiler.quantised import gated
+from hil.compiler.quantised import graph as q
 from hil.errors import HilError
 
 _DAMAGED = (zipfile.BadZipFile, zlib.error)

@@ -15,7 +15,7 @@ from typing import Any
 
 from hil.bench.session import Bench
 from hil.board import Board
-from hil.compiler.graph import QConv
+from hil.compiler.quantised.graph import QConv
 from hil.errors import HilError
 from hil.firmware.build import Firmware
 from hil.firmware.toolchain import Compiler

@@ -9,8 +9,8 @@ from pathlib import Path
 from hil import board as boards
 from hil.board import Board
 from hil.compiler import QuantisedGraph
-from hil.compiler.choose import choose, drafts, missing_bytes, placed
-from hil.compiler.draft import Draft
+from hil.compiler.planning.choose import choose, drafts, missing_bytes, placed
+from hil.compiler.planning.draft import Draft
 from hil.errors import HilError
 from hil.firmware.model import load_model
 from hil.measure.networks import checkpoint, missing_flash

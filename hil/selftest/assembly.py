@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from functools import partial
 
-from hil.compiler import graph as q
-from hil.compiler.loops import is_narrow
+from hil.compiler.kernels.loops import is_narrow
+from hil.compiler.quantised import graph as q
 from hil.paths import source_root
 from hil.selftest.mutant import Mutant, Operator, Outcome
 from hil.selftest.reports import MEMORY, TIME

@@ -9,7 +9,7 @@ from functools import partial
 from types import ModuleType
 
 from hil.compiler import decode, integer
-from hil.compiler import graph as q
+from hil.compiler.quantised import graph as q
 from hil.selftest.graphs import FLOAT
 from hil.selftest.hosts import compiled, mutated
 from hil.selftest.mutant import Mutant, Operator, Outcome

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hil.compiler import graph as q
-from hil.compiler.weights import constants
+from hil.compiler.kernels.weights import constants
+from hil.compiler.quantised import graph as q
 from hil.elf_file import elf_file
 from hil.firmware.stamp import write_hash
 from hil.selftest.mutant import Mutant, Operator, Outcome

@@ -11,11 +11,11 @@ import numpy as np
 
 from hil.bench.layer_path import LEAST_PIXELS
 from hil.compiler import compile_network
-from hil.compiler import graph as q
 from hil.compiler.check import check_graph
 from hil.compiler.emit import model_source
-from hil.compiler.plan import Plan
-from hil.compiler.weights import weights_source
+from hil.compiler.kernels.weights import weights_source
+from hil.compiler.planning.plan import Plan
+from hil.compiler.quantised import graph as q
 from hil.errors import HilError
 from hil.selftest.mutant import Mutant, Operator, Outcome
 from hil.selftest.subjects import Subject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from hil.compiler import graph as q
+from hil.compiler.quantised import graph as q
 from hil.selftest.subjects import Subject
 
 

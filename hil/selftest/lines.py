@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from hil.compiler import graph as q
 from hil.compiler.families.concat import QConcat
 from hil.compiler.families.dense import QDense
 from hil.compiler.families.functions import QFunction
 from hil.compiler.families.pooling import QWindow
 from hil.compiler.families.reshape import QUpsample
 from hil.compiler.families.scaling import QScaling
-from hil.compiler.gated import QGated
+from hil.compiler.quantised import graph as q
+from hil.compiler.quantised.gated import QGated
 from hil.selftest.subjects import Subject
 
 OWNERS: tuple[tuple[str, type], ...] = (  # beginning of a function's name, whose it is; the first that fits

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from hil.compiler import graph as q
-from hil.compiler.draft import draft
+from hil.compiler.planning.draft import draft
+from hil.compiler.quantised import graph as q
 from hil.selftest.idle import is_idle, is_idle_in, waits
 from hil.selftest.mutant import Mutant, Operator
 from hil.selftest.sources import ANY, edited

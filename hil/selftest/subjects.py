@@ -18,9 +18,9 @@ from hil.bench import drawn
 from hil.board import Board
 from hil.checkpoints.seeding import expect_few_faces, settle
 from hil.compiler import Plan, QuantisedGraph, compile_network, make_plan
-from hil.compiler import graph as q
-from hil.compiler.calibrate import calibrate
 from hil.compiler.emit import model_source
+from hil.compiler.quantised import graph as q
+from hil.compiler.reading.calibrate import calibrate
 from hil.reference.catalogue import SPECS, Network, of_spec
 from hil.reference.classifiers import ClassifierSpec
 from hil.reference.fastgrnn import FastGrnn

@@ -4,6 +4,7 @@ in integers (bit-exact with its kernel), its constants and its predicted cycles.
 functions.py  ReLU, hard swish and other functions of one value, by table   pooling.py  average and largest of a window
 concat.py     maps side by side, channel after channel                      dense.py    fully connected, of a whole map
 reshape.py    channels repeated, and maps of twice the size              scaling.py  a number a channel times a map
+operators.py  what a network is made of before it is quantised: these layers, convolutions and RNNPools
 """
 
 from hil.compiler.families.concat import QConcat

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hil.compiler import graph as q
-from hil.compiler.operators import Own, need_zero
+from hil.compiler.families.operators import Own, need_zero
+from hil.compiler.quantised import graph as q
 
 if TYPE_CHECKING:
     from torch import Tensor

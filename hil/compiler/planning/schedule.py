@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hil.compiler import graph as q
-from hil.compiler.chains import Chain, Row, alone, shape
 from hil.compiler.families.scaling import QScaling
+from hil.compiler.planning.chains import Chain, Row, alone, shape
+from hil.compiler.quantised import graph as q
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ class Replay:
 
 
 def moments_of(node: Node) -> int:
-    """Moments that a step of a node takes: one a layer, two of an RNNPool (hil.compiler.windows)."""
+    """Moments that a step of a node takes: one a layer, two of an RNNPool (hil.compiler.kernels.windows)."""
     if any(isinstance(layer, q.QPool) for layer in node.layers):
         return 2
     return max(1, len(node.layers))

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from hil.compiler import graph as q
-from hil.compiler.schedule import Node
+from hil.compiler.planning.schedule import Node
+from hil.compiler.quantised import graph as q
 
 BYTE_WAITS = 17.0  # cycles: a read 7, its halfword 2, and 8 for another row of a bank, in which a ring's next row lies
 

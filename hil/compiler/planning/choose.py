@@ -14,15 +14,15 @@ from functools import cached_property
 import numpy as np
 
 from hil.board import Board
-from hil.compiler import graph as q
-from hil.compiler.chains import Chain, can_repeat, candidates, chain
-from hil.compiler.draft import Draft, Scheme, draft, load, ring_memory, step_memory
-from hil.compiler.memory import SCRATCH_BYTES
-from hil.compiler.plan import GUARD_BYTES, Plan, place
-from hil.compiler.predict import predict_in_chain
-from hil.compiler.schedule import Replay, nodes_of
-from hil.compiler.stages import choices
-from hil.compiler.weights import hot_bytes
+from hil.compiler.kernels.memory import SCRATCH_BYTES
+from hil.compiler.kernels.weights import hot_bytes
+from hil.compiler.planning.chains import Chain, can_repeat, candidates, chain
+from hil.compiler.planning.draft import Draft, Scheme, draft, load, ring_memory, step_memory
+from hil.compiler.planning.plan import GUARD_BYTES, Plan, place
+from hil.compiler.planning.predict import predict_in_chain
+from hil.compiler.planning.schedule import Replay, nodes_of
+from hil.compiler.planning.stages import choices
+from hil.compiler.quantised import graph as q
 from hil.errors import HilError
 
 TURNS = (1, 2, 3, 4, 5, 6, 8, 10, 16)
@@ -251,7 +251,7 @@ def missing_bytes(found: list[Draft], board: Board) -> int:
 
 
 def _best_stages(graph: q.QuantisedGraph) -> frozenset[str]:
-    """The maps to make whole (hil.compiler.stages) that leave the lowest peak."""
+    """The maps to make whole (hil.compiler.planning.stages) that leave the lowest peak."""
     found = choices(graph)
     if len(found) == 1:
         return found[0]

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hil.compiler.operators import INPUT, Add, Conv, FloatGraph, Mean, Norm, Operator, Own, Pool
-from hil.compiler.trace import trace
+from hil.compiler.families.operators import INPUT, Add, Conv, FloatGraph, Mean, Norm, Operator, Own, Pool
+from hil.compiler.reading.trace import trace
 from hil.errors import HilError
 
 Ranges = dict[str, float]

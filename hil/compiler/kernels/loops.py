@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hil.compiler import graph as q
+from hil.compiler.quantised import graph as q
 
 ENCODABLE = 4096  # the first distance that no offset of an instruction holds
 NARROW_WORDS = 6  # that conv_narrow multiplies without a loop: what fits the instruction cache

@@ -1,6 +1,6 @@
 """What a schedule needs: buffers, with their sizes and lifetimes, and cycles.
 
-A scheme says in which way. The replayed schedule (hil.compiler.schedule) tells when a buffer holds anything at all.
+A scheme says in which way. The replayed schedule (schedule.py) tells when a buffer holds anything at all.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from functools import cached_property
 
 import numpy as np
 
-from hil.compiler import graph as q
-from hil.compiler import windows
-from hil.compiler.chains import Chain, Row, shape
-from hil.compiler.memory import conv_chunk, conv_scratch, gathered_bytes
-from hil.compiler.packing import pack
-from hil.compiler.predict import predict, predict_in_chain
-from hil.compiler.schedule import Node, Replay, nodes_of
+from hil.compiler.kernels import windows
+from hil.compiler.kernels.memory import conv_chunk, conv_scratch, gathered_bytes
+from hil.compiler.planning.chains import Chain, Row, shape
+from hil.compiler.planning.packing import pack
+from hil.compiler.planning.predict import predict, predict_in_chain
+from hil.compiler.planning.schedule import Node, Replay, nodes_of
+from hil.compiler.quantised import graph as q
 
 ALIGNMENT = 8
 CANDIDATE_BYTES, BOX_NUMBER_BYTES = 12, 4

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from hil.compiler.chains import MAX_KERNEL
 from hil.compiler.families.dense import Dense
-from hil.compiler.operators import Conv
+from hil.compiler.families.operators import Conv
+from hil.compiler.planning.chains import MAX_KERNEL
 from hil.errors import HilError
 
 Weighted = TypeVar("Weighted", Conv, Dense)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hil.compiler import graph as q
-from hil.compiler.loops import collected_taps, is_channelwise, is_collected, is_narrow, is_wide
-from hil.compiler.sparse import blocks, packed_blocks
+from hil.compiler.kernels.loops import collected_taps, is_channelwise, is_collected, is_narrow, is_wide
+from hil.compiler.kernels.sparse import blocks, packed_blocks
+from hil.compiler.quantised import graph as q
 
 FLASH_LINE = 16  # bytes that the flash reads at once: an array that begins within one takes a line more, by luck or not
 HOT_WINDOWS = 16  # a pool with fewer windows reads its weights too seldom for them to earn a copy in SRAM

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from hil.compiler import graph as q
+from hil.compiler.quantised import graph as q
 
 MAX_VECTOR = 16  # values of a vector of which three fit the FPU's registers: kernels/fastgrnn_dsp.h
 BLOCK_CODE_BYTES = 40  # of the loop, a block: kernels/fastgrnn_cell.h

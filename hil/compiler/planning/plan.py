@@ -1,6 +1,6 @@
 """The plan: where every buffer lies.
 
-Buffers that are never alive at the same time (hil.compiler.draft says when they are) share memory.
+Buffers that are never alive at the same time (hil.compiler.planning.draft says when they are) share memory.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from hil.board import Board
-from hil.compiler.draft import Draft, Scheme, Wanted, aligned
-from hil.compiler.external import waits
-from hil.compiler.packing import pack_apart
-from hil.compiler.schedule import Node
-from hil.compiler.weights import hot_bytes
+from hil.compiler.kernels.weights import hot_bytes
+from hil.compiler.planning.draft import Draft, Scheme, Wanted, aligned
+from hil.compiler.planning.external import waits
+from hil.compiler.planning.packing import pack_apart
+from hil.compiler.planning.schedule import Node
 from hil.errors import HilError
 
 GUARD_BYTES = 64  # painted bytes behind each arena that must stay untouched

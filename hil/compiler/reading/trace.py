@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import fx, nn
 
-from hil.compiler.lowering import KNOWN, Lowering, where
-from hil.compiler.operators import Conv, FloatGraph, Head
-from hil.compiler.padding import separate
+from hil.compiler.families.operators import Conv, FloatGraph, Head
+from hil.compiler.reading.lowering import KNOWN, Lowering, where
+from hil.compiler.reading.padding import separate
 from hil.errors import HilError
 from hil.reference.blocks import L2Norm
 from hil.reference.rnnpool import RnnPool

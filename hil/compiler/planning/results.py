@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from hil.compiler import graph as q
-from hil.compiler.plan import Buffer, Plan
-from hil.compiler.schedule import Replay
+from hil.compiler.planning.plan import Buffer, Plan
+from hil.compiler.planning.schedule import Replay
+from hil.compiler.quantised import graph as q
 
 DETECTIONS = "detections"
 

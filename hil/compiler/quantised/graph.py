@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hil.compiler.cells import Cell, QCell
-from hil.compiler.family import Family, RowLayer, StepLayer
-from hil.compiler.formats import (
+from hil.compiler.quantised.cells import Cell, QCell
+from hil.compiler.quantised.family import Family, RowLayer, StepLayer
+from hil.compiler.quantised.formats import (
     CONF_BITS,
     GATE_BITS,
     GATE_STEP_BITS,
@@ -30,7 +30,7 @@ from hil.compiler.formats import (
     Dtype,
     Tensor,
 )
-from hil.compiler.layers import Gate, QAdd, QConv, QMean, QNorm, QPool
+from hil.compiler.quantised.layers import Gate, QAdd, QConv, QMean, QNorm, QPool
 
 __all__ = [
     "CONF_BITS", "Cell", "Detector", "Dtype", "Family", "GATE_BITS", "GATE_STEP_BITS", "GATE_TABLE", "Gate",

@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeGuard
 
-from hil.compiler import graph as q
 from hil.compiler.families.concat import Concat
 from hil.compiler.families.dense import Dense
 from hil.compiler.families.functions import NEVER_NEGATIVE, Function
+from hil.compiler.families.operators import Add, Conv, FloatGraph, Mean
 from hil.compiler.families.pooling import QWindow, Window
 from hil.compiler.families.reshape import Repeat, Upsample
 from hil.compiler.families.scaling import Scaling
-from hil.compiler.operators import Add, Conv, FloatGraph, Mean
+from hil.compiler.quantised import graph as q
 
 
 def outside(graph: q.QuantisedGraph, tensor: q.Tensor) -> int:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hil.compiler import graph as q
+from hil.compiler.quantised import graph as q
 from hil.errors import HilError
 
 if TYPE_CHECKING:  # these take seconds to import, and a plan does without

@@ -7,7 +7,7 @@ block serves the next. Nothing is computed twice; only the order of rows changes
 
 from __future__ import annotations
 
-from hil.compiler import graph as q
+from hil.compiler.quantised import graph as q
 
 LARGEST_WHOLE_BYTES = 65_536  # of a map worth trying to hold whole
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hil.compiler.graph import Dtype, QPool, QuantisedGraph
+from hil.compiler.quantised.graph import Dtype, QPool, QuantisedGraph
 
 POOL_PARTS = ("rows", "columns", "states")  # of RNNPool: summaries of rows, of columns, last states of the second RNN
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hil.compiler.cells import Cell
-from hil.compiler.formats import Tensor
+from hil.compiler.quantised.cells import Cell
+from hil.compiler.quantised.formats import Tensor
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from hil.compiler import graph as q
-from hil.compiler.loops import is_by_four, is_encodable, is_gathered, is_of_colours, streamed_taps
+from hil.compiler.kernels.loops import is_by_four, is_encodable, is_gathered, is_of_colours, streamed_taps
+from hil.compiler.quantised import graph as q
 
 GATHERED_BYTES = 4096  # of a dilated convolution's taps, laid side by side
 SCRATCH_BYTES = 8192  # for a convolution's widened weights and pixels, unless the plan is to save more

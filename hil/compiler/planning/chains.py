@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hil.compiler import graph as q
-from hil.compiler.memory import SCRATCH_BYTES
+from hil.compiler.kernels.memory import SCRATCH_BYTES
+from hil.compiler.quantised import graph as q
 
 MAX_LENGTH, MAX_KERNEL = 8, 15  # CHAIN_MAX and CHAIN_MAX_KERNEL of kernels/chain.h
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hil.compiler.formats import GATE_STEP_BITS, PRE_BITS, TANH_STEP_BITS, TIED_STEP_BITS
+from hil.compiler.quantised.formats import GATE_STEP_BITS, PRE_BITS, TANH_STEP_BITS, TIED_STEP_BITS
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class QCell:
 
 
 class Cell(Protocol):
-    """A QCell or, of a GRU or an LSTM, a hil.compiler.gated.QGated."""
+    """A QCell or, of a GRU or an LSTM, a hil.compiler.quantised.gated.QGated."""
 
     @property
     def w(self) -> np.ndarray: ...

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from hil.compiler import graph as q
-from hil.compiler.sparse import room
+from hil.compiler.kernels.sparse import room
+from hil.compiler.quantised import graph as q
 
 AT_ONCE = 3  # sequences of the loops for FastGRNN, and of kernels/gated.h
 PART_BYTES = 3072  # of W x of a part's columns, about

@@ -10,11 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hil.compiler import graph as q
-from hil.compiler import windows
-from hil.compiler.chains import Chain, alone, shape
-from hil.compiler.gated import QGated
-from hil.compiler.loops import (
+from hil.compiler.kernels import windows
+from hil.compiler.kernels.loops import (
     has_single,
     is_by_four,
     is_channelwise,
@@ -25,8 +22,11 @@ from hil.compiler.loops import (
     is_wide,
     streamed_taps,
 )
-from hil.compiler.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, parts
-from hil.compiler.sparse import MAX_VECTOR, kept
+from hil.compiler.kernels.memory import SCRATCH_BYTES, conv_chunk, gathered_parts, parts
+from hil.compiler.kernels.sparse import MAX_VECTOR, kept
+from hil.compiler.planning.chains import Chain, alone, shape
+from hil.compiler.quantised import graph as q
+from hil.compiler.quantised.gated import QGated
 
 MEAN_PIXELS = 128  # kernels/elementwise.h
 MAX_GROUPS, ROUND_GROUPS = 16, 8  # kernels/fastgrnn_pixels.h

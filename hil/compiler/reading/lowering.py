@@ -13,15 +13,15 @@ from typing import Any, cast
 import torch
 from torch import fx, nn
 
-from hil.compiler import convolutions as conv
 from hil.compiler.families.concat import MOST_INPUTS, Concat
 from hil.compiler.families.dense import Dense
 from hil.compiler.families.functions import Function
+from hil.compiler.families.operators import INPUT, Add, Conv, FloatGraph, Mean, Norm, Operator, Pool
 from hil.compiler.families.pooling import Window
 from hil.compiler.families.reshape import Repeat, Upsample
 from hil.compiler.families.scaling import Scaling
-from hil.compiler.names import free_name
-from hil.compiler.operators import INPUT, Add, Conv, FloatGraph, Mean, Norm, Operator, Pool
+from hil.compiler.reading import convolutions as conv
+from hil.compiler.reading.names import free_name
 from hil.errors import HilError
 from hil.reference.blocks import L2Norm
 from hil.reference.rnnpool import RnnPool

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from hil.compiler import graph as q
+from hil.compiler.quantised import graph as q
 from hil.errors import HilError
 
 if TYPE_CHECKING:  # not for running: it imports torch, which takes seconds

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hil.compiler.formats import Tensor
+from hil.compiler.quantised.formats import Tensor
 
 
 @dataclass(frozen=True)
