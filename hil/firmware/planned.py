@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 KEPT = 60  # networks on boards; the oldest go
 _PACKAGE = Path(__file__).resolve().parent.parent
-_SOURCES = ("compiler/*.py", "compiler/families/*.py", "reference/*.py", "firmware/model.py", "board/*.py")
+_SOURCES = ("compiler/**/*.py", "reference/*.py", "firmware/model.py", "board/*.py")
 _FILE = "plans.pickle"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
