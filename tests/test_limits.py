@@ -101,6 +101,15 @@ def test_a_declared_limit_replaces_the_measurements_own() -> None:
     assert found == Measurement("cycles.total", 7, "cycle", 5)
 
 
+def test_no_limit_goes_beyond_what_a_run_knows_to_be_a_bound() -> None:
+    beyond = [Measurement("ram.arena_used", 104, "byte", 100), Measurement("cycles.off_prediction", 1.7, "times", 1.5)]
+    arena, speed = apply_limits(beyond, {"ram.arena_used": Limit(200), "cycles.off_prediction": Limit(2)})
+    assert arena.limit == 100 and arena.ok is False
+    assert speed.limit == 2 and speed.ok is True, "a network of one's own may have worse predictions"
+    (tighter,) = apply_limits(beyond[:1], {"ram.arena_used": Limit(50)})
+    assert tighter.limit == 50
+
+
 def test_a_ratio_can_be_held_from_below(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text('[default]\n"mask.signal_to_noise" = { at_least = 20 }\n"ram.stack_used" = { at_least = 8 }\n')

@@ -45,12 +45,15 @@ def test_what_cannot_be_is_named(changes: dict[str, Any], words: str) -> None:
 
 
 def test_a_layer_far_off_its_prediction_is_named_and_one_that_is_near_is_not() -> None:
-    def wrong(head: int) -> list[str]:
-        return implausible(SOUND, Counter.RUNS, MACS, None, {"conv0": 1200, "add": 90, "head": head})
+    def wrong(head: int, spent: int = 50_000) -> list[str]:
+        cycles = dataclasses.replace(SOUND, layers={"conv0": 120_000, "head": spent}, total=170_000 + spent - 50_000)
+        return implausible(cycles, Counter.RUNS, MACS, None, {"conv0": 120_000, "head": head})
 
-    assert wrong(500) == wrong(1200) == wrong(210) == []
-    assert wrong(1300) == ["layer head took 500 cycles, 1300 were predicted"]
-    assert wrong(190) == ["layer head took 500 cycles, 190 were predicted"]
+    assert wrong(50_000) == wrong(120_000) == wrong(21_000) == []
+    assert wrong(130_000) == ["layer head took 50000 cycles, 130000 were predicted"]
+    assert wrong(19_000) == ["layer head took 50000 cycles, 19000 were predicted"]
+    assert wrong(2_390, 400) == [], "a layer of a few pixels is all setting out"
+    assert wrong(2_410, 400) == ["layer head took 400 cycles, 2410 were predicted"]
 
 
 def test_decoding_that_took_nothing_is_named_where_boxes_are_decoded() -> None:

@@ -42,7 +42,7 @@ class Classification:
     @property
     def distance_to_float(self) -> float:
         """The largest distance of one of the device's logits from the float model's."""
-        return max(abs(a - b) for a, b in zip(self.logits, self.float_logits, strict=True))
+        return float(np.abs(np.subtract(self.logits, self.float_logits)).max())  # NaN where one is
 
     def to_json(self) -> dict[str, Any]:
         """The object that run.json holds."""

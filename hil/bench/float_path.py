@@ -76,6 +76,14 @@ def decoded(outputs: Outputs, spec: DetectorSpec, *, as_device: bool = False) ->
     return detections(outputs.offsets, outputs.scores, spec)
 
 
+def candidates(outputs: Outputs, spec: DetectorSpec) -> Boxes:
+    """Every box that could be the counterpart of a confident one: before suppression, from half of that score on.
+
+    Of two boxes that nearly tie each side may keep another one. That each suppresses by the rules is `differing`'s.
+    """
+    return decoded(outputs, replace(spec, score_threshold=CONFIDENT / 2, nms_iou=1.0, detections=spec.candidates))
+
+
 def differing(device: Boxes, outputs: Outputs, spec: DetectorSpec) -> int:
     """How many boxes the network's own rules do not make of the device's outputs, or the device does not.
 

@@ -164,6 +164,8 @@ def _of_time(found: Findings, cycles: Cycles, firmware: Firmware, can: Capabilit
     faults = None
     if cycles.total is not None:
         faults = implausible(cycles, found.result.counter, macs, seen, of_these, decodes, firmware.graph.input.height)
+        if can.sees_time and found.outside.awake is None:
+            faults.append("the target did not say how long its core was awake")
     off = off_prediction(cycles, predicted) if is_predicted else None
     why, why_off = "; ".join(faults or ()), f"{cycles.total} {cycles.unit}, {predicted} cycles were predicted"
     total = None if is_instructions else cycles.total
@@ -197,12 +199,12 @@ def _of_memory(found: Findings, ram: Ram, firmware: Firmware, can: Capabilities)
     knows, reads = can.measures_memory, can.reads_memory
     bound, is_bound = ram.stack_bound, knows and firmware.has_bound
     return [
-        Measurement("ram.total_bytes", ram.total_bytes, "byte", is_expected=knows),
+        Measurement("ram.total_bytes", ram.total_bytes, "byte", firmware.ram_budget, is_expected=knows),
         Measurement("ram.static_bytes", ram.static_bytes, "byte", is_expected=knows),
         Measurement("ram.arena_used", ram.arena_used, "byte", ram.arena_planned, ram.arena_planned // 2,
                     is_expected=True),
         Measurement("ram.stack_used", ram.stack_used, "byte", bound, LEAST_STACK, is_expected=knows),
-        Measurement("ram.stack_bound", bound, "byte", board.stack_bytes, is_expected=is_bound),
+        Measurement("ram.stack_bound", bound, "byte", firmware.stack_room, is_expected=is_bound),
         Measurement("ram.heap_used", ram.heap_used, "byte", firmware.heap_bytes, is_expected=knows),
         Measurement("watermarks.disagreement", gap, "byte", is_expected=can.sees_stack),
         Measurement("watermarks.stack_beyond", outside.stack_beyond, "byte", 0, is_expected=reads),
@@ -247,7 +249,11 @@ def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes
     boxes, kept = (float_path.decoded(floating, network.spec, as_device=limited) for limited in (False, True))
     twins = float_path.differing(device, outputs, network.spec)
     offset_error = float_path.offset_error(outputs, floating, network.spec.score_threshold)
-    distances = [d for d in (largest_distance(device, boxes), largest_distance(boxes, device)) if d is not None]
+    sides = (
+        (device, float_path.candidates(floating, network.spec)),
+        (boxes, float_path.candidates(outputs, network.spec)),
+    )
+    distances = [d for d in (largest_distance(*side) for side in sides) if d is not None]
     return boxes, [
         Measurement(
             "decoder.differing", twins, "box", cause="boxes of the device's outputs by the network's own rules"
@@ -255,7 +261,7 @@ def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes
         Measurement("outputs.offset_error", offset_error, "prior / variance"),
         Measurement("outputs.score_error", float_path.score_error(outputs, floating), "logit"),
         Measurement("boxes.count_distance_to_float", float_path.count_distance(device, kept), "deviation"),
-        Measurement("boxes.unmatched_with_float", unmatched(device, boxes) + unmatched(boxes, device), "box"),
+        Measurement("boxes.unmatched_with_float", sum(unmatched(*side) for side in sides), "box"),
         Measurement("boxes.score_distance_to_float", float_path.score_distance(device, boxes), "score"),
         Measurement("boxes.distance_to_float", max(distances, default=None), "1 - IoU"),
     ]
@@ -266,8 +272,8 @@ def _of_classes(classes: Classification | None) -> tuple[list[Measurement], list
     if classes is None:
         return [], []
     return [Measurement("logits.differing", classes.differing, "logit", 0)], [
-        Measurement("logits.distance_to_float", classes.distance_to_float, "logit"),
-        Measurement("class.differs_from_float", int(classes.predicted != classes.float_predicted), "image",
+        Measurement("logits.distance_to_float", _number(classes.distance_to_float), "logit"),
+        Measurement("class.differs_from_float", int(np.argmax(classes.logits) != np.argmax(classes.float_logits)), "image",
                     cause=f"the device says {classes.predicted}, the float model {classes.float_predicted}"),
     ]  # fmt: skip
 

@@ -144,7 +144,7 @@ class _Layers(fx.Interpreter):
         if n.op == "output":
             return None
         if n not in self._needed:  # placeholders are, where they are read
-            return view.real if view and n in self._read else None
+            return view.real.reshape(n.meta["shape"]) if view and n in self._read else None
         value = super().run_node(n)
         if view is None:
             return value

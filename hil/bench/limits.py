@@ -12,7 +12,8 @@ A section of a model that does not exist is an error: it would switch its limits
 other than the one that runs are named once: `models = ["my_network", "my_other"]`, above the sections.
 
 A later section or file replaces what it says of a measurement, the limit, the least or whether it is required, and
-leaves the rest.
+leaves the rest. What a run knows to be a bound (the plan's bytes, the stack's static bound, the board's flash) holds
+where a limit is beyond it.
 
 A required limit fails a run on a target that cannot measure the value, and a run of a network that lacks it. A build
 with other kernels than the fast ones also has the limits of "MODEL/KERNELS", which come last. Cycles and flash are a
@@ -78,6 +79,7 @@ OF_BOXES = frozenset((
     "boxes.unmatched_with_float", "boxes.score_distance_to_float", "boxes.distance_to_float",
 ))  # fmt: skip
 OF_CLASSES = frozenset(("logits.differing", "logits.distance_to_float", "class.differs_from_float"))
+ADJUSTABLE = frozenset(("cycles.off_prediction",))  # whose own limit is no fact, as the plan's bytes are
 OF_SOME = OF_BOXES | OF_CLASSES | {"instructions.total"}  # of one kind of network, or of counter: others lack them
 
 
@@ -240,9 +242,11 @@ def apply_limits(measurements: list[Measurement], limits: Limits) -> tuple[Measu
 
 
 def _limited(measurement: Measurement, limit: Limit | None) -> Measurement:
-    """What the limit does not say stays the measurement's own, and no limit goes below the least that can be true."""
+    """What the limit does not say stays the measurement's own. No limit goes beyond what can be true."""
     if limit is None:
         return measurement
     said = limit.over(Limit(measurement.limit, measurement.is_required))
+    if None not in (measurement.limit, said.value) and measurement.name not in ADJUSTABLE:
+        said = replace(said, value=min(measurement.limit, said.value))  # type: ignore[type-var]
     least = max((bound for bound in (measurement.least, said.least) if bound is not None), default=None)
     return replace(measurement, limit=said.value, least=least, is_required=bool(said.is_required))

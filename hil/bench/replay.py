@@ -43,6 +43,7 @@ def header(firmware: Firmware, photos: list[Photo], capabilities: Capabilities, 
         "build_id": firmware.build_id,
         "elf_hash": firmware.elf_hash,
         "kernels": firmware.kernels,
+        "ram_budget": firmware.ram_budget,
         "cycles": capabilities.cycles,
         "timing": capabilities.timing,
         "sizes": asdict(firmware.sizes) if firmware.sizes else None,
@@ -80,6 +81,7 @@ class _Said(Struct):
     board: str
     cycles: Counter
     kernels: str = "fast"
+    ram_budget: Count | None = None
     timing: str | None = None
     sizes: _Sizes | None = None
     stack_bound: Count | None = None
@@ -113,6 +115,10 @@ class RecordedFirmware(Firmware):
     @property
     def heap_bytes(self) -> None:
         return None
+
+    @property
+    def stack_room(self) -> int:
+        return self.board.stack_bytes
 
     @cached_property
     def stack_bound(self) -> StackBound | None:
@@ -173,11 +179,12 @@ def _firmware(recording: Recording, model: str | None) -> RecordedFirmware:
     board = boards.load(said["board"])
     name = model or said["model"]
     graph, _ = planned(name, board)
-    plan = plan_of(name, board) | {"build_id": said["build_id"]}
+    plan = plan_of(name, board, said.get("ram_budget")) | {"build_id": said["build_id"]}
     folder = recording.path.parent
     return RecordedFirmware(
         name, board, said["preset"], folder, recording.path, plan, graph,
         kernels=said.get("kernels", "fast"), operating_point=operating_point(name), recorded=said,
+        ram_budget=said.get("ram_budget"),
     )  # fmt: skip
 
 

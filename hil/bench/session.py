@@ -107,6 +107,10 @@ class Bench:
             raise ProtocolError(
                 f"the board has digests of {len(digests)} tensors, its firmware's plan names {len(names)}"
             )
+        if undigested := sorted(set(trace) - set(names)):
+            raise ProtocolError(
+                f"the firmware's plan names no {', '.join(undigested)}, so nothing tells what became of it"
+            )
         expected = [zlib.crc32(np.ascontiguousarray(trace[name]).tobytes()) for name in names]
         return sorted((n for n, a, b in zip(names, digests, expected, strict=True) if a != b), key=self._moment)
 
@@ -148,7 +152,7 @@ class Bench:
         link = LinkCounts(*(after - start for after, start in zip(counts, before, strict=True)))
         reference = decode.detect(self.firmware.graph, trace)
         classes = self._classification(photo, result, trace)
-        tensors = self._tensors(photo)
+        tensors = self._tensors(photo, trace, differing)
         chip = (self.hello or self.client.hello()).unique_id
         turn = self._judged_since_boot or None
         found = Findings(
@@ -196,12 +200,23 @@ class Bench:
             raise ProtocolError(f"the board has {counts} of {network.spec.name}")
         return classification(network, self.firmware.graph, result.logits, trace, photo.pixels)
 
-    def _tensors(self, photo: Photo) -> tuple[TensorFound, ...]:
-        """What a network of plain tensors gives on the device; nothing from any other."""
+    def _tensors(self, photo: Photo, trace: Trace, differing: list[str]) -> tuple[TensorFound, ...]:
+        """What a network of plain tensors gives on the device; nothing from any other.
+
+        Raises HilError for an output that is read as something else than what the device took its digest of.
+        """
         network = self.firmware.network
         if not isinstance(network, Tensors):
             return ()
-        return tensors_found(network, self.firmware.graph, lambda layer: self.tap(photo.pixels, layer), photo.pixels)
+
+        def tap(layer: str) -> NDArray[np.integer]:
+            found = self.tap(photo.pixels, layer)
+            divergence = None if layer in differing else first_difference(layer, found, trace[layer])
+            if divergence is not None:
+                raise HilError(f"{layer} was read from the device as something else than it had made: {divergence}")
+            return found
+
+        return tensors_found(network, self.firmware.graph, tap, photo.pixels)
 
     def _locate(self, photo: Photo, differing: list[str], trace: Trace) -> Divergence:
         """The first value that differs, by tapping the first tensor whose digest does."""
@@ -262,6 +277,7 @@ def _sizes(hello: Hello, firmware: Firmware) -> dict[str, tuple[object, object]]
     if not firmware.is_native:
         said |= {
             "clock": (hello.clock_hz, board.clock_hz),
-            "bytes of stack": (hello.stack_bytes, board.stack_bytes),
+            "bytes of stack": (hello.stack_bytes, firmware.stack_room),
+            "baud": (hello.baud, board.uart.baud),
         }
     return said

@@ -62,7 +62,12 @@ def float_tensors(network: Tensors, pixels: NDArray[np.uint8]) -> list[NDArray[n
 
 
 def signal_to_noise_db(real: NDArray[np.float32], device: NDArray[np.float64]) -> float | None:
-    """10 log10 of the mean square of what should be there over that of what is too much; None where nothing is."""
+    """10 log10 of the mean square of what should be there over that of what is too much; None where nothing is.
+
+    What is no number is as bad as can be: -NO_NOISE_DB.
+    """
     noise = float(np.square(device - real).mean())
     signal = float(np.square(real.astype(np.float64)).mean())
+    if not math.isfinite(noise):
+        return -NO_NOISE_DB
     return 10 * math.log10(max(signal, 1e-30) / noise) if noise > 0 else None

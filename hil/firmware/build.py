@@ -71,6 +71,7 @@ class Firmware:
     operating_point: float = 0.5
     given: Network | None = None
     place: Path | None = None
+    ram_budget: int | None = None
 
     @cached_property
     def network(self) -> Network:
@@ -144,8 +145,17 @@ class Firmware:
     @cached_property
     def heap_bytes(self) -> int | None:
         """What the ELF leaves for the heap; None on the host."""
-        first, end = (None if self.is_native else symbols(self.elf).address(f"_heap_{at}") for at in ("start", "end"))
-        return None if first is None or end is None else end - first
+        return self._between("_heap_start", "_heap_end")
+
+    @cached_property
+    def stack_room(self) -> int:
+        """What the ELF leaves for the stack; the board's figure where it does not say."""
+        room = self._between("_stack_limit", "_stack_top")
+        return self.board.stack_bytes if room is None else room
+
+    def _between(self, start: str, end: str) -> int | None:
+        first, last = (None if self.is_native else symbols(self.elf).address(name) for name in (start, end))
+        return None if first is None or last is None else last - first
 
     @cached_property
     def compiler(self) -> Compiler | None:
@@ -181,7 +191,7 @@ def build(
     scheme = choose(plans, graph, ram_budget)
     directory = out or BUILD / Path(model).stem / board.name
     firmware = _build(graph, scheme, directory, preset or board.name, kernels, toolchain)
-    return replace(firmware, model=model, operating_point=operating_point(model))
+    return replace(firmware, model=model, operating_point=operating_point(model), ram_budget=ram_budget)
 
 
 def build_graph(

@@ -101,7 +101,7 @@ def classifier(
     _check_name(name)
     side = shorter_side or max(input_shape[1:])
     mean, scale = _levels(input_shape, input_mean, input_scale)
-    own = OwnClassifier(network, ClassifierSpec(name, (), tuple(classes), input_shape, mean, scale, side))
+    own = OwnClassifier(network, ClassifierSpec(name, (), _kinds(name, classes), input_shape, mean, scale, side))
     found = _try(own.eval(), name)
     if not isinstance(found, Tensor) or found.shape != (1, len(classes)):
         raise HilError(f"{name} gives {_described(found)} for one image, expected {len(classes)} logits, one a class")

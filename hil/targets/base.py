@@ -39,6 +39,7 @@ class Capabilities:
     virtual_time: bool = False
     measures_memory: bool = True  # its stack and heap are the board's
     sees_stack: bool = False  # from outside
+    sees_time: bool = False  # that its core was awake
     injects_faults: bool = False  # provoked crashes are caught and explained
     flips_bits: bool = False  # of memory, at a moment of one's choice: flip_bit()
     breaks_peripherals: bool = False  # of the link: stall_dma(), overrun_uart()

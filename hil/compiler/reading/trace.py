@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,18 @@ def trace(network: nn.Module) -> FloatGraph:
         graph.heads = [Head(loc, conf) for loc, conf in outputs]
         _merge_heads(graph)
     elif getattr(spec, "outputs", None) is not None:
-        graph.outputs = list(dict.fromkeys(outputs if isinstance(outputs, (list, tuple)) else [outputs]))
+        graph.outputs = list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+        _refuse_twice(graph.outputs, spec.outputs)
     else:
         graph.output = outputs
     return graph
+
+
+def _refuse_twice(made: list[str], names: Sequence[str]) -> None:
+    """Raise HilError where two outputs are one and the same map."""
+    for i, (layer, name) in enumerate(zip(made, names, strict=True)):
+        if layer in made[:i]:
+            raise HilError(f"{names[made.index(layer)]} and {name} are one and the same map: return it once")
 
 
 def makers(network: nn.Module) -> tuple[fx.Graph, dict[fx.Node, str], list[Head]]:

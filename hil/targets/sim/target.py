@@ -28,9 +28,8 @@ class SimTarget(Closing):
 
     name = "sim"
     capabilities = Capabilities(
-        cycles="timing-model", reads_memory=True, virtual_time=True, sees_stack=True, injects_faults=True,
-        flips_bits=True,
-        breaks_peripherals=True,
+        cycles="timing-model", reads_memory=True, virtual_time=True, sees_stack=True, sees_time=True,
+        injects_faults=True, flips_bits=True, breaks_peripherals=True,
     )  # fmt: skip
 
     def __init__(
