@@ -112,6 +112,13 @@ def test_overlap_that_is_the_limit_but_for_rounding_is_no_difference() -> None:
         assert float_path.differing(both[:0], Outputs(offsets, scores), spec) == 1
 
 
+def test_what_suppression_may_choose_otherwise_is_a_candidate() -> None:
+    spec = dataclasses.replace(TINY, score_threshold=0.6, candidates=3, detections=2)
+    found = float_path.candidates(outputs(), spec)
+    kept = float_path.decoded(outputs(), dataclasses.replace(TINY, score_threshold=0.25))
+    assert len(found) > len(kept) > 2 and float_path.without_twin(kept, found) == len(found) - len(kept)
+
+
 def test_counts_apart_are_told_from_chance() -> None:
     box = np.zeros((1, 5), np.float32)
     assert float_path.count_distance(box.repeat(0, 0), box.repeat(15, 0)) > 3

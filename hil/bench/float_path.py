@@ -81,7 +81,11 @@ def candidates(outputs: Outputs, spec: DetectorSpec) -> Boxes:
 
     Of two boxes that nearly tie each side may keep another one. That each suppresses by the rules is `differing`'s.
     """
-    return decoded(outputs, replace(spec, score_threshold=CONFIDENT / 2, nms_iou=1.0, detections=spec.candidates))
+    all_of_them = outputs.margins.size
+    return decoded(
+        outputs,
+        replace(spec, score_threshold=CONFIDENT / 2, nms_iou=1.0, candidates=all_of_them, detections=all_of_them),
+    )
 
 
 def differing(device: Boxes, outputs: Outputs, spec: DetectorSpec) -> int:
