@@ -35,6 +35,11 @@ class Classification:
         return self.classes[int(np.argmax(self.float_logits))]
 
     @property
+    def differs(self) -> bool:
+        """Whether the device says another class than the float model, whatever the classes are called."""
+        return bool(np.argmax(self.logits) != np.argmax(self.float_logits))
+
+    @property
     def differing(self) -> int:
         """How many of the device's logits are not the integer reference's."""
         return sum(a != b for a, b in zip(self.logits, self.reference_logits, strict=True))

@@ -273,7 +273,7 @@ def _of_classes(classes: Classification | None) -> tuple[list[Measurement], list
         return [], []
     return [Measurement("logits.differing", classes.differing, "logit", 0)], [
         Measurement("logits.distance_to_float", _number(classes.distance_to_float), "logit"),
-        Measurement("class.differs_from_float", int(np.argmax(classes.logits) != np.argmax(classes.float_logits)), "image",
+        Measurement("class.differs_from_float", int(classes.differs), "image",
                     cause=f"the device says {classes.predicted}, the float model {classes.float_predicted}"),
     ]  # fmt: skip
 

@@ -19,6 +19,7 @@ from hil.bench.marks import Memory, arena_beyond, heap_beyond, remember, stack_b
 from hil.bench.run import LinkCounts, Run
 from hil.bench.tensors import TensorFound, tensors_found
 from hil.compiler import decode, integer
+from hil.compiler.check import check_plan
 from hil.compiler.integer import Trace
 from hil.errors import HilError
 from hil.firmware.build import Firmware
@@ -64,6 +65,7 @@ class Bench:
     def boot(self) -> Hello:
         """Load the firmware, start it and make sure that it is the one that was built."""
         self.sent, self.judged, self._judged_since_boot = None, None, 0
+        check_plan(self.firmware.plan, self.firmware.graph)
         _ = self.firmware.elf_hash  # complains about a file that is not as it was built, before it runs
         self.target.boot(self.firmware.elf)
         self.hello = self.client.hello()

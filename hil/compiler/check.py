@@ -1,11 +1,16 @@
-"""A quantised graph against its network's specification: what firmware and integer reference would both get wrong."""
+"""A quantised graph against its network's specification: what firmware and integer reference would both get wrong.
+
+And a plan against its graph: what the bench reads of a firmware.
+"""
 
 from __future__ import annotations
 
 import math
+from itertools import zip_longest
 from typing import Any
 
 from hil.compiler.quantised import graph as q
+from hil.compiler.quantised.tensors import tensors
 from hil.errors import HilError
 
 
@@ -24,6 +29,46 @@ def check_graph(graph: q.QuantisedGraph, spec: Any) -> None:
     })  # fmt: skip
     if wrong:
         raise HilError(f"{graph.model}: the compiled network is not the one that its specification describes: {wrong}")
+
+
+def check_plan(plan: dict[str, Any], graph: q.QuantisedGraph) -> None:
+    """Raise HilError, naming the field, unless a plan (plan.json) is of this graph and its buffers make its arena."""
+    ends: dict[str, int] = {}
+    for buffer in plan["buffers"]:
+        ends[buffer["place"]] = max(ends.get(buffer["place"], 0), buffer["offset"] + buffer["bytes"])
+    image, rules = graph.input, ("candidates", "detections", "nms_iou", "classes")
+    size = ("width", "height", "channels")
+    wrong = _first_difference({
+        "the input": (_fields(plan["input"], *size), tuple(getattr(image, name) for name in size)),
+        **_each("layer", [_layer_said(said) for said in plan["layers"]], [_layer_made(one) for one in graph.layers]),
+        **_each("tensor", plan["tensors"], [vars(shown) for shown in tensors(graph)]),
+        "the detector": (
+            plan["detector"] and _fields(plan["detector"], *rules),
+            graph.detector and tuple(getattr(graph.detector, name) for name in rules),
+        ),
+        "the outputs": (list(plan["outputs"]), list(graph.outputs)),
+        "the layers without a prediction": ([one["name"] for one in plan["layers"] if one["predicted_cycles"] < 1], []),
+        "the arena of all buffers": (sum(ends.values()), plan["arena_bytes"]),
+    })  # fmt: skip
+    if wrong:
+        raise HilError(f"{graph.model}: the plan is not of the network that runs: {wrong}")
+
+
+def _each(kind: str, said: list[Any], made: list[Any]) -> dict[str, tuple[object, object]]:
+    return {f"{kind} {i}": pair for i, pair in enumerate(zip_longest(said, made))}
+
+
+def _fields(of: dict[str, Any], *names: str) -> tuple[object, ...]:
+    return tuple(of[name] for name in names)
+
+
+def _layer_said(said: dict[str, Any]) -> tuple[object, ...]:
+    return said["name"], *_fields(said["output"], "height", "width", "channels", "dtype"), said["macs"]
+
+
+def _layer_made(layer: q.Layer) -> tuple[object, ...]:
+    out = layer.output
+    return layer.name, out.height, out.width, out.channels, out.dtype, layer.macs
 
 
 def _of_results(graph: q.QuantisedGraph, spec: Any) -> dict[str, tuple[object, object]]:
