@@ -13,8 +13,10 @@ static inline frame_event_t receive_event(frame_decoder_t *decoder, frame_t *fra
     while ((count = port_received(&bytes)) > 0) {
         frame_event_t event = FRAME_NONE;
         size_t used = 0;
-        while (used < count && event == FRAME_NONE)
+        while (used < count && event == FRAME_NONE) {
             event = frame_decode(decoder, bytes[used++], frame);
+            used += frame_decode_run(decoder, bytes + used, count - used);
+        }
         port_consume(used);
         if (event != FRAME_NONE)
             return event;

@@ -43,6 +43,10 @@ typedef struct {
 // Takes the next byte from the wire; a delimiter completes a frame, good or damaged. Empty frames are skipped.
 frame_event_t frame_decode(frame_decoder_t *decoder, uint8_t byte, frame_t *frame);
 
+// Takes what comes before the next byte that is more than data, several bytes at a time: as frame_decode for each of them.
+// Returns how many that was, 0 if the first one is frame_decode's.
+size_t frame_decode_run(frame_decoder_t *decoder, const uint8_t *bytes, size_t count);
+
 // Writes delimiter, frame and two delimiters to wire (FRAME_MAX_WIRE_BYTES). Returns the bytes written, 0 if the payload is too long.
 size_t frame_encode(uint8_t *wire, uint8_t type, uint16_t sequence, frame_span_t head, frame_span_t body);
 

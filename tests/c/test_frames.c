@@ -25,6 +25,36 @@ static size_t unhex(const char *text, uint8_t *bytes)
     return count;
 }
 
+// The next event of a frame that comes in pieces of a few bytes, as the receive side takes it. Moves *at behind it.
+static frame_event_t decode_pieces(frame_decoder_t *decoder, const uint8_t *wire, size_t count, size_t piece, size_t *at,
+                                   frame_t *frame)
+{
+    frame_event_t event = FRAME_NONE;
+    while (*at < count && event == FRAME_NONE) {
+        event = frame_decode(decoder, wire[(*at)++], frame);
+        *at += frame_decode_run(decoder, wire + *at, count - *at < piece ? count - *at : piece);
+    }
+    return event;
+}
+
+// Several bytes at a time make of a wire what each by itself makes of it.
+static void check_runs(const char *name, const uint8_t *wire, size_t count)
+{
+    for (size_t piece = 0; piece < 20; piece++) {
+        frame_decoder_t one = {0}, other = {0};
+        frame_t by_bytes = {0}, by_runs = {0};
+        for (size_t at = 0, begun = 0; at < count; begun = at) {
+            frame_event_t event = decode_pieces(&other, wire, count, piece, &at, &by_runs);
+            frame_event_t wanted = FRAME_NONE;
+            for (size_t i = begun; i < at; i++) {
+                expect(wanted == FRAME_NONE, name, "an event comes late by runs");
+                wanted = frame_decode(&one, wire[i], &by_bytes);
+            }
+            expect(event == wanted && memcmp(&one, &other, sizeof one) == 0, name, "decodes to something else by runs");
+        }
+    }
+}
+
 static void check_frame(const char *line)
 {
     static char name[64], payload_hex[LONGEST_LINE], wire_hex[LONGEST_LINE];
@@ -53,6 +83,13 @@ static void check_frame(const char *line)
         expect(frame.bytes == bytes && memcmp(frame.payload, payload, bytes) == 0, name, "decodes to another payload");
     }
     expect(good == 1 && damaged == 0, name, "does not decode to one frame");
+    check_runs(name, wire, wire_bytes);
+    for (size_t i = 0; i < wire_bytes; i++) {  // with a delimiter that does not belong there
+        uint8_t kept = wire[i];
+        wire[i] = 0;
+        check_runs(name, wire, wire_bytes);
+        wire[i] = kept;
+    }
 }
 
 static void check_damaged(const char *line)
@@ -73,6 +110,7 @@ static void check_damaged(const char *line)
         damaged += event == FRAME_DAMAGED;
     }
     expect(good == 0 && damaged > 0, name, "passes for good");
+    check_runs(name, wire, wire_bytes);
     // The decoder must be ready for the next frame.
     uint8_t next[FRAME_MAX_WIRE_BYTES];
     size_t next_bytes = frame_encode(next, 4, 7, (frame_span_t){0}, (frame_span_t){0});
@@ -92,6 +130,9 @@ static void check_too_long(void)
     for (size_t i = 0; i < 3 * LINK_MAX_PAYLOAD; i++)
         expect(frame_decode(&decoder, 0xff, &frame) == FRAME_NONE, "too_long", "an endless frame gives something");
     expect(frame_decode(&decoder, 0, &frame) == FRAME_DAMAGED, "too_long", "an endless frame is not damaged");
+    static uint8_t endless[3 * LINK_MAX_PAYLOAD];
+    memset(endless, 0xff, sizeof endless - 1);
+    check_runs("too_long", endless, sizeof endless);
 }
 
 int main(int argc, char **argv)

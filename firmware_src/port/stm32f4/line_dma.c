@@ -48,17 +48,15 @@ void send_dma_handler(void)
     clear_flags(BOARD_TX_STREAM);
 }
 
-// How far the DMA has come, and whether it has passed the ring's end since. The position is read again after the flag,
-// so that the flag belongs to it.
+// How far the DMA has come, and whether it has passed the ring's end since. If it has, the position is read again: it may
+// have done so between the two reads, and the flag must belong to the position.
 static uint32_t position(bool *has_wrapped)
 {
-    uint32_t before, after;
-    do {
-        before = RX->NDTR;
-        *has_wrapped = BOARD_DMA->ISR[BOARD_RX_STREAM / 4] >> DMA_FLAGS_SHIFT(BOARD_RX_STREAM) & DMA_TCIF;
-        after = RX->NDTR;
-    } while (after > before);
-    return (LINE_RING - after) % LINE_RING;
+    uint32_t left = RX->NDTR;
+    *has_wrapped = BOARD_DMA->ISR[BOARD_RX_STREAM / 4] >> DMA_FLAGS_SHIFT(BOARD_RX_STREAM) & DMA_TCIF;
+    if (*has_wrapped)
+        left = RX->NDTR;
+    return (LINE_RING - left) % LINE_RING;
 }
 
 uint32_t line_arrived(void)
