@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from hil.link.errors import BadAnswer
@@ -29,7 +30,7 @@ class Field:
     most: float | None = None
     is_text: bool = False
 
-    @property
+    @cached_property
     def range(self) -> tuple[float, float]:
         """The least and the largest value of a number."""
         least, most = _LIMITS[self.code]
@@ -61,7 +62,7 @@ class Layout:
     def __init__(self, message: str, *fields: Field, has_body: bool = False) -> None:
         self.message, self.fields, self.has_body = message, fields, has_body
         self._struct = struct.Struct("<" + "".join(field.code for field in fields))
-        self._is_free = not any(field.is_limited for field in fields)
+        self._limited = [(place, field) for place, field in enumerate(fields) if field.is_limited]
 
     @property
     def size(self) -> int:
@@ -78,9 +79,12 @@ class Layout:
                 self.message, "length", len(data), f"{self.size}{' or more' if self.has_body else ''} bytes"
             )
         values: tuple[Any, ...] = self._struct.unpack_from(data)
-        if self._is_free:
+        if not self._limited:
             return values
-        return tuple(field.check(value, self.message) for field, value in zip(self.fields, values, strict=True))
+        checked = list(values)
+        for place, field in self._limited:
+            checked[place] = field.check(values[place], self.message)
+        return tuple(checked)
 
     def rows(self, data: bytes, count: int | None = None) -> list[tuple[Any, ...]]:
         """The values of a table of such rows. Raises BadAnswer unless there are just `count`, where that is known."""

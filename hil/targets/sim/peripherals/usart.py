@@ -92,13 +92,13 @@ class Usart(RegisterFile):
         self._attend()
         now = self._now()
         self.catch_up()
-        self._settled_until = 0
         if not self._wire:
             self._next_arrival = max(now, self._next_arrival) + self.byte_cycles
+            self._idle_at = None
+            self._settled_until = 0
         self.on_line(False, self._next_arrival + len(self._wire) * self.byte_cycles, self.byte_cycles, data)
         self._wire += data
-        self._idle_at = None
-        self._schedule()
+        self._set_event(self._events_of["rx"], now)  # before the core runs on: once for all that comes until then
 
     def host_take(self) -> bytes:
         """The bytes that have gone out since the last time."""
