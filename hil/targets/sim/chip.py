@@ -45,12 +45,13 @@ class Chip:
         self.events = Events(self.look_ahead)
         self.nvic = Nvic(board.line.interrupts, core.words, self.look_ahead)
         self.scb = Scb(core, self.nvic, request_reset)
-        self.systick = SysTick(core, self.look_ahead)
+        self.systick = SysTick(core)
         self.demcr = Demcr()
         self.dwt = Dwt(core, self.demcr)
         self.rcc = Rcc(board, self._clock_changed)
         self.flash = FlashInterface(core, lambda: self.rcc.hclk_hz)
-        self.dmas = [Dma(name, core.memory, self.nvic) for name in DMA_BASES]
+        self.dmas = [Dma(name, number, core, self.nvic) for number, name in enumerate(DMA_BASES)]
+        self.rcc.gated = self._gate_dmas
         self.usarts = {name: self._make_usart(name, UARTS[name]) for name in board.line.uarts}
         self.bus = Bus(core, where)
         self.bit_band = BitBand(core, self.bus)
@@ -130,6 +131,11 @@ class Chip:
         words = self.core.words
         words[at.EVENT] = min(self.events.next, at.NEVER)
         set_deadline.ctypes(self.core.state_address)
+
+    def _gate_dmas(self) -> None:
+        """Native code answers for a controller while its clock is on."""
+        for dma, bit in zip(self.dmas, DMA_ENABLE_BITS.values(), strict=True):
+            dma.is_clocked = self.rcc.is_on(AHB1ENR, bit)
 
     def _clock_changed(self) -> None:
         """A new core clock: the flash must be able to follow."""

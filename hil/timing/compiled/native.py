@@ -242,6 +242,18 @@ def call_read(typingctx: Any, function: Any, uc: Any, offset: Any, size: Any, da
 
 
 @intrinsic
+def call_write(typingctx: Any, function: Any, uc: Any, offset: Any, size: Any, value: Any, data: Any) -> Any:
+    """uc_cb_mmio_write_t: void function(uc*, uint64 offset, uint32 size, uint64 value, void* data)."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.FunctionType(ir.VoidType(), [_I64, _I64, _I32, _I64, _I64]).as_pointer()
+        builder.call(builder.inttoptr(args[0], kind), args[1:])
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64, types.int64, types.uint32, types.int64, types.int64), codegen
+
+
+@intrinsic
 def call_look(typingctx: Any, function: Any, uc: Any, row: Any, arena: Any) -> Any:
     """hooks.look(uc, row, arena): a call by address is not inlined, and so keeps its caller short."""
 

@@ -71,17 +71,17 @@ def forget_translations(uc: unicorn.Uc) -> None:
 
 def map_registers(
     uc: unicorn.Uc, origin: int, size: int, read: Callable[..., int], write: Callable[..., None],
-    native: tuple[int, int] | None = None,
+    native: tuple[int, int, int] | None = None,
 ) -> tuple[Any, Any]:  # fmt: skip
     """uc_mmio_map with plain callbacks (uc, offset, size[, value], user data). Keep alive what is returned.
 
-    native: the address of a native function that loads come to instead of the first callback, and its user data.
+    native: the addresses of native functions that loads and stores come to instead of the two, and their user data.
     """
     on_read, on_write = READ_CALLBACK(read), WRITE_CALLBACK(write)
-    function, data = native or (function_address(on_read), 0)
+    loads, stores, data = native or (function_address(on_read), function_address(on_write), 0)
     code = uclib.uc_mmio_map(
-        uc._uch, ctypes.c_uint64(origin), ctypes.c_uint64(size), ctypes.c_void_p(function), ctypes.c_void_p(data),
-        ctypes.cast(on_write, ctypes.c_void_p), None,
+        uc._uch, ctypes.c_uint64(origin), ctypes.c_uint64(size), ctypes.c_void_p(loads), ctypes.c_void_p(data),
+        ctypes.c_void_p(stores), ctypes.c_void_p(data),
     )  # fmt: skip
     check(code, "uc_mmio_map")
     return on_read, on_write

@@ -55,7 +55,22 @@ MOST_ACTIVE = 64
 ACTIVE_COUNT, ACTIVE = UC + 80, UC + 81  # the innermost last
 FRAME_COUNT, FRAMES = ACTIVE + MOST_ACTIVE, ACTIVE + MOST_ACTIVE + 1  # contexts on the stacks: address and bytes each
 ENDED = FRAMES + 2 * MOST_ACTIVE  # the exception that was returned from last
-assert ENDED < TABLE
+
+# -- registers that native code answers (hil.targets.sim.core.answering)
+FN_PRIVATE_WRITE, FN_AHB_READ, FN_AHB_WRITE = range(ENDED + 1, ENDED + 4)  # the callbacks for every other access
+SERVED = ENDED + 4  # uses of registers since Python saw one
+MOST_SERVED = 256  # then Python sees one, which counts them
+EXISTING = ENDED + 5  # the exceptions that the chip has, as a set
+TICK_CONTROL, TICK_RELOAD, TICK_HELD = range(ENDED + 7, ENDED + 10)  # HELD: the count while it stands still
+TICK_ZERO_AT, TICK_SEEN = ENDED + 10, ENDED + 11  # a cycle at which it was 0; that up to which COUNTFLAG has told of it
+TICK_MOST = (1 << 24) - 1  # of TICK_RELOAD
+DMAS = 2  # controllers, of which each has:
+QUIET = ENDED + 12  # the cycle up to which nothing moves by itself, as far as Python knows
+CLOCKED = QUIET + DMAS  # whether its clock is on
+DMA, DMA_WORDS = CLOCKED + DMAS, 52  # its registers
+DMA_STREAMS, STREAM_REGISTERS = 4, 6  # the words before those of its streams; of each stream
+DMA_LINES = DMA + DMAS * DMA_WORDS  # the exception of each of its eight streams
+assert DMA_LINES + DMAS * 8 <= TABLE
 
 # -- PHASE
 PHASE_LOOK, PHASE_GO = range(2)  # look what is due first; the core goes on in the middle of a block

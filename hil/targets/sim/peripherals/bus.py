@@ -15,7 +15,8 @@ from unicorn import arm_const as uc_arm
 
 from hil.errors import HilError
 from hil.targets.base import TargetError
-from hil.targets.sim.core import unicorn_api
+from hil.targets.sim.core import answering, unicorn_api
+from hil.targets.sim.core import words as at
 from hil.targets.sim.core.core import Core
 from hil.targets.sim.core.polling import SEEN, PollingLoops
 from hil.targets.sim.core.stops import NeedsExactPc
@@ -25,11 +26,11 @@ from hil.timing.compiled import blockhook as hook
 
 log = logging.getLogger(__name__)
 
-PRIVATE = 0xE000_0000
+PRIVATE, AHB1 = 0xE000_0000, 0x4002_0000
 AREAS = (
     (0x4000_0000, 0x8000),  # APB1
     (0x4001_0000, 0x7000),  # APB2, with 1 KB that is reserved: areas end where pages do
-    (0x4002_0000, 0x6_0000),  # AHB1
+    (AHB1, 0x6_0000),
     (0x5000_0000, 0x6_1000),  # AHB2, likewise
     (0xA000_0000, 0x1000),  # AHB3: the memory controller
     (PRIVATE, 0x10_0000),  # private peripherals of the core
@@ -51,12 +52,17 @@ class Bus:
         self._pages: dict[int, tuple[Peripheral, int, Callable[[], bool] | None]] = {}
         self._idle_writes: set[int] = set()
         self._kept: list[Any] = []
+        native = {
+            PRIVATE: (hook.on_private_read, answering.on_private_write, hook.FN_PRIVATE_READ, at.FN_PRIVATE_WRITE),
+            AHB1: (answering.on_ahb_read, answering.on_ahb_write, at.FN_AHB_READ, at.FN_AHB_WRITE),
+        }
         for origin, size in AREAS:
-            native = (hook.on_private_read.address, core.state_address) if origin == PRIVATE else None
-            kept = unicorn_api.map_registers(core.uc, origin, size, *self._callbacks(origin), native)
+            loads, stores, *rest = native.get(origin, (None, None))
+            hooks = (loads.address, stores.address, core.state_address) if loads and stores else None
+            kept = unicorn_api.map_registers(core.uc, origin, size, *self._callbacks(origin), hooks)
             self._kept.append(kept)
-            if native:
-                core.words[hook.FN_PRIVATE_READ] = unicorn_api.function_address(kept[0])
+            for word, callback in zip(rest, kept, strict=False):
+                core.words[word] = unicorn_api.function_address(callback)
 
     def place(
         self, origin: int, peripheral: Peripheral, clocked: Callable[[], bool] | None = None, base: int | None = None

@@ -2,26 +2,30 @@
 
 Modelled: peripheral to memory and memory to peripheral, normal and circular, byte-sized, half-transfer,
 transfer-complete and transfer-error flags with their interrupts. Progress is worked out when somebody looks: a
-peripheral is asked to catch up before any register is read.
+peripheral is asked to catch up before any register is read. Registers lie in words that native code shares: it answers
+for them while nothing moves (hil.targets.sim.core.answering).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from hil.board.family import DMA_INTERRUPTS
 from hil.targets.base import TargetError
+from hil.targets.sim.core import words as at
+from hil.targets.sim.core.core import Core
 from hil.targets.sim.core.memory import Memory
-from hil.targets.sim.peripherals.nvic import Nvic
+from hil.targets.sim.peripherals.nvic import IRQ0, Nvic
 from hil.targets.sim.peripherals.registers import Peripheral
 
 log = logging.getLogger(__name__)
 
 STREAMS = 8
 FAR = 1 << 16  # bytes, more than any buffer has
-_LISR, _HISR, _LIFCR, _HIFCR, _FIRST_STREAM, _STREAM_BYTES = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x18
-_CR, _NDTR, _PAR, _M0AR, _M1AR, _FCR = 0x00, 0x04, 0x08, 0x0C, 0x10, 0x14
+_LIFCR, _HIFCR = 2, 3  # registers, as words of a controller; LISR and HISR come before
+_CR, _NDTR, _PAR, _M0AR, _M1AR, _FCR = range(at.STREAM_REGISTERS)  # of a stream
 EN, DMEIE, TEIE, HTIE, TCIE, CIRC, MINC, DBM = 1, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 8, 1 << 10, 1 << 18
 TO_MEMORY, FROM_MEMORY = 0, 1  # DIR
 TEIF, HTIF, TCIF = 1 << 3, 1 << 4, 1 << 5
@@ -48,17 +52,31 @@ REQUESTS = {
 class Stream:
     """One stream: its registers, its flags and how far it has come."""
 
-    def __init__(self, name: str, memory: Memory, interrupt: Callable[[bool], None]) -> None:
+    def __init__(self, name: str, words: Any, number: int, memory: Memory, interrupt: Callable[[bool], None]) -> None:
+        """words: its controller's."""
         self.name, self._memory, self._interrupt = name, memory, interrupt
+        first = at.DMA_STREAMS + number * at.STREAM_REGISTERS
+        self.registers = words[first : first + at.STREAM_REGISTERS]
+        self._all_flags, self._shift = words[number // 4 : number // 4 + 1], _FLAG_SHIFTS[number % 4]
         self.errors = 0  # transfers since power-on that the bus did not take
         self.on_moved: Callable[[str, int], None] = lambda stream, count: None  # a timeline is told
         self.reset()
 
     def reset(self) -> None:
-        self.registers = {_CR: 0, _NDTR: 0, _PAR: 0, _M0AR: 0, _M1AR: 0, _FCR: 0x21}
+        for register in range(at.STREAM_REGISTERS):
+            self.registers[register] = 0x21 if register == _FCR else 0
         self.flags = 0
         self.is_stalled = False  # a fault: it stays enabled and moves nothing
         self._length = 0  # NDTR when the stream was enabled
+
+    @property
+    def flags(self) -> int:
+        """Its part of LISR or HISR."""
+        return self._all_flags[0] >> self._shift & _FLAG_MASK
+
+    @flags.setter
+    def flags(self, flags: int) -> None:
+        self._all_flags[0] = self._all_flags[0] & ~(_FLAG_MASK << self._shift) | flags << self._shift
 
     @property
     def is_enabled(self) -> bool:
@@ -159,9 +177,9 @@ class Stream:
         enabled = (HTIF if control & HTIE else 0) | (TCIF if control & TCIE else 0) | (TEIF if control & TEIE else 0)
         self._interrupt(bool(self.flags & enabled))
 
-    def write(self, offset: int, value: int) -> None:
+    def write(self, register: int, value: int) -> None:
         was_enabled = self.is_enabled
-        if offset == _CR:
+        if register == _CR:
             self.registers[_CR] = value & 0x0FFF_FFFF
             if value & EN and not was_enabled:
                 self._check_modelled(value)
@@ -171,8 +189,8 @@ class Stream:
             elif was_enabled and not value & EN:
                 self._raise(TCIF)  # RM0090, 10.3.14: a stream that software stops reports completion
             self.settle()
-        elif not was_enabled or offset == _FCR:
-            self.registers[offset] = value & (0xFFFF if offset == _NDTR else 0xFFFF_FFFF)
+        elif not was_enabled or register == _FCR:
+            self.registers[register] = value & (0xFFFF if register == _NDTR else 0xFFFF_FFFF)
 
     def _check_modelled(self, control: int) -> None:
         sizes = control >> 11 & 0xF
@@ -183,21 +201,52 @@ class Stream:
             )
 
 
+class User(Protocol):
+    """A peripheral that streams serve."""
+
+    @property
+    def settled_until(self) -> int:
+        """The cycle at which time alone brings about something next."""
+        ...
+
+    def catch_up(self) -> None: ...
+
+    def schedule(self) -> None:
+        """A stream may serve it from now on, or no more."""
+
+
 class Dma(Peripheral):
     """One controller with its eight streams."""
 
     hears = True
 
-    def __init__(self, name: str, memory: Memory, nvic: Nvic) -> None:
+    def __init__(self, name: str, number: int, core: Core, nvic: Nvic) -> None:
         self.name = name
-        self.before_look: list[Callable[[], None]] = []  # peripherals that may have bytes under way, once in use
-        self.after_change: list[Callable[[], None]] = []
+        self.users: list[User] = []  # that may have bytes under way, once in use
+        self._state, self._quiet, self._clocked = core.words, at.QUIET + number, at.CLOCKED + number
+        self._words = core.words[at.DMA + number * at.DMA_WORDS :][: at.DMA_WORDS]
+        interrupts = DMA_INTERRUPTS[name]
         self.streams = [
-            Stream(f"{name.upper()} stream {n}", memory, _line(nvic, interrupt))
-            for n, interrupt in enumerate(DMA_INTERRUPTS[name])
+            Stream(f"{name.upper()} stream {n}", self._words, n, core.memory, _line(nvic, interrupt))
+            for n, interrupt in enumerate(interrupts)
         ]
+        for n, interrupt in enumerate(interrupts):
+            core.words[at.DMA_LINES + STREAMS * number + n] = IRQ0 + interrupt
+
+    @property
+    def is_clocked(self) -> bool:
+        return bool(self._state[self._clocked])
+
+    @is_clocked.setter
+    def is_clocked(self, is_on: bool) -> None:
+        self._state[self._clocked] = is_on
+
+    def look_again(self) -> None:
+        """What was known of the time to come may be so no more."""
+        self._state[self._quiet] = 0
 
     def reset(self) -> None:
+        self.look_again()
         for stream in self.streams:
             stream.reset()
 
@@ -208,39 +257,35 @@ class Dma(Peripheral):
         return [(self.streams[number], channel << 25 | bits) for dma, number, channel in requests if dma == self.name]
 
     def read(self, offset: int) -> int:
-        self._look(offset)
+        self._look(offset >> 2)
         return self.peek(offset)
 
-    def _look(self, offset: int) -> None:
+    def _look(self, register: int) -> None:
         """Have the peripherals bring up to date what is accessed. A stream at rest has nothing under way."""
-        number = (offset - _FIRST_STREAM) // _STREAM_BYTES
+        number = (register - at.DMA_STREAMS) // at.STREAM_REGISTERS
         if not 0 <= number < STREAMS or self.streams[number].is_enabled:
-            for look in self.before_look:
-                look()
+            for user in self.users:
+                user.catch_up()
+            self._state[self._quiet] = min([at.NEVER, *(user.settled_until for user in self.users)])
 
     def peek(self, offset: int) -> int:
-        if offset in (_LISR, _HISR):
-            first = 0 if offset == _LISR else 4
-            return sum(self.streams[first + k].flags << shift for k, shift in enumerate(_FLAG_SHIFTS))
-        if offset >= _FIRST_STREAM:
-            number, register = divmod(offset - _FIRST_STREAM, _STREAM_BYTES)
-            return self.streams[number].registers[register] if number < STREAMS else 0
-        return 0
+        return self._words[offset >> 2] if offset >> 2 < at.DMA_WORDS else 0
 
     def write(self, offset: int, value: int) -> None:
-        self._look(offset)
-        if offset in (_LIFCR, _HIFCR):
-            first = 0 if offset == _LIFCR else 4
+        register = offset >> 2
+        self._look(register)
+        if register in (_LIFCR, _HIFCR):
+            first = 4 * (register - _LIFCR)
             for k, shift in enumerate(_FLAG_SHIFTS):
                 self.streams[first + k].flags &= ~(value >> shift & _FLAG_MASK)
                 self.streams[first + k].settle()
-        elif offset >= _FIRST_STREAM:
-            number, register = divmod(offset - _FIRST_STREAM, _STREAM_BYTES)
-            if number < STREAMS:
-                self.streams[number].write(register, value)
-                if register == _CR:
-                    for change in self.after_change:
-                        change()
+        elif at.DMA_STREAMS <= register < at.DMA_WORDS:
+            number, which = divmod(register - at.DMA_STREAMS, at.STREAM_REGISTERS)
+            self.streams[number].write(which, value)
+            if which == _CR:
+                self.look_again()
+                for user in self.users:
+                    user.schedule()
 
 
 def _line(nvic: Nvic, interrupt: int) -> Callable[[bool], None]:

@@ -39,6 +39,7 @@ class Nvic(Peripheral):
         self.count = IRQ0 + interrupts
         self.on_active: Callable[[int, bool], None] | None = None  # a timeline is told: which, and whether it begins
         self._words, self._changed = words, changed
+        self._put(at.EXISTING, (1 << self.count) - 1)
         self._state = words[at.STATE]
         first = 8 * at.PRIORITIES
         self.priorities = words.cast("B")[first : first + at.MOST_EXCEPTIONS]

@@ -7,9 +7,10 @@ and all that it looks at is the board's own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
+from typing import Any
 
-from hil.targets.sim.core.words import NAPS
+from hil.targets.sim.core.words import MOST_SERVED, NAPS, SERVED
 
 MOST_READS = 500_000  # of one register in a row, seconds of the computer
 MOST_USES = 1_000_000  # reads and writes of any, between two looks at the whole
@@ -26,20 +27,20 @@ class Patience:
     core: where it is; memory: what is in it, both in a value; words: hil.targets.sim.core.words.
     """
 
-    def __init__(self, core: Callable[[], Hashable], memory: Callable[[], Hashable], words: Sequence[int]) -> None:
+    def __init__(self, core: Callable[[], Hashable], memory: Callable[[], Hashable], words: Any) -> None:
         self._core, self._memory, self._words = core, memory, words
         self._napped = 0
         self._address, self._reads, self._uses = -1, 0, 0
         self._then: tuple[Hashable, Hashable] | None = None
         self._listens = False
         self._served = 0
+        self._begun = 0  # SERVED when native code began to count
 
     def read(self, address: int, times: int = 1) -> None:
         """A register is read, the last of so many times. Raises PollsForEver."""
         if address != self._address:
             self._address, self._reads = address, 0
-        self._reads += times
-        self.use(address)
+        self._reads += times + self.use(address)
         if self._reads > MOST_READS:
             self.rest()
             raise PollsForEver(f"of {address:#010x}, which says nothing new")
@@ -49,15 +50,19 @@ class Patience:
         times, self._served = served - self._served, served
         self.read(address, max(1, times))
 
-    def use(self, address: int) -> None:
-        """A register is read or written. Raises PollsForEver."""
+    def use(self, address: int) -> int:
+        """A register is read or written. Returns how many uses native code has served since. Raises PollsForEver."""
         naps = self._words[NAPS]
         if naps != self._napped:
             self._napped = naps
             self.rest()
-        self._uses += 1
+        served = self._words[SERVED] - self._begun
+        self._uses += 1 + served
+        is_near = self._uses > MOST_USES - MOST_SERVED  # then each use has to be seen here
+        self._words[SERVED] = self._begun = MOST_SERVED if is_near else 0
         if self._uses > MOST_USES:
             self._look(address)
+        return served
 
     def listen(self) -> None:
         """The register that is read may change by what others do."""

@@ -22,6 +22,7 @@ class Rcc(RegisterFile):
     """Registers at 0x40023800. changed() is called when a write may have changed the core's clock."""
 
     RESET = {CR: 0x83, PLLCFGR: 0x2400_3010, AHB1ENR: 0x0010_0000}
+    gated: Callable[[], None] = staticmethod(lambda: None)  # peripherals' clocks may be on or off; set by who minds
 
     def __init__(self, board: Board, changed: Callable[[], None]) -> None:
         self._board, self._changed = board, changed
@@ -32,6 +33,7 @@ class Rcc(RegisterFile):
         super().reset()
         self.values[CSR] = self._cause
         self._settle()
+        self.gated()
 
     def note_cause(self, flags: int) -> None:
         """What the coming reset will show in CSR."""
@@ -47,6 +49,7 @@ class Rcc(RegisterFile):
         elif offset == CFGR:
             value = value & ~0b1100 | self._switched_to(value & 0b11) << 2
         super().write(offset, value)
+        self.gated()
         if offset in (CR, PLLCFGR, CFGR):
             self._settle()
             self._changed()

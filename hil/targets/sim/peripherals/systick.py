@@ -1,96 +1,67 @@
-"""SysTick: a 24-bit counter that wraps from 0 to its reload value (ARMv7-M ARM, B3.3)."""
+"""SysTick's registers; the counter is hil.targets.sim.core.ticking, which also serves most stores to LOAD and VAL."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
+from hil.targets.sim.core import ticking
 from hil.targets.sim.core import words as at
 from hil.targets.sim.core.core import Core
 from hil.targets.sim.peripherals.registers import Peripheral
 
 _CSR, _RVR, _CVR, _CALIB = 0x10, 0x14, 0x18, 0x1C
-_ENABLE, _TICKINT, _CLKSOURCE, _COUNTFLAG = 1, 2, 4, 1 << 16
-_EXTERNAL_DIVIDER = 8  # ST feeds HCLK / 8 to the external clock input
+_COUNTFLAG = 1 << 16
 
 
 class SysTick(Peripheral):
-    """Offsets from 0xE000E000. The count is worked out from the cycle when it is asked for."""
+    """Offsets from 0xE000E000."""
 
-    def __init__(self, core: Core, changed: Callable[[], None]) -> None:
-        """changed() is called when the counter comes to 0 at another cycle, where native code sees to the interrupt."""
-        self._core, self._changed = core, changed
+    def __init__(self, core: Core) -> None:
+        self._core = core
         self.reset()
 
     def reset(self) -> None:
-        self._control = self._reload = 0
-        self._zero_at = 0  # the cycle at which the counter was last known to be 0, while it counts
-        self._held = 0  # its value while it does not
-        self._flag_seen = 0  # wraps until this cycle have been reported by COUNTFLAG
-        self._core.words[at.TICK_AT] = at.NEVER
+        words = self._core.words
+        for word in (at.TICK_CONTROL, at.TICK_RELOAD, at.TICK_ZERO_AT, at.TICK_HELD, at.TICK_SEEN):
+            words[word] = 0
+        words[at.TICK_AT] = at.NEVER
 
     def read(self, offset: int) -> int:
         if offset == _CSR:
             return self._read_control()
-        if offset == _RVR:
-            return self._reload
         if offset == _CVR:
-            return self._value(self._core.exact_now())
-        return 0x4000_0000 | 18749 if offset == _CALIB else 0  # 1 ms at HCLK / 8 of 150 MHz, inexact (RM0090)
+            return int(ticking.count_at.ctypes(self._core.state_address, self._core.exact_now()))
+        if offset == _CALIB:
+            return 0x4000_0000 | 18749  # 1 ms at HCLK / 8 of 150 MHz, inexact (RM0090)
+        return self.peek(offset)
 
     def peek(self, offset: int) -> int:
-        return {_CSR: self._control, _RVR: self._reload}.get(offset, 0)
+        words = self._core.words
+        return {_CSR: words[at.TICK_CONTROL], _RVR: words[at.TICK_RELOAD]}.get(offset, 0)
 
     def changes_at(self, offset: int) -> int | None:
         """COUNTFLAG, for who waits for it, with the counter's next zero."""
-        if offset != _CSR or not self._control & _ENABLE or not self._reload:
-            return None
-        period = (self._reload + 1) * self._step
-        return self._zero_at + ((self._flag_seen - self._zero_at) // period + 1) * period
+        return self._next_flag if offset == _CSR and self._counts else None
 
     def write(self, offset: int, value: int) -> None:
-        now = self._core.exact_now()
+        words, state, now = self._core.words, self._core.state_address, self._core.exact_now()
         if offset == _CSR:
-            self._set(now, control=value & 7)
+            ticking.set_tick.ctypes(state, now, value & 7, words[at.TICK_RELOAD])
         elif offset == _RVR:
-            self._set(now, reload=value & 0xFF_FFFF)
+            ticking.set_tick.ctypes(state, now, words[at.TICK_CONTROL], value & at.TICK_MOST)
         elif offset == _CVR:
-            self._zero_at, self._held, self._flag_seen = now, 0, now
-            self._schedule(now)
+            ticking.restart_tick.ctypes(state, now)
 
     @property
-    def _step(self) -> int:
-        """CPU cycles a count."""
-        return 1 if self._control & _CLKSOURCE else _EXTERNAL_DIVIDER
+    def _counts(self) -> bool:
+        words = self._core.words
+        return bool(words[at.TICK_CONTROL] & ticking.ENABLE and words[at.TICK_RELOAD])
 
-    def _value(self, now: int) -> int:
-        if not self._control & _ENABLE:
-            return self._held
-        phase = (now - self._zero_at) // self._step % (self._reload + 1)
-        return self._reload + 1 - phase if phase else 0
-
-    def _set(self, now: int, control: int | None = None, reload: int | None = None) -> None:
-        """Change a register with the count going on from where it is."""
-        value = self._value(now)
-        self._control = self._control if control is None else control
-        self._reload = self._reload if reload is None else reload
-        self._held = value
-        self._zero_at = now - (self._reload + 1 - value) * self._step if value else now
-        self._flag_seen = now
-        self._schedule(now)
-
-    def _schedule(self, now: int) -> None:
-        wanted = _ENABLE | _TICKINT
-        words, tick_at = self._core.words, at.NEVER
-        if self._control & wanted == wanted and self._reload:
-            period = words[at.TICK_PERIOD] = (self._reload + 1) * self._step
-            tick_at = self._zero_at + ((now - self._zero_at) // period + 1) * period
-        words[at.TICK_AT] = tick_at
-        self._changed()
+    @property
+    def _next_flag(self) -> int:
+        """The cycle of the first zero that COUNTFLAG has not told of."""
+        return int(ticking.zero_after.ctypes(self._core.state_address, self._core.words[at.TICK_SEEN]))
 
     def _read_control(self) -> int:
-        now = self._core.now
-        period = (self._reload + 1) * self._step
-        counts = self._control & _ENABLE and self._reload
-        wrapped = counts and (now - self._zero_at) // period > (self._flag_seen - self._zero_at) // period
-        self._flag_seen = now
-        return self._control | (_COUNTFLAG if wrapped else 0)
+        words, now = self._core.words, self._core.now
+        has_wrapped = self._counts and self._next_flag <= now
+        words[at.TICK_SEEN] = now
+        return int(words[at.TICK_CONTROL] | (_COUNTFLAG if has_wrapped else 0))

@@ -67,8 +67,7 @@ class Usart(RegisterFile):
         if not self._is_attended:
             self._is_attended = True
             for dma in self._controllers:
-                dma.before_look.append(self.catch_up)
-                dma.after_change.append(self._schedule)
+                dma.users.append(self)
 
     def reset(self) -> None:
         super().reset()
@@ -81,9 +80,20 @@ class Usart(RegisterFile):
         self._free_at = 0  # when DR can take another
         self._complete_cleared = True
         self._sender_since: int | None = None  # when the DMA was first seen to feed the transmitter
-        self._settled_until = 0  # the cycle at which time alone brings about something next; 0: have a look
+        self._forget()
         for owner in self._events_of.values():
             self._events.cancel(owner)
+
+    def _forget(self) -> None:
+        """What was known of the time to come may be so no more: have a look."""
+        self._settled_until = 0
+        for dma in self._controllers:
+            dma.look_again()
+
+    @property
+    def settled_until(self) -> int:
+        """The cycle at which time alone brings about something next."""
+        return self._settled_until if self._is_in_use else NEVER
 
     # -- the host's end of the line
 
@@ -95,7 +105,7 @@ class Usart(RegisterFile):
         if not self._wire:
             self._next_arrival = max(now, self._next_arrival) + self.byte_cycles
             self._idle_at = None
-            self._settled_until = 0
+            self._forget()
         self.on_line(False, self._next_arrival + len(self._wire) * self.byte_cycles, self.byte_cycles, data)
         self._wire += data
         self._set_event(self._events_of["rx"], now)  # before the core runs on: once for all that comes until then
@@ -173,7 +183,7 @@ class Usart(RegisterFile):
     def write(self, offset: int, value: int) -> None:
         self._attend()
         self.catch_up()
-        self._settled_until = 0
+        self._forget()
         if offset == _DR:
             self._send(bytes([value & 0xFF]), self._now())
         elif offset == _SR:
@@ -182,7 +192,7 @@ class Usart(RegisterFile):
         else:
             super().write(offset, value)
             self._byte_cycles, self._is_in_step = 0, False
-        self._schedule()
+        self.schedule()
 
     def _transmit_status(self, now: int) -> int:
         empty = _TXE if now >= self._free_at else 0
@@ -320,7 +330,8 @@ class Usart(RegisterFile):
     def _is_in_use(self) -> bool:
         return bool(self._wire or self.values.get(_CR1, 0))
 
-    def _schedule(self) -> None:
+    def schedule(self) -> None:
+        """Something has changed: set the events of what happens next."""
         if not self._is_in_use:
             return
         now = self._now()
@@ -338,7 +349,7 @@ class Usart(RegisterFile):
             self._events.set(owner, cycle, self._on_event)
 
     def _on_event(self, _cycle: int) -> None:
-        self._schedule()
+        self.schedule()
 
     def _next_receive(self, control: int) -> int | None:
         if self._wire:
