@@ -185,7 +185,7 @@ def test_what_the_dma_wrote_is_told(elf: Path, expected: tuple[Any, ...]) -> Non
         stop_at(client, address(elf, "model_push_row"))
         controller = run.target.sim.chip.dmas
         stream = next(s for dma in controller for s in dma.streams if s.is_enabled and s.direction == 0)
-        ring = stream.registers[0x0C]
+        ring = stream.registers[3]
         client.ask(f"Z2,{ring:x},1")
         reply = client.ask("c")
         while "by DMA" not in client.console:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import unicorn
@@ -35,7 +36,7 @@ class Region:
     data: NDArray[np.uint8]
     dma: bool
 
-    @property
+    @cached_property
     def end(self) -> int:
         return self.origin + len(self.data)
 
@@ -118,9 +119,9 @@ class Memory:
             raise TargetError(f"cannot read {size} bytes at {address:#010x}: the chip has no memory there")
         return region.data[address - region.origin :][:size].tobytes()
 
-    def write(self, address: int, data: bytes) -> None:
-        """Put bytes into flash or RAM from outside. Raises TargetError outside the memories."""
-        region = self.find(address, len(data))
+    def write(self, address: int, data: bytes, region: Region | None = None) -> None:
+        """Put bytes into flash or RAM from outside. region: that they lie in, if known. Raises TargetError outside."""
+        region = region or self.find(address, len(data))
         if region is None:
             raise TargetError(f"cannot write {len(data)} bytes at {address:#010x}: the chip has no memory there")
         if self.on_write is not None:

@@ -67,7 +67,10 @@ class CoreState:
     @property
     def now(self) -> int:
         """The cycle it is, while the core runs that at which the present block was entered."""
-        return self._block_start if self._running else self.words[hook.CYCLES]
+        words = self.words
+        if not self._running:
+            return words[hook.CYCLES]
+        return words[hook.RESUMED_START if words[hook.BLOCKS] == words[hook.RESUMED] else hook.BLOCK_START]
 
     @property
     def _block_start(self) -> int:

@@ -16,7 +16,7 @@ from hil.board.family import DMA_INTERRUPTS
 from hil.targets.base import TargetError
 from hil.targets.sim.core import words as at
 from hil.targets.sim.core.core import Core
-from hil.targets.sim.core.memory import Memory
+from hil.targets.sim.core.memory import Memory, Region
 from hil.targets.sim.peripherals.nvic import IRQ0, Nvic
 from hil.targets.sim.peripherals.registers import Peripheral
 
@@ -102,8 +102,8 @@ class Stream:
     @property
     def next_mark(self) -> int:
         """Bytes to go until the next flag: half or all of the buffer."""
-        half = self._length - self._length // 2
-        return self.left - (self._length - half) if self.left > self._length - half else self.left
+        left, half = self.registers[_NDTR], self._length // 2
+        return left - half if left > half else left
 
     @property
     def next_interrupt(self) -> int:
@@ -118,9 +118,11 @@ class Stream:
         taken = 0
         while taken < len(data) and self.is_enabled:
             part = data[taken : taken + self.next_mark]
-            if not self._reach(len(part)):
+            address = self._position
+            region = self._reach(address, len(part))
+            if region is None:
                 break
-            self._memory.write(self._position, part)
+            self._memory.write(address, part, region)
             taken += len(part)
             self._count(len(part))
         return taken
@@ -130,9 +132,11 @@ class Stream:
         data = bytearray()
         while len(data) < count and self.is_enabled:
             size = min(count - len(data), self.next_mark)
-            if not self._reach(size):
+            address = self._position
+            region = self._reach(address, size)
+            if region is None:
                 break
-            data += self._memory.read(self._position, size)
+            data += region.data[address - region.origin :][:size].tobytes()
             self._count(size)
         return bytes(data)
 
@@ -140,31 +144,31 @@ class Stream:
     def _position(self) -> int:
         return self.registers[_M0AR] + (self._length - self.left if self.registers[_CR] & MINC else 0)
 
-    def _reach(self, size: int) -> bool:
-        """Whether the DMA's bus leads to the next bytes (not to the CCM). Else the stream stops in error."""
-        region = self._memory.find(self._position, size)
+    def _reach(self, address: int, size: int) -> Region | None:
+        """Where the next bytes lie, if the DMA's bus leads there (not to the CCM). Else the stream stops in error."""
+        region = self._memory.find(address, size)
         if region is not None and region.dma and (region is not self._memory.flash or self.direction == FROM_MEMORY):
-            return True
+            return region
         log.warning(
-            "%s: transfer error at %#010x, %s: the stream stops, as on the chip", self.name, self._position,
+            "%s: transfer error at %#010x, %s: the stream stops, as on the chip", self.name, address,
             "where there is no memory" if region is None else f"in the {region.name}, which it cannot "
             f"{'write' if self.direction == TO_MEMORY else 'read'}",
         )  # fmt: skip
         self.errors += 1
         self.registers[_CR] &= ~EN
         self._raise(TEIF)
-        return False
+        return None
 
     def _count(self, size: int) -> None:
         self.on_moved(self.name, size)
-        self.registers[_NDTR] -= size
-        if self.left == 0:
+        left = self.registers[_NDTR] = self.registers[_NDTR] - size
+        if left == 0:
             if self.is_circular:
                 self.registers[_NDTR] = self._length
             else:
                 self.registers[_CR] &= ~EN
             self._raise(TCIF)
-        elif self.left == self._length // 2:
+        elif left == self._length // 2:
             self._raise(HTIF)
 
     def _raise(self, flag: int) -> None:

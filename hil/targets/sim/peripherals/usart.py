@@ -214,7 +214,7 @@ class Usart(RegisterFile):
         self._transmit_until(now)
         self._settle(now, self.values.get(_CR1, 0))
         times = [self._next_arrival if self._wire else NEVER, self._idle_at or NEVER, self._free_at, self._sent_at]
-        self._settled_until = min((time for time in times if time > now), default=NEVER)
+        self._settled_until = min([time for time in times if time > now], default=NEVER)
 
     def _receive_until(self, now: int) -> None:
         if self._wire and self._next_arrival <= now:
@@ -252,8 +252,7 @@ class Usart(RegisterFile):
 
     def _overrun(self, data: bytes) -> bytes:
         """What of the bytes that have arrived is left by a fault that was asked for."""
-        count = min(self.overruns_to_come, len(data))
-        if count:
+        if count := min(self.overruns_to_come, len(data)):
             self.overruns_to_come -= count
             self._status |= _ORE
             self._lose(count, "by an overrun that was asked for")
@@ -371,7 +370,7 @@ class Usart(RegisterFile):
             times.append(self._free_at)
         if control & _TCIE:
             times.append(self._sent_at)
-        return min((time for time in times if time > now), default=None)
+        return min([time for time in times if time > now], default=None)
 
     @property
     def flush_at(self) -> int:
