@@ -213,6 +213,15 @@ def _fails(uc, s, check):  # type: ignore[no-untyped-def]
 
 
 @njit(**INTERNAL)
+def _failing(uc, s, first):  # type: ignore[no-untyped-def]
+    """Which of a block's checks, whose number stands at `first`, is the first to fail; -1: none."""
+    for k in range(np.int64(s[first])):
+        if _fails(uc, s, s[first + np.uint64(1) + np.uint64(k)]):
+            return k
+    return -1
+
+
+@njit(**INTERNAL)
 def _objects(uc, s, entry, index, address):  # type: ignore[no-untyped-def]
     """Whether something that Unicorn does not check itself keeps the block from running; then it has been stopped."""
     if s[SKIP_CHECKS] == address:
@@ -226,13 +235,24 @@ def _objects(uc, s, entry, index, address):  # type: ignore[no-untyped-def]
         return True
     if entry & np.uint64(FLAG_CHECKS):
         first = s[index + np.uint64(1)]
-        for k in range(s[first]):
+        k = _failing(uc, s, first)
+        if k >= 0:
+            s[SUSPECT] = np.uint64(k)
             check = s[first + np.uint64(1) + np.uint64(k)]
-            if _fails(uc, s, check):
-                s[SUSPECT] = np.uint64(k)
-                stop(uc, s, STOP_STACK if check & np.uint64(0xFF) == CHECK_STACK else STOP_CHECK)
-                return True
+            stop(uc, s, STOP_STACK if check & np.uint64(0xFF) == CHECK_STACK else STOP_CHECK)
+            return True
     return False
+
+
+@njit(**INTERNAL)
+def note(s, address, size, instructions):  # type: ignore[no-untyped-def]
+    """A block begins to run."""
+    s[BLOCK] = np.uint64(address)
+    s[BLOCK_SIZE] = np.uint64(size)
+    s[BLOCK_START] = s[CYCLES]
+    s[CAME_FROM] = s[PREV_END]
+    s[INSTRUCTIONS] += np.uint64(instructions)
+    s[BLOCKS] += np.uint64(1)
 
 
 @njit(**INTERNAL)
@@ -254,13 +274,29 @@ def enter(uc, s, address, size):  # type: ignore[no-untyped-def]
         entry = s[index]
     if entry & np.uint64(FLAGS) and _objects(uc, s, entry, index, np.uint64(address)):
         return np.uint64(0)
-    s[BLOCK] = np.uint64(address)
-    s[BLOCK_SIZE] = np.uint64(size)
-    s[BLOCK_START] = s[CYCLES]
-    s[CAME_FROM] = s[PREV_END]
-    s[INSTRUCTIONS] += entry & np.uint64(INSTRUCTIONS_MASK)
-    s[BLOCKS] += np.uint64(1)
+    note(s, address, size, entry & np.uint64(INSTRUCTIONS_MASK))
     return entry
+
+
+@njit(**INTERNAL)
+def known(s, address, entry):  # type: ignore[no-untyped-def]
+    """What of a block that has been entered a model may keep for may_run(); 0: nothing. entry: what enter() said."""
+    if entry & np.uint64(FLAG_SPIN):
+        return np.uint64(0)
+    first = s[table_index(s, address) + np.uint64(1)] if entry & np.uint64(FLAG_CHECKS) else np.uint64(0)
+    return np.uint64(1) | (np.uint64(2) if entry & np.uint64(FLAG_FPU) else np.uint64(0)) | first << np.uint64(2)
+
+
+@njit(**INTERNAL)
+def may_run(uc, s, known):  # type: ignore[no-untyped-def]
+    """Whether nothing keeps a block of which that is known from running: then note() does for enter().
+
+    The block table is not looked at, whose lines this computer would have to fetch into its cache.
+    """
+    if s[CYCLES] >= s[DEADLINE] or (known & np.uint64(2) and s[FPU_OFF] != 0):
+        return False
+    first = known >> np.uint64(2)
+    return first == 0 or (s[SKIP_CHECKS] == np.uint64(1) and _failing(uc, s, first) < 0)
 
 
 _CYCCNT = 0x1004  # from the start of the private peripherals

@@ -173,12 +173,23 @@ def on_instruction(uc, address, size, m):
     _look_at(as_integer(uc), m, canonical(np.int64(address)))
 
 
+@njit(**INTERNAL)
+def _enter(uc, state, m, node, address, size):
+    """Whether the board lets the block run; what it knows of it then is kept with the node."""
+    entry = blockhook.enter(uc, state, address, size)
+    if entry == np.uint64(0):
+        return False
+    if np.int64(entry & np.uint64(blockhook.INSTRUCTIONS_MASK)) == m[node + N_INSTRUCTIONS]:
+        flags = m[node + N_FLAGS] & ((1 << KNOWN_SHIFT) - 1)
+        m[node + N_FLAGS] = flags | np.int64(blockhook.known(state, address, entry)) << KNOWN_SHIFT
+    return True
+
+
 @hook(blockhook.HOOK_SIGNATURE)
 def on_board_block(uc, address, size, user_data):
     """User data is the simulated board's state (hil.timing.compiled.blockhook)."""
     s = as_words(as_integer(user_data))
     state = carray(user_data, (blockhook.LENGTH,), np.uint64)
-    prefetch(as_integer(user_data) + 8 * np.int64(blockhook.table_index(state, address)))
     m = as_words(s[ARENA_WORD])
     at = canonical(np.int64(address))
     m[ALIAS] = at - np.int64(address)
@@ -194,7 +205,10 @@ def on_board_block(uc, address, size, user_data):
         blockhook.stop(uc, state, blockhook.STOP_MODEL)
         return
     prefetch(m[ARENA] + 8 * m[node + N_PLAN])
-    if blockhook.enter(uc, state, address, size) == np.uint64(0):
+    known = np.uint64(m[node + N_FLAGS] >> KNOWN_SHIFT)
+    if known != 0 and blockhook.may_run(uc, state, known):
+        blockhook.note(state, address, size, m[node + N_INSTRUCTIONS])
+    elif not _enter(uc, state, m, node, address, size):
         return
     begin(as_integer(uc), m, node)
     s[AT_ENTRY] = m[CYCLES]

@@ -140,6 +140,7 @@ ROWS = EXIT_HASH + (2 << EXIT_BITS)
 NO_ROW = ROWS  # a NOP, for code where none can be
 F_SINGLE, F_LOADS, F_OVERLAPS, F_FOLDS, F_STEALS, F_CONDITIONAL, F_DELAY_AFTER = (1 << n for n in range(7))
 F_CALLS, F_RETURNS = 1 << 7, 1 << 8
+KNOWN_SHIFT = 16  # of N_FLAGS: above its last instruction's flags stands what the board knows (blockhook.known)
 
 # -- what a run knows of an instruction (R_DYNAMIC): slave | extra cycles << EXTRA_SHIFT | missing data lines <<
 # MISS_SHIFT

@@ -19,6 +19,7 @@ class BlockTable:
     def __init__(self, board: Board, memory: Memory) -> None:
         self._memory = memory
         self._blocks: dict[int, Block] = {}
+        self._cuts: dict[tuple[int, int], Block] = {}  # of one start there may be several, of different sizes
         flash, sram = board.flash, board.sram
         self._check_next = hook.TABLE + flash.bytes + sram.bytes
         self._check_end = self._check_next + _CHECK_WORDS
@@ -34,13 +35,19 @@ class BlockTable:
         words[hook.SKIP_CHECKS] = 1  # no address is odd
 
     def __getitem__(self, address: int) -> Block:
-        """The block that last started at an address."""
+        """The block that was last seen to start at an address."""
         return self._blocks[address]
+
+    @property
+    def running(self) -> Block:
+        """The block that runs."""
+        address = self.words[hook.BLOCK]
+        return self._cuts.get((address, self.words[hook.BLOCK_SIZE])) or self._blocks[address]
 
     def see(self, address: int, size: int) -> Block:
         """Fill in a block's word."""
         code = self._memory.read(address, size)
-        block = self._blocks[address] = analyse(address, code, self._constant)
+        block = self._blocks[address] = self._cuts[address, size] = analyse(address, code, self._constant)
         index = self._index(address)
         if block.checks:
             self.words[index + 1] = self._store(block.checks)

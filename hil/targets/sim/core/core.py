@@ -95,7 +95,7 @@ class Core(CoreState):
         if not self._running:
             return words[hook.CYCLES]
         if words[hook.EXACT_BLOCK] != words[hook.BLOCKS]:
-            return self._inexact_now(self._table[words[hook.BLOCK]])
+            return self._inexact_now(self._table.running)
         words[hook.EXACT_BLOCK] = 0
         return words[hook.BLOCK_START] + self.model.cycles_before(words[hook.BLOCK], words[hook.EXACT_PC])
 

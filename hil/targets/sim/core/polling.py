@@ -59,7 +59,7 @@ class PollingLoops:
             return
         for word in (hook.CYCLES, hook.BLOCK_START):
             words[word] += rounds * cost
-        words[hook.INSTRUCTIONS] += rounds * self._core.instructions_in(words[hook.BLOCK])
+        words[hook.INSTRUCTIONS] += rounds * self._core.instructions_in_block
         self._entered += rounds * cost
 
     def _is_harmless(self, block: int, size: int) -> bool:

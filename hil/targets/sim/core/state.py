@@ -109,9 +109,10 @@ class CoreState:
         was_entered = words[hook.BLOCK] == pc
         return (words[hook.CAME_FROM] if was_entered else words[hook.BLOCK] + words[hook.BLOCK_SIZE]) - 2
 
-    def instructions_in(self, block: int) -> int:
-        """How many instructions a block that has run has."""
-        return self._table[block].instructions
+    @property
+    def instructions_in_block(self) -> int:
+        """How many instructions the block that runs has."""
+        return self._table.running.instructions
 
     # -- registers
 
