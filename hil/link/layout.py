@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from hil.link.errors import BadAnswer
@@ -15,6 +15,7 @@ _LIMITS = {
     "B": (0, 0xFF), "h": (-0x8000, 0x7FFF), "H": (0, 0xFFFF), "I": (0, 0xFFFF_FFFF), "Q": (0, (1 << 64) - 1),
     "f": (-math.inf, math.inf),
 }  # fmt: skip
+_FINITE = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Field:
     most: float | None = None
     is_text: bool = False
 
-    @cached_property
+    @property
     def range(self) -> tuple[float, float]:
         """The least and the largest value of a number."""
         least, most = _LIMITS[self.code]
@@ -38,17 +39,14 @@ class Field:
 
     @property
     def is_limited(self) -> bool:
-        """Whether there is anything to check or to change in what its type holds."""
-        return self.is_text or self.code == "f" or self.least is not None or self.most is not None
+        """Whether its type holds numbers that it may not be; NaN and the infinities are in no range."""
+        return not self.code.endswith("s") and (self.code == "f" or self.least is not None or self.most is not None)
 
-    def check(self, value: Any, message: str) -> Any:
-        """The value, as the host uses it. Raises BadAnswer outside the range; NaN is in none."""
-        if isinstance(value, bytes):
-            return shown(value.rstrip(b"\0")) if self.is_text else value
+    @property
+    def said(self) -> str:
+        """The range in words."""
         least, most = self.range
-        if not least <= value <= most or (isinstance(value, float) and math.isinf(value)):
-            raise BadAnswer(message, self.name, value, f"{_said(least)} to {_said(most)}")
-        return value
+        return f"{_said(least)} to {_said(most)}"
 
 
 def text(name: str, size: int) -> Field:
@@ -62,7 +60,12 @@ class Layout:
     def __init__(self, message: str, *fields: Field, has_body: bool = False) -> None:
         self.message, self.fields, self.has_body = message, fields, has_body
         self._struct = struct.Struct("<" + "".join(field.code for field in fields))
-        self._limited = [(place, field) for place, field in enumerate(fields) if field.is_limited]
+        self._limited = [
+            (place, max(field.range[0], -_FINITE), min(field.range[1], _FINITE), field)
+            for place, field in enumerate(fields)
+            if field.is_limited
+        ]
+        self._texts = {place for place, field in enumerate(fields) if field.is_text}
 
     @property
     def size(self) -> int:
@@ -79,12 +82,14 @@ class Layout:
                 self.message, "length", len(data), f"{self.size}{' or more' if self.has_body else ''} bytes"
             )
         values: tuple[Any, ...] = self._struct.unpack_from(data)
-        if not self._limited:
+        for place, least, most, field in self._limited:
+            if not least <= values[place] <= most:
+                raise BadAnswer(self.message, field.name, values[place], field.said)
+        if not self._texts:
             return values
-        checked = list(values)
-        for place, field in self._limited:
-            checked[place] = field.check(values[place], self.message)
-        return tuple(checked)
+        return tuple(
+            shown(value.rstrip(b"\0")) if place in self._texts else value for place, value in enumerate(values)
+        )
 
     def rows(self, data: bytes, count: int | None = None) -> list[tuple[Any, ...]]:
         """The values of a table of such rows. Raises BadAnswer unless there are just `count`, where that is known."""

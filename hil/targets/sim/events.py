@@ -12,12 +12,13 @@ class Events:
     """A queue of callbacks by cycle. Each has an owner and an owner has one at a time: setting it again moves it."""
 
     def __init__(self, changed: Callable[[], None] = lambda: None) -> None:
-        """changed() is called when `next` is another cycle."""
+        """changed() is called when `next` is another cycle, except in run(), whose caller looks at it."""
         self._changed = changed
         self._queue: list[tuple[int, int, str]] = []
         self._current: dict[str, tuple[int, int, Callable[[int], None]]] = {}
         self._order = 0  # of setting, decides between events of one cycle
         self.next = NEVER
+        self._runs = False
 
     def set(self, owner: str, cycle: int, callback: Callable[[int], None]) -> None:
         """Call callback(cycle) at a cycle, instead of what the owner had waiting."""
@@ -43,11 +44,15 @@ class Events:
 
     def run(self, now: int) -> None:
         """Call everything that is due, in order."""
-        while self.next <= now:
-            cycle, _, owner = heapq.heappop(self._queue)
-            callback = self._current.pop(owner)[2]
-            self._settle()
-            callback(cycle)
+        self._runs = True
+        try:
+            while self.next <= now:
+                cycle, _, owner = heapq.heappop(self._queue)
+                callback = self._current.pop(owner)[2]
+                self._settle()
+                callback(cycle)
+        finally:
+            self._runs = False
 
     def _settle(self) -> None:
         """Drop what was moved or cancelled from the head and note when the next is."""
@@ -60,5 +65,5 @@ class Events:
                 self.next = cycle
                 break
             heapq.heappop(self._queue)
-        if self.next != before:
+        if self.next != before and not self._runs:
             self._changed()
