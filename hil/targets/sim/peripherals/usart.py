@@ -192,7 +192,7 @@ class Usart(RegisterFile):
         else:
             super().write(offset, value)
             self._byte_cycles, self._is_in_step = 0, False
-        self.schedule()
+        self._schedule()
 
     def _transmit_status(self, now: int) -> int:
         empty = _TXE if now >= self._free_at else 0
@@ -330,11 +330,16 @@ class Usart(RegisterFile):
         return bool(self._wire or self.values.get(_CR1, 0))
 
     def schedule(self) -> None:
-        """Something has changed: set the events of what happens next."""
+        """A stream may serve it from now on, or no more."""
+        self._forget()
+        self._schedule()
+
+    def _schedule(self) -> None:
+        """Set the events of what happens next."""
         if not self._is_in_use:
             return
+        self.catch_up()
         now = self._now()
-        self._catch_up(now)
         control = self.values.get(_CR1, 0)
         self._set_event(self._events_of["rx"], self._next_receive(control))
         self._set_event(self._events_of["tx"], self._next_transmit(control, now))
@@ -348,7 +353,7 @@ class Usart(RegisterFile):
             self._events.set(owner, cycle, self._on_event)
 
     def _on_event(self, _cycle: int) -> None:
-        self.schedule()
+        self._schedule()
 
     def _next_receive(self, control: int) -> int | None:
         if self._wire:
