@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,10 @@ from hil.link import Client, DeviceFault
 from hil.link.messages import Provoke
 from hil.targets.base import Target
 from hil.targets.reported import explain
+from hil.targets.sim.core import words as at
+from hil.targets.sim.peripherals.bus import Bus
 from hil.targets.sim.peripherals.dwt import Dwt
+from hil.targets.sim.peripherals.patience import Patience
 from hil.targets.sim.target import SimTarget
 from hil.timing.compiled import blockhook as hook
 
@@ -113,6 +118,41 @@ def test_exceptions_cost_the_same_whoever_takes_them(target: SimTarget) -> None:
         spent.append((after.cycles - before.cycles, after.instructions - before.instructions, after.stack_used))
     assert spent[0] == spent[1]
     assert len(seen) > 20 and len([begins for _, begins in seen if begins]) * 2 == len(seen)
+
+
+def test_registers_say_the_same_whoever_answers(target: SimTarget, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Native code or Python: an image takes the same cycles, and no byte comes at another time."""
+    asked = 0
+    use, read, write = Patience.use, Bus.read, Bus.write
+
+    def count(access: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            nonlocal asked
+            asked += 1
+            return access(*arguments)
+
+        return counted
+
+    def have_python_asked(self: Patience, address: int) -> int:
+        served = use(self, address)
+        self._words[at.SERVED] = self._begun = at.MOST_SERVED
+        return served
+
+    def infer() -> tuple[int, int, int, Any]:
+        nonlocal asked
+        target.boot(target.sim.image.path)
+        words = target.sim.core.words
+        asked = 0
+        result = Client(target).infer(random_image(3))
+        return asked, words[hook.CYCLES], words[hook.INSTRUCTIONS], result
+
+    monkeypatch.setattr(Bus, "read", count(read))
+    monkeypatch.setattr(Bus, "write", count(write))
+    seldom, *native = infer()
+    monkeypatch.setattr(Patience, "use", have_python_asked)
+    always, *python = infer()
+    assert native == python
+    assert 2 * seldom < always
 
 
 def test_a_silence_lasts_as_long_as_it_should(target: SimTarget) -> None:
