@@ -66,6 +66,8 @@ def test_shifts_of_other_channels_are_refused(network: Detector, ranges: dict[st
     for bad in ([0.0] * 3, [float("nan")] * 4):
         with pytest.raises(HilError, match="the bias shifts of conv0 are not 4 numbers"):
             compile_network(network, ranges, {"conv0": bad})
+    with pytest.raises(HilError, match="there are bias shifts of conv9, which is no convolution here"):
+        compile_network(network, ranges, {"conv9": [0.0] * 4})
 
 
 def test_a_checkpoint_keeps_its_shifts(network: Detector, tmp_path: Path) -> None:

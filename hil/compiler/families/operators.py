@@ -145,6 +145,9 @@ class FloatGraph:
 
     def shifted(self, shifts: Shifts) -> FloatGraph:
         """The graph with less bias, by what hil.compiler.bias found for a convolution's channels."""
+        strange = sorted(shifts.keys() - {op.name for op in self.operators if isinstance(op, Conv)})
+        if strange:
+            raise HilError(f"there are bias shifts of {strange[0]}, which is no convolution here: calibrate again")
         return replace(self, operators=[_shifted(op, shifts) for op in self.operators])
 
     def users(self, tensor: str) -> list[Operator]:
