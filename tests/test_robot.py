@@ -168,6 +168,45 @@ def test_what_a_target_cannot_know_is_skipped(library: HilLibrary) -> None:
             judge(1)
 
 
+@pytest.mark.parametrize(
+    ("keyword", "name"),
+    [
+        ("cycles_should_be_below", "cycles.total"),
+        ("stack_high_water_mark_should_be_below", "ram.stack_used"),
+        ("heap_high_water_mark_should_be_below", "ram.heap_used"),
+        ("ram_should_be_below", "ram.total_bytes"),
+        ("arena_should_be_used_as_planned", "ram.arena_used"),
+        ("watermarks_should_agree", "watermarks.disagreement"),
+    ],
+)
+def test_what_a_target_could_know_and_does_not_fails(library: HilLibrary, keyword: str, name: str) -> None:
+    """A board that reports no figure at all: the target is not to blame, so nothing is skipped."""
+    lacking = Measurement(name, None, "byte", is_expected=True)
+    cycles, ram = Cycles(None, 168_000_000, None, None, None), Ram(None, 100_000, None, None, None, None, None)
+    library.stage.subject = subject(cycles=cycles, ram=ram, measurements=(lacking,))
+    assert f"{name} was not measured, though this target can" in failing(getattr(library, keyword), 10**9)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "untrue"),
+    [
+        ("cycles_should_be_below", Measurement("cycles.off_prediction", 1.67, "times", 1.5)),
+        ("ram_should_be_below", Measurement("ram.stack_used", 0, "byte", 2048, 32)),
+        ("ram_should_be_below", Measurement("ram.heap_used", 9, "byte", 8)),
+        ("ram_should_be_below", Measurement("watermarks.stack_beyond", 8, "byte", 0)),
+        ("ram_should_be_below", Measurement("watermarks.heap_beyond", 8, "byte", 0)),
+        ("arena_should_be_used_as_planned", Measurement("watermarks.arena_beyond", 25_000, "byte", 0)),
+    ],
+    ids=lambda one: one.name if isinstance(one, Measurement) else one,
+)
+def test_a_figure_that_the_run_does_not_believe_is_not_believed_here(
+    library: HilLibrary, keyword: str, untrue: Measurement
+) -> None:
+    library.stage.subject = subject(measurements=(untrue,))
+    argument = 0.5 if keyword.startswith("arena") else 10**9
+    assert untrue.name in failing(getattr(library, keyword), argument)
+
+
 def test_nothing_is_judged_before_it_is_there() -> None:
     library = HilLibrary()
     with pytest.raises(HilError, match="`Stream Image` first"):

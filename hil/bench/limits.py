@@ -113,9 +113,14 @@ class Measurement:
         return Verdict.PASSED if self.value <= self.limit else Verdict.FAILED  # NaN is in no limit
 
     @property
+    def is_missing(self) -> bool:
+        """It was not measured, though the target can or it is required."""
+        return self.value is None and (self.is_expected or self.is_required)
+
+    @property
     def ok(self) -> bool | None:
         """Whether a run may pass with it; None where nothing was measured and nothing had to be."""
-        if self.verdict is Verdict.NOT_MEASURED and (self.is_expected or self.is_required):
+        if self.verdict is Verdict.NOT_MEASURED and self.is_missing:
             return False
         return None if self.value is None else self.verdict is not Verdict.FAILED
 

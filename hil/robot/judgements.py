@@ -94,11 +94,12 @@ class JudgementKeywords:
         | Cycles Should Be Below    100 000 000    layer=rnnpool
         """
         with self._shown("cycles") as run:
+            self._must_be_measured("cycles.total")
+            self._must_be_true("cycles.implausible", "cycles.off_prediction")
             if run.cycles.source in (None, "instructions") or run.cycles.layers is None:
                 raise SkipExecution(f"target {run.target} cannot count cycles: use TARGET:sim")
             if layer is not None and layer not in run.cycles.layers:
                 raise AssertionError(f"no layer is called {layer}: there are {', '.join(run.cycles.layers)}")
-            self._must_be_true("cycles.implausible")
             found = run.cycles.layers[layer] if layer else run.cycles.total or 0
             if found >= limit:
                 what = f"layer {layer}" if layer else "the image"
@@ -113,8 +114,8 @@ class JudgementKeywords:
         Skips where the target has the computer's stack and not the board's.
         """
         with self._shown("memory") as run:
-            used, bound = self._known(run.ram.stack_used, "stack"), run.ram.stack_bound
             self._must_be_true("ram.stack_used", "watermarks.stack_beyond")
+            used, bound = self._known(run.ram.stack_used, "stack"), run.ram.stack_bound
             if used >= limit:
                 raise AssertionError(f"{used} bytes of stack were used, limit {limit} (static bound {bound})")
             if bound is not None and used > bound:
@@ -124,8 +125,8 @@ class JudgementKeywords:
     def heap_high_water_mark_should_be_below(self, limit: int) -> None:
         """Fails if the firmware used this many bytes of heap or more. Skips if the target uses the host's heap."""
         with self._shown("memory") as run:
-            used = self._known(run.ram.heap_used, "heap")
             self._must_be_true("ram.heap_used", "watermarks.heap_beyond")
+            used = self._known(run.ram.heap_used, "heap")
             if used >= limit:
                 raise AssertionError(f"{used} bytes of heap were used, limit {limit}")
 
@@ -133,6 +134,8 @@ class JudgementKeywords:
     def arena_should_be_used_as_planned(self, at_least: float = 0.5) -> None:
         """Fails if the network wrote beyond its planned buffers, or used less than this share of them, 0 to 1."""
         with self._shown("memory") as run:
+            self._must_be_measured("ram.arena_used")
+            self._must_be_true("watermarks.arena_beyond")
             used, planned = self._known(run.ram.arena_used, "arena"), run.ram.arena_planned
             if not at_least * planned <= used <= planned:
                 raise AssertionError(f"{figure(used)} bytes of the arena were used, {figure(planned)} are planned")
@@ -141,6 +144,8 @@ class JudgementKeywords:
     def ram_should_be_below(self, limit: int) -> None:
         """Fails if variables, stack and heap together take this many bytes or more. Skips on the target native."""
         with self._shown("memory") as run:
+            self._must_be_measured("ram.total_bytes")
+            self._must_be_true("ram.stack_used", "ram.heap_used", "watermarks.stack_beyond", "watermarks.heap_beyond")
             used = self._known(run.ram.total_bytes, "RAM")
             if used >= limit:
                 raise AssertionError(f"{figure(used)} bytes of RAM are taken, limit {figure(limit)}")
@@ -149,6 +154,7 @@ class JudgementKeywords:
     def watermarks_should_agree(self, within: int = 32) -> None:
         """Fails if the stack used by its paint and the stack seen from outside differ by more than these bytes."""
         with self._shown("memory"):
+            self._must_be_measured("watermarks.disagreement")
             gap = self._measured("watermarks.disagreement")
             if gap is None:
                 raise SkipExecution(f"target {self.stage.target} cannot look from outside: use TARGET:sim")
@@ -188,8 +194,14 @@ class JudgementKeywords:
 
     def _must_be_true(self, *names: str) -> None:
         """Whoever limits a figure takes for granted that it can be true."""
+        self._must_be_measured(*names)
         if faults := [fault for fault in self.stage.run.faults if fault.name in names]:
             raise AssertionError("; ".join(map(str, faults)))
+
+    def _must_be_measured(self, *names: str) -> None:
+        """A figure that the target can measure is missing for another reason than the target."""
+        if missing := [m for m in self.stage.run.measurements if m.name in names and m.is_missing]:
+            raise AssertionError("; ".join(map(str, missing)))
 
     def _measured(self, name: str) -> float | None:
         values = {m.name: m.value for m in self.stage.run.measurements}
