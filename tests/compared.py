@@ -46,9 +46,20 @@ def measure(found: dict[str, Any], name: str, value: float | None) -> None:
     next(m for m in found["measurements"] if m["name"] == name)["value"] = value
 
 
-def evaluation(ap: float) -> dict[str, Any]:
-    ways = {"integer": {"shares": {"ap.easy": ap, "ap.hard": ap / 2}, "photos": 20, "per_second": 3.0}}
-    return {"schema": 1, "kind": "evaluation", "model": "rnnpool_face_m4", "board": "stm32f407_disco", "ways": ways}
+def evaluation(ap: float, ways: tuple[str, ...] = ("integer",), photos: int = 20, **facts: Any) -> dict[str, Any]:
+    of_way = {"shares": {"ap.easy": ap, "ap.hard": ap / 2}, "photos": photos, "per_second": 3.0}
+    said = {"schema": 1, "kind": "evaluation", "model": "rnnpool_face_m4", "board": "stm32f407_disco"}
+    said |= {"data": "WIDER", "multi_scale": False} | facts
+    return said | {"ways": {way: copy.deepcopy(of_way) for way in ways}}
+
+
+def bench(**changes: Any) -> dict[str, Any]:
+    """bench.json's object, with a goal that is met."""
+    totals = {"total_cycles": 3_000_000, "total_instructions": 2_200_000, "portable_total_cycles": 6_000_000}
+    layer = {"name": "conv0", "cycles": 2_600_000, "instructions": 2_000_000, "ram_bytes": 640, "flash_bytes": 300}
+    goal = {"name": "cycles.total", "value": 3_000_000, "unit": "cycles", "must": 4_000_000, "aim": 1, "is_met": True}
+    said = {"model": "net", "board": "stm32f407_disco", **totals, "ram_bytes": 100_000, "flash_bytes": 90_000}
+    return said | {"layers": [layer], "goals": [goal]} | changes
 
 
 def profile(conv: int, stalls: int) -> dict[str, Any]:

@@ -171,20 +171,127 @@ def test_a_run_that_passed_and_fails_now_is_worse_whatever_moved(command) -> Non
     assert "boxes shown 1 -> 0" in said.out
 
 
-def test_a_value_that_is_no_longer_measured_is_gone(command) -> None:
+def test_a_value_that_is_no_longer_measured_is_gone(command, tmp_path: Path) -> None:
     head = compared.run()
     compared.measure(head, "outputs.score_error", None)
     said = command(compared.run(), head)
+    assert said.code == 1 and "outputs.score_error is gone" in said.out and Verdict.GONE in said.out
+    (tmp_path / "t.toml").write_text('[tolerance]\n"outputs.*" = "any"\n')
+    assert command(compared.run(), head, "--tolerance", "t.toml").code == 0
+
+
+def test_a_part_may_go_while_others_of_its_kind_are_there(command) -> None:
+    head = compared.run()
+    del head["cycles"]["layers"]["loc0"], head["ram"]["buffers"]["states"]
+    said = command(compared.run(), head)
     assert said.code == 0 and Verdict.GONE in said.out
+    head["ram"]["buffers"] = {}
+    assert "2 figures are gone, the first is ram.buffer.rows" in command(compared.run(), head).out
 
 
 def test_a_run_that_says_less_is_worse(command) -> None:
     head = compared.run()
     head["measurements"] = [m for m in head["measurements"] if m["name"] != "outputs.score_error"]
     said = command(compared.run(), head)
-    assert said.code == 1 and "1 measurements are gone, the first is outputs.score_error" in said.out
-    said = command(compared.run(), compared.run() | {"digests": None})
-    assert said.code == 1 and "the digests of its tensors are gone" in said.out
+    assert said.code == 1 and "outputs.score_error is gone" in said.out
+    for digests in (None, {"conv0": "00000001"}):
+        said = command(compared.run(), compared.run() | {"digests": digests})
+        assert said.code == 1 and "of 2 digests are gone, the first is" in said.out
+
+
+TENSOR = {"name": "depth", "layer": "conv9", "shape": [1, 2, 3], "signal_to_noise_db": 30.0}
+CLASS = {"predicted": "cat", "classes": ["cat", "dog"]}
+
+
+@pytest.mark.parametrize(
+    ("more", "less", "named"),
+    [
+        ({"classification": CLASS}, {"classification": None}, "its class is gone, it was cat"),
+        ({"classification": CLASS}, {"classification": {"predicted": None}}, "its class is gone, it was cat"),
+        ({"tensors": [TENSOR]}, {"tensors": []}, "1 of 1 output tensors are gone, the first is depth"),
+        ({}, {"detections": [], "reference_detections": []}, "its boxes are gone, 1 were shown"),
+    ],
+)
+def test_answers_that_are_gone_are_worse(command, more: dict, less: dict, named: str) -> None:
+    base = compared.run() | more
+    assert command(base, base).code == 0
+    said = command(base, base | less)
+    assert said.code == 1 and named in said.out
+
+
+def changed(name: str, **changes: object) -> dict:
+    """A run one of whose measurements has other fields."""
+    found = compared.run()
+    next(m for m in found["measurements"] if m["name"] == name).update(changes)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [
+        (compared.run() | {"passed": False}, "head says that it failed, though it is bit-exact and all its"),
+        (compared.run() | {"bit_exact": False}, "head says that it passed, though it is not bit-exact"),
+        (changed("firmware.flash_bytes", ok=False), "head says that it passed, though firmware.flash_bytes is 190000"),
+        (changed("outputs.score_error", value=0.1, limit=0.05), "head says that it passed, though outputs.score_error"),
+        (compared.run() | {"detections": []}, "head says that it is bit-exact, though its boxes are not"),
+    ],
+)  # fmt: skip
+def test_a_verdict_that_does_not_follow_from_the_run_is_a_fault_on_both_sides(command, head: dict, named: str) -> None:
+    said = command(compared.run(), head)
+    assert said.code == 1 and named in said.out
+    said = command(head, compared.run())
+    assert said.code == 1 and named.replace("head", "base", 1) in said.out
+
+
+def test_a_measurement_that_is_there_twice_is_a_fault(command) -> None:
+    head = compared.run()
+    head["measurements"].insert(0, changed("cycles.total", value=299_000_000)["measurements"][0])
+    said = command(compared.run(), head)
+    assert said.code == 1 and "head has cycles.total 2 times" in said.out
+
+
+def test_an_evaluation_without_its_figures_or_a_way_is_worse(command) -> None:
+    base = compared.evaluation(0.8, ("integer", "native"))
+    head = copy.deepcopy(base)
+    head["ways"]["integer"]["shares"]["ap.easy"] = None
+    said = command(base, head)
+    assert said.code == 1 and "ap.easy.integer is gone" in said.out
+    said = command(base, compared.evaluation(0.8))
+    assert said.code == 1 and "the first is ap.easy.native" in said.out
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"photos": 3}, "photos 20 there, 3 here"),
+        ({"data": "FDDB"}, "data WIDER there, FDDB here"),
+        ({"multi_scale": True}, "multi_scale False there, True here"),
+    ],
+)
+def test_an_evaluation_of_other_photos_is_not_compared(command, other: dict, named: str) -> None:
+    said = command(compared.evaluation(0.8), compared.evaluation(0.9, **other))
+    assert said.code == 2 and named in said.err
+
+
+GOAL = compared.bench()["goals"][0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"goals": [GOAL | {"is_met": False}]}, "the goal cycles.total is missed"),
+        ({"goals": [GOAL | {"value": 5_000_000}]}, "the goal cycles.total is missed: 5000000 cycles, at most 4000000"),
+        ({"goals": [GOAL | {"value": None}]}, "the goal cycles.total is missed"),
+        ({"goals": []}, "the goal cycles.total is gone"),
+        ({"goals": [GOAL | {"is_met": False}, GOAL]}, "head has cycles.total 2 times"),
+        ({"total_cycles": None}, "cycles.total is gone"),
+        ({"layers": compared.bench()["layers"] * 2}, "head has layer conv0 2 times"),
+    ],
+)
+def test_a_bench_that_misses_a_goal_or_lacks_a_figure_is_worse(command, changes: dict, named: str) -> None:
+    assert command(compared.bench(), compared.bench()).code == 0
+    said = command(compared.bench(), compared.bench(**changes))
+    assert said.code == 1 and named in said.out
 
 
 def test_equal_moves_of_many_tests_are_shown_once(tmp_path: Path) -> None:

@@ -76,6 +76,12 @@ class Classes(Struct):
     predicted: str | None = None
 
 
+class Tensor(Struct):
+    """A plain tensor that leaves a network."""
+
+    name: str
+
+
 class Run(Struct):
     """run.json."""
 
@@ -91,7 +97,9 @@ class Run(Struct):
     ram: Ram
     firmware: Firmware
     detections: list[Box]
+    reference_detections: list[Box] = []
     board: str | None = None
+    tensors: list[Tensor] | None = None
     digests: dict[str, str] | None = None
     classification: Classes | None = None
     origin: Origin | None = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from hil.errors import HilError
 from hil.gate.documents import Document
+from hil.gate.figures import Figure
 from hil.gate.outcomes import outcome_notes
 from hil.gate.profiles import Moved, moved_functions
 from hil.gate.tolerance import Tolerances, tolerance_of
@@ -78,7 +79,7 @@ class Comparison:
 
     @property
     def passed(self) -> bool:
-        """Nothing moved past its tolerance, and no run that passed fails now."""
+        """Nothing moved past its tolerance or is gone, and nothing that passed fails now."""
         return not self.worse and not any(pair.faults for pair in self.pairs)
 
     def moves(self) -> dict[str, list[tuple[Row, list[str]]]]:
@@ -143,9 +144,37 @@ def _pair(base: Document, head: Document, tolerances: Tolerances) -> Pair:
              (after.get(name) or before[name]).unit, tolerances)
         for name in dict.fromkeys((*after, *before))
     )  # fmt: skip
-    notes, faults = outcome_notes(base, head) if head.kind == "run" else ((), ())
+    notes, faults = outcome_notes(base, head)
     functions = moved_functions(base.content, head.content) if head.kind == "profile" else ()
-    return Pair(base, head, rows, notes, faults, functions)
+    return Pair(base, head, rows, notes, (*_gone(before, after, tolerances), *faults), functions)
+
+
+# figures of the parts of a firmware: which there are is the firmware's, so that one may go as long as others are there
+_PARTS = frozenset((
+    "cycles.layer", "instructions.layer", "ram.layer", "flash.layer", "ram.static", "ram.buffer", "flash.section",
+    "flash.function",
+))  # fmt: skip
+
+
+def _gone(before: Mapping[str, Figure], after: Mapping[str, Figure], tolerances: Tolerances) -> Iterator[str]:
+    """What was measured and is not any more: a figure that is not there moves past no tolerance."""
+    kinds = {_kind(name) for name in after}
+    gone = []
+    for name, figure in before.items():
+        is_judged, is_part = tolerance_of(name, tolerances).is_judged, _kind(name) in _PARTS
+        if name in after:
+            is_gone = is_judged and figure.value is not None and after[name].value is None
+        else:
+            is_gone = not is_part or (is_judged and _kind(name) not in kinds)
+        if is_gone:
+            gone.append(name)
+    if gone:
+        yield f"{gone[0]} is gone" if len(gone) == 1 else f"{len(gone)} figures are gone, the first is {gone[0]}"
+
+
+def _kind(name: str) -> str:
+    """The first two words of a figure's name."""
+    return ".".join(name.split(".")[:2])
 
 
 def row_of(name: str, base: float | None, head: float | None, unit: str, tolerances: Tolerances) -> Row:

@@ -47,6 +47,10 @@ class Document:
             facts["counter"] = str(said["cycles"]["source"])
         if self.kind == "profile":
             facts["mode"] = str(said.get("mode"))
+        if self.kind == "evaluation":
+            photos = sorted({str(way["photos"]) for way in said["ways"].values()})
+            facts |= {"data": str(said.get("data") or ""), "photos": ", ".join(photos)}
+            facts["multi_scale"] = str(bool(said.get("multi_scale")))
         return facts
 
     @property

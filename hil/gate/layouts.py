@@ -70,5 +70,7 @@ class Evaluation(Struct):
 
     model: str
     ways: dict[str, Way]
+    data: str | None = None
+    multi_scale: bool = False
     board: str | None = None
     origin: Origin | None = None
