@@ -144,6 +144,52 @@ def test_kept_results_spare_the_second_run_and_a_bad_base_is_told(project: Path)
     assert again.returncode == 0 and "nothing moved" in again.stdout, again.stdout + again.stderr
 
 
+def gate(project: Path, *options: str | Path) -> subprocess.CompletedProcess[str]:
+    """`hil gate` on the project's folder of tests."""
+    command = [sys.executable, "-m", "hil", "gate", "--project", "firmware", "--out", "out", *options]
+    facts = os.environ | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
+    facts.pop("GITHUB_EVENT_PATH", None)
+    return subprocess.run(
+        [*command, "--", "-p", "no:robotframework", "-q"], cwd=project, env=facts, capture_output=True, text=True
+    )
+
+
+def test_without_results_of_a_base_it_says_that_nothing_was_compared(project: Path) -> None:
+    """As at the first time, where nothing is kept yet."""
+    done = gate(project, "--base-results", "nowhere")
+    assert done.returncode == 0 and "nothing was compared: nowhere holds no results" in done.stderr
+    assert "nothing was compared" in (project / "out" / "comment.md").read_text()
+    done = gate(project)
+    assert done.returncode == 0 and "nothing was compared: no commit to compare with was given" in done.stderr
+
+
+def test_a_profile_alone_is_no_result_of_tests(tmp_path: Path) -> None:
+    compared.write(tmp_path / "profile" / "profile.json", compared.profile(5000, 100))
+    found = measured.Measured(0, tmp_path)
+    assert found.has_results and not found.has_tests_results
+    compared.write(tmp_path / "deeper" / "run.json", compared.run())
+    assert found.has_tests_results
+
+
+def test_results_in_a_folder_deeper_are_compared(project: Path) -> None:
+    compared.write(project / "kept" / "results" / "run.json", compared.run("test_it.py::test_it"))
+    done = gate(project, "--base-results", "kept")
+    assert done.returncode == 1 and "cycles.layer.conv0" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kept", "named"),
+    [(json.dumps(compared.run() | {"board": "uno"}), "board uno there"), ("{", "run.json is damaged")],
+    ids=["another board", "damaged"],
+)
+def test_results_that_cannot_be_compared_fail(project: Path, kept: str, named: str) -> None:
+    (project / "kept").mkdir()
+    (project / "kept" / "run.json").write_text(kept)
+    done = gate(project, "--base-results", "kept")
+    assert done.returncode == 1 and "nothing was compared: " in done.stderr and named in done.stderr
+    assert named in (project / "out" / "comment.md").read_text()
+
+
 def test_a_profile_is_made_at_both_commits(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And lies where the comparison finds it."""
     real, run = measured._run, []

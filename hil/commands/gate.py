@@ -56,46 +56,55 @@ def gate(
     wanted = Wanted(tuple(target or ["sim"]), tuple(arguments or []), profile)
     head = measure(project, out, wanted)
     reference = base or (request.base if request else None)
-    there: Measured | None = None
-    if base_results is not None and any(base_results.glob("*.json")):
-        there = Measured(0, base_results)
-    elif reference is not None:
+    there = None if base_results is None else Measured(0, base_results)
+    if (there is None or not there.has_results) and reference is not None:
         errors.print(f"running the tests of {reference[:20]} ...", highlight=False)
         there = measure_commit(project, reference, out / "base", wanted)
-    found = _compared(there, head, tolerances)
-    is_lost = there is not None and there.has_results and not head.has_results
-    text = _in_words(found, head.code, title) + (LOST if is_lost else "")
+    is_lost = there is not None and there.has_tests_results and not head.has_tests_results
+    found, trouble = _compared(there, head, tolerances)
+    why = trouble or _why_not(there, reference)
+    text = _in_words(found, why, head.code, title) + (LOST if is_lost else "")
     write_text(out / "comment.md", text)
     github.add_summary(text)
     if found is not None:
         _show(found, out)
+    else:
+        errors.print(f"nothing was compared: {why}", soft_wrap=True, highlight=False, markup=False)
     if comment and request is not None:
         _comment(request, text, MARKER)
     if is_lost:
         errors.print(LOST.strip(), highlight=False)
-    if head.code or is_lost or (found is not None and not found.passed):
+    if head.code or is_lost or trouble or (found is not None and not found.passed):
         raise typer.Exit(1)
 
 
-def _compared(there: Measured | None, head: Measured, tolerances: Tolerances) -> Comparison | None:
-    """None where one side has no results."""
+def _compared(there: Measured | None, head: Measured, tolerances: Tolerances) -> tuple[Comparison | None, str]:
+    """None where one side has no results, and where the two cannot be compared: then with the reason."""
     from hil.errors import HilError
     from hil.gate.difference import compare
     from hil.gate.documents import load
 
     if there is None or not there.has_results or not head.has_results:
-        return None
+        return None, ""
     try:
-        return compare(load(there.results), load(head.results), tolerances)
+        return compare(load(there.results), load(head.results), tolerances), ""
     except HilError as error:
-        errors.print(f"not compared: {error}", soft_wrap=True, highlight=False, markup=False)
-        return None
+        return None, str(error)
 
 
-def _in_words(found: Comparison | None, code: int, title: str) -> str:
-    from hil.report.comparison import MARKER, as_markdown
+def _why_not(there: Measured | None, reference: str | None) -> str:
+    """Why there is nothing to compare with, which is no failure: so it is the first time."""
+    if there is None:
+        return "no commit to compare with was given (--base, --base-results)"
+    if not there.has_results:
+        return f"the tests of {reference} left no results" if reference else f"{there.results} holds no results"
+    return "these tests left no results"
 
-    text = as_markdown(found, title) if found else f"{MARKER}\n### {title}: nothing to compare with\n"
+
+def _in_words(found: Comparison | None, why: str, code: int, title: str) -> str:
+    from hil.report.comparison import as_markdown, nothing_compared
+
+    text = as_markdown(found, title) if found else nothing_compared(title, why)
     return text + ("" if code == 0 else f"\n✗ pytest ended with {code}.\n")
 
 

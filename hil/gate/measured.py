@@ -15,17 +15,28 @@ from hil.errors import HilError
 from hil.files import make_folder, reason
 from hil.shown import shown
 
+PROFILE = "profile"  # the folder of a profile among the results
+
 
 @dataclass(frozen=True)
 class Measured:
-    """What a session left. code: pytest's exit code; results: the folder, empty where no test got so far."""
+    """What a session left. code: pytest's exit code; results: a folder, empty where no test got so far, or a file."""
 
     code: int
     results: Path
 
     @property
     def has_results(self) -> bool:
-        return any(self.results.glob("*.json"))
+        return bool(self._files)
+
+    @property
+    def has_tests_results(self) -> bool:
+        """And not a profile alone."""
+        return any(path.parent.name != PROFILE for path in self._files)
+
+    @property
+    def _files(self) -> list[Path]:
+        return [self.results] if self.results.is_file() else list(self.results.rglob("*.json"))
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ def measure(project: Path, out: Path, wanted: Wanted) -> Measured:
     options += [*(f"--hil-target={target}" for target in wanted.targets), *wanted.arguments]
     code = _run(project, "pytest", *options)
     if wanted.profile is not None:
-        code = _run(project, "hil", "profile", *wanted.profile, "--fit", "--out", str(results / "profile")) or code
+        code = _run(project, "hil", "profile", *wanted.profile, "--fit", "--out", str(results / PROFILE)) or code
     return Measured(code, results)
 
 

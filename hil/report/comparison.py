@@ -140,6 +140,11 @@ def as_markdown(found: Comparison, title: str = "Firmware") -> str:
     return "\n".join(lines) + "\n"
 
 
+def nothing_compared(title: str, why: str) -> str:
+    """The comment where there is no comparison."""
+    return f"{MARKER}\n### {title}: nothing was compared\n\n- {_code(why)}\n"
+
+
 def _rows(rows: Sequence[tuple[Row, list[str]]]) -> Iterator[str]:
     if not rows:
         return
