@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +16,21 @@ def described() -> str:
     """The version with the commit it was made of, such as "0.2.0 (a5b50e0f21)"; "-dirty" for a changed checkout."""
     found = commit()
     return f"{__version__} ({found})" if found else __version__
+
+
+def exactly() -> str:
+    """The same, with a digest of the sources where no commit says what they are: for results that are kept."""
+    found = commit()
+    return described() if found and not found.endswith("-dirty") else f"{described()} {_sources()}"
+
+
+def _sources() -> str:
+    """A digest of the package's sources."""
+    package = Path(str(files("hil")))
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
 
 
 def commit() -> str:

@@ -96,6 +96,12 @@ def test_a_device_of_two_classes_passes_and_names_them(made, monkeypatch, capsys
         assert "class" in outcome.out and ("cat" in outcome.out or "dog" in outcome.out)
 
 
+def test_average_precision_of_two_classes_is_refused(made, monkeypatch, capsys) -> None:
+    assert hil(capsys, monkeypatch, "seed", "--network", "kinds.py:make", "-o", "kinds.safetensors").code == 0
+    said = hil(capsys, monkeypatch, "evaluate", "kinds.safetensors", "--data", "WIDER", "-t", "float,integer")
+    assert said.code == 2 and "kinds.safetensors finds cat, dog: average precision is for one class" in said.err
+
+
 @pytest.mark.parametrize("classes", ["cat", (), ("cat", "cat"), (1, 2)])
 def test_names_of_classes_are_looked_at(made, classes: object) -> None:
     with pytest.raises(HilError, match="classes are different names"):

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from cli import hil
 from test_compiler_c import needs_gcc
 
 from hil.errors import HilError
@@ -73,6 +74,54 @@ def test_results_of_another_firmware_do_not_count(tmp_path: Path) -> None:
     for same, other in ((1, built), (0, SimpleNamespace(build_id=built.build_id, elf_hash="cd" * 16))):
         with evaluation._journal(task, "native", other) as journal:
             assert len(journal.boxes) == same
+
+
+def test_results_of_edited_sources_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit's name with "-dirty" is the same before and after an edit."""
+    (tmp_path / "hil").mkdir()
+    source, task = tmp_path / "hil" / "decode.py", Task(M4, tmp_path, store=tmp_path)
+    source.write_text("a = 1")
+    monkeypatch.setattr("hil.version.files", lambda package: tmp_path / package)
+    for named, kept in (("a5b50e0f21-dirty", 0), ("", 0), ("a5b50e0f21", 1)):
+        monkeypatch.setattr("hil.version.commit", lambda named=named: named)
+        for text, there in (("a = 1", 0), ("a = 1", 1), ("a = 2", kept)):
+            source.write_text(text)
+            with evaluation._journal(task, "integer", None) as journal:
+                assert len(journal.boxes) == there, (named, text)
+                journal.add("a.jpg", moved(0), 0.5)
+
+
+def test_results_of_an_edited_network_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = [("net.py", b"a = 1")]
+    monkeypatch.setattr("hil.reference.weights.code_of", lambda path: code[0])
+    task = Task(M4, tmp_path, store=tmp_path)
+    with evaluation._journal(task, "integer", None) as journal:
+        journal.add("a.jpg", moved(0), 0.5)
+    code[0] = ("net.py", b"a = 2")
+    with evaluation._journal(task, "integer", None) as journal:
+        assert not journal.boxes
+
+
+@pytest.mark.parametrize(("ways", "code"), [("integer,native", 1), ("native,sim", 1), ("float,native", 0)])
+def test_a_bit_between_integer_and_a_target_fails(
+    ways: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Floating point may differ, they may not."""
+
+    def found(task: Task, step: object) -> list[Predictions]:
+        boxes = ({"a.jpg": FACE, "b.jpg": moved(shift)} for shift in (0, 1e-4))
+        precision = {"easy": 0.5, "medium": 0.5, "hard": 0.5}
+        return [
+            Predictions(way, of_way, dict.fromkeys(of_way, 0.1), precision)
+            for way, of_way in zip(task.ways, boxes, strict=True)
+        ]
+
+    monkeypatch.setattr(evaluation, "evaluate_model", found)
+    for more in ((), ("--shard", "1/2")):
+        said = hil(capsys, monkeypatch, "evaluate", M4, "--data", "WIDER", "-t", ways, *more)
+        assert said.code == code, said.err
+        named = f"{ways.replace(',', ' and ')} differ on 1 of 2 photos, b.jpg first: they must agree bit by bit"
+        assert (named in said.err) == bool(code)
 
 
 @needs_gcc

@@ -93,6 +93,18 @@ def test_differences_tell_classes_from_logits() -> None:
     assert differences(found) == [("integer", "sim", 1, 2)]
 
 
+@pytest.mark.parametrize(("ways", "code"), [("integer,native", 1), ("float,native", 0)])
+def test_a_logit_between_integer_and_a_target_fails(
+    model: Path, ways: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logits = (np.array([[1, 2], [3, 4]]), np.array([[1, 2], [3, 5]]))
+    found = [Accuracy(way, of_way, np.ones(2, int), 1.0) for way, of_way in zip(ways.split(","), logits, strict=True)]
+    monkeypatch.setattr("hil.evaluation.classes.evaluate_classes", lambda task, step: found)
+    said = hil(capsys, monkeypatch, "evaluate", model, "--data", "people", "-t", ways)
+    assert said.code == code
+    assert ("integer and native differ on 1 of 2 photos: they must agree bit by bit" in said.err) == bool(code)
+
+
 def test_what_a_classifier_cannot_do_is_refused(
     model: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

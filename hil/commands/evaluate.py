@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hil.commands import outputs
-from hil.commands.console import console, progress
+from hil.commands.console import console, errors, progress
 from hil.commands.options import (
     DEFAULT_BOARD,
     At,
@@ -23,6 +23,8 @@ from hil.commands.options import (
 from hil.errors import HilError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hil.evaluation.run import Task
 
 
@@ -58,11 +60,13 @@ def evaluate(
 ) -> None:
     """Measure a face detector's average precision on WIDER FACE's validation set, by the official protocol.
 
+    Exit code 1 where integer and a target differ in a bit.
     A call continues an interrupted evaluation. A classifier's accuracy, with its 95 % interval, is measured on photos
     with Visual Wake Words labels (DIR/annotations/instances_val.json, DIR/all2014) or in a folder for each class
     (DIR/val/CLASS).
     """
     from hil import zoo
+    from hil.evaluation.exact import contradictions
     from hil.evaluation.figures import Shares, write_evaluation_json
     from hil.evaluation.run import RESULTS, Task, evaluate_model
     from hil.evaluation.work import shard_of
@@ -88,17 +92,28 @@ def evaluate(
     if part is not None:
         for one in found:
             console.print(f"{one.way}: {len(one.boxes)} photos, shard {shard}, in {task.store}", soft_wrap=True)
+        _must_agree(contradictions(found))
         return
     if report is not None:
         write_evaluation(task, found, report)
     if json is not None:
         write_evaluation_json(task, [Shares.of_boxes(one) for one in found], json)
     console.print(precision_table(model, found, multi_scale))
+    _must_agree(contradictions(found))
+
+
+def _must_agree(contradictions: Iterable[str]) -> None:
+    said = list(contradictions)
+    for line in said:
+        errors.print(line, style="red", highlight=False, soft_wrap=True, markup=False)
+    if said:
+        raise typer.Exit(1)
 
 
 def _classes(task: Task, report: Path | None, json: Path | None) -> None:
     """A classifier's accuracy."""
     from hil.evaluation.classes import evaluate_classes
+    from hil.evaluation.exact import contradictions_of_classes
     from hil.evaluation.figures import Shares, write_evaluation_json
     from hil.report.terminal import accuracy_table
 
@@ -111,3 +126,4 @@ def _classes(task: Task, report: Path | None, json: Path | None) -> None:
     if json is not None:
         write_evaluation_json(task, [Shares.of_classes(one) for one in found], json)
     console.print(accuracy_table(task.model, found))
+    _must_agree(contradictions_of_classes(found))

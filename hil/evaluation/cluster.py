@@ -30,7 +30,7 @@ from hil.errors import HilError
 from hil.evaluation.work import SERIAL, Found, Task, Working, at_once
 from hil.files import reason
 from hil.firmware.build import Firmware
-from hil.version import described
+from hil.version import exactly
 
 log = logging.getLogger(__name__)
 
@@ -210,8 +210,8 @@ def _check_versions(client: Client, address: str) -> None:
         )
     if not theirs:
         raise HilError(f"the scheduler at {address} has no worker: start some (dask worker {address})")
-    ours = described()
-    for worker, said in client.run(described, on_error="return").items():
+    ours = exactly()
+    for worker, said in client.run(exactly, on_error="return").items():
         if isinstance(said, BaseException):
             raise HilError(f"worker {worker} has no rnnpool-hil ({said}): install {ours} there")
         if said != ours:

@@ -35,7 +35,7 @@ from hil.firmware.build import NATIVE, Firmware, build
 from hil.firmware.elf import check_elf
 from hil.reference import weights
 from hil.reference.networks import Detector
-from hil.version import described
+from hil.version import exactly
 
 __all__ = ["FLOAT", "INTEGER", "RESULTS", "WAYS", "Task", "check_ways", "evaluate_model", "firmware_for", "photos_of"]
 
@@ -46,8 +46,8 @@ def evaluate_model(task: Task, step: Step = lambda what, done: None) -> list[Pre
     """Boxes on every photo and AP by the official protocol, at the network's size, a way each.
 
     One shard alone has no precision: its results are for merging. Raises HilError for an unknown way, model or board,
-    for a network that is no detector, for data that is not WIDER FACE's, for multi-scale testing of anything but float,
-    and for wishes that exclude each other; target and link errors pass.
+    for a network that is no detector or one of several classes, for data that is not WIDER FACE's, for multi-scale
+    testing of anything but float, and for wishes that exclude each other; target and link errors pass.
     """
     check_ways(task)
     if task.cluster is not None and task.jobs > 1:
@@ -63,6 +63,10 @@ def evaluate_model(task: Task, step: Step = lambda what, done: None) -> list[Pre
     if not isinstance(network, Detector):
         raise HilError(
             f"{task.model} is {network.spec.name}, which finds no boxes: average precision is for face detectors"
+        )
+    if len(network.spec.classes) > 1:
+        raise HilError(
+            f"{task.model} finds {', '.join(network.spec.classes)}: average precision is for one class, WIDER FACE's"
         )
     boards.load(task.board)
     truth = official.load_ground_truth(task.data)
@@ -102,8 +106,9 @@ def _journal(task: Task, way: str, firmware: Firmware | None) -> Journal:
     path = zoo.find(task.model)
     identity: dict[str, Any] = {
         "format": 2,
-        "hil": described(),
+        "hil": exactly(),
         "checkpoint": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "network": _code(path),
         "way": way,
         "multi_scale": task.is_multi_scale,
         "firmware": None if firmware is None else [firmware.build_id, firmware.elf_hash],
@@ -116,6 +121,12 @@ def _journal(task: Task, way: str, firmware: Firmware | None) -> Journal:
     if task.is_fresh:
         file.unlink(missing_ok=True)
     return Journal(file, identity)
+
+
+def _code(checkpoint: Path) -> str | None:
+    """A hash of the file of the user's that makes the checkpoint's network; None where there is none."""
+    code = weights.code_of(checkpoint) if checkpoint.suffix == zoo.SUFFIX else None
+    return None if code is None else hashlib.sha256(code[1]).hexdigest()
 
 
 def _content(task: Task, name: str) -> str:
