@@ -42,8 +42,9 @@ def slower_and_larger() -> dict[str, Any]:
 
 
 def measure(found: dict[str, Any], name: str, value: float | None) -> None:
-    """Change a measurement."""
-    next(m for m in found["measurements"] if m["name"] == name)["value"] = value
+    """Change a measurement. None: it was not measured."""
+    entry = next(m for m in found["measurements"] if m["name"] == name)
+    entry |= {"value": value, "ok": None if value is None else entry["ok"]}
 
 
 def evaluation(ap: float, ways: tuple[str, ...] = ("integer",), photos: int = 20, **facts: Any) -> dict[str, Any]:

@@ -233,6 +233,7 @@ def changed(name: str, **changes: object) -> dict:
         (compared.run() | {"bit_exact": False}, "head says that it passed, though it is not bit-exact"),
         (changed("firmware.flash_bytes", ok=False), "head says that it passed, though firmware.flash_bytes is 190000"),
         (changed("outputs.score_error", value=0.1, limit=0.05), "head says that it passed, though outputs.score_error"),
+        (changed("outputs.score_error", value=None), "head says that outputs.score_error is ok, though it was not"),
         (compared.run() | {"detections": []}, "head says that it is bit-exact, though its boxes are not"),
     ],
 )  # fmt: skip

@@ -46,6 +46,8 @@ def _contradictions(run: Mapping[str, Any], where: str) -> Iterator[str]:
         yield f"{where} says that it failed, though it is bit-exact and all its measurements are within their limits"
     if run["bit_exact"] and run["detections"] != run.get("reference_detections", run["detections"]):
         yield f"{where} says that it is bit-exact, though its boxes are not the reference's"
+    if unknown := [m["name"] for m in run["measurements"] if m["ok"] and m["value"] is None]:
+        yield f"{where} says that {unknown[0]} is ok, though it was not measured"
     yield from _doubled((m["name"] for m in run["measurements"]), where)
 
 
