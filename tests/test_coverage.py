@@ -37,6 +37,7 @@ FILE = "firmware_src/sample.c"
 MODEL = "rnnpool_face_m4"
 # lines of the real firmware of which the two may say different things, by their text
 EXPLAINED = {
+    "decoder->left--;": "of a block that comes in two pieces, and where a line's pieces end is the port's",
     "counted.damaged++;": "added as a condition's 0 or 1, without a branch",
     "}": "the end of a function that the compiler gave no code of its own",
     "frame_span_t body = {0};  // an object of no bytes may have no address either": "zeroed where it is read first",
