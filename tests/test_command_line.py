@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -228,6 +229,12 @@ def test_why_an_image_failed_and_what_was_not_measured_stand_below() -> None:
     assert "a b.png: cycles.total is 99 cycle, limit 50" in text and text.count("a b.png: ") == 1
     assert "changed by hand, and built as they are: weights.c" in text
     assert "not measured here: ram.heap_used" in text
+
+
+def test_classes_are_compared_by_their_numbers_and_no_number_is_no_logit() -> None:
+    found = Classification(("x", "x"), (0.5, 1.5), (0.5, 1.5), (1.6, 0.4))
+    assert found.predicted == found.float_predicted and found.differs
+    assert math.isnan(Classification(("a", "b"), (0.5, 1.5), (0.5, 1.5), (0.4, math.nan)).distance_to_float)
 
 
 @pytest.mark.parametrize("command", [("run", "rnnpool_face_m4", "photo.png"), ("demo",)])

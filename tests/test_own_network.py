@@ -275,6 +275,7 @@ def test_signal_to_noise_is_in_decibels() -> None:
     real = np.full((2, 2, 1), 10.0, np.float32)
     assert signal_to_noise_db(real, real + 1.0) == pytest.approx(20)
     assert signal_to_noise_db(real, real.astype(np.float64)) is None
+    assert signal_to_noise_db(real * np.float32("nan"), real + 1.0) == -200, "no number is no signal"
     assert float_tensors(_two_tensors(), np.zeros((20, 28, 3), np.uint8))[1].shape == (1, 1, 5)
 
 

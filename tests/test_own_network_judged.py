@@ -108,7 +108,7 @@ def test_a_recording_of_a_tight_build_is_judged_by_its_own_plan(
 
 
 @needs("stm32f407_disco")
-def test_a_device_with_another_baud_rate_or_stack_is_another(tmp_path: Path) -> None:
+def test_a_board_with_another_baud_rate_or_stack_or_clock_or_too_much_ram_fails(tmp_path: Path) -> None:
     own = randomise(_two_tensors())
     firmware = build_graph(quantised(own), own, F407, tmp_path / "board")
     assert firmware.stack_room == F407.stack_bytes
@@ -118,7 +118,12 @@ def test_a_device_with_another_baud_rate_or_stack_is_another(tmp_path: Path) -> 
         for change, said in ({"baud": 9600}, "baud 9600"), ({"stack_bytes": 64}, "bytes of stack 64"):
             with pytest.raises(HilError, match=f"the device has {said}, expected"):
                 check_hello(dataclasses.replace(bench.hello, **change), firmware)
+        observed = bench.target.observed
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bench.target, "observed", lambda: dataclasses.replace(observed(), awake=None))
+            (silent,) = bench.run(from_array(photos(bench, 1)[0])).faults
+        assert silent.name == "cycles.implausible" and "did not say how long its core was awake" in str(silent)
         budgeted = dataclasses.replace(firmware, ram_budget=100)
         bench.firmware = budgeted
-        (over,) = (m for m in bench.run(from_array(photos(bench, 1)[0])).faults)
+        (over,) = bench.run(from_array(photos(bench, 1)[0])).faults
         assert over.name == "ram.total_bytes" and over.limit == 100

@@ -63,6 +63,7 @@ def test_classifiers_are_taught_classes(tmp_path: Path) -> None:
     training = begin(FRONT, FAST, 0, teacher=teacher)
     losses = step(training, torch.randn(2, 3, 224, 224), torch.tensor([0, 1]))
     assert set(losses) == {"class_loss", "taught_class_loss"} and losses["taught_class_loss"] > 0
-    plot_history([{"images": 2, **losses, "accuracy": 0.5}], tmp_path / "curve.png")
+    before = {"images": 1, "class_loss": 0.7, "accuracy": 0.4}  # without a teacher
+    plot_history([before, {"images": 2, **losses, "accuracy": 0.5}], tmp_path / "curve.png")
     with pytest.raises(HilError, match=r"front\.safetensors is a vww_mobilenet_rnnpool, whose inputs and outputs are"):
         begin(M4, FAST, 0, teacher=teacher)

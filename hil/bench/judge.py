@@ -12,7 +12,7 @@ from hil.bench import float_path
 from hil.bench.classify import Classification
 from hil.bench.compare import Boxes, Divergence, differing_boxes, largest_distance, unmatched
 from hil.bench.layer_path import layers_apart
-from hil.bench.limits import Limit, Limits, Measurement, apply_limits
+from hil.bench.limits import Limit, Limits, Measurement, apply_limits, laid_over
 from hil.bench.plausible import Seen, implausible, off_prediction
 from hil.bench.run import Cycles, FirmwareFacts, ImageFacts, LinkCounts, Ram, Run
 from hil.bench.tensors import TensorFound
@@ -117,7 +117,7 @@ def judge(found: Findings, firmware: Firmware, target: Target, limits: Limits) -
 def _with_floors(tensors: tuple[TensorFound, ...], limits: Limits) -> Limits:
     """The limits, and LEAST_DB for each plain tensor of which they say no other least."""
     floors = {f"{tensor.name}.signal_to_noise": Limit(None, least=LEAST_DB) for tensor in tensors}
-    return floors | {name: limit.over(floors.get(name)) for name, limit in limits.items()}
+    return laid_over(floors, limits)
 
 
 def _cycles(found: Findings, firmware: Firmware, target: Target) -> Cycles:

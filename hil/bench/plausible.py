@@ -11,7 +11,7 @@ from hil.link.messages import Counter
 
 MACS_A_CYCLE = 2  # SMLAD, SMLALD: two multiply-accumulates an instruction, an instruction a cycle at best
 MOST_OFF_LAYER = 2.5  # times more or less than predicted; measured: 1.8
-MOST_OFF_CYCLES = 2_000  # as well: what setting out costs a layer of a few pixels; measured: 700
+MOST_OFF_CYCLES = 2_000  # as well: what setting out costs, which is most of a layer of a few pixels
 SMALL = 0.02  # of the total: what a layer has to take for its prediction to be one that holds
 SUM_TOLERANCE = 0.005  # of the total: what no part counts, the calls of a row and of the end
 DIGESTED, SENT = 19.3, 46.0  # cycles awake besides the network's, a byte that is digested and one on the line; measured

@@ -1,5 +1,6 @@
 """The training's curve: losses and what the held-out photos say, over the images seen."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,8 @@ def plot_history(history: Sequence[dict[str, float]], path: Path) -> None:
     losses, quality = figure.subplots(1, 2)
     images = [entry["images"] / 1000 for entry in history]
     for key in (key for key in history[-1] if key.endswith("_loss")):
-        losses.plot(images, [entry[key] for entry in history], label=_label(key))
+        values = [entry.get(key, math.nan) for entry in history]  # a teacher may have come later
+        losses.plot(images, values, label=_label(key))
     losses.set(ylabel="training loss", xlabel="thousand images")
     for key in (key for key in history[-1] if key.startswith("ap_") or key == "accuracy"):
         label = f"AP, faces of {key.removeprefix('ap_').removesuffix('px')} px and more" if key != "accuracy" else key

@@ -20,7 +20,7 @@ from hil.reference.networks import DetectorSpec
 from hil.training.device import Device
 from hil.training.recipe import Recipe
 
-FACE = 0.3  # a score of the teacher; 0.37 is the mean of M4's at the anchors that labels call a face's
+FACE = 0.3  # the teacher's score from which on an anchor is a face's
 # What two networks have in common where the outputs of one mean what those of the other do
 COMMON = ("input_shape", "input_mean", "input_scale", "classes", "steps", "sizes", "variances")
 
