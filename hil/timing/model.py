@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import unicorn
 
 from hil.errors import HilError
-from hil.timing.compiled import blockhook, codehook, hooks
+from hil.timing.compiled import again, blockhook, codehook, hooks
 from hil.timing.compiled.engine import Engine, Mode
 from hil.timing.compiled.native import compile_meanwhile
 from hil.timing.compiled.pipeline import work_out
@@ -34,7 +34,7 @@ class ModelledCycles:
 
     @property
     def hook_address(self) -> int:
-        return hooks.on_board_block.address
+        return (again.on_board_block_again if self._mode == "fast" else hooks.on_board_block).address
 
     def attach(self, machine: Machine) -> None:
         uc = machine.uc
@@ -49,6 +49,7 @@ class ModelledCycles:
             (blockhook.FN_CYCLES_BEFORE, hooks.board_cycles_before),
             (blockhook.FN_BREAK_OFF, hooks.board_break_off),
             (blockhook.FN_EMPTY_PIPELINE, hooks.board_empty_pipeline),
+            (again.FN_WHOLE, hooks.on_board_block),
         ):
             machine.state[word] = function.address
         figures = self._figures

@@ -288,12 +288,12 @@ def known(s, address, entry):  # type: ignore[no-untyped-def]
 
 
 @njit(**INTERNAL)
-def may_run(uc, s, known):  # type: ignore[no-untyped-def]
-    """Whether nothing keeps a block of which that is known from running: then note() does for enter().
+def may_run(uc, s, known, now):  # type: ignore[no-untyped-def]
+    """Whether nothing keeps a block of which that is known from running at a cycle: then note() does for enter().
 
     The block table is not looked at, whose lines this computer would have to fetch into its cache.
     """
-    if s[CYCLES] >= s[DEADLINE] or (known & np.uint64(2) and s[FPU_OFF] != 0):
+    if now >= s[DEADLINE] or (known & np.uint64(2) and s[FPU_OFF] != 0):
         return False
     first = known >> np.uint64(2)
     return first == 0 or (s[SKIP_CHECKS] == np.uint64(1) and _failing(uc, s, first) < 0)

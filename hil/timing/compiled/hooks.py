@@ -52,7 +52,7 @@ def look(uc, row, m):
         else:
             m[row + R_DYNAMIC] = divide_extra(m, first, second, needs & NEED_SIGNED_DIVIDE) << EXTRA_SHIFT
     if needs & NEED_CALL:
-        call_hook(m[row + R_FUNCTION], uc, m[row + R_OWN_ADDRESS], m[row + R_DATA])
+        call_hook(m[row + R_FUNCTION], uc, m[row + R_OWN_ADDRESS], 0, m[row + R_DATA])
     m[SIGNATURE] = mix(m[SIGNATURE], row | m[row + R_DYNAMIC] << 40)
 
 
@@ -206,7 +206,7 @@ def on_board_block(uc, address, size, user_data):
         return
     prefetch(m[ARENA] + 8 * m[node + N_PLAN])
     known = np.uint64(m[node + N_FLAGS] >> KNOWN_SHIFT)
-    if known != 0 and blockhook.may_run(uc, state, known):
+    if known != 0 and blockhook.may_run(uc, state, known, state[blockhook.CYCLES]):
         blockhook.note(state, address, size, m[node + N_INSTRUCTIONS])
     elif not _enter(uc, state, m, node, address, size):
         return

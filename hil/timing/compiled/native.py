@@ -266,15 +266,15 @@ def call_look(typingctx: Any, function: Any, uc: Any, row: Any, arena: Any) -> A
 
 
 @intrinsic
-def call_hook(typingctx: Any, function: Any, uc: Any, address: Any, data: Any) -> Any:
-    """A hook on one instruction: void(uc*, uint64 address, uint32 size, void* data); the size is not told."""
+def call_hook(typingctx: Any, function: Any, uc: Any, address: Any, size: Any, data: Any) -> Any:
+    """A hook on code: void(uc*, uint64 address, uint32 size, void* data)."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         kind = ir.FunctionType(ir.VoidType(), [_I64, _I64, _I32, _I64]).as_pointer()
-        builder.call(builder.inttoptr(args[0], kind), [args[1], args[2], ir.Constant(_I32, 0), args[3]])
+        builder.call(builder.inttoptr(args[0], kind), [args[1], args[2], args[3], args[4]])
         return context.get_dummy_value()
 
-    return types.none(types.int64, types.int64, types.int64, types.int64), codegen
+    return types.none(types.int64, types.int64, types.int64, types.uint32, types.int64), codegen
 
 
 @intrinsic
