@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 import torch
 from networks import ClassifierSpec, images, in_blocks, quantised, randomise
 from test_compiler_c import Program, needs_gcc
-from test_kernels_on_sim import _firmware, assert_bit_exact
+from test_kernels_on_sim import BOARD, _firmware, assert_bit_exact
 from torch import Tensor, nn
 
-from hil.compiler import run
+from hil.compiler import make_plan, run
+from hil.compiler.check import check_plan
+from hil.compiler.emit import description
 from hil.compiler.kernels import windows
 from hil.compiler.planning.schedule import Replay, nodes_of
 from hil.compiler.quantised import graph as q
@@ -39,6 +42,20 @@ class Pools(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(self.layers(x).mean([2, 3]))
+
+
+class OneRow(nn.Module):
+    """One row of windows, which would share rows with a next: no other is ever open, and no buffer waits for one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(14)
+        self.spec = ClassifierSpec("one_row", (3, 8, 13))
+        self.pool = RnnPool(3, 6, 6, patch=6, stride=3)
+        self.linear = nn.Linear(24, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.pool(x).mean([2, 3]))
 
 
 @pytest.fixture
@@ -107,3 +124,17 @@ def test_every_layer_is_bit_equal_in_parts(last: str, kept: int, tmp_path: Path)
 def test_the_boards_loops_are_bit_equal_in_parts(last: str, kept: int, tmp_path: Path) -> None:
     network, graph = _made(last, kept)
     assert_bit_exact(graph, _firmware(graph, tmp_path), network)
+
+
+def test_a_single_row_of_windows_needs_no_room_for_a_next(tmp_path: Path) -> None:
+    network = randomise(OneRow())
+    graph = quantised(network)
+    assert "newest" not in {buffer.part for buffer in windows.buffers(_pools(graph)[0])}
+    assert_bit_exact(graph, _firmware(graph, tmp_path), network)
+
+
+def test_an_arena_whose_last_buffer_is_no_multiple_of_eight_is_taken() -> None:
+    graph = quantised(randomise(OneRow()))
+    plan = make_plan(graph, BOARD)
+    assert any((one.offset + one.bytes) % 8 for one in plan.buffers) and plan.arena_bytes % 8 == 0
+    check_plan(json.loads(json.dumps(description(graph, plan, "0" * 16))), graph)

@@ -9,6 +9,7 @@ import math
 from itertools import zip_longest
 from typing import Any
 
+from hil.compiler.planning.draft import aligned
 from hil.compiler.quantised import graph as q
 from hil.compiler.quantised.tensors import tensors
 from hil.errors import HilError
@@ -48,7 +49,7 @@ def check_plan(plan: dict[str, Any], graph: q.QuantisedGraph) -> None:
         ),
         "the outputs": (list(plan["outputs"]), list(graph.outputs)),
         "the layers without a prediction": ([one["name"] for one in plan["layers"] if one["predicted_cycles"] < 1], []),
-        "the arena of all buffers": (sum(ends.values()), plan["arena_bytes"]),
+        "the arena of all buffers": (sum(map(aligned, ends.values())), plan["arena_bytes"]),
     })  # fmt: skip
     if wrong:
         raise HilError(f"{graph.model}: the plan is not of the network that runs: {wrong}")

@@ -80,7 +80,7 @@ class ModelledCycles:
 
     def cycles_before(self, address: int, pc: int) -> int:
         """Cycles from the running block's entry to the execution of the instruction at pc, the last that has run."""
-        return self.engine.now(pc) - int(self._machine.state[hooks.AT_ENTRY])
+        return self.engine.now(pc) - int(self._machine.state[hooks.CHARGED])
 
     def break_off(self, pc: int) -> None:
         """The running block has stopped before pc, or has left for it: charge what has run of it."""

@@ -83,7 +83,7 @@ def buffers(pool: q.QPool) -> Iterator[PoolBuffer]:
     sums = max(4 * cell.hidden if isinstance(cell, q.QCell) else 2 * AT_ONCE * cell.rows for cell in (one, two))
     sizes: dict[str, tuple[int, Life]] = {
         "columns": ((phases(pool) - 1) * phase, "always"),
-        "newest": (phase, "newest"),
+        "newest": (phase if phases(pool) <= pool.windows[0] else 0, "newest"),  # of one that is open beside all others
         "row_ring": (kept(pool) * row, "always"),
         "scratch": (2 * covered * one.rows, "sweeps"),
         "states": (2 * max(*(most * cell.state + room(cell) for cell in (one, two)), widened(pool)), "row"),

@@ -32,8 +32,7 @@ from hil.timing.compiled.pipeline import ARENA_POINTER, mix, row_at, table_entry
 
 # words of blockhook's state that the model keeps
 ARENA_WORD = blockhook.MODEL  # the arena's address
-CHARGED = blockhook.MODEL + 1  # the arena's cycles that have been added to the board's
-AT_ENTRY = blockhook.MODEL + 2  # the arena's cycles when the running block was entered
+CHARGED = blockhook.MODEL + 1  # the arena's cycles that have been added to the board's: those when a block was entered
 
 SIGNATURE_OF_HOOK = types.void(types.voidptr, types.uint64, types.uint32, ARENA_POINTER)
 
@@ -128,7 +127,7 @@ def board_cycles_before(state, pc):
     m = as_words(s[ARENA_WORD])
     at = canonical(pc)
     _split(m, at + m[row_at(m, at) + R_SIZE])
-    return m[CYCLES] + m[m[STATE] + 1] - s[AT_ENTRY]
+    return m[CYCLES] + m[m[STATE] + 1] - s[CHARGED]
 
 
 @hook(types.void(types.int64, types.int64))
@@ -211,7 +210,6 @@ def on_board_block(uc, address, size, user_data):
     elif not _enter(uc, state, m, node, address, size):
         return
     begin(as_integer(uc), m, node)
-    s[AT_ENTRY] = m[CYCLES]
     s[blockhook.PREV_END] = np.int64(address) + np.int64(size)
 
 

@@ -163,6 +163,7 @@ P_RANGES = 9  # steps up to the last STEP_RANGE: they change nothing, and are tr
 # in the full model: the first P_ROOTS steps are values that addresses come of. While each stays within its bounds, and
 # P_IS_KEPT, all accesses say what they said, P_KEPT, but for the P_RESTLESS whose numbers stand behind the steps
 P_ROOTS, P_IS_KEPT, P_KEPT, P_RESTLESS = range(10, 14)
+P_HAS_CHANGED = P_KEPT  # in the fast model: it has told different things
 P_STEPS = 15
 STEP_WORDS = 5
 # S_KIND: kind | shift << 8 | first slot << 16 | second slot << 32; S_VALUE: R_DYNAMIC as it was told last
@@ -171,7 +172,9 @@ S_LOW, S_REACH, S_MASK = S_ROW, S_SPAN, S_VALUE  # of a root: its bounds, and of
 ANYWHERE = 0xFFFF_FFFF  # a reach
 STEP_REGISTER, STEP_SUM, STEP_WORD, STEP_ACCESS, STEP_DIVIDE, STEP_RANGE, STEP_PLACE = range(7)
 PATIENCE = 200  # code hooks in vain before a block is translated anew; then twice as many, and so on
-LONGEST_INTERVAL = 63  # odd, so that what comes in turns of two, four, ... is met in all its turns
+# entries between two goes: odd, so that what comes in turns of two, four, ... is met in all its turns
+LONGEST_INTERVAL = 63
+STEADY_INTERVAL = 255  # of a plan that has always told the same
 
 # -- behind the rows: the place in LINES of each flash line + 1 (0: not there); row of each halfword of flash, then RAM
 FLASH_ORIGIN, FLASH_HALFWORDS = 0x0800_0000, 1 << 20

@@ -214,9 +214,13 @@ def _learn(uc, m, plan):
     if m[plan + P_COUNTDOWN] <= 0:
         before = m[plan + P_SIGNATURE]
         call_look(m[FN_EVALUATE], uc, plan, m[ARENA])
-        is_same = m[plan + P_SIGNATURE] == before
-        m[plan + P_INTERVAL] = min(LONGEST_INTERVAL, 2 * m[plan + P_INTERVAL] + 1) if is_same else 1
-        m[plan + P_COUNTDOWN] = m[plan + P_INTERVAL]
+        interval = 1
+        if m[plan + P_SIGNATURE] == before:
+            longest = LONGEST_INTERVAL if m[plan + P_HAS_CHANGED] else STEADY_INTERVAL
+            interval = min(longest, 2 * m[plan + P_INTERVAL] + 1)
+        elif m[plan + P_INTERVAL] != 0:
+            m[plan + P_HAS_CHANGED] = 1
+        m[plan + P_COUNTDOWN] = m[plan + P_INTERVAL] = interval
 
 
 @njit(**INTERNAL)

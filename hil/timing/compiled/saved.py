@@ -17,7 +17,7 @@ _WORDS = (
     (at.CYCLES, 1), (at.INSTRUCTIONS, 1), (at.WAIT_STATES, 6), (at.CURRENT_LINE, 4),
     (at.SDRAM_ROWS, 4), (at.LINES, at.PLANS - at.LINES),
 )  # fmt: skip
-_LEARNT = np.array([at.P_SIGNATURE, at.P_COUNTDOWN, at.P_INTERVAL])
+_LEARNT = np.array([at.P_SIGNATURE, at.P_COUNTDOWN, at.P_INTERVAL, at.P_HAS_CHANGED])
 _STAMPS = slice(at.LINE_STAMPS, at.LINE_STAMPS + at.FLASH_LINE_COUNT)
 
 
