@@ -11,6 +11,7 @@ from board_programs import DISCO, target
 from hil.targets import TargetError
 from hil.targets.sim import SimTarget
 from hil.targets.sim.peripherals import bus
+from hil.targets.sim.peripherals.ending import Ending
 from hil.timing.compiled import blockhook as hook
 
 BYTE_CYCLES = 46 * 10 * 4  # BRR, ten bits, and APB1 runs at a quarter of the core's clock
@@ -87,6 +88,14 @@ def test_sending_by_dma() -> None:
     assert read_all(board, 1000) == PATTERN
     memory, symbols = board.sim.core.memory, board.sim.image.symbols
     assert memory.word(symbols.address("sent_marks") or 0) == 1
+
+
+def test_what_a_handler_puts_where_the_bytes_were_is_not_sent() -> None:
+    board = talking()
+    board.write(b"s")
+    assert read_all(board, 1000) == PATTERN
+    assert board.read(0.01) == b"", "the handler gets done"
+    assert board.read_memory(board.sim.image.symbols.address("pattern") or 0, 1000) == b"\xee" * 1000
 
 
 def test_receiving_by_one_interrupt_a_byte() -> None:
@@ -172,6 +181,39 @@ def drawn_traffic(program: str, seed: int, looks_at_each_byte: bool) -> tuple[ob
 def test_bytes_that_move_in_blocks_are_as_if_each_were_looked_at(program: str, seed: int) -> None:
     """The same interrupts, answers and cycles, and the same NDTR wherever the program reads it."""
     assert drawn_traffic(program, seed, looks_at_each_byte=True) == drawn_traffic(program, seed, False)
+
+
+@pytest.mark.parametrize("command", [b"d", b"s"])
+def test_a_transfer_ends_as_if_it_were_looked_at(command: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same cycles of the interrupt, the same bytes and memory as with an event for Python at the last byte."""
+
+    def run() -> tuple[object, ...]:
+        board = talking()
+        board.write(command)
+        log: list[tuple[int, bool, int]] = []
+        board.sim.chip.nvic.on_active = lambda exception, begins: log.append((exception, begins, board.sim.core.now))
+        sent = read_all(board, 1001)  # and on, until the handler is done
+        return log, sent, board.observed(), board.read_memory(DISCO.sram.origin, DISCO.sram.bytes)
+
+    ends = []
+    kept = Ending.expect
+    monkeypatch.setattr(Ending, "expect", lambda *all: ends.append(kept(*all)) or ends[-1])
+    natively = run()
+    monkeypatch.setattr(Ending, "expect", lambda *_: False)
+    assert run() == natively
+    assert ends == [True] and len(natively[0]) == 2
+
+
+def test_there_is_room_for_one_transfers_end() -> None:
+    chip = talking().sim.chip
+    first, second = chip.dmas[0].streams[6], chip.dmas[0].streams[3]
+    for stream in (first, second):
+        stream.write(3, DISCO.sram.origin), stream.write(1, 10)
+    assert first.expect_end(chip.core.now + 100) and not second.expect_end(chip.core.now + 50)
+    second.forget_end()
+    assert first.expect_end(chip.core.now + 200), "its own is another"
+    first.forget_end()
+    assert second.expect_end(chip.core.now + 50)
 
 
 def test_polling_loops_cost_the_same_when_they_are_made_short(monkeypatch: pytest.MonkeyPatch) -> None:

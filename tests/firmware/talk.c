@@ -2,7 +2,7 @@
 #include "chip.h"
 
 static uint8_t pattern[1000];
-volatile uint32_t received_by_interrupt, sent_marks, overruns;
+volatile uint32_t received_by_interrupt, sent_marks, overruns, spoils;
 static volatile uint8_t kept[64];
 
 void usart2_handler(void) {  // one interrupt a byte
@@ -15,6 +15,9 @@ void usart2_handler(void) {  // one interrupt a byte
 }
 
 void dma1_stream6_handler(void) {
+    for (uint32_t n = 0; spoils && n < sizeof pattern; n++) {
+        pattern[n] = 0xEE;  // before anything of the DMA is looked at
+    }
     DMA1_HIFCR = 0x3Du << 16;
     sent_marks++;
 }
@@ -71,6 +74,10 @@ void main_program(void) {
     while (!(USART2_SR & 1u << 5)) {
     }
     switch (USART2_DR) {
+    case 's':
+        spoils = 1;
+        send_by_dma(sizeof pattern);
+        break;
     case 'd':
         send_by_dma(sizeof pattern);
         break;

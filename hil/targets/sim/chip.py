@@ -17,6 +17,7 @@ from hil.targets.sim.peripherals.bus import Bus
 from hil.targets.sim.peripherals.dbgmcu import DbgMcu
 from hil.targets.sim.peripherals.dma import Dma
 from hil.targets.sim.peripherals.dwt import Demcr, Dwt
+from hil.targets.sim.peripherals.ending import Ending
 from hil.targets.sim.peripherals.flash import FlashInterface
 from hil.targets.sim.peripherals.fmc import BASE as FMC_BASE
 from hil.targets.sim.peripherals.fmc import Fmc
@@ -50,7 +51,8 @@ class Chip:
         self.dwt = Dwt(core, self.demcr)
         self.rcc = Rcc(board, self._clock_changed)
         self.flash = FlashInterface(core, lambda: self.rcc.hclk_hz)
-        self.dmas = [Dma(name, number, core, self.nvic) for number, name in enumerate(DMA_BASES)]
+        self.ending = Ending(core, self.look_ahead)
+        self.dmas = [Dma(name, number, core, self.nvic, self.ending) for number, name in enumerate(DMA_BASES)]
         self.rcc.gated = self._gate_dmas
         self.usarts = {name: self._make_usart(name, UARTS[name]) for name in board.line.uarts}
         self.bus = Bus(core, where)
@@ -112,7 +114,7 @@ class Chip:
     @property
     def parts(self) -> Iterator[object]:
         """All on the die that has state of its own, each once, in an order that stays."""
-        yield from (self, self.events, self.bus.polling, self.bus.patience)
+        yield from (self, self.events, self.ending, self.bus.polling, self.bus.patience)
         yield from dict.fromkeys([*self._peripherals, *self.bus.peripherals])
         yield from (usart.outbox for usart in self.usarts.values())
         for dma in self.dmas:
@@ -122,6 +124,7 @@ class Chip:
         """Reset every peripheral. cause: flags for RCC_CSR (rcc.RESET_*). Memory and time stay as they are."""
         self.rcc.note_cause(cause)
         self.rcc.reset()
+        self.ending.reset()
         for peripheral in self._peripherals:
             peripheral.reset()
         self._clock_changed()

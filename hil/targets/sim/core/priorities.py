@@ -103,7 +103,7 @@ def masked_level(s, to_wake):
 def look_ahead(s):
     """Tell the block hook when it must look up: at the next event's cycle, or at once where an exception waits."""
     waiting = following(s)
-    s[NEXT_EVENT] = min(s[EVENT], s[TICK_AT], s[UNTIL], s[BUSY_SINCE] + s[LONGEST_BUSY])
+    s[NEXT_EVENT] = min(s[EVENT], s[TICK_AT], s[END_AT], s[UNTIL], s[BUSY_SINCE] + s[LONGEST_BUSY])
     s[PENDING] = waiting != 0
     s[DEADLINE] = s[NEXT_EVENT]
     if waiting != 0:

@@ -8,11 +8,12 @@ before anything of it has been done.
 # mypy: disable-error-code="no-untyped-def, call-arg, var-annotated"
 from __future__ import annotations
 
-from numba import types
+import numpy as np
+from numba import carray, types
 from unicorn import arm_const as uc_arm
 
 from hil.machine_code import njit
-from hil.targets.sim.core.priorities import HARD_FAULT, following, level_of, look_ahead, masked_level, put
+from hil.targets.sim.core.priorities import HARD_FAULT, following, has, level_of, look_ahead, masked_level, put
 from hil.targets.sim.core.stacking import (
     frame_for,
     frame_to_leave,
@@ -41,7 +42,16 @@ from hil.timing.compiled.blockhook import (
     STOP_EXCEPTION,
     STOP_NONE,
 )
-from hil.timing.compiled.native import INTERNAL, as_integer, as_words, call_block, call_start, call_stop, hook
+from hil.timing.compiled.native import (
+    INTERNAL,
+    as_integer,
+    as_pointer,
+    as_words,
+    call_block,
+    call_start,
+    call_stop,
+    hook,
+)
 
 # why run() returns
 DUE = 1  # the cycle has come that EVENT, UNTIL or MUST_END says
@@ -65,6 +75,21 @@ def _tick(s):
     while s[TICK_AT] <= s[CYCLES]:
         put(s, PENDING_SET, SYS_TICK, True)
         s[TICK_AT] += s[TICK_PERIOD]
+
+
+@njit(**INTERNAL)
+def _end_transfer(s):
+    """A DMA stream's transfer is over: the last bytes are taken, and its interrupt's line goes high."""
+    if s[END_AT] > s[CYCLES]:
+        return
+    source = carray(as_pointer(ram_at(s, s[END_FROM], s[END_BYTES])), (MOST_KEPT,), np.uint8)
+    kept = carray(as_pointer(s[STATE] + 8 * END_KEPT), (MOST_KEPT,), np.uint8)
+    for k in range(s[END_BYTES]):
+        kept[k] = source[k]
+    s[END_AT], s[END_BYTES] = NEVER, 0
+    if not has(s, LINES, s[END_LINE]):
+        put(s, PENDING_SET, s[END_LINE], True)
+        put(s, LINES, s[END_LINE], True)
 
 
 @njit(**INTERNAL)
@@ -93,6 +118,7 @@ def _enter(s, exception):
 def _look(s):
     """See to what is due between two runs of the core."""
     _tick(s)
+    _end_transfer(s)
     if s[CYCLES] >= min(s[EVENT], s[UNTIL], s[MUST_END]):
         return DUE
     waiting = following(s)
@@ -108,7 +134,7 @@ def _look(s):
             if s[AWAKE] >= MOST_AWAKE:
                 return NEVER_SLEEPS
     if s[SLEEPS]:
-        now = max(s[CYCLES], min(s[EVENT], s[TICK_AT], s[UNTIL], s[MUST_END]))
+        now = max(s[CYCLES], min(s[EVENT], s[TICK_AT], s[END_AT], s[UNTIL], s[MUST_END]))
         s[SLEPT] += now - s[CYCLES]
         s[CYCLES] = s[BUSY_SINCE] = now
         return _AGAIN

@@ -46,7 +46,7 @@ class CoreState:
         handle = self.uc._uch.value  # type: ignore[union-attr]
         words[at.STATE], words[at.UC] = self._table.address, handle
         words[at.FN_START], words[at.FN_REG_WRITE] = unicorn_api.EMU_START, unicorn_api.REG_WRITE
-        words[at.TICK_AT] = words[at.EVENT] = words[at.UNTIL] = words[at.MUST_END] = at.NEVER
+        words[at.TICK_AT] = words[at.EVENT] = words[at.UNTIL] = words[at.MUST_END] = words[at.END_AT] = at.NEVER
         places = [at.REGIONS + at.REGION_WORDS * k for k in range(len(self.memory.rams))] + [at.FLASH_REGION]
         for place, region in zip(places, (*self.memory.rams, self.memory.flash), strict=True):
             words[place], words[place + 1] = region.origin, region.end

@@ -70,7 +70,12 @@ CLOCKED = QUIET + DMAS  # whether its clock is on
 DMA, DMA_WORDS = CLOCKED + DMAS, 52  # its registers
 DMA_STREAMS, STREAM_REGISTERS = 4, 6  # the words before those of its streams; of each stream
 DMA_LINES = DMA + DMAS * DMA_WORDS  # the exception of each of its eight streams
-assert DMA_LINES + DMAS * 8 <= TABLE
+
+# -- the end of a transfer to a USART, which native code sees to (hil.targets.sim.peripherals.ending)
+END_AT, END_LINE = UC + 28, UC + 29  # the cycle, and the exception whose line goes high then
+END_FROM, END_BYTES = UC + 30, UC + 31  # where in RAM the last bytes are, and how many; 0: they have been taken
+END_KEPT, MOST_KEPT = DMA_LINES + DMAS * 8, 256  # they then are
+assert END_KEPT + MOST_KEPT // 8 <= TABLE
 
 # -- PHASE
 PHASE_LOOK, PHASE_GO = range(2)  # look what is due first; the core goes on in the middle of a block

@@ -17,6 +17,7 @@ from hil.targets.base import TargetError
 from hil.targets.sim.core import words as at
 from hil.targets.sim.core.core import Core
 from hil.targets.sim.core.memory import Memory, Region
+from hil.targets.sim.peripherals.ending import Ending
 from hil.targets.sim.peripherals.nvic import IRQ0, Nvic
 from hil.targets.sim.peripherals.registers import Peripheral
 
@@ -52,9 +53,12 @@ REQUESTS = {
 class Stream:
     """One stream: its registers, its flags and how far it has come."""
 
-    def __init__(self, name: str, words: Any, number: int, memory: Memory, interrupt: Callable[[bool], None]) -> None:
+    def __init__(
+        self, name: str, words: Any, number: int, memory: Memory, nvic: Nvic, ending: Ending, interrupt: int
+    ) -> None:
         """words: its controller's."""
-        self.name, self._memory, self._interrupt = name, memory, interrupt
+        self.name, self.interrupt = name, interrupt
+        self._memory, self._nvic, self._ending = memory, nvic, ending
         first = at.DMA_STREAMS + number * at.STREAM_REGISTERS
         self.registers = words[first : first + at.STREAM_REGISTERS]
         self._all_flags, self._shift = words[number // 4 : number // 4 + 1], _FLAG_SHIFTS[number % 4]
@@ -118,13 +122,14 @@ class Stream:
         taken = 0
         while taken < len(data) and self.is_enabled:
             part = data[taken : taken + self.next_mark]
-            address = self._position
+            address = self.position
             region = self._reach(address, len(part))
             if region is None:
                 break
             self._memory.write(address, part, region)
             taken += len(part)
             self._count(len(part))
+        self.settle()
         return taken
 
     def fetch(self, count: int) -> bytes:
@@ -132,16 +137,26 @@ class Stream:
         data = bytearray()
         while len(data) < count and self.is_enabled:
             size = min(count - len(data), self.next_mark)
-            address = self._position
+            address = self.position
             region = self._reach(address, size)
             if region is None:
                 break
-            data += region.data[address - region.origin :][:size].tobytes()
+            data += self._ending.kept(self, address, size) or region.data[address - region.origin :][:size].tobytes()
             self._count(size)
+        self.settle()
         return bytes(data)
 
+    def expect_end(self, cycle: int) -> bool:
+        """Whether native code will see to it that the transfer's last byte is taken at a cycle."""
+        return not self.is_circular and self._ending.expect(self, self.left, cycle)
+
+    def forget_end(self) -> None:
+        """It has been seen to, or is another."""
+        self._ending.forget(self)
+
     @property
-    def _position(self) -> int:
+    def position(self) -> int:
+        """Where the next byte lies."""
         return self.registers[_M0AR] + (self._length - self.left if self.registers[_CR] & MINC else 0)
 
     def _reach(self, address: int, size: int) -> Region | None:
@@ -167,9 +182,9 @@ class Stream:
                 self.registers[_NDTR] = self._length
             else:
                 self.registers[_CR] &= ~EN
-            self._raise(TCIF)
+            self.flags |= TCIF
         elif left == self._length // 2:
-            self._raise(HTIF)
+            self.flags |= HTIF
 
     def _raise(self, flag: int) -> None:
         self.flags |= flag
@@ -179,7 +194,7 @@ class Stream:
         """Drive the interrupt line from the flags."""
         control = self.registers[_CR]
         enabled = (HTIF if control & HTIE else 0) | (TCIF if control & TCIE else 0) | (TEIF if control & TEIE else 0)
-        self._interrupt(bool(self.flags & enabled))
+        self._nvic.set_line(self.interrupt, bool(self.flags & enabled))
 
     def write(self, register: int, value: int) -> None:
         was_enabled = self.is_enabled
@@ -224,14 +239,14 @@ class Dma(Peripheral):
 
     hears = True
 
-    def __init__(self, name: str, number: int, core: Core, nvic: Nvic) -> None:
+    def __init__(self, name: str, number: int, core: Core, nvic: Nvic, ending: Ending) -> None:
         self.name = name
         self.users: list[User] = []  # that may have bytes under way, once in use
         self._state, self._quiet, self._clocked = core.words, at.QUIET + number, at.CLOCKED + number
         self._words = core.words[at.DMA + number * at.DMA_WORDS :][: at.DMA_WORDS]
         interrupts = DMA_INTERRUPTS[name]
         self.streams = [
-            Stream(f"{name.upper()} stream {n}", self._words, n, core.memory, _line(nvic, interrupt))
+            Stream(f"{name.upper()} stream {n}", self._words, n, core.memory, nvic, ending, interrupt)
             for n, interrupt in enumerate(interrupts)
         ]
         for n, interrupt in enumerate(interrupts):
@@ -290,7 +305,3 @@ class Dma(Peripheral):
                 self.look_again()
                 for user in self.users:
                     user.schedule()
-
-
-def _line(nvic: Nvic, interrupt: int) -> Callable[[bool], None]:
-    return lambda high: nvic.set_line(interrupt, high)

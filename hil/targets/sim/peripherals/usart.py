@@ -24,6 +24,9 @@ _RE, _TE, _IDLEIE, _RXNEIE, _TCIE, _TXEIE, _M, _UE, _OVER8 = (1 << n for n in (2
 _DMAR, _DMAT, _EIE = 1 << 6, 1 << 7, 1
 _STORED = 2048  # bytes after which received ones are stored at the latest: only a look at the memory itself would tell
 _FETCHED = 256  # and those to be sent are fetched
+_UNSEEN = (
+    4096  # cycles after which a transfer that is over is seen to at the latest: its interrupt's handler does before
+)
 _TOLERANCE = 0.04  # of the baud rate, before a receiver samples wrong bits
 
 
@@ -81,6 +84,8 @@ class Usart(RegisterFile):
         self._complete_cleared = True
         self._sender_since: int | None = None  # when the DMA was first seen to feed the transmitter
         self._forget()
+        self._ending: Stream | None = None  # whose transfer's end native code sees to
+        self._ends_at = 0
         for owner in self._events_of.values():
             self._events.cancel(owner)
 
@@ -215,6 +220,8 @@ class Usart(RegisterFile):
         self._settle(now, self.values.get(_CR1, 0))
         times = [self._next_arrival if self._wire else NEVER, self._idle_at or NEVER, self._free_at, self._sent_at]
         self._settled_until = min([time for time in times if time > now], default=NEVER)
+        if self._ending is not None and now >= self._ends_at:
+            self._schedule()
 
     def _receive_until(self, now: int) -> None:
         if self._wire and self._next_arrival <= now:
@@ -366,11 +373,18 @@ class Usart(RegisterFile):
 
     def _next_transmit(self, control: int, now: int) -> int | None:
         times = []
+        if self._ending is not None:
+            self._ending.forget_end()
+            self._ending = None
         stream = self._sender()
         if stream:
             count = min(stream.next_interrupt, _FETCHED)
             if count <= stream.left:  # else it ends before, and only who looks can tell
-                times.append(self._free_at + (count - 1) * self.byte_cycles)
+                cycle = self._free_at + (count - 1) * self.byte_cycles
+                if count == stream.left and stream.expect_end(cycle):
+                    self._ending, self._ends_at = stream, cycle
+                    cycle += _UNSEEN
+                times.append(cycle)
         if control & _TXEIE:
             times.append(self._free_at)
         if control & _TCIE:
