@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import own_network
@@ -29,6 +30,7 @@ from hil.failure.session import Session
 from hil.firmware.build import Firmware, build
 from hil.firmware.programs import MissingToolError
 from hil.reference.photo import from_array, sample_photo
+from hil.report.bundle_html import render
 
 TOO_LITTLE = '[default]\n"cycles.total" = 1000\n'
 
@@ -220,6 +222,14 @@ def test_a_page_shows_it(command, crash: Path, tmp_path: Path) -> None:
     assert said.code == 0 and "null_call" in said.out
     assert "null_call (provoke.c:" in page and "basic blocks" in page and "test_it" in page
     assert "http://" not in page and "https://" not in page
+
+
+def test_a_page_shows_a_run_that_says_less_of_its_measurements(failed_run: Path) -> None:
+    opened = open_bundle(failed_run)
+    run = opened.json("run.json")
+    run["measurements"] = [{k: v for k, v in m.items() if k != "verdict"} for m in run["measurements"]]
+    members = {**opened.members, "run.json": json.dumps(run).encode()}
+    assert "cycles.total" in render(replace(opened, members=members))
 
 
 # -- whose it was
