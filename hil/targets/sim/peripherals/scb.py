@@ -20,6 +20,7 @@ _KEY, _KEY_READ = 0x05FA, 0xFA05
 _SLEEPONEXIT = 1 << 1
 _UNALIGN_TRP, _DIV_0_TRP, _STKALIGN = 1 << 3, 1 << 4, 1 << 9
 _DISDEFWBUF = 1 << 1
+_PRIVDEFENA = 1 << 2  # of MPU_CTRL
 _SHCSR_ENABLES = {16: exceptions.MEM_MANAGE, 17: exceptions.BUS_FAULT, 18: exceptions.USAGE_FAULT}
 _SHCSR_PENDING = {
     12: exceptions.USAGE_FAULT,
@@ -113,8 +114,11 @@ class Scb(RegisterFile):
         elif offset == SCR:
             self.values[SCR] = value
             self._core.words[at.SLEEPS_ON_EXIT] = bool(value & _SLEEPONEXIT)
-        elif offset == MPU_CTRL and value & 1:
-            raise TargetError("the firmware switches the MPU on, which the simulated board does not have: leave it off")
+        elif offset == MPU_CTRL and value & (_PRIVDEFENA | 1) == 1:
+            raise TargetError(
+                "the firmware switches the MPU on without the default map for privileged code: the simulated board "
+                "knows no regions, set PRIVDEFENA"
+            )
         elif offset not in self.RESET or offset == FPCCR:  # the identification registers are read-only
             self.values[offset] = value
 
