@@ -55,7 +55,7 @@ from hil.commands import (
 from hil.commands.console import console, errors
 from hil.errors import HilError
 from hil.files import reason
-from hil.shown import ShownFormatter
+from hil.shown import ShownFormatter, shown
 
 
 class PlainHelp(TyperGroup):
@@ -112,7 +112,7 @@ def options(
 def _complain(what: str) -> None:
     from rich.text import Text
 
-    errors.print(Text.assemble(("error:", "bold red"), " ", what), soft_wrap=True, highlight=False)
+    errors.print(Text.assemble(("error:", "bold red"), " ", shown(what)), soft_wrap=True, highlight=False)
 
 
 def _make_printable() -> None:
@@ -145,6 +145,9 @@ def main() -> None:
         sys.exit(2)
     except RecursionError:
         _complain("what was given is nested too deeply: folders in folders, or values in values")
+        sys.exit(2)
+    except MemoryError:
+        _complain("there is not enough memory for this: give less at a time, or smaller files")
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("interrupted")

@@ -18,11 +18,14 @@ from hil.shown import shown
 def elf_file(path: Path, kind: type[HilError] = HilError) -> Iterator[ELFFile]:
     """The parsed file, for as long as the block reads it. kind: of the error.
 
-    Raises HilError where there is none, it is no ELF, or the block comes upon something in it that cannot be.
+    Raises HilError where there is none, it is no ELF, lacks a part of what it loads, loads two things at one place, or
+    the block comes upon something in it that cannot be.
     """
     try:
         with opened(path) as file:
-            yield ELFFile(file)
+            elf = ELFFile(file)
+            _check_segments(elf)
+            yield elf
     except HilError:
         raise
     except OSError as error:
@@ -30,3 +33,15 @@ def elf_file(path: Path, kind: type[HilError] = HilError) -> Iterator[ELFFile]:
     except Exception as error:
         said = shown(error) or type(error).__name__
         raise kind(f"{path} is not an ELF file, or damaged ({said}): give a firmware.elf made by hil build") from error
+
+
+def _check_segments(elf: ELFFile) -> None:
+    """Raises ValueError. The parser hands out the bytes that there are; each loader makes something else of them."""
+    end = 0
+    for segment in sorted(elf.iter_segments("PT_LOAD"), key=lambda one: int(one["p_paddr"])):
+        size, place = segment["p_filesz"], segment["p_paddr"]
+        if size > segment["p_memsz"] or (size and segment["p_offset"] + size > elf.stream_len):
+            raise ValueError(f"the {size} bytes for {place:#010x} are not in it")
+        if size and place < end:
+            raise ValueError(f"two segments lie at {place:#010x}")
+        end = max(end, place + size)

@@ -26,6 +26,7 @@ T = TypeVar("T")
 
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 MOST_TEXT = 64 << 20  # bytes of a file that is read as a whole; the largest plan takes a hundredth
+_MOST_DOTS = 500  # in a line of TOML
 LARGEST = 1e18  # no number that is counted or measured here is larger
 Number = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
 Count = Annotated[int, Meta(ge=0, le=int(LARGEST))]
@@ -97,13 +98,13 @@ def read_lines(path: Path, longest: int = MOST_TEXT) -> Iterator[str]:
 
 
 def json_of(text: str | bytes, what: str) -> Any:
-    """JSON without NaN and infinities. what: names it in the HilError."""
-    return _parsed(lambda: json.loads(text, parse_constant=_no_number), what, "JSON")
+    """JSON without NaN, infinities and objects that have a key twice. what: names it in the HilError."""
+    return _parsed(lambda: json.loads(text, parse_constant=_no_number, object_pairs_hook=_once_each), what, "JSON")
 
 
 def toml_of(text: str, what: str) -> dict[str, Any]:
     """TOML. what: names it in the HilError."""
-    found: dict[str, Any] = _parsed(lambda: tomllib.loads(text), what, "TOML")
+    found: dict[str, Any] = _parsed(lambda: tomllib.loads(_with_short_keys(text)), what, "TOML")
     return found
 
 
@@ -137,5 +138,21 @@ def _parsed(parse: Callable[[], Any], what: str, format: str) -> Any:
         raise HilError(f"{shown(what)} is not {format} ({shown(error)})") from error
 
 
+def _with_short_keys(text: str) -> str:
+    """tomllib takes time and memory with the square of a dotted key's names: a megabyte of them is hours."""
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+        raise ValueError(f"a line has more than {_MOST_DOTS} dots")
+    return text
+
+
 def _no_number(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number")
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers differ in which of two values they take."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)[:40]!r} is there twice")
+    return found

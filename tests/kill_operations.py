@@ -141,7 +141,7 @@ def trials(
         yield 0, ["it fails although nothing disturbed it"]
         return
     for at in moments:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)  # a worker of the command that was stopped may be tidying up there
         trial = Trial(setting, folder)
         code = power.stopped(lambda trial=trial: act(command, trial), folder, at, is_full)  # type: ignore[misc]
         wrong = ["an exception, or an error of several lines"] if code == power.BARE else []
@@ -158,7 +158,7 @@ def campaign(name: str, setting: Path, folder: Path, is_full: bool, moments: Ite
         operations, bad = operations + 1, bad + bool(wrong)
         for line in wrong:
             print(f"{name}, {how} at operation {at}: {line}", flush=True)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     print(f"{name}, {how}: {operations} operations, {bad} ended otherwise", flush=True)
     return bad
 

@@ -8,7 +8,7 @@ from board_programs import target
 from hil.targets.base import TargetFault
 
 USES = 4000  # between two looks, of which each of these programs has many; in life it is a million
-DRAWS, BLINKS, WAITS = range(3)
+DRAWS, BLINKS, WAITS, COUNTS = range(4)
 
 
 @pytest.fixture(autouse=True)
@@ -37,3 +37,11 @@ def test_who_waits_for_nobody_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
     board.write(bytes([WAITS]))
     with pytest.raises(TargetFault, match="feed_the_watchdog_until_the_host_speaks"):
         board.read(0.005)
+
+
+def test_what_would_take_the_computer_minutes_is_given_up_though_it_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hil.targets.sim.peripherals.patience.MOST_SLOW_USES", 10 * USES)
+    board = target("busy", runaway_s=10.0)
+    board.write(bytes([COUNTS]))
+    with pytest.raises(TargetFault, match="count_beside_slow_registers.*neither slept nor sent a byte"):
+        board.read(1.0)

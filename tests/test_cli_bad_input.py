@@ -194,6 +194,10 @@ def test_places_that_cannot_be_written_are_named(refused: Hil, tmp_path: Path, p
     assert file.read_text() == "no folder"
 
 
+def test_a_name_of_two_lines_is_shown_in_one(refused: Hil) -> None:
+    assert r"no\n::warning::such" in refused("plan", "no\n::warning::such").err
+
+
 def test_wrong_limits_are_refused(refused: Hil, tmp_path: Path, photo: Path) -> None:
     path = tmp_path / "limits.toml"
     path.write_text('[default]\n"cycles.totl" = 5\n')

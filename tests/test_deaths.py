@@ -46,6 +46,7 @@ DEATHS = {
     "polling_the_cycle_counter": ("endless polling", None, "0xe0001004"),
     "masked_supervisor_call": ("SVC that cannot run", None, "priority"),
     "process_stack_nowhere": ("write to unmapped memory", None, "0x2ffffffc"),
+    "exception_on_a_stack_nowhere": ("bad stack pointer", None, "its frame at 0xfffffff0"),
     "write_through_null": ("write to flash", None, "0x00000000"),
     "write_to_system_memory": ("write to system memory", None, "0x1fff7a10"),
     "unaligned_exclusive": ("unaligned access", None, "word-aligned"),
@@ -60,6 +61,7 @@ ERRORS = {
     "flash_erased_under_it": "flash_erased_under_it .*erase",
     "clock_lost": "gives no clock",
     "baud_changed": "baud, the link at",
+    "memory_protection_switched_on": "switches the MPU on",
 }
 BUSY = ["polling_two_registers_by_turns", "writing_a_register_again_and_again"]
 RESETS = {"window_watchdog_fed_too_soon": 1 << 6, "window_watchdog_starved": 1 << 6}

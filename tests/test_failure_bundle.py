@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import own_network
@@ -22,13 +23,14 @@ from hil.bench.limits import Limit
 from hil.bench.session import Bench
 from hil.errors import HilError
 from hil.failure import bundle as bundles
-from hil.failure.again import run_again
+from hil.failure.again import differing, run_again
 from hil.failure.bundle import Failure, open_bundle, write_bundle
 from hil.failure.leaving import Leaving
 from hil.failure.session import Session
 from hil.firmware.build import Firmware, build
 from hil.firmware.programs import MissingToolError
 from hil.reference.photo import from_array, sample_photo
+from hil.report.bundle_html import render
 
 TOO_LITTLE = '[default]\n"cycles.total" = 1000\n'
 
@@ -222,6 +224,22 @@ def test_a_page_shows_it(command, crash: Path, tmp_path: Path) -> None:
     assert "http://" not in page and "https://" not in page
 
 
+def test_a_run_that_says_less_differs(failed_run: Path) -> None:
+    now = open_bundle(failed_run).json("run.json")
+    now["cycles"]["source"] = "timing-model"
+    then = {**now, "cycles": {"source": "timing-model"}, "classification": {}}
+    assert list(differing(now, now)) == []
+    assert any(said.startswith("cycles: None then") for said in differing(then, now))
+
+
+def test_a_page_shows_a_run_that_says_less_of_its_measurements(failed_run: Path) -> None:
+    opened = open_bundle(failed_run)
+    run = opened.json("run.json")
+    run["measurements"] = [{k: v for k, v in m.items() if k != "verdict"} for m in run["measurements"]]
+    members = {**opened.members, "run.json": json.dumps(run).encode()}
+    assert "cycles.total" in render(replace(opened, members=members))
+
+
 # -- whose it was
 
 
@@ -325,7 +343,8 @@ def test_a_session_that_is_too_long_forgets_its_beginning(monkeypatch: pytest.Mo
         ("registers.json", ("cycle",), 10**25, "expected form"),
         ("plan.json", ("tensors",), 3, "tensors"),
         ("plan.json", ("input", "width"), -1, "input.width"),
-        ("limits.json", ("layers.differing",), {"most": 1}, "value"),
+        ("limits.json", ("layers.differing",), {"most": 1}, "most"),
+        ("limits.json", ("layers.differing",), {"value": 1, "LEAST": 2}, "LEAST"),
     ],
 )
 def test_a_lie_in_a_bundle_is_named_with_its_place(

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from other_user import as_another_user
 
 from hil import board
 from hil.bench.run import Subject
+from hil.commands import outputs
 from hil.commands.results import conclude
 from hil.errors import HilError
 from hil.files import is_standard_output, make_folder, write_bytes, write_text, writing
@@ -95,11 +97,20 @@ def test_a_link_stays_a_link_and_its_file_is_replaced(tmp_path: Path) -> None:
 
 
 @needs_posix
-def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+def test_a_link_to_a_file_that_is_still_to_come_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to("runs/2.json")
+    assert outputs.file(tmp_path / "latest") == tmp_path / "latest"
+    write_text(tmp_path / "latest", NEW)
+    assert (tmp_path / "runs" / "2.json").read_text() == NEW and (tmp_path / "latest").is_symlink()
+
+
+@needs_posix
+@pytest.mark.parametrize("act", [outputs.file, lambda path: write_text(path, NEW)])
+def test_links_in_a_circle_are_refused(tmp_path: Path, act: Callable[[Path], object]) -> None:
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(HilError, match="cannot write"):
-        write_text(tmp_path / "a", NEW)
+        act(tmp_path / "a")
 
 
 @needs_posix

@@ -128,6 +128,15 @@ def test_what_nobody_foresaw_is_a_line_too(capsys, monkeypatch) -> None:
     assert (outcome.code, outcome.err) == (2, "error: /mnt/stick/photo.png: Input/output error\n")
 
 
+def test_too_little_memory_is_a_line_too(capsys, monkeypatch) -> None:
+    def fail() -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("hil.commands.doctor.examine", fail)
+    outcome = hil(capsys, monkeypatch, "doctor")
+    assert outcome.code == 2 and outcome.err.startswith("error: there is not enough memory")
+
+
 def test_folders_in_folders_without_end_are_a_line_too(capsys, monkeypatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     outcome = hil(capsys, monkeypatch, "new-network", "x/" * 2000)

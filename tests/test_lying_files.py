@@ -21,7 +21,7 @@ from hil.evaluation.journal import Journal
 from hil.firmware.elf import check_elf, identity, sizes
 from hil.firmware.model import load_model
 from hil.firmware.stamp import written_hash
-from hil.reading import json_as, json_of, read_text
+from hil.reading import json_as, json_of, read_text, toml_of
 from hil.targets import image
 from hil.targets.flashing import flash_image
 from hil.targets.recording import FORMAT, Recording
@@ -213,7 +213,32 @@ def test_elf_files_with_flipped_bytes_are_read_or_named(firmware: Path, tmp_path
         read_everything(path)
 
 
+@pytest.mark.parametrize(
+    ("segment", "field", "value"),
+    [(0, 4, 1), (0, 16, 0xFFFF_0000), (1, 16, 0x0001_0000), (1, 4, 0x4000_0000), (0, 20, 16), (1, 12, 0x0800_0004)],
+)  # fmt: skip
+def test_an_elf_without_all_that_it_loads_or_with_two_things_at_one_place_is_refused(
+    firmware: Path, tmp_path: Path, segment: int, field: int, value: int
+) -> None:
+    content = bytearray(firmware.read_bytes())
+    at = int.from_bytes(content[28:32], "little") + 32 * segment + field  # e_phoff, and in a program header
+    content[at : at + 4] = (value if value != 1 else len(content)).to_bytes(4, "little")
+    path = tmp_path / "lies.elf"
+    path.write_bytes(content)
+    for act in (check_elf, flash_image, load_program, image.load):
+        assert "damaged" in complaint(act, path, F407)
+
+
 # -- anything
+
+
+def test_json_that_says_two_things_is_none() -> None:
+    assert "the key 'b' is there twice" in complaint(json_of, '{"a": {"b": 1, "c": 2, "b": 3}}', "it")
+
+
+@pytest.mark.parametrize("text", ["a" + ".a" * 400_000 + " = 1", "[a" + ".a" * 400_000 + "]\nb = 1"])
+def test_toml_whose_keys_would_take_hours_is_refused(text: str) -> None:
+    assert "dots" in complaint(toml_of, text, "it")
 
 
 @given(st.text())

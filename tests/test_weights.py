@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,20 @@ def test_a_file_without_a_state_dict_says_what_was_looked_for(checkpoint: Path, 
         torch.save(content, tmp_path / "odd.ckpt")
         with pytest.raises(HilError, match=message):
             weights.load(tmp_path / "odd.ckpt")
+
+
+def test_a_tensor_of_a_few_bytes_and_any_size_is_of_another_shape(checkpoint: Path, tmp_path: Path) -> None:
+    state, path = weights.load(checkpoint).state_dict(), tmp_path / "huge.pt"
+    name = next(name for name in state if name.endswith("weight"))
+    torch.save(state | {name: torch.zeros(1).expand(1 << 40)}, path)
+    with pytest.raises(HilError, match=f"{name} is .1099511627776., expected"):
+        weights.load(path)
+
+
+def test_a_torch_file_that_unpacks_to_more_than_it_has_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.pt"
+    torch.save(weights.load(checkpoint).state_dict(), path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/zeros", bytes(10 << 20))
+    with pytest.raises(HilError, match="its records are larger than the file"):
+        weights.load(path)

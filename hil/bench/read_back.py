@@ -27,6 +27,8 @@ class Measurement(Struct):
     unit: str
     limit: Number | None
     ok: bool | None
+    verdict: str | None = None
+    cause: str | None = None
 
 
 class Image(Struct):

@@ -16,8 +16,8 @@ def file(path: Path | None) -> Path | None:
     if path is None or str(path) == STANDARD_OUTPUT:
         return path
     with writing_below(path):
-        if not _is_there(path):
-            _try(path.parent)
+        if not _leads_somewhere(path):
+            _try(Path(os.path.realpath(path)).parent)
         elif path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder, name a file in it")
         elif not os.access(path, os.W_OK):
@@ -40,6 +40,15 @@ def _try(wanted: Path) -> None:
     there = next(one for one in (wanted, *wanted.absolute().parents) if _is_there(one))
     with tempfile.TemporaryFile(dir=there):
         pass
+
+
+def _leads_somewhere(path: Path) -> bool:
+    """Whether there is anything where a path leads; links that lead in a circle are an OSError."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _is_there(path: Path) -> bool:

@@ -181,14 +181,15 @@ def differing(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     failing = [sorted(m["name"] for m in one["measurements"] if m["ok"] is False) for one in (then, now)]
     if failing[0] != failing[1]:
         yield f"what fails: {', '.join(failing[0]) or 'nothing'} then, {', '.join(failing[1]) or 'nothing'} now"
-    if now["cycles"]["source"] == "timing-model" and then["cycles"]["total"] != now["cycles"]["total"]:
-        yield f"cycles: {then['cycles']['total']} then, {now['cycles']['total']} now"
+    total = then["cycles"].get("total")  # which a run.json need not have
+    if now["cycles"]["source"] == "timing-model" and total != now["cycles"]["total"]:
+        yield f"cycles: {total} then, {now['cycles']['total']} now"
 
 
-def _logits(run: dict[str, Any]) -> list[float] | None:
+def _logits(run: dict[str, Any]) -> Any:
     """A classifier's, as the device has them; the float model's depend on the computer."""
     said = run.get("classification")
-    return list(said["logits"]) if said else None
+    return said.get("logits") if said else None
 
 
 def _session_again(

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from hil.bench.limits import Limit
 from hil.bench.read_back import Run
 from hil.reading import LARGEST, Count, Number
 
@@ -14,7 +13,17 @@ _PLAIN = r"\A[A-Za-z0-9][A-Za-z0-9._-]*\Z"  # a folder is made of that name
 Name = Annotated[str, Meta(pattern=_PLAIN, max_length=100)]
 Whole = Annotated[int, Meta(ge=-int(LARGEST), le=int(LARGEST))]
 Side = Annotated[int, Meta(ge=1, le=1 << 16)]
-Limits = dict[str, Limit]
+
+
+class LimitSaid(Struct, forbid_unknown_fields=True):
+    """One of limits.json (hil.bench.limits.Limit)."""
+
+    value: Number | None
+    is_required: bool | None = None
+    least: Number | None = None
+
+
+Limits = dict[str, LimitSaid]
 
 
 class Sizes(Struct):

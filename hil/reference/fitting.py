@@ -18,11 +18,13 @@ def problems(
 ) -> list[str]:
     """A text for each kind of fault, which names every tensor that has it; none where the tensors fit.
 
-    fits: whether a tensor's shape (first) will do for a wanted one. Batch norms' counters may be missing.
+    fits: whether a tensor's shape (first) will do for a wanted one. Batch norms' counters may be missing. Values are
+    looked at where the shape is right: a file of a few bytes can hold a tensor of any size, as one value repeated.
     """
     both = {name: found[name] for name in wanted if name in found}
     weights = {name: tensor for name, tensor in both.items() if not name.endswith(COUNTER)}
-    numbers = {name: tensor.float() for name, tensor in weights.items() if _has_numbers(tensor)}
+    numbers = {name: tensor for name, tensor in weights.items() if _has_numbers(tensor)}
+    sound = {name: tensor for name, tensor in numbers.items() if fits(tensor.shape, wanted[name])}
     faults = {
         "missing": [name for name in wanted if name not in found and not name.endswith(COUNTER)],
         "not known": [name for name in found if name not in wanted],
@@ -32,9 +34,9 @@ def problems(
             if not fits(tensor.shape, wanted[name])
         ],
         "not of floats": [name for name in weights if name not in numbers],
-        "with NaN or infinity": [name for name, tensor in numbers.items() if not tensor.isfinite().all()],
+        "with NaN or infinity": [name for name, tensor in sound.items() if not tensor.float().isfinite().all()],
         "with a negative variance": [
-            name for name, tensor in numbers.items() if name.endswith(VARIANCE) and (tensor < 0).any()
+            name for name, tensor in sound.items() if name.endswith(VARIANCE) and (tensor.float() < 0).any()
         ],
     }
     return [

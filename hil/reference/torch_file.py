@@ -85,8 +85,13 @@ def state_dict(path: Path) -> dict[str, Tensor]:
 
 
 def _check_sums(path: Path) -> None:
-    """torch.load does not compare a record with its checksum, so that a flipped bit would be another weight."""
+    """torch.load does not compare a record with its checksum, so that a flipped bit would be another weight.
+
+    torch.save compresses nothing: what unpacks to more than the file has is no work of its.
+    """
     with zipfile.ZipFile(path) as archive:
+        if sum(info.file_size for info in archive.infolist()) > path.stat().st_size:
+            raise HilError(_damaged(path, "its records are larger than the file"))
         damaged = archive.testzip()
     if damaged is not None:
         raise HilError(_damaged(path, f"{damaged} does not have its checksum"))

@@ -6,8 +6,10 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from hil.bench.read_back import Run
 from hil.failure.bundle import Bundle
 from hil.files import write_text
+from hil.reading import typed
 from hil.report.pages import template
 from hil.report.terminal import figure
 
@@ -21,12 +23,13 @@ def write_bundle_page(bundle: Bundle, path: Path) -> None:
 
 def render(bundle: Bundle) -> str:
     """The page as HTML."""
-    run = bundle.json("run.json") or {}
+    found = bundle.json("run.json")
+    run = None if found is None else typed(found, Run, "run.json")  # its fields are there, or None
     state = bundle.json("registers.json") or {"registers": {}, "cycle": None, "fault": None}
     page = template("bundle.html.j2", figure=figure)
     return page.render(
-        bundle=bundle, about=bundle.about, failure=bundle.failure, run=run, state=state,
-        registers=_registers(state["registers"]), measurements=run.get("measurements", []),
+        bundle=bundle, about=bundle.about, failure=bundle.failure, state=state,
+        registers=_registers(state["registers"]), measurements=run.measurements if run else [],
         pictures={name: _uri(bundle.members[name]) for name in ("image.png", "tile.png") if name in bundle.members},
         blocks=bundle.text("blocks.txt").splitlines()[-_SHOWN_BLOCKS:][::-1], log=bundle.text("log.txt"),
         sizes={name: len(content) for name, content in bundle.members.items()},

@@ -235,6 +235,14 @@ void process_stack_nowhere(void) {
     __asm volatile("msr psp, %0\n msr control, %1\n isb\n push {r0}" : : "r"(0x30000000u), "r"(2u) : "memory");
 }
 
+void exception_on_a_stack_nowhere(void) {
+    __asm volatile("msr psp, %0\n msr control, %1\n isb" : : "r"(0x10u), "r"(2u));
+    ICSR = 1u << 28;
+    BARRIER();
+}
+
+void memory_protection_switched_on(void) { REGISTER(0xE000ED94u) = 1u; }
+
 void write_through_null(void) { *(volatile uint32_t *)zero = 1u; }
 void write_to_system_memory(void) { *(volatile uint32_t *)0x1FFF7A10u = 1u; }
 void unaligned_exclusive(void) { __asm volatile("ldr r0, =sink\n add r0, r0, #1\n ldrex r1, [r0]" ::: "r0", "r1"); }
@@ -334,6 +342,7 @@ static void (*const deaths[])(void) = {
     independent_watchdog_starved, window_watchdog_fed_too_soon, window_watchdog_starved, flash_erased_under_it,
     clock_lost, baud_changed, storm_of_two_that_take_turns, storm_of_nmi, sleep_beside_a_masked_interrupt,
     polling_two_registers_by_turns, writing_a_register_again_and_again, wait_for_an_event_of_its_own, fault_that_its_handler_returns_to, vector_table_moved_by_a_handler, dma_over_the_stack, dma_into_ccm, dma_into_flash, dma_nowhere,
+    exception_on_a_stack_nowhere, memory_protection_switched_on,
 };
 
 void main_program(void) {

@@ -18,6 +18,7 @@ from hil.targets.sim.peripherals.nvic import BUS_FAULT, HARD_FAULT, MEM_MANAGE, 
 from hil.targets.sim.peripherals.scb import CFSR, HFSR
 from hil.targets.symbols import Symbols
 
+_FROM_PROCESS_STACK = 1 << 2  # of EXC_RETURN, which LR holds after an entry
 HANDLER_GRACE_S = 1.0  # in which a fault handler must have reset the board or returned
 
 
@@ -59,7 +60,9 @@ class Faults:
 
     def frame_lost(self, pc: int, unstacking: bool = False) -> int:
         """Exception entry or return found no memory under the stack pointer."""
-        sp = self._chip.core.register(uc_arm.UC_ARM_REG_SP)
+        core = self._chip.core
+        is_process = core.register(uc_arm.UC_ARM_REG_LR) & _FROM_PROCESS_STACK and not unstacking
+        sp = core.register(uc_arm.UC_ARM_REG_PSP if is_process else uc_arm.UC_ARM_REG_SP)
         return self.raise_fault(lost_frame(sp, self.stack, unstacking), pc)
 
     def raise_fault(self, fault: Fault, pc: int) -> int:

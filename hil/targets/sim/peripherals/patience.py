@@ -1,19 +1,20 @@
 """How long a program may use registers and do nothing else, where each time has to be looked at.
 
-A program that is busy, as one that draws on a display pin by pin, may use them as often as it likes, for it gets on.
-One that polls for ever comes back to where it was: its core's registers and its memory are as a million uses before,
-and all that it looks at is the board's own.
+A program that is busy, as one that draws on a display pin by pin, may use them as often as it likes, for it gets on:
+native code serves the pins. Uses that only Python can serve have a bound. One that polls for ever comes back to where
+it was: its core's registers and its memory are as a million uses before, and all that it looks at is the board's own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, NoReturn
 
 from hil.targets.sim.core.words import MOST_SERVED, NAPS, SERVED
 
 MOST_READS = 500_000  # of one register in a row, seconds of the computer
 MOST_USES = 1_000_000  # reads and writes of any, between two looks at the whole
+MOST_SLOW_USES = 2_000_000  # that native code does not serve, half a minute of the computer at the most
 LONGEST_ROUND = 1024  # uses
 
 
@@ -30,7 +31,7 @@ class Patience:
     def __init__(self, core: Callable[[], Hashable], memory: Callable[[], Hashable], words: Any) -> None:
         self._core, self._memory, self._words = core, memory, words
         self._napped = 0
-        self._address, self._reads, self._uses = -1, 0, 0
+        self._address, self._reads, self._uses, self._slow_uses = -1, 0, 0, 0
         self._then: tuple[Hashable, Hashable] | None = None
         self._listens = False
         self._served = 0
@@ -58,6 +59,7 @@ class Patience:
             self.rest()
         served = self._words[SERVED] - self._begun
         self._uses += 1 + served
+        self._slow_uses += 1
         is_near = self._uses > MOST_USES - MOST_SERVED  # then each use has to be seen here
         self._words[SERVED] = self._begun = MOST_SERVED if is_near else 0
         if self._uses > MOST_USES:
@@ -70,14 +72,20 @@ class Patience:
 
     def rest(self) -> None:
         """The program has slept, or sent a byte."""
-        self._reads = self._uses = 0
+        self._reads = self._uses = self._slow_uses = 0
         self._then, self._listens = None, False
 
     def _look(self, address: int) -> None:
         core = self._core()
         if self._then is None or self._uses > MOST_USES + LONGEST_ROUND:
+            if self._slow_uses > MOST_SLOW_USES:
+                self._give_up(self._slow_uses, address, "it neither slept nor sent a byte")
             self._then, self._listens, self._uses = (core, self._memory()), False, 0
-        elif not self._listens and self._then == (core, self._memory() if core == self._then[0] else None):
-            uses = self._uses
-            self.rest()
-            raise PollsForEver(f"{uses} times a register is used, the latest at {address:#010x}, and all is as before")
+        elif self._then == (core, self._memory() if core == self._then[0] else None):
+            if not self._listens:
+                self._give_up(self._uses, address, "all is as before")
+            self._slow_uses = 0  # it waits for the host
+
+    def _give_up(self, uses: int, address: int, why: str) -> NoReturn:
+        self.rest()
+        raise PollsForEver(f"{uses} times a register is used, the latest at {address:#010x}, and {why}")

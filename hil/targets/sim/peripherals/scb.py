@@ -14,12 +14,13 @@ from hil.timing.compiled import blockhook as hook
 
 CPUID, ICSR, VTOR, AIRCR, SCR, CCR, SHPR1, SHCSR = 0xD00, 0xD04, 0xD08, 0xD0C, 0xD10, 0xD14, 0xD18, 0xD24
 CFSR, HFSR, DFSR, MMFAR, BFAR, CPACR = 0xD28, 0xD2C, 0xD30, 0xD34, 0xD38, 0xD88
-ACTLR, FPCCR = 0x008, 0xF34
+ACTLR, FPCCR, MPU_CTRL = 0x008, 0xF34, 0xD94
 CPUID_M4_R0P1 = 0x410F_C241
 _KEY, _KEY_READ = 0x05FA, 0xFA05
 _SLEEPONEXIT = 1 << 1
 _UNALIGN_TRP, _DIV_0_TRP, _STKALIGN = 1 << 3, 1 << 4, 1 << 9
 _DISDEFWBUF = 1 << 1
+_PRIVDEFENA = 1 << 2  # of MPU_CTRL
 _SHCSR_ENABLES = {16: exceptions.MEM_MANAGE, 17: exceptions.BUS_FAULT, 18: exceptions.USAGE_FAULT}
 _SHCSR_PENDING = {
     12: exceptions.USAGE_FAULT,
@@ -113,6 +114,11 @@ class Scb(RegisterFile):
         elif offset == SCR:
             self.values[SCR] = value
             self._core.words[at.SLEEPS_ON_EXIT] = bool(value & _SLEEPONEXIT)
+        elif offset == MPU_CTRL and value & (_PRIVDEFENA | 1) == 1:
+            raise TargetError(
+                "the firmware switches the MPU on without the default map for privileged code: the simulated board "
+                "knows no regions, set PRIVDEFENA"
+            )
         elif offset not in self.RESET or offset == FPCCR:  # the identification registers are read-only
             self.values[offset] = value
 
