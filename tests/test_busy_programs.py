@@ -14,6 +14,7 @@ DRAWS, BLINKS, WAITS, COUNTS = range(4)
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hil.targets.sim.peripherals.patience.MOST_USES", USES)
+    monkeypatch.setattr("hil.targets.sim.peripherals.patience.MOST_SLOW_USES", 10 * USES)
 
 
 @pytest.mark.parametrize("which", [DRAWS, BLINKS])
@@ -39,8 +40,7 @@ def test_who_waits_for_nobody_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
         board.read(0.005)
 
 
-def test_what_would_take_the_computer_minutes_is_given_up_though_it_gets_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hil.targets.sim.peripherals.patience.MOST_SLOW_USES", 10 * USES)
+def test_what_would_take_the_computer_minutes_is_given_up_though_it_gets_on() -> None:
     board = target("busy", runaway_s=10.0)
     board.write(bytes([COUNTS]))
     with pytest.raises(TargetFault, match="count_beside_slow_registers.*neither slept nor sent a byte"):

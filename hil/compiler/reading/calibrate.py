@@ -25,7 +25,7 @@ def calibrate(network: nn.Module, images: Iterable[np.ndarray]) -> Ranges:
     Raises HilError when there is no image.
     """
     graph = trace(network)
-    histograms = {op.name: _Histogram(127 if getattr(op, "ceiling", None) is None else 255) for op in graph.operators}
+    histograms = {op.name: _Histogram() for op in graph.operators}
     count = 0
     for image in images:
         for name, value in run_float(graph, image).items():
@@ -69,28 +69,24 @@ def _apply(op: Operator, inputs: list[Tensor]) -> Tensor:
 
 
 class _Histogram:
-    """Counts of |x| in BINS bins, but of zeros, which are exact; the range doubles when a larger value comes.
+    """Counts of |x| in BINS bins; the range doubles when a larger value comes."""
 
-    levels: of 8 bits between 0 and the largest magnitude.
-    """
-
-    def __init__(self, levels: int) -> None:
-        self.levels = levels
+    def __init__(self) -> None:
         self.top = 2.0**-10
         self.counts = np.zeros(BINS)
 
     def add(self, values: np.ndarray) -> None:
-        magnitudes = np.abs(values[values != 0])
+        magnitudes = np.abs(values).ravel()
         while magnitudes.max(initial=0.0) > self.top:
             self.counts = np.concatenate([self.counts.reshape(-1, 2).sum(1), np.zeros(BINS // 2)])
             self.top *= 2
         self.counts += np.histogram(magnitudes, BINS, (0.0, self.top))[0]
 
     def clipping_point(self) -> float:
-        """The bin edge that minimises rounding plus clipping error."""
+        """The bin edge that minimises rounding plus clipping error with 127 levels."""
         centres = (np.arange(BINS) + 0.5) * self.top / BINS
         used = int(np.flatnonzero(self.counts)[-1]) + 1 if self.counts.any() else 1
         edges = np.arange(max(1, used // 4), used + 1) * self.top / BINS
         excess = np.maximum(centres[None, :] - edges[:, None], 0.0)
-        errors = (self.counts * excess**2).sum(1) + self.counts.sum() * (edges / self.levels) ** 2 / 12
+        errors = (self.counts * excess**2).sum(1) + self.counts.sum() * (edges / 127) ** 2 / 12
         return float(edges[int(np.argmin(errors))])

@@ -53,7 +53,7 @@ class Chip:
         self.flash = FlashInterface(core, lambda: self.rcc.hclk_hz)
         self.ending = Ending(core, self.look_ahead)
         self.dmas = [Dma(name, number, core, self.nvic, self.ending) for number, name in enumerate(DMA_BASES)]
-        self.rcc.gated = self._gate_dmas
+        self.rcc.gated = self._gate
         self.usarts = {name: self._make_usart(name, UARTS[name]) for name in board.line.uarts}
         self.bus = Bus(core, where)
         self.bit_band = BitBand(core, self.bus)
@@ -98,7 +98,7 @@ class Chip:
         self._add(0x4001_3C00, RegisterFile())  # EXTI: no pin of this board changes
         for letter in board.line.ports:
             n = ord(letter) - ord("A")
-            self._add(0x4002_0000 + 0x400 * n, Gpio(letter), AHB1ENR, n)
+            self._add(0x4002_0000 + 0x400 * n, Gpio(letter, self.core.words), AHB1ENR, n)
         for dma, base, bit in zip(self.dmas, DMA_BASES.values(), DMA_ENABLE_BITS.values(), strict=True):
             self.bus.place(base, dma, partial(self.rcc.is_on, AHB1ENR, bit))
         for name, usart in self.usarts.items():
@@ -135,8 +135,9 @@ class Chip:
         words[at.EVENT] = min(self.events.next, at.NEVER)
         set_deadline.ctypes(self.core.state_address)
 
-    def _gate_dmas(self) -> None:
-        """Native code answers for a controller while its clock is on."""
+    def _gate(self) -> None:
+        """Native code answers for a DMA controller and a port while their clocks are on."""
+        self.core.words[at.GPIO_CLOCKS] = sum(self.rcc.is_on(AHB1ENR, n) << n for n in range(at.GPIOS))
         for dma, bit in zip(self.dmas, DMA_ENABLE_BITS.values(), strict=True):
             dma.is_clocked = self.rcc.is_on(AHB1ENR, bit)
 

@@ -79,7 +79,7 @@ FN_BREAK_OFF = 28  # void(state, pc): of the model, as hil.timing.cost_model.Cos
 FN_EMPTY_PIPELINE = 29  # void(state, 0): of the model: what comes next arrives as if after a branch; nothing runs
 ENTRY_CYCLES, RETURN_CYCLES, TAIL_CHAIN_CYCLES = 64, 65, 66  # of exceptions
 BOARD = 68  # what the simulated board keeps for itself (hil.targets.sim.core.words)
-TABLE = 512  # index of the block table's first word: two for each halfword of flash, of which the other says where
+TABLE = 768  # index of the block table's first word: two for each halfword of flash, of which the other says where
 # the block's checks begin, so that both are in one line of this computer's cache
 
 # -- a block's word: instructions | bytes << 16 | flags << 32; 0: never seen

@@ -1,4 +1,4 @@
-"""Loads and stores of registers that need no Python: interrupt enables, SysTick's period, the streams of the DMA.
+"""Loads and stores of registers that need no Python: interrupt enables, SysTick's period, the DMA's streams, pins.
 
 These are Unicorn's callbacks for the areas of the registers that firmwares use most. What is not as plain as that is
 handed to the callback in Python, before anything of it has been done; so is every MOST_SERVED-th use, for Python counts
@@ -96,7 +96,20 @@ def on_private_write(uc, offset, size, value, user_data):
         call_write(s[FN_PRIVATE_WRITE], as_integer(uc), np.int64(offset), size, np.int64(value), s[STATE])
 
 
-# -- the DMA controllers, on AHB1, from 0x40020000
+# -- GPIO ports, on AHB1, from 0x40020000
+
+_GPIO_SHIFT, _ODR, _BSRR = 10, 0x14, 0x18
+
+
+@njit(**INTERNAL)
+def _output(s, offset, size):
+    """The index of the ODR that an access to it or to BSRR may be answered for, 0: none."""
+    port, register = offset >> _GPIO_SHIFT, offset & 0x3FF
+    is_there = port < GPIOS and register in (_ODR, _BSRR) and s[GPIO_CLOCKS] >> port & 1 != 0
+    return GPIO_OUTPUTS + port if is_there and size == 4 and s[SERVED] < MOST_SERVED else 0
+
+
+# -- the DMA controllers, there too
 
 _DMA, _DMA_SHIFT = 0x6000, 10
 _LIFCR, _HIFCR = 2, 3  # words of a controller; its flags stand in the two before
@@ -151,6 +164,10 @@ def _clear_flags(s, controller, register, value):
 def on_ahb_read(uc, offset, size, user_data):
     """User data is the state."""
     s = as_words(as_integer(user_data))
+    output = _output(s, np.int64(offset), size)
+    if output != 0:
+        s[SERVED] += 1
+        return np.uint64(s[output] if np.int64(offset) & 0x3FF == _ODR else 0)
     controller = _controller(s, np.int64(offset), size)
     register = (np.int64(offset) & 0x3FF) >> 2
     if controller >= 0 and (_is_quiet(s, controller) or _is_at_rest(s, controller, register)):
@@ -175,6 +192,12 @@ def _write_dma(s, controller, register, value):
 def on_ahb_write(uc, offset, size, value, user_data):
     """User data is the state."""
     s = as_words(as_integer(user_data))
+    output = _output(s, np.int64(offset), size)
+    if output != 0:
+        bits, kept = np.int64(value), s[output] if np.int64(offset) & 0x3FF == _BSRR else 0
+        s[output] = (kept & ~(bits >> 16) | bits) & 0xFFFF
+        s[SERVED] += 1
+        return
     controller = _controller(s, np.int64(offset), size)
     if controller >= 0 and _write_dma(s, controller, (np.int64(offset) & 0x3FF) >> 2, np.int64(value)):
         s[SERVED] += 1

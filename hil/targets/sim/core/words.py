@@ -70,11 +70,14 @@ CLOCKED = QUIET + DMAS  # whether its clock is on
 DMA, DMA_WORDS = CLOCKED + DMAS, 52  # its registers
 DMA_STREAMS, STREAM_REGISTERS = 4, 6  # the words before those of its streams; of each stream
 DMA_LINES = DMA + DMAS * DMA_WORDS  # the exception of each of its eight streams
+GPIOS = 9  # ports
+GPIO_CLOCKS = DMA_LINES + DMAS * 8  # a bit for each whose clock is on
+GPIO_OUTPUTS = GPIO_CLOCKS + 1  # the ODR of each
 
 # -- the end of a transfer to a USART, which native code sees to (hil.targets.sim.peripherals.ending)
 END_AT, END_LINE = UC + 28, UC + 29  # the cycle, and the exception whose line goes high then
 END_FROM, END_BYTES = UC + 30, UC + 31  # where in RAM the last bytes are, and how many; 0: they have been taken
-END_KEPT, MOST_KEPT = DMA_LINES + DMAS * 8, 256  # they then are
+END_KEPT, MOST_KEPT = GPIO_OUTPUTS + GPIOS, 256  # they then are
 assert END_KEPT + MOST_KEPT // 8 <= TABLE
 
 # -- PHASE
