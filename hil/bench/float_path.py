@@ -18,7 +18,6 @@ from hil.reference.boxes import detections
 from hil.reference.networks import Detector, DetectorSpec
 
 OFFSET, SCORE = 2.0**-10, 2.0**-8  # what a unit of an output is worth
-CANDIDATES, DETECTIONS = 400, 200  # the most that a device keeps, for want of memory
 HAIR = 1e-5
 TWIN_OVERLAP, TWIN_SCORE = 0.99, 0.001  # two boxes are one, but for rounding in the decoder
 
@@ -72,7 +71,8 @@ def device_outputs(heads: Sequence[Head], spec: DetectorSpec) -> Outputs:
 def decoded(outputs: Outputs, spec: DetectorSpec, *, as_device: bool = False) -> Boxes:
     """Boxes by the network's own rules; as_device: with no more of them than a device can keep."""
     if as_device:
-        spec = replace(spec, candidates=min(spec.candidates, CANDIDATES), detections=min(spec.detections, DETECTIONS))
+        candidates = min(spec.candidates, spec.device_candidates)
+        spec = replace(spec, candidates=candidates, detections=min(spec.detections, spec.device_detections))
     return detections(outputs.offsets, outputs.scores, spec)
 
 

@@ -22,9 +22,6 @@ from hil.errors import HilError
 from hil.reference.fastgrnn import FastGrnn
 from hil.reference.gated import Gated
 
-# How many boxes the device keeps: candidates that enter NMS, and boxes it reports. Bounds its memory.
-CANDIDATES = 400
-DETECTIONS = 200
 ANCHORS = 1 << 15  # that the device can number (kernels/detect.h)
 _ACCUMULATOR = 2**31 - 1
 TIED = 1e-5  # how far the differences of a tied cell's biases may be apart: float32 rounds each of the two
@@ -216,8 +213,8 @@ class _Quantiser:
             raise HilError(
                 f"{spec.name} has {anchors:,} priors, {classes} for each place; the device numbers {ANCHORS:,}"
             )
-        return q.Detector(sources, threshold, spec.nms_iou, min(spec.candidates, CANDIDATES),
-                          min(spec.detections, DETECTIONS), spec.variances, classes)  # fmt: skip
+        return q.Detector(sources, threshold, spec.nms_iou, min(spec.candidates, spec.device_candidates),
+                          min(spec.detections, spec.device_detections), spec.variances, classes)  # fmt: skip
 
 
 def _multiplier(ratio: np.ndarray) -> tuple[np.ndarray, int]:

@@ -42,7 +42,8 @@ class DetectorSpec:
 
     input_shape: (C, H, W). Network input = (uint8 - input_mean) * input_scale, a value a channel (RGB order).
     score_threshold, nms_iou, candidates (best boxes that enter NMS), detections (most boxes an image): the detection
-    rules; variances: of the box offsets from the priors' centres and sizes; classes: the kinds of objects.
+    rules; device_candidates, device_detections: no more of them on a device, whose memory they take; variances: of the
+    box offsets from the priors' centres and sizes; classes: the kinds of objects.
     """
 
     name: str
@@ -56,6 +57,8 @@ class DetectorSpec:
     detections: int = 750
     variances: tuple[float, float] = (0.1, 0.2)
     classes: tuple[str, ...] = ("face",)
+    device_candidates: int = 400
+    device_detections: int = 200
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -285,7 +288,7 @@ _TABLES = (
     ),
 )
 # M4's table again, of weights with zeros and ties (hil.training.structure): the tensors show which.
-_M4_SPARSE = replace(_TABLES[0], name="rnnpool_face_m4_sparse")
+_M4_SPARSE = replace(_TABLES[0], name="rnnpool_face_m4_sparse", device_candidates=640, device_detections=640)
 SPECS = {spec.name: spec for spec in (_TABLES[0], _M4_SPARSE, *_TABLES[1:])}
 
 
