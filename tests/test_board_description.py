@@ -71,8 +71,15 @@ def test_a_board_is_a_folder_anywhere(folder: Callable[[str], Path], monkeypatch
         ('rx_pin = "PC7"', "", 7, "rx_pin: it is missing"),
         ("[uart]", "[memory.sram2]\norigin = 0x2001_0000\nbytes = 65536\n[uart]", 7, "overlap sram1"),
         ("[uart]", "[memory.sram2]\norigin = 0x2010_0000\nbytes = 65536\n[uart]", 7, "banks lie side by side"),
+        ("[uart]", "[memory.flash]\norigin = 0x8000000\nbytes = 134217728\n[uart]", 7, "from 0x08000000 to 0x0a000000"),
+        ("[uart]", "[memory.sram1]\norigin = 0\nbytes = 65536\n[uart]", 7, "from 0x20000000 to 0x22000000"),
+        ("[uart]", "[memory.sram1]\norigin = 0x20000400\nbytes = 65536\n[uart]", 7, "multiple of 4096"),
         ("[uart]", "[memory.rom]\norigin = 0\nbytes = 65536\n[uart]", 7, "memory: expected flash, sram, sram1 to"),
         ("[uart]", f"{SDRAM}[uart]", 7, "no SDRAM controller"),
+        ('"STM32F401RE"', r'"STM32F401RE\n#error"', 3, "chip: expected an STM32F4's part number"),
+        ('"PC7"', r'"PC7\n"', 10, "uart.rx_pin: expected a pin"),
+        ('"My board"', r'"My \u001b[31mboard"', 2, "title: expected text of one line"),
+        ('"My board"', '"My board */ ENTRY(x) /*"', 2, "title: expected text of one line"),
         ('name = "mine"', "name = mine", 1, "is not TOML"),
     ],
 )
@@ -86,6 +93,13 @@ def test_what_is_wrong_is_said_with_its_line(
     message = str(caught.value)
     assert said in message and "\n" not in message
     assert f"board.toml, line {line}:" in message or "is not TOML" in message
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-42", "1e300"])
+def test_a_time_of_sdram_is_one_that_there_is(folder: Callable[[str], Path], value: str) -> None:
+    path = folder(f"{MINE}{SDRAM}row_cycle_ns = {value}\n".replace("STM32F401RE", "STM32F429ZI"))
+    with pytest.raises(HilError, match="sdram.row_cycle_ns: expected `float`"):
+        board.load(str(path))
 
 
 def test_folders_without_a_board_and_other_names(folder: Callable[[str], Path], tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ def test_everything() -> None:
         ("baud=0", "baud is '0'"),
         ("chip=12", "24 hex digits"),
         ("reset=button", "choose one of link, probe, dtr, power, none"),
+        ("flash=no", "flash is 'no', choose one of openocd, "),
+        ("FLASH=none", "nothing is called 'FLASH'"),
         ("usb=left", "usb is 'left', expected a USB path such as 1-2.3"),
         ("wait=-1", "wait is '-1', expected seconds"),
         ("wait=inf", "wait is 'inf'"),

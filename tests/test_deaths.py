@@ -14,6 +14,8 @@ from board_programs import SOURCES, target
 
 from hil.targets import TargetError, TargetFault
 from hil.targets.sim import SimTarget
+from hil.targets.sim.core.rewriting import BESIDE
+from hil.timing.compiled.blockhook import BLOCKS
 
 TABLE = re.search(r"deaths\[\]\)\(void\) = \{(.*?)\};", (SOURCES / "deaths.c").read_text(), re.S)
 NAMES = re.findall(r"\w+", TABLE[1]) if TABLE else []
@@ -64,6 +66,7 @@ ERRORS = {
     "memory_protection_switched_on": "switches the MPU on",
 }
 BUSY = ["polling_two_registers_by_turns", "writing_a_register_again_and_again"]
+REWRITES = "code_written_again_and_again"
 RESETS = {"window_watchdog_fed_too_soon": 1 << 6, "window_watchdog_starved": 1 << 6}
 TRANSFERS = ["dma_into_ccm", "dma_into_flash", "dma_nowhere"]
 TRANSFER_ERROR = 1 << 3
@@ -85,7 +88,7 @@ def listen(board: SimTarget, seconds: float = 5.0) -> bytes:
 
 
 def test_every_death_is_looked_at() -> None:
-    assert sorted(NAMES) == sorted([*DEATHS, *ERRORS, *BUSY, *RESETS, *TRANSFERS])
+    assert sorted(NAMES) == sorted([*DEATHS, *ERRORS, *BUSY, REWRITES, *RESETS, *TRANSFERS])
 
 
 @pytest.mark.parametrize("name", DEATHS)
@@ -118,6 +121,16 @@ def test_using_registers_for_ever_has_a_name_and_a_place(name: str, monkeypatch:
         listen(run_to_death(name))
     assert (caught.value.kind, caught.value.symbol) == ("endless polling", name)
     assert "times a register is used" in caught.value.detail and "all is as before" in caught.value.detail
+
+
+def test_writing_code_for_ever_has_a_name_and_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sooner than in life, where it takes four seconds of the processor."""
+    monkeypatch.setattr("hil.targets.sim.core.rewriting.MOST_WORK", 20_000)
+    board = run_to_death(REWRITES)
+    with pytest.raises(TargetFault) as caught:
+        listen(board)
+    assert (caught.value.kind, caught.value.symbol) == ("endless rewriting", REWRITES)
+    assert board.sim.core.words[BLOCKS] > 2 * 20_000 / (BESIDE + 2)  # each time was counted once
 
 
 @pytest.mark.parametrize("name", RESETS)

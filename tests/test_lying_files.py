@@ -20,6 +20,7 @@ from hil.errors import HilError
 from hil.evaluation.journal import Journal
 from hil.firmware.elf import check_elf, identity, sizes
 from hil.firmware.model import load_model
+from hil.firmware.planned import plan_of
 from hil.firmware.stamp import written_hash
 from hil.reading import json_as, json_of, read_text, toml_of
 from hil.targets import image
@@ -62,6 +63,12 @@ def with_metadata(path: Path, **changes: str | None) -> Path:
 def test_metadata_that_lies_is_named(tmp_path: Path, key: str, value: str) -> None:
     said = complaint(load_model, str(with_metadata(tmp_path / "lies.safetensors", **{key: value})))
     assert "lies.safetensors" in said or "conv0" in said
+
+
+def test_a_header_that_is_nested_too_deep_is_named(tmp_path: Path) -> None:
+    path, header = tmp_path / "deep.safetensors", b'{"a":' + DEEP.encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert "deep.safetensors is not a safetensors file" in complaint(plan_of, str(path), F407)
 
 
 # -- limits
@@ -111,6 +118,12 @@ def test_a_recordings_header_that_lies_is_named(tmp_path: Path, change: dict[str
     path = tmp_path / "session.rec"
     path.write_text(json.dumps(HEADER | change) + "\n0 boot\n")
     complaint(replay, path)
+
+
+def test_a_recordings_version_is_said_as_it_stands_there(tmp_path: Path) -> None:
+    path = tmp_path / "session.rec"
+    path.write_text(json.dumps(HEADER | {"version": "1"}) + "\n0 boot\n")
+    assert 'of version "1", this hil reads 1' in complaint(Recording.load, path)
 
 
 @pytest.mark.parametrize("line", ["nan boot", "inf boot", "1e999 boot", "0 \x1b[31m", "0 < zz", "0", ""])

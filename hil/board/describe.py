@@ -14,6 +14,10 @@ from hil.board.schema import BoardTable, ChipTable, ProbeTable, SdramTable, line
 from hil.errors import HilError
 
 SDRAM_ORIGINS = {1: 0xC000_0000, 2: 0xD000_0000}  # by bank of the FMC
+PLACES = {  # from where to where each memory may lie: as an STM32F4's, but there may be more of it
+    "flash": (0x0800_0000, 0x0A00_0000), "sram": (0x2000_0000, 0x2200_0000), "ccm": (0x1000_0000, 0x1100_0000),
+    "sdram": (0xC000_0000, 0xE000_0000),
+}  # fmt: skip
 BAUD_TOLERANCE = 0.02  # of what the divider makes of it
 SAMPLES = 16  # a bit
 
@@ -223,6 +227,13 @@ def _memories(table: BoardTable, line: ChipTable) -> dict[str, Memory]:
             raise HilError(
                 f"memory.{high.name}: it begins at {high.origin:#010x}, {low.name} ends at {low.end:#010x}; "
                 "banks lie side by side"
+            )
+    for name, one in found.items():
+        start, end = PLACES[name.rstrip("123456789")]
+        if one.origin < start or one.end > end:
+            raise HilError(
+                f"memory.{name}: {one.bytes:,} bytes at {one.origin:#010x}; "
+                f"an STM32F4 would have it from {start:#010x} to {end:#010x}"
             )
     if table.stack_bytes + table.sram_reserved > sum(bank.bytes for bank in banks):
         raise HilError(f"sram_reserved: {table.sram_reserved:,} bytes and the stack are more than the SRAM")

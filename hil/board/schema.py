@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -12,9 +13,13 @@ from msgspec import Meta, Struct
 from hil.errors import HilError
 from hil.reading import toml_of
 
-NAME, PIN, UART = r"^[a-z][a-z0-9_]{0,31}$", r"^P[A-K](1[0-5]|[0-9])$", r"^us?art[0-9]+$"
-CHIP, USB, MEMORY = r"^STM32F4[0-9]{2}[A-Z][A-Z8]", r"^[0-9a-f]{4}:[0-9a-f]{4}$", r"^(flash|sram[1-9]?|ccm)$"
+# $ alone would let a line break pass at a text's end; editors read no \Z
+NAME, PIN, UART = r"^[a-z][a-z0-9_]{0,31}$(?!\n)", r"^P[A-K](1[0-5]|[0-9])$(?!\n)", r"^us?art[0-9]+$(?!\n)"
+CHIP, USB = r"^STM32F4[0-9]{2}[A-Z][A-Z8][A-Za-z0-9]{0,8}$(?!\n)", r"^[0-9a-f]{4}:[0-9a-f]{4}$(?!\n)"
+MEMORY = r"^(flash|sram[1-9]?|ccm)$(?!\n)"
+TITLE = r"^(?!.*\*/)[^\"\\\x00-\x1f\x7f-\x9f\u2028-\u202e]+$(?!\n)"  # it comes into comments of C and of the linker
 MEANT = {  # what a text has to be, in words
+    TITLE: "text of one line without quotes, backslashes, control characters and the end of a comment",
     NAME: "lower case letters, digits and _, a letter first, at most 32",
     PIN: "a pin, such as PA2",
     UART: "usart1, usart2, uart4, ...",
@@ -24,10 +29,11 @@ MEANT = {  # what a text has to be, in words
 }
 
 Name = Annotated[str, Meta(pattern=NAME, description="lower case, as the board's folder")]
-Text = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^\"\\\n]+$")]
+Text = Annotated[str, Meta(min_length=1, max_length=60, pattern=TITLE)]
 Hz = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Bytes = Annotated[int, Meta(ge=0, le=1 << 28)]
-Address = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
+Address = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF, multiple_of=4096)]
+Nanoseconds = Annotated[float, Meta(ge=0, le=10_000)]
 Pin = Annotated[str, Meta(pattern=PIN, description=MEANT[PIN])]
 Peripheral = Annotated[str, Meta(pattern=UART, description=MEANT[UART])]
 
@@ -36,7 +42,7 @@ class MemoryTable(Struct, forbid_unknown_fields=True, frozen=True):
     """[memory.NAME]: a memory in the place of the chip's own of that name."""
 
     origin: Address
-    bytes: Annotated[int, Meta(ge=1024, le=1 << 28)]
+    bytes: Annotated[int, Meta(ge=4096, le=1 << 28, multiple_of=4096)]
     dma: bool = True
     executable: bool = True
 
@@ -61,12 +67,12 @@ class SdramTable(Struct, forbid_unknown_fields=True, frozen=True):
     pins: str
     cas: Annotated[int, Meta(ge=1, le=3)] = 3
     load_to_active_cycles: Annotated[int, Meta(ge=1, le=16)] = 2
-    exit_self_refresh_ns: float = 70
-    self_refresh_ns: float = 42
-    row_cycle_ns: float = 63
-    write_recovery_ns: float = 14
-    row_precharge_ns: float = 20
-    row_to_column_ns: float = 20
+    exit_self_refresh_ns: Nanoseconds = 70
+    self_refresh_ns: Nanoseconds = 42
+    row_cycle_ns: Nanoseconds = 63
+    write_recovery_ns: Nanoseconds = 14
+    row_precharge_ns: Nanoseconds = 20
+    row_to_column_ns: Nanoseconds = 20
     refresh_ms: Annotated[int, Meta(ge=1, le=64)] = 64
 
 
@@ -191,8 +197,9 @@ def _named(what: str) -> str:
 
 def _plain(what: str) -> str:
     """msgspec's words without what only Python programmers know."""
-    if found := re.match(r"Expected `str` matching regex '(.*)'$", what):
-        what = f"expected {MEANT.get(found[1], f'text like {found[1]}')}"
+    if found := re.match(r"Expected `str` matching regex ('.*')$", what):
+        pattern = literal_eval(found[1])
+        what = f"expected {MEANT.get(pattern, f'text like {pattern}')}"
     what = re.sub(r"^Object contains unknown field `(\w+)`", "there is no such entry: is it spelt right?", what)
     what = re.sub(r"^Object missing required field `(\w+)`", "it is missing: add it", what)
     return what[:1].lower() + what[1:]

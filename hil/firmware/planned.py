@@ -84,7 +84,7 @@ def _key(checkpoint: Path, board: Board) -> str | None:
         content = checkpoint.read_bytes()
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         is_ours = "made_by" not in header["__metadata__"]
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None  # no safetensors file: load_model says what is wrong with it
     described = repr(replace(board, folder=Path()))
     parts = (content, described.encode(), _state_of_the_compiler())

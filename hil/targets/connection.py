@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from hil.errors import HilError
+from hil.targets.tools import TOOLS
 
 Mode = Literal["fast", "full"]  # of the timing model, whose own module takes a second to import
 Reset = Literal["link", "probe", "dtr", "power", "none"]
@@ -62,7 +63,7 @@ class Connection:
         """
         given: dict[str, Any] = {}
         for item in filter(None, (part.strip() for part in text.split(","))):
-            match = re.match(r"([a-z]+)=(.*)", item)
+            match = re.match(r"([A-Za-z_]+)=(.*)", item)
             key, value = match.groups() if match else ("port", item)
             if key not in _VALUES:
                 raise HilError(f"--at {text}: nothing is called {key!r}: choose of {', '.join(_VALUES)}")
@@ -123,6 +124,12 @@ def _reset(key: str, value: str) -> str:
     return value
 
 
+def _flash(key: str, value: str) -> str:
+    if value not in (*TOOLS, NEVER):
+        raise HilError(f"--at: {key} is {value!r}, choose one of {', '.join((*TOOLS, NEVER))}")
+    return value
+
+
 def _timing(target: str, mode: str) -> str:
     if mode not in get_args(Mode):
         raise HilError(f"--timing {mode}: the timing model has no such mode: choose one of fast, full")
@@ -132,7 +139,7 @@ def _timing(target: str, mode: str) -> str:
 
 
 _VALUES = {
-    "port": _text, "usb": _usb, "serial": _text, "chip": _chip, "baud": _baud, "probe": _text, "flash": _text,
+    "port": _text, "usb": _usb, "serial": _text, "chip": _chip, "baud": _baud, "probe": _text, "flash": _flash,
     "reset": _reset, "wait": _seconds, "slower": _times,
 }  # fmt: skip
 

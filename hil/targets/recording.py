@@ -174,7 +174,7 @@ def _header(path: Path, line: str) -> dict[str, Any]:
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise HilError(f"{path} is no recording: its first line should be JSON with format {FORMAT!r}")
     if header.get("version") != VERSION:
-        found = shown(header.get("version"))[:40]
+        found = shown(json.dumps(header.get("version")))[:40]
         raise HilError(f"{path} is a recording of version {found}, this hil reads {VERSION}: record it again")
     typed(header, _Header, f"{path}, line 1,")
     return header

@@ -191,6 +191,15 @@ void code_that_changes_itself(void) {
     sink++;
 }
 
+void code_written_again_and_again(void) {
+    for (uint16_t loaded = 0;; loaded ^= 1u) {
+        data[0] = 0x2000u | loaded;  // movs r0, #loaded
+        data[1] = 0x4770u;
+        BARRIER();
+        ((handler_t)((uint32_t)data | 1u))();
+    }
+}
+
 void return_address_overwritten(void) {
     __asm volatile("push {r4, lr}\n ldr r0, =0x60000001\n str r0, [sp, #4]\n pop {r4, pc}" ::: "r0", "memory");
 }
@@ -342,7 +351,7 @@ static void (*const deaths[])(void) = {
     independent_watchdog_starved, window_watchdog_fed_too_soon, window_watchdog_starved, flash_erased_under_it,
     clock_lost, baud_changed, storm_of_two_that_take_turns, storm_of_nmi, sleep_beside_a_masked_interrupt,
     polling_two_registers_by_turns, writing_a_register_again_and_again, wait_for_an_event_of_its_own, fault_that_its_handler_returns_to, vector_table_moved_by_a_handler, dma_over_the_stack, dma_into_ccm, dma_into_flash, dma_nowhere,
-    exception_on_a_stack_nowhere, memory_protection_switched_on,
+    exception_on_a_stack_nowhere, memory_protection_switched_on, code_written_again_and_again,
 };
 
 void main_program(void) {

@@ -72,7 +72,7 @@ class SimBoard:
             Reason.SUPERVISOR_CALL: self._call_supervisor, Reason.EXCEPTION_RETURN: self._return_from_exception,
             Reason.ARRIVED: self._arrive, Reason.DEBUG: self._arrive,
             Reason.DUE: self._wait_on, Reason.TAKE: self._take_exception, Reason.RUNAWAY: self._run_away,
-            Reason.NEVER_SLEEPS: self._sleepless, Reason.READY: self._go_on,
+            Reason.REWRITES: self._rewrites, Reason.NEVER_SLEEPS: self._sleepless, Reason.READY: self._go_on,
         }  # fmt: skip
         self.core.memory.power_on(_SEED)
         for address, data in image.parts:
@@ -220,6 +220,9 @@ class SimBoard:
 
     def _run_away(self, stop: Stop) -> None:
         raise self.faults.open or self.faults.endless(self._pc, self._runaway_s)
+
+    def _rewrites(self, stop: Stop) -> None:
+        raise self.faults.open or self.faults.rewriting(stop.pc)
 
     def _take_exception(self, stop: Stop) -> None:
         """Enter the pending exception that pre-empts what runs, with all that can go wrong."""

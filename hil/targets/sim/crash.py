@@ -179,6 +179,11 @@ class Faults:
         detail = f"{seconds:.3g} s without sleeping or sending a byte"
         return self._record(Fault("endless loop", detail, 0), pc)
 
+    def rewriting(self, pc: int) -> TargetFault:
+        """Code in RAM, written and run over and over. pc: of what would run now."""
+        detail = f"code at {pc:#010x} is written anew again and again, without sleeping or sending a byte"
+        return self._record(Fault("endless rewriting", detail, 0, is_jump=True), pc)
+
     def stuck(self, pc: int) -> TargetFault:
         """A branch to itself that no interrupt can leave."""
         return self._record(Fault("endless loop", "a branch to itself, and no interrupt can come", 0), pc)

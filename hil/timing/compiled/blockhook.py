@@ -94,6 +94,7 @@ FLAGS = FLAG_CHECKS | FLAG_FPU | FLAG_SPIN
 STOP_NONE, STOP_EVENT, STOP_EXCEPTION, STOP_FPU, STOP_CHECK, STOP_SPIN, STOP_STACK, STOP_LATE, STOP_HOST, STOP_MODEL = (
     range(10)
 )
+STOP_REWRITING = 11  # code, for too long
 STOP_DEBUG = 10  # SUSPECT: the instruction to stop before; where it is another, the hook stops at the next block
 
 # -- a check: kind | signed offset << 8 (24 bits) | coefficients of r0 to pc << 32 (2 bits each)

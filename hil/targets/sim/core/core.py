@@ -16,6 +16,7 @@ from hil.board import Board
 from hil.targets.sim.core import running, unicorn_api
 from hil.targets.sim.core import words as at
 from hil.targets.sim.core.blocks import Block, decode, step_bytes, uses_fpu
+from hil.targets.sim.core.rewriting import Rewriting
 from hil.targets.sim.core.state import CoreState
 from hil.targets.sim.core.stops import OF_HOOK, OF_INTERRUPT, OF_RUN, NeedsExactPc, Reason, Stop, Trap, check_reason
 from hil.targets.sim.core.watched import WatchedInstructions
@@ -49,6 +50,7 @@ class Core(CoreState):
         self._watched = WatchedInstructions(self.uc, self._table, self.memory, model)
         self._first_sight = unicorn_api.FIRST_SIGHT_CALLBACK(self._on_first_sight)  # kept: the hook holds its address
         self.words[hook.FN_FIRST_SIGHT] = unicorn_api.function_address(self._first_sight)
+        self._rewriting = Rewriting(self.uc, board, self._table.address)
         self._add_hooks()
         seen = self.uc, self._table.state, self.memory.read, self._add_model_hook
         model.attach(Machine(*seen, board.sdram is not None, board.bank_ends))

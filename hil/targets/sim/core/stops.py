@@ -35,6 +35,7 @@ class Reason(Enum):
     TAKE = auto()  # an exception is to be taken
     RUNAWAY = auto()  # the program has been busy for too long
     READY = auto()  # it could go on
+    REWRITES = auto()  # the program has written code anew for too long
     NEVER_SLEEPS = auto()  # and wants to sleep, but is woken each time
 
 
@@ -78,6 +79,7 @@ OF_INTERRUPT = {2: Reason.SUPERVISOR_CALL, 4: Reason.UNALIGNED, 7: Reason.BREAKP
 OF_HOOK = {
     hook.STOP_EVENT: Reason.EVENT, hook.STOP_EXCEPTION: Reason.EXCEPTION, hook.STOP_SPIN: Reason.SPIN,
     hook.STOP_STACK: Reason.STACK_LIMIT, hook.STOP_HOST: Reason.HOST,
+    hook.STOP_REWRITING: Reason.REWRITES,
 }  # fmt: skip
 
 OF_RUN = {
