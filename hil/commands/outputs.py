@@ -16,7 +16,7 @@ def file(path: Path | None) -> Path | None:
     if path is None or str(path) == STANDARD_OUTPUT:
         return path
     with writing_below(path):
-        if not _leads_somewhere(path):
+        if not _is_there(path, behind_links=True):
             _try(Path(os.path.realpath(path)).parent)
         elif path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder, name a file in it")
@@ -42,19 +42,10 @@ def _try(wanted: Path) -> None:
         pass
 
 
-def _leads_somewhere(path: Path) -> bool:
-    """Whether there is anything where a path leads; links that lead in a circle are an OSError."""
+def _is_there(path: Path, *, behind_links: bool = False) -> bool:
+    """Whether there is anything of that name, or where it leads; a name that cannot be, and a circle, is an OSError."""
     try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    return True
-
-
-def _is_there(path: Path) -> bool:
-    """Whether there is anything of that name; a name that cannot be is an OSError."""
-    try:
-        path.lstat()
+        path.stat(follow_symlinks=behind_links)
     except (FileNotFoundError, NotADirectoryError):
         return False
     return True
