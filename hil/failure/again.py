@@ -186,10 +186,10 @@ def differing(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
         yield f"cycles: {total} then, {now['cycles']['total']} now"
 
 
-def _logits(run: dict[str, Any]) -> Any:
+def _logits(run: dict[str, Any]) -> list[Any]:
     """A classifier's, as the device has them; the float model's depend on the computer."""
-    said = run.get("classification")
-    return said.get("logits") if said else None
+    said = run.get("classification") or {}
+    return list(said.get("logits") or [])  # which a run.json need not have
 
 
 def _session_again(
