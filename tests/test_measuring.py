@@ -10,6 +10,7 @@ from cli import hil
 from stub_firmware import REPOSITORY
 from test_compiler_c import needs_gcc
 
+from hil import zoo
 from hil.compiler.emit import weights_bytes
 from hil.firmware.model import load_model
 from hil.measure.networks import HEADER
@@ -43,6 +44,14 @@ def test_the_document_has_every_network_with_its_own_figures_and_the_papers(name
     ]
     assert printed.ram is None or row[5].endswith(f"({printed.ram})")
     assert row[9] == "0", "bit-exact"
+    untrained = next(entry.untrained for entry in entries() if entry.title == name)
+    assert row[4].startswith(f"not trained: {untrained} (") if untrained else "not trained" not in row[4]
+
+
+def test_a_face_detector_is_shipped_with_weights_or_says_why_not() -> None:
+    faces = [entry for entry in entries() if entry.title in SPECS and entry.title.startswith("rnnpool_face")]
+    assert len(faces) >= 7
+    assert all(bool(entry.untrained) != (entry.title in zoo.names()) for entry in faces)
 
 
 @needs_gcc

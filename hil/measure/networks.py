@@ -26,7 +26,7 @@ from hil.reference import weights
 from hil.reference.catalogue import SPECS
 from hil.reference.costs import Costs, costs
 from hil.reference.networks import DetectorSpec
-from hil.reference.paper import Printed, entries
+from hil.reference.paper import Entry, entries
 
 BOARDS = ("stm32f407_disco", "stm32f429_disco")  # the table's; the first that a network fits is its board
 CODE_BYTES = 72 << 10  # of flash beside the weights. M4: 143,032 by hil run, less 71,988 of weights
@@ -135,7 +135,8 @@ def _precision(task: Task, step: Step) -> dict[str, dict[str, float]]:
 
 def row(found: Measured | TooLarge) -> str:
     """A network's row in Markdown, the paper's figures in brackets."""
-    printed = next(entry.printed for entry in entries() if entry.title == found.network)
+    entry = next(one for one in entries() if one.title == found.network)
+    printed = entry.printed
     channels, height, width = SPECS[found.network].input_shape
     known = (
         found.network,
@@ -150,7 +151,7 @@ def row(found: Measured | TooLarge) -> str:
     run = found.run
     cells = (
         *known,
-        _precisions(found, printed),
+        _precisions(found, entry),
         _beside(_memory(run), printed.ram),
         _beside(f"{run.firmware.flash_bytes:,}", printed.flash),
         _beside(f"{(run.cycles.total or 0) / 1e6:,.0f} M", printed.cycles),
@@ -165,12 +166,12 @@ def _memory(run: Run) -> str:
     return f"{run.ram.total_bytes:,}" + (f", of them {sdram:,} SDRAM" if sdram else "")
 
 
-def _precisions(found: Measured, printed: Printed) -> str:
+def _precisions(found: Measured, entry: Entry) -> str:
     if not isinstance(SPECS[found.network], DetectorSpec):
-        return _beside("-", printed.precision)
+        return _beside("-", entry.printed.precision)
     ways = [f"{way} {' / '.join(f'{value:.3f}' for value in ap.values())}" for way, ap in found.precision.items()]
-    nothing = "trained, not evaluated" if found.is_trained else "not trained"
-    return _beside("<br>".join(ways) or nothing, printed.precision)
+    nothing = "trained, not evaluated" if found.is_trained else f"not trained: {entry.untrained}"
+    return _beside("<br>".join(ways) or nothing, entry.printed.precision)
 
 
 def _beside(ours: str, printed: str | None) -> str:
