@@ -212,8 +212,8 @@ def test_there_is_room_for_one_transfers_end() -> None:
     assert first.expect_end(chip.core.now + 100) and not second.expect_end(chip.core.now + 50)
     second.forget_end()
     assert first.expect_end(chip.core.now + 200), "its own is another"
-    first.forget_end()
-    assert second.expect_end(chip.core.now + 50)
+    first.stall()
+    assert second.expect_end(chip.core.now + 50), "what moves nothing does not end"
 
 
 def test_polling_loops_cost_the_same_when_they_are_made_short(monkeypatch: pytest.MonkeyPatch) -> None:

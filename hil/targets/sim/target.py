@@ -127,7 +127,7 @@ class SimTarget(Closing):
         """The link's stream to memory ("rx") or from it ("tx") moves nothing from here on, until the chip is reset."""
         wanted = dma_stream(self.board, direction)
         controller = next(dma for dma in self.sim.chip.dmas if dma.name == wanted.controller)
-        controller.streams[wanted.stream].is_stalled = True
+        controller.streams[wanted.stream].stall()
 
     def overrun_uart(self, count: int) -> None:
         """The next bytes to the firmware are lost in the UART, with its overrun flag set."""

@@ -150,9 +150,18 @@ class Stream:
         """Whether native code will see to it that the transfer's last byte is taken at a cycle."""
         return not self.is_circular and self._ending.expect(self, self.left, cycle)
 
+    def has_ended(self, now: int) -> bool:
+        """Whether it has by a cycle."""
+        return self._ending.is_over(self, now)
+
     def forget_end(self) -> None:
         """It has been seen to, or is another."""
         self._ending.forget(self)
+
+    def stall(self) -> None:
+        """A fault: it moves nothing from here on, until the chip is reset."""
+        self.is_stalled = True
+        self.forget_end()
 
     @property
     def position(self) -> int:
@@ -305,3 +314,11 @@ class Dma(Peripheral):
                 self.look_again()
                 for user in self.users:
                     user.schedule()
+
+
+def serving(routes: list[tuple[Stream, int]]) -> Stream | None:
+    """The stream that runs for a request, of Dma.routes."""
+    for stream, route in routes:
+        if stream.serves(route):
+            return stream
+    return None

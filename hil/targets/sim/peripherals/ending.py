@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from hil.targets.sim.peripherals.dma import Stream
 
 
+UNSEEN = 4096  # cycles after which Python sees to it at the latest
+
+
 class Ending:
     """Room for one transfer's end, on the whole chip. changed() is called when the core has to look up for it."""
 
     def __init__(self, core: Core, changed: Callable[[], None]) -> None:
         self._words, self._memory, self._changed = core.words, core.memory, changed
         self._kept = core.words.cast("B")[8 * at.END_KEPT :][: at.MOST_KEPT]
-        self.stream = ""  # whose; none's: ""
         self.reset()
 
     def reset(self) -> None:
-        self.stream = ""
+        self.stream = ""  # whose it is; "": none's
+        self._cycle = at.NEVER
         self._words[at.END_AT] = at.NEVER
 
     def expect(self, stream: Stream, count: int, cycle: int) -> bool:
@@ -37,11 +40,15 @@ class Ending:
         if not is_ours or region is None or not region.dma:
             return False
         words = self._words
-        self.stream = stream.name
+        self.stream, self._cycle = stream.name, cycle
         words[at.END_AT], words[at.END_LINE] = cycle, IRQ0 + stream.interrupt
         words[at.END_FROM], words[at.END_BYTES] = stream.position, count
         self._changed()
         return True
+
+    def is_over(self, stream: Stream, now: int) -> bool:
+        """Whether a stream's transfer has ended by a cycle."""
+        return self.stream == stream.name and now >= self._cycle
 
     def forget(self, stream: Stream) -> None:
         """The stream's end has been seen to in Python, or is another."""

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from hil.targets.base import TargetError
 from hil.targets.sim.events import NEVER, Events
-from hil.targets.sim.peripherals.dma import FAR, Dma, Stream
+from hil.targets.sim.peripherals.dma import FAR, Dma, Stream, serving
+from hil.targets.sim.peripherals.ending import UNSEEN
 from hil.targets.sim.peripherals.nvic import Nvic
 from hil.targets.sim.peripherals.outbox import ANSWERED, ANSWERS_HZ, Outbox
 from hil.targets.sim.peripherals.registers import RegisterFile
@@ -24,9 +25,6 @@ _RE, _TE, _IDLEIE, _RXNEIE, _TCIE, _TXEIE, _M, _UE, _OVER8 = (1 << n for n in (2
 _DMAR, _DMAT, _EIE = 1 << 6, 1 << 7, 1
 _STORED = 2048  # bytes after which received ones are stored at the latest: only a look at the memory itself would tell
 _FETCHED = 256  # and those to be sent are fetched
-_UNSEEN = (
-    4096  # cycles after which a transfer that is over is seen to at the latest: its interrupt's handler does before
-)
 _TOLERANCE = 0.04  # of the baud rate, before a receiver samples wrong bits
 
 
@@ -85,7 +83,6 @@ class Usart(RegisterFile):
         self._sender_since: int | None = None  # when the DMA was first seen to feed the transmitter
         self._forget()
         self._ending: Stream | None = None  # whose transfer's end native code sees to
-        self._ends_at = 0
         for owner in self._events_of.values():
             self._events.cancel(owner)
 
@@ -220,7 +217,7 @@ class Usart(RegisterFile):
         self._settle(now, self.values.get(_CR1, 0))
         times = [self._next_arrival if self._wire else NEVER, self._idle_at or NEVER, self._free_at, self._sent_at]
         self._settled_until = min([time for time in times if time > now], default=NEVER)
-        if self._ending is not None and now >= self._ends_at:
+        if self._ending is not None and self._ending.has_ended(now):
             self._schedule()
 
     def _receive_until(self, now: int) -> None:
@@ -303,11 +300,11 @@ class Usart(RegisterFile):
 
     def _sender(self) -> Stream | None:
         """The DMA stream that feeds the transmitter, while one does."""
-        return _serving(self._senders) if self.values.get(_CR3, 0) & _DMAT else None
+        return serving(self._senders) if self.values.get(_CR3, 0) & _DMAT else None
 
     def _receiver(self) -> Stream | None:
         """The DMA stream that takes what arrives, while one does."""
-        return _serving(self._receivers) if self.values.get(_CR3, 0) & _DMAR else None
+        return serving(self._receivers) if self.values.get(_CR3, 0) & _DMAR else None
 
     def _check_baud(self) -> None:
         if self._is_in_step or self.line_baud is None:
@@ -382,8 +379,8 @@ class Usart(RegisterFile):
             if count <= stream.left:  # else it ends before, and only who looks can tell
                 cycle = self._free_at + (count - 1) * self.byte_cycles
                 if count == stream.left and stream.expect_end(cycle):
-                    self._ending, self._ends_at = stream, cycle
-                    cycle += _UNSEEN
+                    self._ending = stream
+                    cycle += UNSEEN
                 times.append(cycle)
         if control & _TXEIE:
             times.append(self._free_at)
@@ -399,10 +396,3 @@ class Usart(RegisterFile):
         hz, ratio = self._clock()
         left = stream.left if stream else 0
         return max(self.outbox.worth_taking_at(left, runs_out, hz * ratio // ANSWERS_HZ), self._now())
-
-
-def _serving(routes: list[tuple[Stream, int]]) -> Stream | None:
-    for stream, route in routes:
-        if stream.serves(route):
-            return stream
-    return None
