@@ -80,6 +80,11 @@ def test_a_board_is_a_folder_anywhere(folder: Callable[[str], Path], monkeypatch
         ('"PC7"', r'"PC7\n"', 10, "uart.rx_pin: expected a pin"),
         ('"My board"', r'"My \u001b[31mboard"', 2, "title: expected text of one line"),
         ('"My board"', '"My board */ ENTRY(x) /*"', 2, "title: expected text of one line"),
+        ("[uart]", "[timing]\nvdiv = 3\n[uart]", 8, "timing.vdiv: there is no such entry"),
+        ("[uart]", '[timing]\nfp_divide = "14"\n[uart]', 8, "timing.fp_divide: expected `int`, got `str`"),
+        ("[uart]", "[timing]\ntail_chain = -1\n[uart]", 8, "timing.tail_chain: expected `int` >= 0"),
+        ("[uart]", "[timing]\nbits_a_divide_cycle = 0\n[uart]", 8, "timing.bits_a_divide_cycle: expected `int` >= 1"),
+        ("[uart]", "[timing]\nodd_word = true\n[uart]", 8, "timing.odd_word: expected `int`, got `bool`"),
         ('name = "mine"', "name = mine", 1, "is not TOML"),
     ],
 )

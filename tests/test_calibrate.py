@@ -12,6 +12,7 @@ from served import serve
 
 from hil import board as boards
 from hil.board import Board
+from hil.board.figures import Figures
 from hil.errors import HilError
 from hil.measure import calibrate as calibration
 from hil.targets import TargetError
@@ -20,7 +21,6 @@ from hil.targets.native import NativeTarget
 from hil.targets.serial import SerialTarget
 from hil.targets.sim import SimTarget
 from hil.timing.model import ModelledCycles
-from hil.timing.statement.figures import Figures
 
 needs_compiler = needs("stm32f407_disco")
 DISCO = boards.load("stm32f407_disco")
@@ -44,11 +44,9 @@ def measured_on(board: Board, elf: Path, figures: Figures) -> list[calibration.M
 def test_the_simulated_board_agrees_with_itself(name: str, tmp_path: Path) -> None:
     board = boards.load(name)
     elf = calibration.build_calibration(board, tmp_path)
-    compared = calibration.compare(
-        measured_on(board, elf, Figures.of(board.timing)), calibration.modelled_table(board, elf)
-    )
+    compared = calibration.compare(measured_on(board, elf, board.timing), calibration.modelled_table(board, elf))
     assert len(compared) > 100 and not [one for one in compared if one.difference]
-    assert calibration.figures_of(board, compared) == Figures.of(board.timing)
+    assert calibration.figures_of(board, compared) == board.timing
 
 
 @needs_compiler
@@ -126,14 +124,3 @@ def test_a_table_with_unknown_measurements_is_an_error() -> None:
 def test_a_target_that_counts_nothing_is_refused() -> None:
     with pytest.raises(HilError, match="counts no cycles: calibrate --target serial"):
         calibration.start(NativeTarget(DISCO), Path("x.elf"))
-
-
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [({"vdiv": 3}, "no timing figure 'vdiv': choose of multiply_add"), ({"fp_divide": "14"}, "fp_divide is '14'"),
-     ({"tail_chain": -1}, "whole number of cycles"), ({"bits_a_divide_cycle": 0}, "whole number"),
-     ({"odd_word": True}, "odd_word is True")],
-)  # fmt: skip
-def test_a_board_file_with_wrong_figures_is_an_error(table: dict[str, object], words: str) -> None:
-    with pytest.raises(HilError, match=words):
-        Figures.of(table)

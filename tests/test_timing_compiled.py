@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hil import board
+from hil.board.figures import DOCUMENTED, Figures
 from hil.timing.compiled import layout as at
 from hil.timing.compiled.engine import Mode
 from hil.timing.compiled.rows import REGISTERS
@@ -22,7 +23,6 @@ from hil.timing.cycles.program import Program, Segment
 from hil.timing.statement import rules
 from hil.timing.statement.accelerator import accelerator, names
 from hil.timing.statement.decode import Decoder
-from hil.timing.statement.figures import DOCUMENTED, Figures
 from hil.timing.statement.flash import FlashSettings
 from hil.timing.statement.instruction import Executed
 from hil.timing.statement.pipeline import Pipeline
@@ -153,7 +153,7 @@ def rule_sets() -> st.SearchStrategy[frozenset[str]]:
 
 FIGURES = st.one_of(
     st.just({}),
-    st.dictionaries(st.sampled_from([field.name for field in fields(Figures)]), st.integers(1, 100), max_size=6),
+    st.dictionaries(st.sampled_from(Figures.__struct_fields__), st.integers(1, 100), max_size=6),
 )
 
 
@@ -169,9 +169,9 @@ def test_compiled_equals_readable(
     seed: int, length: int, wait_states: int, active: frozenset[str], figures: dict[str, int]
 ) -> None:
     program = random_program(seed, length)
-    measured = replace(BOARD, timing=figures)
+    measured = replace(BOARD, timing=Figures(**figures))
     compiled = Core(program, measured, "full", active, wait_states).call(ENTRY, (), STACK, 10**7)
-    assert compiled.cycles == cycles_by_statement(record(program), active, wait_states, Figures.of(figures))
+    assert compiled.cycles == cycles_by_statement(record(program), active, wait_states, Figures(**figures))
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
@@ -191,8 +191,8 @@ def test_compiled_equals_readable_with_code_in_sram(seed: int, length: int, acti
 @given(seed=st.integers(0, 2**32), active=rule_sets(), figures=FIGURES)
 def test_compiled_equals_readable_in_sdram(seed: int, active: frozenset[str], figures: dict[str, int]) -> None:
     program = random_program(seed, 200, IN_SDRAM)
-    compiled = Core(program, replace(F429, timing=figures), "full", active, 5).call(ENTRY, (), STACK, 10**7)
-    assert compiled.cycles == cycles_by_statement(record(program, F429), active, 5, Figures.of(figures))
+    compiled = Core(program, replace(F429, timing=Figures(**figures)), "full", active, 5).call(ENTRY, (), STACK, 10**7)
+    assert compiled.cycles == cycles_by_statement(record(program, F429), active, 5, Figures(**figures))
 
 
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))

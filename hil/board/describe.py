@@ -10,6 +10,7 @@ from pathlib import Path
 from hil.board import chips
 from hil.board.clock import ClockTree, check_source, clock_tree
 from hil.board.family import DMA_BASES, UARTS, pins
+from hil.board.figures import DOCUMENTED, Figures
 from hil.board.schema import BoardTable, ChipTable, ProbeTable, SdramTable, line_of, read
 from hil.errors import HilError
 
@@ -102,7 +103,7 @@ class Board:
     probe: Probe
     folder: Path = field(compare=False)
     fmc: SdramTable | None = None
-    timing: dict[str, int] = field(default_factory=dict)  # measured on the board: hil.timing.statement.figures
+    timing: Figures = DOCUMENTED  # measured on the board
 
     @property
     def flash(self) -> Memory:
@@ -193,7 +194,7 @@ def board_of(table: BoardTable, folder: Path) -> Board:
         probe=_probe(table.probe),
         folder=folder,
         fmc=table.sdram,
-        timing=dict(table.timing),
+        timing=table.timing,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from hil.board.figures import DOCUMENTED, Figures
 from hil.errors import HilError
 from hil.reading import toml_of
 
@@ -102,7 +103,7 @@ class BoardTable(Struct, forbid_unknown_fields=True, frozen=True):
     memory: dict[Annotated[str, Meta(pattern=MEMORY)], MemoryTable] = {}
     sdram: SdramTable | None = None
     probe: ProbeTable = ProbeTable()
-    timing: dict[str, int] = {}
+    timing: Figures = DOCUMENTED
 
 
 class ChipClock(Struct, forbid_unknown_fields=True, frozen=True):

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import ValidationError, convert
+from msgspec.structs import asdict
 
 from hil import targets
 from hil.board import Board
+from hil.board.figures import Figures
 from hil.errors import HilError
 from hil.files import write_text
 from hil.firmware.beside import build_beside
@@ -20,12 +24,11 @@ from hil.paths import BUILD, is_installed
 from hil.targets.base import Target, TargetError
 from hil.targets.serial import SerialTarget
 from hil.targets.sim import SimTarget
-from hil.timing.statement.figures import Figures
 
 PATIENCE_S = 5.0
 _QUIET_S = 0.2
 _MOST_BYTES = 100_000
-_MARK = "# Measured on the board by hil calibrate --store (hil/timing/statement/figures.py)"
+_MARK = "# Measured on the board by hil calibrate --store (hil/board/figures.py)"
 _HEADER = re.compile(r"calibration 1 (\S+) (\d+)")
 _LINE = re.compile(r"(\w+) ([\w,-]+) (\d+) (\d+) (\d+)")
 
@@ -153,14 +156,17 @@ _SHOWN_BY: dict[str, dict[str, float]] = {
 
 
 def figures_of(board: Board, compared: Sequence[Comparison]) -> Figures:
-    """The model's figures, corrected by what was measured at 0 wait states."""
-    present = asdict(Figures.of(board.timing))
+    """The figures, corrected by what was measured at 0 wait states. Raises HilError where that is no cycle count."""
+    present = asdict(board.timing)
     by_name = {one.measured.name: one for one in compared if one.measured.wait_states == 0}
     for figure, shares in _SHOWN_BY.items():
         if shares.keys() <= by_name.keys():
             correction = sum(share * by_name[name].difference for name, share in shares.items())
             present[figure] = max(0, present[figure] + round(correction))
-    return Figures(**present)
+    try:
+        return convert(present, Figures)
+    except ValidationError as error:
+        raise HilError(f"what was measured is no cycle figure: {error}") from error
 
 
 def store_figures(board: Board, figures: Figures) -> Path:
@@ -181,4 +187,4 @@ def store_figures(board: Board, figures: Figures) -> Path:
 
 def with_figures(board: Board, figures: Figures) -> Board:
     """The board as it is once the figures are stored."""
-    return replace(board, timing=figures.changed())
+    return replace(board, timing=figures)

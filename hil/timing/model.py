@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import unicorn
 
+from hil.board.figures import DOCUMENTED, Figures
 from hil.errors import HilError
 from hil.timing.compiled import again, blockhook, codehook, hooks
 from hil.timing.compiled.engine import Engine, Mode
 from hil.timing.compiled.native import compile_meanwhile
 from hil.timing.compiled.pipeline import work_out
 from hil.timing.statement import rules as catalogue
-from hil.timing.statement.figures import DOCUMENTED, Figures
 
 if TYPE_CHECKING:
     from hil.timing.machine import Machine

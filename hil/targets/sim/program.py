@@ -15,7 +15,6 @@ from hil.targets.sim.semihosting import ProgramEnded, Semihosting
 from hil.timing.compiled import blockhook as hook
 from hil.timing.compiled.engine import Mode
 from hil.timing.model import ModelledCycles
-from hil.timing.statement.figures import Figures
 
 _LAST_BYTES = 4  # that may still be on a USART's way out when a program ends
 
@@ -53,7 +52,7 @@ def run_program(
     """
     chip = boards.load(board)
     image = load(elf, chip)
-    model = ModelledCycles(mode, figures=Figures.of(chip.timing, f"platforms/{chip.name}/board.toml, [timing]"))
+    model = ModelledCycles(mode, figures=chip.timing)
     sim = SimBoard(chip, image, model, runaway_s=timeout_cycles / 1e6)
     for usart in sim.chip.usarts.values():
         usart.line_baud = None  # whoever listens follows any rate

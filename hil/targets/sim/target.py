@@ -14,7 +14,6 @@ from hil.targets.sim.board import SimBoard
 from hil.timing.compiled.engine import Mode
 from hil.timing.cost_model import CostModel
 from hil.timing.model import ModelledCycles
-from hil.timing.statement.figures import Figures
 
 RUNAWAY_S = 10.0  # of the chip's time; the last row of an image may set off over 3 s of work (B)
 
@@ -59,9 +58,8 @@ class SimTarget(Closing):
 
     def boot(self, elf: Path) -> None:
         """Power up with a firmware. Raises HilError where the ELF does not fit the board."""
-        where = f"platforms/{self.board.name}/board.toml, [timing]"
         self.close()
-        model = self._model or ModelledCycles(self._timing, figures=Figures.of(self.board.timing, where))
+        model = self._model or ModelledCycles(self._timing, figures=self.board.timing)
         self._flips, self._taken_at = [], -1
         self._sim = SimBoard(self.board, load(elf, self.board), model, self._runaway_s)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from hil.board.figures import DOCUMENTED, Figures
 from hil.errors import HilError
 from hil.timing.compiled import header
 from hil.timing.compiled import layout as at
@@ -21,7 +22,6 @@ from hil.timing.compiled.rows import REGISTERS, Rows
 from hil.timing.statement import rules as catalogue
 from hil.timing.statement.decode import Decoder, UndecodableError
 from hil.timing.statement.fetch import LATENCY
-from hil.timing.statement.figures import DOCUMENTED, Figures
 from hil.timing.statement.flash import FlashSettings, canonical
 from hil.timing.statement.instruction import Instruction, Kind
 from hil.timing.statement.pipeline import BANKS, SINGLE

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from unicorn.unicorn_py3.unicorn import uclib  # private: unicorn is pinned to 2.1.4
 
+from hil.board.figures import Figures
 from hil.timing.compiled import layout as at
 from hil.timing.compiled.accesses import evaluate, learn, take_restless
 from hil.timing.compiled.hooks import look
 from hil.timing.compiled.pipeline import work_out
-from hil.timing.statement.figures import Figures
 
 Arena = NDArray[np.int64]
 NO_DEADLINE = 1 << 62

@@ -29,7 +29,7 @@ TRACE = 13  # the address that work_out writes TRACE_WORDS an instruction to
 HAS_FETCH, HAS_LATE_RELEASE, HAS_SLAVES = range(16, 19)
 HAS_SRAM_FETCH = 63
 
-# -- a board's figures (hil.timing.statement.figures), as cycles on top of the first
+# -- a board's figures (hil.board.figures), as cycles on top of the first
 DIVIDE_SHORTEST, DIVIDE_EQUAL, DIVIDE_BITS, DIVIDE_LONGEST = range(20, 24)
 UNALIGNED_WORD, ODD_WORD, ODD_HALFWORD = range(48, 51)
 SDRAM_LATENCY, SDRAM_HALFWORD, SDRAM_ROW = range(51, 54)

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from unicorn import arm_const
 
+from hil.board.figures import DOCUMENTED, Figures
 from hil.errors import HilError
 from hil.timing.compiled import layout as at
 from hil.timing.statement.costs import base_cost
 from hil.timing.statement.fetch import LATENCY
-from hil.timing.statement.figures import DOCUMENTED, Figures
 from hil.timing.statement.instruction import IMMEDIATE_BRANCHES, LR, PC, SP, Instruction, Kind
 from hil.timing.statement.pipeline import (
     ACCESSES,

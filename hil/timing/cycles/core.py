@@ -28,7 +28,6 @@ from hil.timing.cycles.program import Program
 from hil.timing.cycles.systick import SystemCounters
 from hil.timing.statement import rules as catalogue
 from hil.timing.statement.accelerator import STM32F4, Accelerator
-from hil.timing.statement.figures import Figures
 from hil.timing.statement.flash import FlashSettings, canonical
 
 _TRANSLATION_BYTES = 32 << 20  # or Unicorn reserves 1 GB of addresses
@@ -66,13 +65,12 @@ class Core:
         self.uc.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
         self.uc.ctl_set_page_size(PAGE)  # blocks as the simulated board forms them
         self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)  # type: ignore[attr-defined]
-        figures = Figures.of(board.timing, f"platforms/{board.name}/board.toml, [timing]")
         self.engine = Engine(
             mode,
             self.read,
             lambda register: int(self.uc.reg_read(register)),
             rules,
-            figures,
+            board.timing,
             board.sdram is not None,
             board.bank_ends,
         )

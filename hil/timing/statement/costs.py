@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hil.timing.statement.figures import DOCUMENTED, Figures
+from hil.board.figures import DOCUMENTED, Figures
 from hil.timing.statement.instruction import Instruction, Kind
 
 

@@ -7,10 +7,10 @@ hil.timing.statement.rules says where it comes from.
 
 from __future__ import annotations
 
+from hil.board.figures import DOCUMENTED, Figures
 from hil.timing.statement import rules as catalogue
 from hil.timing.statement.costs import base_cost, divide_cost, magnitude, unaligned_cost
 from hil.timing.statement.fetch import LATENCY, FetchQueue, is_in_sram
-from hil.timing.statement.figures import DOCUMENTED, Figures
 from hil.timing.statement.flash import Flash, FlashSettings
 from hil.timing.statement.instruction import IMMEDIATE_BRANCHES, Executed, Instruction, Kind
 from hil.timing.statement.sdram import Sdram, is_sdram

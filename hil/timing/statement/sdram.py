@@ -3,12 +3,12 @@
 What an access costs on top of one to SRAM, by the times that the firmware sets (firmware_src/port/stm32f4/sdram.c) and
 RM0090 37.7: a read waits for the CAS latency and the read pipe, then for each halfword; a write goes to the FMC's FIFO,
 which it fills at the speed of the chip; another row must be closed and opened first. Refreshes (0.5 % of the time) are
-left out. No measurement was found: confidence C. The figures can be corrected (hil.timing.statement.figures).
+left out. No measurement was found: confidence C. The figures can be corrected (hil.board.figures).
 """
 
 from __future__ import annotations
 
-from hil.timing.statement.figures import Figures
+from hil.board.figures import Figures
 
 FIRST, END = 0xC000_0000, 0xE000_0000
 BANKS = 4
