@@ -5,13 +5,17 @@ import sys
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
 from hil import zoo
+from hil.compiler.quantise import compile_network
+from hil.compiler.quantised.graph import QConv
+from hil.compiler.reading.trace import trace
 from hil.errors import HilError
-from hil.reference import weights
+from hil.reference import stored, weights
 from hil.reference.networks import build
 
 
@@ -41,11 +45,14 @@ def test_a_saved_network_comes_back(checkpoint: Path) -> None:
     assert weights.metadata(checkpoint)["note"] == "untrained"
 
 
-def test_half_precision_takes_half_and_loads_as_what_it_was_rounded_to(checkpoint: Path, tmp_path: Path) -> None:
-    network, path = weights.load(checkpoint), tmp_path / "half.safetensors"
-    weights.halve(network)
-    weights.save(network, path, weights.HALF)
-    assert path.stat().st_size < 0.6 * checkpoint.stat().st_size
+@pytest.mark.parametrize(("precision", "part"), [("float16", 0.6), ("int8", 0.45)])
+def test_narrow_weights_take_less_and_load_as_what_they_were_rounded_to(
+    checkpoint: Path, tmp_path: Path, precision: stored.Precision, part: float
+) -> None:
+    network, path = weights.load(checkpoint), tmp_path / "narrow.safetensors"
+    stored.round_weights(network, precision)
+    weights.save(network, path, {stored.KEY: precision})
+    assert path.stat().st_size < part * checkpoint.stat().st_size
     for (name, ours), theirs in zip(
         network.state_dict().items(), weights.load(path).state_dict().values(), strict=True
     ):
@@ -59,8 +66,35 @@ def test_what_half_precision_cannot_hold_is_an_error(checkpoint: Path) -> None:
     network = weights.load(checkpoint)
     with torch.no_grad():
         next(parameter for parameter in network.parameters() if parameter.dim() > 1).fill_(70_000.0)
-    with pytest.raises(HilError, match=r"beyond 65504.*leave out --half"):
-        weights.halve(network)
+    with pytest.raises(HilError, match=r"beyond 65504.*keep the weights whole"):
+        stored.round_weights(network, "float16")
+
+
+def test_eight_bits_are_the_devices(checkpoint: Path) -> None:
+    network = weights.load(checkpoint)
+    ranges = {op.name: 4.0 for op in trace(network).operators}
+    before = compile_network(network, ranges)
+    stored.round_weights(network, "int8")
+    differences = [
+        np.abs(one.weight.astype(int) - other.weight)
+        for one, other in zip(before.layers, compile_network(network, ranges).layers, strict=True)
+        if isinstance(one, QConv) and isinstance(other, QConv)
+    ]
+    assert len(differences) > 10 and max(difference.max() for difference in differences) <= 1
+    assert np.concatenate([difference.ravel() for difference in differences]).mean() < 0.005, "halves may go either way"
+
+
+def test_eight_bits_without_their_scales_are_an_error(checkpoint: Path, tmp_path: Path) -> None:
+    path = tmp_path / "narrow.safetensors"
+    weights.save(weights.load(checkpoint), path, {stored.KEY: "int8"})
+    tensors = safetensors.torch.load_file(path)
+    name = next(name for name in tensors if name.endswith(stored.SCALE))
+    for spoilt in (None, tensors[name][:-1], tensors[name] * float("nan")):
+        content = {other: spoilt if other == name else tensor for other, tensor in tensors.items()}
+        kept = {name: tensor for name, tensor in content.items() if tensor is not None}
+        safetensors.torch.save_file(kept, path, weights.metadata(path))
+        with pytest.raises(HilError, match="1 tensor (not of floats|with NaN)"):
+            weights.load(path)
 
 
 def test_equal_networks_make_equal_files(checkpoint: Path, tmp_path: Path) -> None:

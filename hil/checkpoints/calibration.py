@@ -15,20 +15,23 @@ from hil.compiler.bias import bias_shifts
 from hil.compiler.reading.calibrate import calibrate
 from hil.errors import HilError
 from hil.firmware.model import OPERATING_POINT
-from hil.reference import weights
+from hil.reference import stored, weights
 from hil.reference.catalogue import Network, Spec
 from hil.reference.photo import load_photo
+from hil.reference.stored import Precision
 
 Step = Callable[[str, float], None]
 SHIFTED = 64  # photos; means need fewer of them than the tails of a distribution
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm", ".tif", ".tiff")
 
 
-def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: Step, is_half: bool = False) -> int:
+def calibrate_checkpoint(
+    model: str, folder: Path, out: Path, count: int, step: Step, precision: Precision | None = None
+) -> int:
     """Write a copy of a checkpoint with ranges from at most `count` photos of a folder. Returns how many were used.
 
-    is_half: with weights rounded to half precision, which take half of the room. An operating point of the checkpoint
-    is left out: it was chosen with other ranges. Raises HilError for a bad checkpoint, an --out that is no .safetensors
+    precision: weights are rounded to it first, and kept in it. An operating point of the checkpoint is left out: it was
+    chosen with other ranges. Raises HilError for a bad checkpoint, an --out that is no .safetensors
     file, and a folder without photos.
     """
     if out.suffix != zoo.SUFFIX:
@@ -37,9 +40,9 @@ def calibrate_checkpoint(model: str, folder: Path, out: Path, count: int, step: 
     network = weights.load(source)
     photos = find_photos(folder, count)
     known = weights.metadata(source)
-    if is_half:
-        weights.halve(network)
-        known |= weights.HALF
+    if precision:
+        stored.round_weights(network, precision)
+        known |= {stored.KEY: precision}
     found = calibration(network, Photos(photos, network.spec), step)
     known.pop(OPERATING_POINT, None)
     weights.save(network, out, {**known, **found})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -21,9 +21,10 @@ def quantise(
     images: Annotated[Path | None, typer.Option(metavar="DIR", help="A few hundred typical photos.")] = None,
     faces: Annotated[Path | None, typer.Option(metavar="DIR", help="WIDER FACE, for the operating point.")] = None,
     count: Annotated[int, typer.Option(min=1, help="At most this many photos, spread over the folder.")] = 256,
-    half: Annotated[
-        bool, typer.Option("--half", help="Keep the weights in half precision: half of the bytes.")
-    ] = False,
+    precision: Annotated[
+        Literal["float16", "int8"] | None,
+        typer.Option("--weights", help="Keep matrices in half precision; int8: convolutions in 8 bits, too."),
+    ] = None,
     network: NetworkOption = None,
 ) -> None:
     """Calibrate a checkpoint's activation ranges on photos, so that it can be built.
@@ -36,11 +37,11 @@ def quantise(
 
     if images is None and faces is None:
         raise HilError("nothing to do: give --images for ranges, --faces for an operating point, or both")
-    if half and images is None:
-        raise HilError("--half rounds the weights, which ranges follow from: give --images, too")
+    if precision and images is None:
+        raise HilError("--weights rounds the weights, which ranges follow from: give --images, too")
     with progress() as step:
         if images is not None:
-            used = calibrate_checkpoint(model, images, out, count, step, half)
+            used = calibrate_checkpoint(model, images, out, count, step, precision)
             console.print(f"{out}: ranges from {used} photos")
         if faces is not None:
             score = add_operating_point(model if images is None else str(out), faces, out, step)

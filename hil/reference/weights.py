@@ -16,42 +16,25 @@ from hil.reference import found, torch_file
 from hil.reference.catalogue import SPECS, Network, build, of_checkpoint
 from hil.reference.described import network_of
 from hil.reference.fitting import problems
+from hil.reference.stored import packed, precision_of, unpacked
 
 FORMAT = "1"
-HALF = {"weights": "float16"}  # metadata: matrices and convolutions are kept in half precision
 
 
 def save(network: Network, path: Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write the network's tensors, its name, the format version and any other metadata (strings), all or nothing.
 
-    With HALF's metadata, matrices and convolutions take half of the room. Raises HilError where the file cannot be
+    The metadata says, too, how weights are kept (hil.reference.stored). Raises HilError where the file cannot be
     written.
     """
     described = {**(metadata or {}), "network": network.spec.name, "format": FORMAT}
-    is_half = described.items() >= HALF.items()
-    tensors = {
-        name: (tensor.half() if is_half and _is_weight(tensor) else tensor).detach().cpu().contiguous()
-        for name, tensor in network.state_dict().items()
-    }
+    kept = packed(network.state_dict(), precision_of(described))
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in kept.items()}
     if made_by := getattr(network, "made_by", None):
         described["made_by"] = made_by
     if description := getattr(network, "described", None):
         described["description"] = description
     write_bytes(path, _sorted(safetensors.torch.save(tensors, described)))
-
-
-@torch.no_grad()
-def halve(network: Network) -> None:
-    """Round matrices and convolutions to half precision. Raises HilError for a value that half precision has not."""
-    for name, tensor in network.state_dict().items():
-        if _is_weight(tensor):
-            tensor.copy_(tensor.half())
-            if not tensor.isfinite().all():
-                raise HilError(f"{name} has values beyond 65504, the largest of half precision: leave out --half")
-
-
-def _is_weight(tensor: Tensor) -> bool:
-    return tensor.dim() > 1 and tensor.is_floating_point()
 
 
 def _sorted(file: bytes) -> bytes:
@@ -114,10 +97,10 @@ def _read_safetensors(path: Path) -> tuple[Network, dict[str, Tensor]]:
     if described.get("format") != FORMAT:
         found = described.get("format")
         raise HilError(f"{path} has format {found!r}, this version reads {FORMAT!r}: update rnnpool-hil")
+    tensors = unpacked(safetensors.torch.load_file(path), precision_of(described))
     if "description" in described:
-        return network_of(described["description"]), safetensors.torch.load_file(path)
-    network = of_checkpoint(described["network"], described.get("made_by"), path.parent)
-    return network, safetensors.torch.load_file(path)
+        return network_of(described["description"]), tensors
+    return of_checkpoint(described["network"], described.get("made_by"), path.parent), tensors
 
 
 def _read_torch(path: Path) -> tuple[Network, dict[str, Tensor]]:
