@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from labelled import write_classes
 from networks import images, quantised, randomise
-from PIL import Image
 from test_compiler_c import Program, needs_gcc
 from torch import nn
 
@@ -21,7 +21,7 @@ from hil.evaluation.classes import evaluate_classes
 from hil.evaluation.run import Task
 from hil.reference import weights
 from hil.reference.classifiers import Classifier, ClassifierSpec
-from hil.reference.imagenet import CLASSES, FOLDERS, SPECS
+from hil.reference.imagenet import FOLDERS, SPECS
 from hil.reference.own import classifier
 from hil.reference.rows import (
     Average,
@@ -112,12 +112,8 @@ def test_maps_have_the_papers_sizes(name: str, maps: dict[str, tuple[int, int]])
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
-    """Two photos a class in val/, a folder each under ImageNet's number, every other with a name behind it."""
-    for i, (number, name) in enumerate(zip(FOLDERS, CLASSES, strict=True)):
-        folder = tmp_path / "val" / (number if i % 2 else f"{number}_{name}")
-        folder.mkdir(parents=True)
-        for k in range(2):
-            Image.new("RGB", (90 + k, 80), (20 * i, 100, 50 * k)).save(folder / f"{k}.jpg")
+    """Two photos a class in val/."""
+    write_classes(tmp_path / "val")
     return tmp_path
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from labelled import write_discs
 from networks import images, randomise
-from PIL import Image, ImageDraw
 
 from hil.compiler import compile_network, run
 from hil.compiler.reading.calibrate import calibrate
@@ -32,19 +32,7 @@ SMALL = Recipe(images=4, batch=2, holdout_every=3, colour=12.0, face_size=(10.0,
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four photos of 320x240 with a red disc each for a face."""
-    folder = tmp_path_factory.mktemp("wider")
-    photos = folder / "WIDER_train" / "images" / "0--Discs"
-    photos.mkdir(parents=True)
-    lines = []
-    for i in range(4):
-        photo = Image.new("RGB", (320, 240), (20, 30 * i, 90))
-        box = (40 + 30 * i, 50, 60, 60)
-        ImageDraw.Draw(photo).ellipse((box[0], box[1], box[0] + 60, box[1] + 60), fill=(240, 30, 20))
-        photo.save(photos / f"0_{i}.jpg", quality=95)
-        lines += [f"0--Discs/0_{i}.jpg", "1", " ".join(map(str, box)) + " 0 0 0 0 0 0"]
-    (folder / "wider_face_split").mkdir()
-    (folder / "wider_face_split" / "wider_face_train_bbx_gt.txt").write_text("\n".join(lines) + "\n")
-    return folder
+    return write_discs(tmp_path_factory.mktemp("wider"))
 
 
 def test_colour_photos_are_read_when_they_are_wanted(data: Path, tmp_path: Path) -> None:
