@@ -104,6 +104,12 @@ def history(_: Path) -> Shown:
     return (WORK / "history" / "store" / "history.html").as_uri(), 1100, 1050
 
 
+def finds(picture: Path) -> Shown:
+    (WORK / "finds").mkdir(exist_ok=True)
+    run(str(REPOSITORY / "docs" / "finds.py"), "finds", str(picture))
+    return DRAWN
+
+
 def robot_log(_: Path) -> Shown:
     run("-m", "robot", "--outputdir", "robot", "project/firmware.robot")
     return (WORK / "robot" / "log.html").as_uri(), 1100, 1000
@@ -111,7 +117,7 @@ def robot_log(_: Path) -> Shown:
 
 PICTURES = {
     "report": report, "flame-graph": flame_graph, "disassembly": disassembly, "timeline": timeline, "calls": calls,
-    "history": history, "robot-log": robot_log,
+    "history": history, "robot-log": robot_log, "finds": finds,
 }  # fmt: skip
 
 
