@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import struct
 import subprocess
@@ -260,3 +261,40 @@ def test_the_command_takes_data_and_floats(tmp_path: Path) -> None:
     options = ["--call", "f", "--data", f"a={tmp_path / 'in.bin'}", "--arg", "@a", "--arg", "1.5", "--json"]
     result = CliRunner().invoke(app, ["cycles", str(path), *options])
     assert json.loads(result.output)["r0"] == 42
+
+
+# -- calls that would take the computer hours
+
+WAYS_TO_STAY = {
+    "polling the cycle counter": ("for (;;) (void)R(0xE0001004);", "endless polling.*0xe0001004"),
+    "polling a peripheral": ("for (;;) R(0x40020014) = 1;", "endless polling.*0x40020014"),
+    "writing single bits": ("for (;;) R(0x22000000) = 1;", "endless polling.*0x22000000"),
+    "writing its own code": (
+        "for (unsigned n = 0;; n++) { H(0x20004000) = 0x2000 | (n & 255); H(0x20004002) = 0x4770;"
+        ' __asm volatile("dsb; isb"); ((void (*)(void))0x20004001)(); }',
+        "endless rewriting",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS_TO_STAY)
+def test_a_call_that_would_take_the_computer_hours_is_given_up(tmp_path: Path, monkeypatch, way: str) -> None:
+    monkeypatch.setattr("hil.timing.cycles.patience.MOST_ACCESSES", 1000)
+    monkeypatch.setattr("hil.timing.cycles.patience.MOST_TRANSLATIONS", 1000)
+    body, says = WAYS_TO_STAY[way]
+    macros = "#define R(a) (*(volatile unsigned *)(a))\n#define H(a) (*(volatile unsigned short *)(a))\n"
+    path = built(tmp_path, f"{macros}void start(void) {{ {body} }}", "arm-none-eabi-gcc", *M4)
+    with pytest.raises(HilError, match=f"did not return, {says}"):
+        time_function(path, "start", timeout_cycles=10_000_000)
+
+
+def test_data_out_of_a_pipe_or_without_end_is_read_no_further_than_memory_goes(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("hil.timing.cycles.arguments._MOST_DATA", 1000)
+    with pytest.raises(HilError, match="more than 1000 bytes"):
+        parse_data("a=/dev/zero")
+    monkeypatch.setattr("hil.reading.PIPE_S", 0.01)
+    os.mkfifo(tmp_path / "pipe")
+    held = os.open(tmp_path / "pipe", os.O_RDWR)  # somebody who writes nothing
+    with pytest.raises(HilError, match="has not come to its end"):
+        parse_data(f"a={tmp_path / 'pipe'}")
+    os.close(held)

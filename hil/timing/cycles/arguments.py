@@ -10,12 +10,14 @@ from pathlib import Path
 
 from hil.board import Board
 from hil.errors import HilError
+from hil.reading import read_bytes
 from hil.timing.cycles.program import Program, Segment
 
 Argument = int | float | str
 _FLOAT = re.compile(r"[+-]?(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d+)?f?$")
 _PLACE = re.compile(r"@?(?P<symbol>[^+]+?)(?:\+(?P<offset>\w+))?$")
 _NAME = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:@(?P<address>\w+))?=(?P<source>.+)$", re.DOTALL)
+_MOST_DATA = 1 << 27  # bytes: more than any memory here
 STACK_ROOM = 1024  # bytes below the top of SRAM that data must leave
 
 
@@ -45,13 +47,10 @@ def parse_data(text: str) -> Placed:
     source = match["source"]
     if source.startswith("ZEROS:"):
         count = number(source.removeprefix("ZEROS:"), f"--data {text}: the count")
-        if not 0 < count <= 1 << 27:
-            raise HilError(f"--data {text}: {count} bytes is no size for data in memory: 1 to 134217728")
+        if not 0 < count <= _MOST_DATA:
+            raise HilError(f"--data {text}: {count} bytes is no size for data in memory: 1 to {_MOST_DATA}")
         return Placed(match["name"], bytes(count), address)
-    try:
-        data = Path(source).read_bytes()
-    except OSError as error:
-        raise HilError(f"--data {text}: cannot read {source}: {error.strerror}") from None
+    data = read_bytes(Path(source), _MOST_DATA)
     if not data:
         raise HilError(f"--data {text}: {source} is empty")
     return Placed(match["name"], data, address)

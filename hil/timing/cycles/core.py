@@ -24,6 +24,7 @@ from hil.timing.compiled.native import compile_meanwhile
 from hil.timing.compiled.pages import PAGE, Pages
 from hil.timing.compiled.pipeline import work_out
 from hil.timing.cycles.memory import CoreMemory
+from hil.timing.cycles.patience import Patience
 from hil.timing.cycles.program import Program
 from hil.timing.cycles.systick import SystemCounters
 from hil.timing.statement import rules as catalogue
@@ -77,7 +78,8 @@ class Core:
         self._flash = FlashSettings(wait_states, accelerator=accelerator)
         self.engine.set_flash(self._flash)
         self._pages = Pages(self.uc, self._add_hook)
-        self._memory = CoreMemory(self.uc, board, SystemCounters(self._now))
+        self._patience = Patience(lambda: self.engine.set_deadline(0))
+        self._memory = CoreMemory(self.uc, board, SystemCounters(self._now), self._patience)
         self._memory.load((segment.address, segment.data) for segment in program.segments)
         self.uc.reg_write(arm_const.UC_ARM_REG_FPEXC, _FPEXC_ENABLED)
         self.engine.load_registers(self.uc)
@@ -105,7 +107,13 @@ class Core:
         cycles, instructions = engine.cycles, engine.instructions
         engine.start()
         engine.set_deadline(cycles + timeout_cycles)
+        self._patience.begin()
         pc = self._run(address)
+        if pc != self.stop and self._patience.why:
+            raise HilError(
+                f"{self._program.path}: the function at {self._program.describe(address)} did not return, "
+                f"{self._patience.why}; it was at {self._program.describe(pc)}"
+            )
         if pc != self.stop and engine.cycles < cycles + timeout_cycles:
             raise HilError(
                 f"{self._program.path}: the core went to sleep before {self._program.describe(pc)} (WFI or WFE): "
@@ -147,6 +155,8 @@ class Core:
         return stop
 
     def _hook(self) -> None:
+        sram = self._board.sram
+        self.uc.hook_add(unicorn.UC_HOOK_EDGE_GENERATED, self._on_translated, None, sram.origin, sram.end - 1)
         arena = self.engine.arena.ctypes.data
         self._add_hook(unicorn.UC_HOOK_BLOCK, on_block.address, arena)
         if self.engine.mode == "full":
@@ -175,6 +185,9 @@ class Core:
         if status != unicorn.UC_ERR_OK:
             raise HilError(f"Unicorn refused a hook (status {status}): is unicorn 2.1.4 installed?")
         return int(handle.value)
+
+    def _on_translated(self, *_: object) -> None:
+        self._patience.translate()
 
     def _on_fault(self, uc: unicorn.Uc, access: int, address: int, size: int, value: int, data: object) -> bool:
         self._fault = access, address

@@ -14,6 +14,7 @@ import unicorn
 from numpy.typing import NDArray
 
 from hil.board import Board
+from hil.timing.cycles.patience import Patience
 from hil.timing.cycles.systick import SystemCounters
 
 BACKUP, BACKUP_BYTES = 0x4002_4000, 0x1000  # RM0090, 2.3
@@ -42,8 +43,8 @@ def places(board: Board) -> dict[str, tuple[int, int]]:
 class CoreMemory:
     """Memory mapped into a core. Keep it as long as the core."""
 
-    def __init__(self, uc: unicorn.Uc, board: Board, counters: SystemCounters) -> None:
-        self._uc = uc
+    def __init__(self, uc: unicorn.Uc, board: Board, counters: SystemCounters, patience: Patience) -> None:
+        self._uc, self._counters, self._patience = uc, counters, patience
         self._kept: list[NDArray[np.uint8]] = []
         flash = self._allocate(board.flash.bytes)
         self._map(board.flash.origin, flash, _CODE)
@@ -54,14 +55,13 @@ class CoreMemory:
             if memory is not None:
                 self._map(memory.origin, self._allocate(memory.bytes), _DATA)
         uc.mmio_map(_BIT_BAND, 32 * min(board.sram.bytes, _BIT_BAND_BYTES), self._read_bit, None, self._write_bit, None)
-        start = _PERIPHERALS
+        start, empty = _PERIPHERALS, (self._read_nothing, None, self._write_nothing)
         if has_backup(board):
             self._map(BACKUP, self._allocate(BACKUP_BYTES), _DATA)
-            uc.mmio_map(start, BACKUP - start, _zero, None, _ignore, None)
+            uc.mmio_map(start, BACKUP - start, *empty, None)
             start = BACKUP + BACKUP_BYTES
-        uc.mmio_map(start, _PERIPHERALS_END - start, _zero, None, _ignore, None)
-        uc.mmio_map(*_SYSTEM, lambda uc, offset, size, data: counters.read(offset), None,
-                    lambda uc, offset, size, value, data: counters.write(offset, value), None)  # fmt: skip
+        uc.mmio_map(start, _PERIPHERALS_END - start, *empty, None)
+        uc.mmio_map(*_SYSTEM, self._read_counter, None, self._write_counter, None)
 
     def load(self, segments: Iterable[tuple[int, bytes]]) -> None:
         """Put a program's bytes where they belong."""
@@ -79,16 +79,25 @@ class CoreMemory:
         self._uc.mem_map_ptr(origin, len(data), rights, ctypes.c_void_p(data.ctypes.data))
 
     def _read_bit(self, _uc: unicorn.Uc, offset: int, _size: int, _data: object) -> int:
+        self._patience.access(_BIT_BAND + offset)
         return int(self._sram[offset >> 5]) >> (offset >> 2 & 7) & 1
 
     def _write_bit(self, _uc: unicorn.Uc, offset: int, _size: int, value: int, _data: object) -> None:
+        self._patience.access(_BIT_BAND + offset)
         bit, byte = 1 << (offset >> 2 & 7), int(self._sram[offset >> 5])
         self._sram[offset >> 5] = byte | bit if value & 1 else byte & ~bit
 
+    def _read_counter(self, _uc: unicorn.Uc, offset: int, _size: int, _data: object) -> int:
+        self._patience.access(_SYSTEM[0] + offset)
+        return self._counters.read(offset)
 
-def _zero(*_: object) -> int:
-    return 0
+    def _write_counter(self, _uc: unicorn.Uc, offset: int, _size: int, value: int, _data: object) -> None:
+        self._patience.access(_SYSTEM[0] + offset)
+        self._counters.write(offset, value)
 
+    def _read_nothing(self, _uc: unicorn.Uc, offset: int, _size: int, _data: object) -> int:
+        self._patience.access(_PERIPHERALS + offset)
+        return 0
 
-def _ignore(*_: object) -> None:
-    pass
+    def _write_nothing(self, _uc: unicorn.Uc, offset: int, _size: int, _value: int, _data: object) -> None:
+        self._patience.access(_PERIPHERALS + offset)
