@@ -64,8 +64,11 @@ LINK = "SECTIONS { .vectors 0x08000000 : { KEEP(*(.vectors)) } .text : { *(.text
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("needs arm-none-eabi-gcc: apt-get install gcc-arm-none-eabi")
-    folder = tmp_path_factory.mktemp("program")
-    (folder / "p.c").write_text(SOURCE)
+    return build(tmp_path_factory.mktemp("program"), SOURCE)
+
+
+def build(folder: Path, source: str) -> Path:
+    (folder / "p.c").write_text(source)
     (folder / "p.ld").write_text(LINK)
     flags = ["-mcpu=cortex-m4", "-mthumb", "-O2", "-nostdlib", "-ffreestanding", "-T", str(folder / "p.ld")]
     order = ["arm-none-eabi-gcc", *flags, str(folder / "p.c"), "-o", str(folder / "p.elf")]
@@ -133,3 +136,26 @@ def test_the_fixture_gives_cycles_to_compare(tmp_path: Path, hil_cycles: Callabl
     assert hil_cycles(path).call("f", t.SRAM1, 2, mode="fast", wait_states=0) == taken
     with pytest.raises(HilError, match="no symbol 'g'"):
         hil_cycles(path).call("g")
+
+
+def test_a_program_that_asks_or_prints_for_ever_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("needs arm-none-eabi-gcc: apt-get install gcc-arm-none-eabi")
+    for_ever = ("ask(16, 0);", "say(text);", "say((char *)0x08000000);")
+    monkeypatch.setattr("hil.targets.sim.semihosting.MOST_REQUESTS", 1000)
+    monkeypatch.setattr("hil.targets.sim.semihosting.MOST_PRINTED", 4000)
+    for asked in for_ever:
+        source = SOURCE.replace("int sum = work(1000);", f"for (;;) {asked} int sum = 0;")
+        with pytest.raises(HilError, match="semihosting requests, .* bytes printed: it does so for ever"):
+            run_program(build(tmp_path, source), timeout_cycles=10_000_000)
+
+
+def test_a_string_ends_at_its_zero_wherever_it_lies(tmp_path: Path) -> None:
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("needs arm-none-eabi-gcc: apt-get install gcc-arm-none-eabi")
+    text = "x" * 200
+    source = SOURCE.replace(
+        "int sum = work(1000);", f'for (int n = 0; n < 199; n += 33) say("{text}" + n); int sum = 0;'
+    )
+    printed = run_program(build(tmp_path, source), timeout_cycles=10_000_000).output.decode()
+    assert "written\n" + "".join(text[n:] for n in range(0, 199, 33)) in printed.replace("by uart\n", "")

@@ -21,7 +21,10 @@ _OPEN, _CLOSE, _WRITEC, _WRITE0, _WRITE, _READ, _ISTTY, _FLEN, _CLOCK, _TIME, _E
 _EXIT_EXTENDED, _ELAPSED, _FREQUENCY = 0x20, 0x30, 0x31
 _CONSOLE, _FAILED = 1, -1
 _ENDED_WELL = 0x2_0026  # ADP_Stopped_ApplicationExit
-_LONGEST = 1 << 16
+_LONGEST = 1 << 16  # bytes of a string
+_PIECE = 64
+MOST_REQUESTS = 1_000_000  # half a minute of the computer at the most
+MOST_PRINTED = 16 << 20  # bytes
 
 
 class ProgramEnded(Exception):
@@ -38,6 +41,7 @@ class Semihosting:
     def __init__(self, board: SimBoard, output: Callable[[bytes], None]) -> None:
         self._board, self._output = board, output
         self._core = board.core
+        self._requests = self._printed = 0
         board.on_breakpoint = self.answer
         self._operations: dict[int, Callable[[int], int]] = {
             _OPEN: self._open, _CLOSE: lambda _: 0, _WRITEC: self._write_character, _WRITE0: self._write_string,
@@ -50,13 +54,19 @@ class Semihosting:
     def answer(self, pc: int) -> int | None:
         """What a BKPT at pc asks for. Returns where to go on; None where it is none of semihosting's.
 
-        Raises ProgramEnded, and TargetError for an operation there is not.
+        Raises ProgramEnded, and TargetError for an operation there is not, or where they never end.
         """
         if self._core.memory.read(pc, 2) != BREAKPOINT:
             return None
         operation = self._core.register(uc_arm.UC_ARM_REG_R0)
         if operation not in self._operations:
             raise TargetError(f"{self._board.describe_place()}: semihosting operation {operation:#x} is not there")
+        self._requests += 1
+        if self._requests > MOST_REQUESTS or self._printed > MOST_PRINTED:
+            raise TargetError(
+                f"{self._board.describe_place()}: {self._requests} semihosting requests, "
+                f"{self._printed} bytes printed: it does so for ever"
+            )
         result = self._operations[operation](self._core.register(uc_arm.UC_ARM_REG_R1))
         self._core.set_register(uc_arm.UC_ARM_REG_R0, result & 0xFFFF_FFFF)
         return pc + 2
@@ -69,23 +79,27 @@ class Semihosting:
         return _CONSOLE if self._core.memory.read(name, length) == b":tt" else _FAILED
 
     def _write_character(self, address: int) -> int:
-        self._output(self._core.memory.read(address, 1))
+        self._print(self._core.memory.read(address, 1))
         return 0
 
     def _write_string(self, address: int) -> int:
         text = bytearray()
-        while len(text) < _LONGEST and (byte := self._core.memory.read(address + len(text), 1)) != b"\0":
-            text += byte
-        self._output(bytes(text))
+        while len(text) < _LONGEST and b"\0" not in text:
+            text += self._core.memory.read(address + len(text), _PIECE - (address + len(text)) % _PIECE)
+        self._print(bytes(text.partition(b"\0")[0]))
         return 0
 
     def _write(self, block: int) -> int:
         _, data, length = self._words(block, 3)
         try:
-            self._output(self._core.memory.read(data, length))
+            self._print(self._core.memory.read(data, length))
         except HilError:
             return length  # nothing was written
         return 0
+
+    def _print(self, text: bytes) -> None:
+        self._printed += len(text)
+        self._output(text)
 
     def _heap(self, block: int) -> int:
         """No heap and stack of the debugger's: a program then takes its linker script's."""
