@@ -66,6 +66,7 @@ ERRORS = {
     "memory_protection_switched_on": "switches the MPU on",
 }
 BUSY = ["polling_two_registers_by_turns", "writing_a_register_again_and_again"]
+FLOODS = "sending_without_a_look_whether_there_is_room"
 REWRITES = "code_written_again_and_again"
 RESETS = {"window_watchdog_fed_too_soon": 1 << 6, "window_watchdog_starved": 1 << 6}
 TRANSFERS = ["dma_into_ccm", "dma_into_flash", "dma_nowhere"]
@@ -88,7 +89,7 @@ def listen(board: SimTarget, seconds: float = 5.0) -> bytes:
 
 
 def test_every_death_is_looked_at() -> None:
-    assert sorted(NAMES) == sorted([*DEATHS, *ERRORS, *BUSY, REWRITES, *RESETS, *TRANSFERS])
+    assert sorted(NAMES) == sorted([*DEATHS, *ERRORS, *BUSY, FLOODS, REWRITES, *RESETS, *TRANSFERS])
 
 
 @pytest.mark.parametrize("name", DEATHS)
@@ -121,6 +122,15 @@ def test_using_registers_for_ever_has_a_name_and_a_place(name: str, monkeypatch:
         listen(run_to_death(name))
     assert (caught.value.kind, caught.value.symbol) == ("endless polling", name)
     assert "times a register is used" in caught.value.detail and "all is as before" in caught.value.detail
+
+
+def test_sending_without_waiting_has_a_name_and_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sooner than in life: ten seconds of the processor, where an exchange's bound was only reached after minutes."""
+    monkeypatch.setattr("hil.targets.sim.peripherals.outbox.MOST_REPLACED", 5_000)
+    with pytest.raises(TargetFault) as caught:
+        listen(run_to_death(FLOODS))
+    assert (caught.value.kind, caught.value.symbol) == ("endless polling", FLOODS)
+    assert "written while DR was full" in caught.value.detail
 
 
 def test_writing_code_for_ever_has_a_name_and_a_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -231,6 +231,12 @@ void writing_a_register_again_and_again(void) {
     }
 }
 
+void sending_without_a_look_whether_there_is_room(void) {
+    for (;;) {
+        USART2_DR = 'x';
+    }
+}
+
 void polling_the_cycle_counter(void) {
     DEMCR |= 1u << 24;
     DWT_CTRL |= 1u;
@@ -352,6 +358,7 @@ static void (*const deaths[])(void) = {
     clock_lost, baud_changed, storm_of_two_that_take_turns, storm_of_nmi, sleep_beside_a_masked_interrupt,
     polling_two_registers_by_turns, writing_a_register_again_and_again, wait_for_an_event_of_its_own, fault_that_its_handler_returns_to, vector_table_moved_by_a_handler, dma_over_the_stack, dma_into_ccm, dma_into_flash, dma_nowhere,
     exception_on_a_stack_nowhere, memory_protection_switched_on, code_written_again_and_again,
+    sending_without_a_look_whether_there_is_room,
 };
 
 void main_program(void) {

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from hil.targets.sim.peripherals.patience import PollsForEver
+
 HANDED = 512  # bytes after which what was sent is handed to the host at the latest
 ANSWERED = 16  # bytes before the last one to the board is over, the host is handed what it may want to answer
+MOST_REPLACED = 500_000  # bytes lost more than sent, each by a write to a full DR: 10 s of the computer at the most
 ANSWERS_HZ = 50  # or after 20 ms, of which no host takes notice
 
 
@@ -26,12 +29,14 @@ class Outbox:
     def __init__(self) -> None:
         self._bursts: deque[Burst] = deque()
         self.complete_at = 0
+        self._replaced = 0
 
     def __bool__(self) -> bool:
         return bool(self._bursts)
 
     def put(self, first_end: int, step: int, data: bytes, by_dma: bool) -> None:
         """Bytes follow, of which the first one is out at a cycle."""
+        self._replaced = max(0, self._replaced - len(data))
         last = self._bursts[-1] if self._bursts else None
         is_next = last is not None and last.first_end + len(last.data) * last.step == first_end
         if last and is_next and last.step == step and last.is_open == by_dma:
@@ -40,9 +45,15 @@ class Outbox:
             self._bursts.append(Burst(first_end, step, bytearray(data), is_open=by_dma))
 
     def replace_last(self, data: bytes) -> bool:
-        """The last byte has not begun, and is another. Returns whether there is one."""
+        """The last byte has not begun, and is another. Returns whether there is one.
+
+        Raises PollsForEver where the program does little else.
+        """
         if not self._bursts or not self._bursts[-1].data:
             return False
+        self._replaced += 1
+        if self._replaced > MOST_REPLACED:
+            raise PollsForEver(f"{self._replaced} bytes are lost, written while DR was full: it does not wait for TXE")
         self._bursts[-1].data[-1:] = data
         return True
 
