@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
-from hil.commands.console import PlainConsole
+from hil.commands.console import PlainConsole, paragraph, progress
 from hil.report.flamegraph import flame_graph
 from hil.report.run_html import render
+from hil.report.terminal import verdict, verdicts
 from hil.robot import log
 from hil.shown import ShownFormatter, markdown, shown
 
@@ -61,6 +62,31 @@ def test_the_terminal_gets_no_control_characters_and_no_markup(thing: object) ->
     found = printed(thing)
     assert "[b]" in found and r"\x1b" in found
     assert all(c.isprintable() or c == "\n" for c in found)
+
+
+LINES = "a\n::error::b.png"  # the second line would be a command to GitHub's log
+
+
+def test_a_name_of_several_lines_stays_in_one_line() -> None:
+    rows = Table(LINES, title=LINES)
+    rows.add_row(LINES)
+    run = fakes.subject(model=LINES, board="board").run
+    runs = [replace(run, image=replace(run.image, path=LINES))] * 2
+    for thing in (LINES, rows, verdict(runs[0]), verdicts(runs)):
+        found = printed(thing)
+        assert r"\n::error::" in found and not [line for line in found.split("\n") if line.strip().startswith("::")]
+    assert printed(paragraph("two\nlines")) == "two\nlines\n"
+
+
+@pytest.mark.parametrize("name", ["[/b]", "[red]", LINES])
+def test_what_is_being_done_is_no_markup_on_a_terminal_either(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = PlainConsole()
+    terminal.file, terminal._force_terminal, terminal.is_interactive = io.StringIO(), True, True
+    monkeypatch.setattr("hil.commands.console.errors", terminal)
+    with progress() as step:
+        step(f"building {name} ...", 0.5)
+    assert shown(name) in terminal.file.getvalue()
 
 
 def test_reports_and_logs_of_robot_carry_no_control_characters() -> None:

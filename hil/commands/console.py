@@ -16,13 +16,16 @@ from hil.shown import shown
 
 
 class PlainConsole(Console):
-    """Takes text for text: nothing in it is markup, and what does not print comes as an escape."""
+    """Takes text for text: nothing in it is markup, and what does not print comes as an escape.
+
+    So does a line's end in a str, which is mostly a name of something: what has several lines is a Text.
+    """
 
     def __init__(self, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(shown(text, _LAYOUT), **options)
+        return super().render_str(shown(text, "\t"), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         for segment in super().render(renderable, options):
@@ -40,24 +43,30 @@ def progress() -> Iterator[Step]:
     """A bar on a terminal, a line a step elsewhere."""
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    text = TextColumn("{task.description}", markup=False)
+    columns = (SpinnerColumn(), text, BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
         task = bar.add_task("starting", total=1.0)
-        shown = ""
+        last = ""
 
         def step(what: str, done: float) -> None:
-            nonlocal shown
-            bar.update(task, description=what, completed=done)
-            if what != shown and not errors.is_terminal:
+            nonlocal last
+            bar.update(task, description=shown(what), completed=done)
+            if what != last and not errors.is_terminal:
                 errors.print(f"{what} ...", highlight=False)
-            shown = what
+            last = what
 
         yield step
 
 
+def paragraph(text: str) -> Text:
+    """A text of several lines, to be printed as such."""
+    return Text(text)
+
+
 def say(text: str) -> None:
     """A message to the person at the terminal, as it is, beside what the command prints."""
-    errors.print(text, soft_wrap=True, highlight=False, markup=False)
+    errors.print(paragraph(text), soft_wrap=True, highlight=False)
 
 
 def shortest(path: Path) -> Path:

@@ -9,7 +9,7 @@ from zipfile import is_zipfile
 
 import typer
 
-from hil.commands.console import console, errors, say
+from hil.commands.console import console, errors, paragraph, say
 from hil.commands.options import DEFAULT_BOARD, BoardName, Kernels, NetworkOption, Toolchain
 from hil.errors import HilError
 
@@ -70,5 +70,5 @@ def _bundle(file: Path, make: Callable[[Board], Target]) -> None:
 
     bundle = open_bundle(file)
     found = run_again(bundle, make=make)
-    console.print(found.error or "it ran to its end", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"then: {bundle.failure.text}", markup=False, highlight=False, soft_wrap=True)
+    console.print(paragraph(found.error or "it ran to its end"), markup=False, highlight=False, soft_wrap=True)
+    console.print(paragraph(f"then: {bundle.failure.text}"), markup=False, highlight=False, soft_wrap=True)

@@ -40,5 +40,6 @@ def demo(
         )
     write_results(subjects, out / "run.json", out / "report.html")
     show(subjects)
-    console.print(f"\n{shortest(out / 'report.html')} shows it, {shortest(out / 'run.json')} has it all")
+    console.print()
+    console.print(f"{shortest(out / 'report.html')} shows it, {shortest(out / 'run.json')} has it all")
     leave(subject.run.passed for subject in subjects)

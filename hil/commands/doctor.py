@@ -18,7 +18,7 @@ from rich.text import Text
 
 from hil import board as boards
 from hil import caches
-from hil.commands.console import console, errors, leave
+from hil.commands.console import console, errors, leave, paragraph
 from hil.commands.options import DEFAULT_BOARD
 from hil.errors import HilError
 from hil.firmware.cmake import APT
@@ -60,7 +60,7 @@ def doctor() -> None:
         findings = examine()
     console.print(findings_table(findings))
     for remedy in remedies(findings):
-        console.print(remedy, soft_wrap=True, highlight=False, markup=False)
+        console.print(paragraph(remedy), soft_wrap=True, highlight=False, markup=False)
     leave(finding.is_ok or not finding.is_needed for finding in findings)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hil.commands.console import console, shortest
+from hil.commands.console import console, paragraph, shortest
 from hil.errors import HilError
 
 FILES = ("network.py", "train.py")
@@ -28,9 +28,11 @@ def new_network(
         (folder / name).write_text(text, encoding="utf-8")
     place = shortest(folder)
     console.print(
-        f"{place}: {', '.join(FILES)}; next:\n"
-        f"  python {place}/train.py --minutes 1\n"
-        f"  hil quantise {place}/shapes.safetensors --images {place}/photos --out {place}/ready.safetensors\n"
-        f"  hil run {place}/ready.safetensors {place}/photos/*.png --target sim",
+        paragraph(
+            f"{place}: {', '.join(FILES)}; next:\n"
+            f"  python {place}/train.py --minutes 1\n"
+            f"  hil quantise {place}/shapes.safetensors --images {place}/photos --out {place}/ready.safetensors\n"
+            f"  hil run {place}/ready.safetensors {place}/photos/*.png --target sim"
+        ),
         soft_wrap=True, highlight=False,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hil.commands import outputs
-from hil.commands.console import console, errors, shortest
+from hil.commands.console import console, errors, paragraph, shortest
 from hil.commands.options import NetworkOption, Toolchain
 from hil.errors import HilError
 from hil.paths import BUILD
@@ -72,8 +72,10 @@ def profile(
     _show(found, top)
     shown = shortest(folder)
     console.print(
-        f"{shown}/hot.txt: the {blocks} hottest blocks, each instruction's cost, the rule behind every stall\n"
-        f"{shown}/flamegraph.svg, stacks.txt (for any flame graph tool), profile.json",
+        paragraph(
+            f"{shown}/hot.txt: the {blocks} hottest blocks, each instruction's cost, the rule behind every stall\n"
+            f"{shown}/flamegraph.svg, stacks.txt (for any flame graph tool), profile.json"
+        ),
         soft_wrap=True, highlight=False,
     )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hil.commands.console import Step, console, errors, progress, shortest
+from hil.commands.console import Step, console, errors, paragraph, progress, shortest
 from hil.commands.options import DEFAULT_BOARD, DEFAULT_MODEL, BoardName, Elf, Model, ModelOrDefault
 from hil.errors import HilError
 from hil.paths import BUILD
@@ -53,7 +53,7 @@ def install(
         step("booting the demo's firmware", 0)
         booted = _boot_demo()
     console.print(f"Renode {works}", soft_wrap=True, highlight=False)
-    console.print(booted, soft_wrap=True, highlight=False)
+    console.print(paragraph(booted), soft_wrap=True, highlight=False)
     used = find.find().path
     if used is not None and not used.is_relative_to(release.home()):
         said = f"PYRENODE_* names another Renode, {used}: unset it for {release.home()}"
@@ -74,7 +74,7 @@ def shell(model: ModelOrDefault = DEFAULT_MODEL, board: BoardName = DEFAULT_BOAR
     with RenodeTarget(boards.load(board)) as target:
         target.boot(elf or build(model, board).elf)
         lines = Shell(target)
-        errors.print(lines.greeting, soft_wrap=True, highlight=False)
+        errors.print(paragraph(lines.greeting), soft_wrap=True, highlight=False)
         while True:
             if sys.stdin.isatty():
                 errors.print("(renode) ", end="", highlight=False)
@@ -83,7 +83,7 @@ def shell(model: ModelOrDefault = DEFAULT_MODEL, board: BoardName = DEFAULT_BOAR
                 return
             try:
                 said = lines.obey(line.strip()) if line.strip() else ""
-                console.print(said, end="\n" if said else "", soft_wrap=True, highlight=False, markup=False)
+                console.print(paragraph(said), end="\n" if said else "", soft_wrap=True, highlight=False, markup=False)
             except TargetFault:
                 raise
             except HilError as error:
@@ -123,7 +123,7 @@ def camera(
     said = (
         f"{played.seconds:.1f} s of virtual time, {played.repeated} requests repeated; again: renode {shortest(script)}"
     )
-    console.print(said, soft_wrap=True, highlight=False, markup=False)
+    console.print(paragraph(said), soft_wrap=True, highlight=False, markup=False)
 
 
 def _check_what_is_here(step: Step) -> str | None:

@@ -8,7 +8,7 @@ from zipfile import is_zipfile
 
 import typer
 
-from hil.commands.console import console, leave, progress
+from hil.commands.console import console, leave, paragraph, progress
 from hil.commands.options import JsonFile, LimitsFile, ReportFile
 from hil.commands.results import conclude, show, write_results
 from hil.errors import HilError
@@ -52,10 +52,10 @@ def _bundle(file: Path, json: Path | None, report: Path | None) -> None:
         write_results([found.subject], json, report)
         show([found.subject])
     if found.error is not None:
-        console.print(found.error, markup=False, highlight=False, soft_wrap=True)
+        console.print(paragraph(found.error), markup=False, highlight=False, soft_wrap=True)
     failure = bundle.failure
     verdict = f"the same failure on {found.where}" if found.is_same else f"not the same failure on {found.where}"
     console.print(f"{verdict}", highlight=False)
     for line in (*found.differences, f"{failure.test}: {failure.text}" if failure.test else failure.text):
-        console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        console.print(paragraph(f"  {line}"), markup=False, highlight=False, soft_wrap=True)
     leave([not found.is_same and found.error is None and (found.subject is None or found.subject.run.passed)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from hil.commands.console import console, leave, progress
+from hil.commands.console import console, leave, paragraph, progress
 from hil.commands.options import Cluster
 from hil.paths import BUILD
 
@@ -45,7 +45,7 @@ def selftest(
     alive = campaign.survivors(found)
     for verdict in alive:
         console.print(Text(f"{verdict.name} survives", style="bold red"))
-        console.print(verdict.diff, highlight=False, markup=False)
+        console.print(paragraph(verdict.diff), highlight=False, markup=False)
     console.print(_summary(found, alive))
     if table is not None:
         write_text(table, markdown(found))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hil.commands import outputs
-from hil.commands.console import console, shortest
+from hil.commands.console import console, paragraph, shortest
 
 
 def show(
@@ -36,7 +36,7 @@ def show(
         console.print(f"{shortest(extract)} has its files", highlight=False, soft_wrap=True)
     path = html or BUILD / "show" / f"{bundle.name.removesuffix(SUFFIX)}.html"
     write_bundle_page(opened, path)
-    console.print(f"{opened.failure.text}", markup=False, highlight=False, soft_wrap=True)
+    console.print(paragraph(opened.failure.text), markup=False, highlight=False, soft_wrap=True)
     console.print(f"{shortest(path)} shows it", highlight=False, soft_wrap=True)
     if html is None and console.is_terminal:
         typer.launch(str(path))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hil.commands import outputs
-from hil.commands.console import console, errors, shortest
+from hil.commands.console import console, errors, paragraph, shortest
 from hil.commands.options import DEFAULT_BOARD, BoardName, Kernels, Model, NetworkOption, Toolchain
 from hil.paths import BUILD
 
@@ -52,7 +52,9 @@ def trace(
     write_text(folder / "speedscope.json", speedscope(timeline))
     shown = shortest(folder)
     console.print(
-        f"{shown}/trace.json: open it at ui.perfetto.dev\n"
-        f"{shown}/speedscope.json: calls alone, for speedscope.app",
+        paragraph(
+            f"{shown}/trace.json: open it at ui.perfetto.dev\n"
+            f"{shown}/speedscope.json: calls alone, for speedscope.app"
+        ),
         soft_wrap=True, highlight=False,
     )  # fmt: skip

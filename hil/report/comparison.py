@@ -42,13 +42,13 @@ def in_terminal(found: Comparison) -> Group:
     """The verdict, then a table of what moved a network and target."""
     verdict = Text("passed", style="bold green") if found.passed else Text("WORSE", style="bold red")
     parts: list[RenderableType] = [Text.assemble(verdict, f": {headline(found)} ({len(found.pairs)} compared)")]
-    parts += [Text(fault, style="red") for fault in faults_of(found)]
+    parts += [Text(shown(fault), style="red") for fault in faults_of(found)]
     for subject, rows in found.moves().items():
         parts.append(_table(subject, rows))
     for pair in found.pairs:
         if pair.functions:
             parts.append(_functions(pair))
-    parts += [Text(line, style="dim") for line in (*notes_of(found), *alone(found))]
+    parts += [Text(shown(line), style="dim") for line in (*notes_of(found), *alone(found))]
     return Group(*parts)
 
 

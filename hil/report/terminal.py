@@ -19,6 +19,7 @@ from hil.bench.run import Run, class_of
 from hil.board import Board
 from hil.firmware.build import Firmware
 from hil.report.run_html import arena_bytes, strongest
+from hil.shown import shown
 
 if TYPE_CHECKING:
     from hil.evaluation.classes import Accuracy
@@ -33,7 +34,7 @@ PASSED, FAILED = Text("passed", style="bold green"), Text("FAILED", style="bold 
 def verdict(run: Run) -> Group:
     """Everything about one run: the verdict, the boxes, the cycles a layer, the measurements."""
     outcome = PASSED if run.passed else FAILED
-    title = Text.assemble((run.model, "bold"), f" on {run.board}, target {run.target}: ", outcome)
+    title = Text.assemble((shown(run.model), "bold"), f" on {run.board}, target {run.target}: ", outcome)
     found = _boxes(run) if run.classification is None else _classes(run.classification)
     parts: list[RenderableType] = [title, *_differences(run), *_faults(run), *_noted([run]), found]
     if run.cycles.layers is not None:
@@ -44,7 +45,9 @@ def verdict(run: Run) -> Group:
 def verdicts(runs: Sequence[Run]) -> Group:
     """A line an image; below it why each that failed did, and what holds for the lot."""
     lines = [
-        Text.assemble(name, ": ", Text("; ").join((*([] if run.bit_exact else _differences(run)), *_faults(run))))
+        Text.assemble(
+            shown(name), ": ", Text("; ").join((*([] if run.bit_exact else _differences(run)), *_faults(run)))
+        )
         for name, run in zip(_names(runs), runs, strict=True)
         if not run.passed
     ]
@@ -91,12 +94,12 @@ def _boxes_found(run: Run) -> str:
 def _differences(run: Run) -> list[Text]:
     if run.bit_exact:
         return [Text("bit-exact: every layer and every box is the integer reference's")]
-    return [Text(str(run.divergence) if run.divergence else "all layers agree, the boxes do not", style="red")]
+    return [Text(shown(run.divergence) if run.divergence else "all layers agree, the boxes do not", style="red")]
 
 
 def _faults(run: Run) -> list[Text]:
     """Why the run fails."""
-    return [Text(str(fault), style="red") for fault in run.faults]
+    return [Text(shown(fault), style="red") for fault in run.faults]
 
 
 def _noted(runs: Sequence[Run]) -> list[Text]:
@@ -107,7 +110,7 @@ def _noted(runs: Sequence[Run]) -> list[Text]:
     )
     lines = []
     if changed:
-        lines.append(Text(f"changed by hand, and built as they are: {', '.join(changed)}", style="yellow"))
+        lines.append(Text(shown(f"changed by hand, and built as they are: {', '.join(changed)}"), style="yellow"))
     if not_measured:
         lines.append(Text(f"not measured here: {', '.join(not_measured)}", style="dim"))
     return lines
@@ -118,14 +121,14 @@ def _boxes(run: Run) -> Table:
     table = Table("box", title=title, title_justify="left")
     for name in ("x0", "y0", "x1", "y1", "score", *(["class"] if run.detections.shape[1] > 5 else [])):
         table.add_column(name, justify="right")
-    shown = run.shown[:MOST_BOXES]
-    for i, found in enumerate(shown):
+    best = run.shown[:MOST_BOXES]
+    for i, found in enumerate(best):
         label = class_of(found, run.classes)
         edges = (f"{edge:.1f}" for edge in found[:4])
         table.add_row(str(i), *edges, f"{found[4]:.3f}", *([] if label is None else [label]))
-    if len(run.detections) > len(shown):
-        best = f"the best {len(shown)} of {len(run.shown)}; " if len(run.shown) > len(shown) else ""
-        table.caption = f"{best}run.json has all {len(run.detections)}"
+    if len(run.detections) > len(best):
+        some = f"the best {len(best)} of {len(run.shown)}; " if len(run.shown) > len(best) else ""
+        table.caption = f"{some}run.json has all {len(run.detections)}"
     return table
 
 
@@ -248,12 +251,12 @@ def _memory(plan: dict[str, Any], board: Board) -> Table:
 def build_table(firmware: Firmware) -> Table:
     """What was built and what it takes."""
     table = Table(show_header=False, title=f"{firmware.model} for {firmware.board.title}", title_justify="left")
-    table.add_row("firmware", Text(str(firmware.shown_elf), overflow="fold"))
+    table.add_row("firmware", Text(shown(firmware.shown_elf), overflow="fold"))
     table.add_row("build id", firmware.build_id)
     table.add_row("compiler", str(firmware.compiler or "not known"))
     table.add_row("hash", firmware.elf_hash)
     if firmware.changed:
-        table.add_row("changed by hand", Text(", ".join(firmware.changed), overflow="fold"))
+        table.add_row("changed by hand", Text(shown(", ".join(firmware.changed)), overflow="fold"))
     if firmware.sizes is not None:
         table.add_row("flash", f"{figure(firmware.sizes.flash_bytes)} of {figure(firmware.board.flash.bytes)} bytes")
         for name, size in sorted(firmware.sizes.static_by_memory.items()):
