@@ -1,6 +1,7 @@
 """Photos to network input: sizes, modes, damage, and the way back."""
 
 import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -76,6 +77,35 @@ def test_odd_modes_are_converted(mode: str, colour, expected: tuple) -> None:
 def test_more_than_8_bits_are_refused(mode: str) -> None:
     with pytest.raises(HilError, match=f"deep.png has more than 8 bits a channel .mode {mode}.*convert"):
         to_grey_or_rgb(Image.new(mode, (2, 2)), "deep.png")
+
+
+def sixteen_bits(kind: int, channels: int) -> bytes:
+    """A PNG of one pixel, 16 bits a channel; kind: its colour type."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    parts = (b"IHDR", struct.pack(">2I5B", 1, 1, 16, kind, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(1 + 2 * channels)))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in (*parts, (b"IEND", b"")))
+
+
+DEEP = {
+    "grey.png": sixteen_bits(0, 1), "rgb.png": sixteen_bits(2, 3), "grey_alpha.png": sixteen_bits(4, 2),
+    "rgba.png": sixteen_bits(6, 4), "rgb.ppm": b"P6 1 1 65535\n" + bytes(6), "of_1000.ppm": b"P6 1 1 1000\n" + bytes(6),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_files_of_more_than_8_bits_are_refused_though_pillow_would_cut_them(tmp_path, name: str) -> None:
+    (tmp_path / name).write_bytes(DEEP[name])
+    with pytest.raises(HilError, match="has more than 8 bits a channel"):
+        open_photo(tmp_path / name)
+
+
+def test_16_bits_a_pixel_are_5_or_6_a_channel(tmp_path) -> None:
+    head = struct.pack("<2sIII", b"BM", 70, 0, 66) + struct.pack("<IiiHHIIiiII", 40, 1, 1, 1, 16, 3, 4, 0, 0, 0, 0)
+    (tmp_path / "a.bmp").write_bytes(head + struct.pack("<3I", 0xF800, 0x7E0, 0x1F) + struct.pack("<HH", 0xF800, 0))
+    assert open_photo(tmp_path / "a.bmp").getpixel((0, 0)) == (255, 0, 0)
 
 
 def test_a_photo_held_sideways_is_turned(tmp_path) -> None:

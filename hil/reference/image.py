@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+_SIXTEEN_BITS = re.compile(r";16[BLNS]")  # in Pillow's name of a file's layout; "BGR;16" has 16 bits a pixel
+_TOO_DEEP = "has more than 8 bits a channel (mode {}): convert it to 8-bit grey or RGB"
 
 
 @dataclass(frozen=True)
@@ -70,8 +74,12 @@ def _read(path: Path) -> Image.Image:
         raise HilError(f"{path} is a device or a pipe: name an image file")
     try:
         with Image.open(path) as opened:
+            if deep := _deep(opened):
+                raise HilError(f"{path} {_TOO_DEEP.format(deep)}")
             opened.load()
             return opened
+    except HilError:
+        raise
     except FileNotFoundError as error:
         raise HilError(f"{path} does not exist: name an image file") from error
     except IsADirectoryError as error:
@@ -84,6 +92,15 @@ def _read(path: Path) -> Image.Image:
         raise HilError(f"{path} is too large, over 178 million pixels: make it smaller") from error
     except Exception as error:  # Pillow raises a dozen types for damaged files
         raise HilError(f"{path} is damaged ({error}): copy it again") from error
+
+
+def _deep(photo: Image.Image) -> str:
+    """How Pillow would read more than 8 bits a channel into 8, without a word; empty where there are no more."""
+    for decoder, _, _, given in getattr(photo, "tile", ()):  # not of the stubs
+        how, *more = given if isinstance(given, tuple) else (given,)
+        if _SIXTEEN_BITS.search(str(how)) or decoder == "ppm" and more and more[0] > 0xFF:
+            return str(how)
+    return ""
 
 
 def _what_else(path: Path) -> str:
@@ -101,7 +118,7 @@ def _what_else(path: Path) -> str:
 def to_grey_or_rgb(photo: Image.Image, name: str) -> Image.Image:
     """A loaded image as "L" or "RGB"; `name` is for the error. Raises HilError for more than 8 bits a channel."""
     if photo.mode.startswith("I") or photo.mode == "F":
-        raise HilError(f"{name} has more than 8 bits a channel (mode {photo.mode}): convert it to 8-bit grey or RGB")
+        raise HilError(f"{name} {_TOO_DEEP.format(photo.mode)}")
     photo = _upright(photo)
     if photo.mode in ("L", "RGB"):
         return photo
