@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import shutil
@@ -10,12 +11,14 @@ import subprocess
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import own_network
 import pytest
 from cli import Outcome, hil
 from elftools.elf.elffile import ELFFile
 from other_user import as_another_user, closed_to_others
+from PIL import Image
 from stub_firmware import need
 
 from hil import caches, targets
@@ -23,7 +26,7 @@ from hil.bench.limits import Limit
 from hil.bench.session import Bench
 from hil.errors import HilError
 from hil.failure import bundle as bundles
-from hil.failure.again import differing, run_again
+from hil.failure.again import _photo, differing, run_again
 from hil.failure.bundle import Failure, open_bundle, write_bundle
 from hil.failure.leaving import Leaving
 from hil.failure.session import Session
@@ -363,3 +366,12 @@ def test_a_lie_in_a_bundle_is_named_with_its_place(
     with pytest.raises(HilError, match=rf"is damaged: its {member} .*{said}") as caught:
         open_bundle(lying).json(member)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["eps", "tiff"])
+def test_a_bundles_picture_is_a_png_whatever_else_pillow_could_read(kind: str) -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (2, 2)).save(picture, kind)
+    bundle = SimpleNamespace(path="b.hil.zip", members={"image.png": picture.getvalue()}, about={})
+    with pytest.raises(HilError, match="its image.png is no picture"):
+        _photo(bundle)  # type: ignore[arg-type]

@@ -1,5 +1,6 @@
 """Photos to network input: sizes, modes, damage, and the way back."""
 
+import os
 import struct
 import zlib
 from io import BytesIO
@@ -106,6 +107,19 @@ def test_16_bits_a_pixel_are_5_or_6_a_channel(tmp_path) -> None:
     head = struct.pack("<2sIII", b"BM", 70, 0, 66) + struct.pack("<IiiHHIIiiII", 40, 1, 1, 1, 16, 3, 4, 0, 0, 0, 0)
     (tmp_path / "a.bmp").write_bytes(head + struct.pack("<3I", 0xF800, 0x7E0, 0x1F) + struct.pack("<HH", 0xF800, 0))
     assert open_photo(tmp_path / "a.bmp").getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_no_file_starts_another_program(tmp_path, monkeypatch) -> None:
+    for program in (tmp_path / "bin" / name for name in ("gs", "gswin64c")):  # Pillow's way to read EPS
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\ntouch {tmp_path / 'started'}\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png", "eps")
+    with pytest.raises(HilError, match="is a text, not an image"):
+        open_photo(tmp_path / "a.png")
+    assert not (tmp_path / "started").exists()
 
 
 def test_a_photo_held_sideways_is_turned(tmp_path) -> None:

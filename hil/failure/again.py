@@ -136,8 +136,8 @@ def _photo(bundle: Bundle) -> Photo | None:
     if "image.png" not in bundle.members:
         return None
     try:
-        pixels = np.array(Image.open(BytesIO(bundle.members["image.png"])))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        pixels = np.array(Image.open(BytesIO(bundle.members["image.png"]), formats=("PNG",)))
+    except Exception as error:  # Pillow raises a dozen types for damaged files
         raise HilError(f"{bundle.path} is damaged: its image.png is no picture ({error})") from error
     name, said = bundle.about.get("image"), bundle.about.get("sha256")
     whole = np.ascontiguousarray(pixels if pixels.ndim == 3 else pixels[:, :, None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ def _read(path: Path) -> Image.Image:
     if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
         raise HilError(f"{path} is a device or a pipe: name an image file")
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=_formats()) as opened:
             if deep := _deep(opened):
                 raise HilError(f"{path} {_TOO_DEEP.format(deep)}")
             opened.load()
@@ -92,6 +93,13 @@ def _read(path: Path) -> Image.Image:
         raise HilError(f"{path} is too large, over 178 million pixels: make it smaller") from error
     except Exception as error:  # Pillow raises a dozen types for damaged files
         raise HilError(f"{path} is damaged ({error}): copy it again") from error
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """What Pillow reads by itself. For EPS, which a file may be whatever its name is, it would start Ghostscript."""
+    Image.init()
+    return tuple(name for name in Image.ID if name != "EPS")
 
 
 def _deep(photo: Image.Image) -> str:
