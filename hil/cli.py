@@ -107,6 +107,10 @@ def options(
     ] = False,
 ) -> None:
     """What `hil` takes before a command."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise HilError("the folder that this was started in is gone: cd to one that is there") from None
 
 
 def _complain(what: str) -> None:

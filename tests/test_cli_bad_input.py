@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -225,3 +228,13 @@ def test_an_evaluation_without_data_or_of_nothing_known_is_refused(refused: Hil,
 def test_wrong_arguments_are_explained_by_usage(capsys, monkeypatch, arguments: tuple[str, ...]) -> None:
     outcome = hil(capsys, monkeypatch, *arguments)
     assert outcome.code == 2 and "Usage: hil" in outcome.err and "Traceback" not in outcome.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no folder is deleted there while it is somebody's")
+@pytest.mark.parametrize("command", ["boards", "plan rnnpool_face_m4", "compare a b"])
+def test_a_folder_that_is_gone_is_said(tmp_path: Path, command: str) -> None:
+    script = f"mkdir gone; cd gone; rmdir ../gone; exec {sys.executable} -m hil {command}"
+    known = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, env=known)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.strip() == "error: the folder that this was started in is gone: cd to one that is there"
