@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from hil.board.figures import DOCUMENTED, Figures
 from hil.errors import HilError
-from hil.reading import toml_of
+from hil.reading import read_text, toml_of
 
 # $ alone would let a line break pass at a text's end; editors read no \Z
 NAME, PIN, UART = r"^[a-z][a-z0-9_]{0,31}$(?!\n)", r"^P[A-K](1[0-5]|[0-9])$(?!\n)", r"^us?art[0-9]+$(?!\n)"
@@ -153,11 +153,8 @@ def read(path: Path, kind: type[T]) -> T:
 
 def toml(path: Path) -> tuple[str, dict[str, Any]]:
     """A TOML file's text and what it says. Raises HilError where it cannot be read or is none."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        return text, toml_of(text, str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise HilError(f"cannot read {path}: {getattr(error, 'strerror', None) or 'it is no UTF-8 text'}") from error
+    text = read_text(path)
+    return text, toml_of(text, str(path))
 
 
 def convert(data: Any, kind: type[T], path: Path, text: str, within: str = "") -> T:

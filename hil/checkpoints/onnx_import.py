@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from hil.checkpoints.importing import sample_photos
 from hil.checkpoints.onnx_nodes import Description, OnnxNode, describe
 from hil.checkpoints.onnx_rnnpool import Found, find
 from hil.errors import HilError
+from hil.reading import read_text, toml_of
 from hil.reference import weights
 from hil.reference.described import INPUT, network_of
 from hil.reference.fastgrnn import FastGrnn
@@ -214,10 +214,10 @@ def _add_pool(to: Description, node: OnnxNode, found: Found) -> None:
 
 def _named(model: _Model, path: Path) -> list[Found]:
     """The pools that a mapping file names."""
+    said = toml_of(read_text(path), str(path))
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))["rnnpool"]
-        return [_from_table(model, table) for table in tables]
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+        return [_from_table(model, table) for table in said["rnnpool"]]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HilError(
             f"{path} does not name RNNPools ({error!r}): [[rnnpool]] with input, output, patch, stride, pad, and W1, "
             "U1, gate1, update1, W2, U2, gate2, update2 by their names in the graph; with cell gru or lstm, input1, "

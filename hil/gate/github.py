@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hil.errors import HilError
+from hil.reading import json_of, read_text
 
 MOST = 65_000  # characters that GitHub takes in a comment
 _PAGE, _MOST_PAGES = 100, 30
@@ -36,11 +37,11 @@ def pull_request(environment: Mapping[str, str] = os.environ) -> PullRequest | N
     if not token or not event:
         return None
     try:
-        said = json.loads(Path(event).read_text(encoding="utf-8"))
+        said = json_of(read_text(Path(event)), event)
         request = said["pull_request"]
         api = environment.get("GITHUB_API_URL", "https://api.github.com")
         return PullRequest(api, environment["GITHUB_REPOSITORY"], int(request["number"]), request["base"]["sha"], token)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (HilError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hil.errors import HilError
-from hil.reading import toml_of
+from hil.reading import read_text, toml_of
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -70,10 +70,7 @@ def load_recipe(network: str, path: Path | None = None) -> Recipe:
     if not path.is_file():
         known = ", ".join(sorted(recipe.stem for recipe in RECIPES.glob("*.toml")))
         raise HilError(f"there is no recipe {path}: pass --recipe FILE, or train one of {known}")
-    try:
-        table = toml_of(path.read_text(encoding="utf-8"), str(path))
-    except UnicodeDecodeError as error:
-        raise HilError(f"{path} is not TOML ({error})") from error
+    table = toml_of(read_text(path), str(path))
     defaults = {field.name: field.default for field in fields(Recipe)}
     unknown = sorted(table.keys() - defaults.keys())
     if unknown:
