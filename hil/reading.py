@@ -124,6 +124,12 @@ def json_as(text: str | bytes, kind: type[T] | Any, what: str) -> T:
     return typed(json_of(text, what), kind, what)
 
 
+def share(value: float, what: str) -> None:
+    """Raises HilError for a share that is not from 0 to 1, such as NaN, which nothing is above or below."""
+    if not 0 <= value <= 1:
+        raise HilError(f"{what} is {value}: expected a number from 0 to 1")
+
+
 def is_finite(value: float) -> bool:
     """Whether it is a number of a size that something here can have."""
     return abs(value) <= LARGEST  # which NaN is not

@@ -8,9 +8,11 @@ import pytest
 from stub_firmware import expected_boxes, random_image
 
 from hil import board
+from hil.errors import HilError
 from hil.link import Client, frames
 from hil.link.frames import Frame
 from hil.link.messages import Type
+from hil.targets.base import TargetError
 from hil.targets.faulty_line import FaultyLine, Harm
 from hil.targets.native import NativeTarget
 from hil.targets.noise import Noise, NoisyLine
@@ -78,6 +80,21 @@ def test_an_answer_is_corrupted_and_only_one() -> None:
     assert line.read(1) == b"\0"  # a delimiter is nothing to corrupt
     damaged, whole = line.read(1), line.read(1)
     assert whole == tile(2) and sum(a != b for a, b in zip(damaged, tile(1), strict=True)) == 1
+
+
+@pytest.mark.parametrize("count", [0, -3, 10**12])
+def test_harm_to_no_frame_or_to_all_is_refused(stub_native: Path, count: int) -> None:
+    with FaultyLine(NativeTarget(F407)) as line:
+        for do in (lambda: line.harm_next(Harm.CUT, count=count), lambda: line.corrupt_next_answer(count)):
+            with pytest.raises(TargetError, match=f"{count} cannot be harmed: give a count from 1 to 100000"):
+                do()
+        assert line.waiting == 0
+
+
+@pytest.mark.parametrize("share", [float("nan"), -1.0, 2.0])
+def test_noise_is_a_share(share: float) -> None:
+    with pytest.raises(HilError, match=f"dropped is {share}: expected a number from 0 to 1"):
+        Noise(dropped=share)
 
 
 @pytest.mark.parametrize("harm", list(Harm), ids=lambda harm: harm.value)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -124,6 +125,18 @@ def test_a_box_that_is_not_there(library: HilLibrary) -> None:
     library.stage.subject = subject(detections=boxes())
     assert "None" in failing(library.best_score_should_be_above, 0.1)
     library.no_confident_box_should_be_found()
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), -0.1, 1.5])
+def test_a_share_that_is_none_judges_nothing(library: HilLibrary, share: float) -> None:
+    library.stage.subject = subject(detections=boxes())
+    for judge, name in (
+        (library.detections_should_match_float_model, "within"), (library.best_score_should_be_above, "score"),
+        (library.no_confident_box_should_be_found, "score"), (library.arena_should_be_used_as_planned, "at_least"),
+        (partial(library.box_should_be_found_at, 100, 40, 150, 95), "overlap"),
+    ):  # fmt: skip
+        with pytest.raises(HilError, match=f"{name} is {share}: expected a number from 0 to 1"):
+            judge(**{name: share})
 
 
 def test_too_many_cycles(library: HilLibrary) -> None:

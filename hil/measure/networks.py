@@ -170,7 +170,7 @@ def _precisions(found: Measured, entry: Entry) -> str:
     if not isinstance(SPECS[found.network], DetectorSpec):
         return _beside("-", entry.printed.precision)
     ways = [f"{way} {' / '.join(f'{value:.3f}' for value in ap.values())}" for way, ap in found.precision.items()]
-    nothing = "trained, not evaluated" if found.is_trained else f"not trained: {entry.untrained}"
+    nothing = "trained, not evaluated" if found.is_trained else "not trained"
     return _beside("<br>".join(ways) or nothing, entry.printed.precision)
 
 

@@ -38,8 +38,7 @@ class Printed:
 class Entry:
     """A network, or a variant that only serves to explain the paper's figures.
 
-    is_sparse: operations are counted as the paper counts M4's; difference: why ours are not the paper's, in a line;
-    untrained: why no weights of a detector are shipped.
+    is_sparse: operations are counted as the paper counts M4's; difference: why ours are not the paper's, in a line.
     """
 
     title: str
@@ -47,7 +46,6 @@ class Entry:
     printed: Printed = Printed()
     difference: str = ""
     is_sparse: bool = False
-    untrained: str = ""
 
     def costs(self) -> Costs:
         """What the network costs; a second or two."""
@@ -80,16 +78,13 @@ def entries() -> tuple[Entry, ...]:
               "the published code has 8 hidden units; the paper's count fits the 4 of its text (next row)"),
         Entry("  4 hidden units", _changed(quant, Pool, hidden1=4, hidden2=4), Printed(operations="0.12G")),
         Entry("rnnpool_face_a", a, Printed("0.06M", "0.10G", "1.17 MB", "map", 4, precision="0.77 / 0.75 / 0.53"),
-              "the paper's parameters fit expansions of 1 throughout (next row); its operations are not explained",
-              untrained="training is under way"),
+              "the paper's parameters fit expansions of 1 throughout (next row); its operations are not explained"),
         Entry("  expansions of 1", _changed(a, Mb, t=1), Printed("0.06M", "0.10G")),
         Entry("rnnpool_face_b", b, Printed("1.12M", "1.18G", "1.76 MB", "map", 4, precision="0.87 / 0.84 / 0.67"),
-              "its table's rows give more parameters and operations than the paper's totals; not explained",
-              untrained="days of a processor, not begun"),
+              "its table's rows give more parameters and operations than the paper's totals; not explained"),
         Entry("rnnpool_face_c", c,
               Printed("1.52M", "1.80G", "6.44 MB", "pair", 4, precision="0.92 / 0.89 / 0.70"),
-              "the published code is built (the paper's table: next row); its operations are not explained",
-              untrained="days of a processor, not begun"),
+              "the published code is built (the paper's table: next row); its operations are not explained"),
         Entry("  as its table has it", _c_of_the_table(c), Printed("1.52M", "1.80G", "6.44 MB", "pair", 4),
               "expansion 6 in both first blocks and 3x3 heads: neither is what the published code does"),
         Entry("rnnpool_face_qvga_mono", SPECS["rnnpool_face_qvga_mono"], Printed(),

@@ -11,6 +11,7 @@ from robot.api.deco import keyword
 
 from hil.bench.compare import Boxes, iou
 from hil.bench.run import Run
+from hil.reading import share
 from hil.report.terminal import figure
 from hil.robot import log
 from hil.robot.stage import Stage
@@ -41,6 +42,7 @@ class JudgementKeywords:
 
         ``within``: how far two boxes may be apart, as 1 - IoU.
         """
+        share(within, "within")
         with self._shown("photo") as run:
             lonely = self._measured("boxes.unmatched_with_float")
             distance = self._measured("boxes.distance_to_float")
@@ -58,6 +60,8 @@ class JudgementKeywords:
 
         ``overlap``: the least intersection over union with one of the device's; ``score``: how sure it must be.
         """
+        share(overlap, "overlap")
+        share(score, "score")
         with self._shown("photo") as run:
             sure = run.detections[run.detections[:, 4] >= score]
             shared = iou(sure, np.array([[x0, y0, x1, y1, 1]]))[:, 0]
@@ -71,6 +75,7 @@ class JudgementKeywords:
     @keyword
     def best_score_should_be_above(self, score: float) -> None:
         """Fails unless the score of the device's best box, 0 to 1, is above this."""
+        share(score, "score")
         with self._shown("photo") as run:
             best = max(run.detections[:, 4].tolist(), default=None)
             if best is None or best <= score:
@@ -79,6 +84,7 @@ class JudgementKeywords:
     @keyword
     def no_confident_box_should_be_found(self, score: float = 0.5) -> None:
         """Fails if any of the device's boxes has this score, 0 to 1, or a higher one."""
+        share(score, "score")
         with self._shown("photo") as run:
             found = [_described(box) for box in run.detections if box[4] >= score]
             if found:
@@ -133,6 +139,7 @@ class JudgementKeywords:
     @keyword
     def arena_should_be_used_as_planned(self, at_least: float = 0.5) -> None:
         """Fails if the network wrote beyond its planned buffers, or used less than this share of them, 0 to 1."""
+        share(at_least, "at_least")
         with self._shown("memory") as run:
             self._must_be_measured("ram.arena_used")
             self._must_be_true("watermarks.arena_beyond")

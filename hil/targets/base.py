@@ -109,6 +109,7 @@ class FlipsBits(Protocol):
 
 
 Direction = Literal["rx", "tx"]
+MOST_HARM = 100_000  # frames or bytes
 
 
 class BreaksPeripherals(Protocol):
@@ -124,6 +125,13 @@ class BreaksPeripherals(Protocol):
     def overrun_uart(self, count: int) -> None:
         """The next bytes to the firmware are lost: each comes while the one before has not been taken."""
         ...
+
+
+def how_many(count: int) -> int:
+    """A number of frames or bytes that are to be harmed. Raises TargetError for one that says nothing, or all."""
+    if not 1 <= count <= MOST_HARM:
+        raise TargetError(f"{count} cannot be harmed: give a count from 1 to {MOST_HARM}")
+    return count
 
 
 def dma_stream(board: Board, direction: Direction) -> DmaStream:

@@ -10,7 +10,7 @@ from enum import Enum
 from hil.link import frames
 from hil.link.frames import Frame
 from hil.link.messages import Type
-from hil.targets.base import Target
+from hil.targets.base import Target, how_many
 from hil.targets.noise import Noise, NoisyLine
 from hil.targets.wrapper import Wrapper
 
@@ -47,11 +47,11 @@ class FaultyLine(Wrapper):
 
     def harm_next(self, harm: Harm, type: Type | None = None, count: int = 1) -> None:
         """Harm the next frames of a type (of any, without) to the board, once each."""
-        self._orders.extend([_Order(harm, type)] * count)
+        self._orders.extend([_Order(harm, type)] * how_many(count))
 
     def corrupt_next_answer(self, count: int = 1) -> None:
         """Change a byte of what the board says next."""
-        self._answers_to_corrupt += count
+        self._answers_to_corrupt += how_many(count)
 
     def make_noisy(self, noise: Noise, seed: int = 0) -> None:
         """Damage and drop bytes in both directions from now on."""

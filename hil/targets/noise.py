@@ -6,13 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hil.reading import share
+
 
 @dataclass(frozen=True)
 class Noise:
-    """Probabilities, 0 to 1, for each byte."""
+    """Probabilities for each byte. Raises HilError for what is none."""
 
     damaged: float = 0.0
     dropped: float = 0.0
+
+    def __post_init__(self) -> None:
+        share(self.damaged, "damaged")
+        share(self.dropped, "dropped")
 
 
 class NoisyLine:

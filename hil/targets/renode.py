@@ -11,7 +11,7 @@ from pathlib import Path
 from hil.board import Board
 from hil.errors import HilError
 from hil.paths import BUILD
-from hil.targets.base import Capabilities, Direction, Observed, TargetError, TargetFault, dma_stream
+from hil.targets.base import Capabilities, Direction, Observed, TargetError, TargetFault, dma_stream, how_many
 from hil.targets.closing import Closing
 from hil.targets.image import Image, load
 from hil.targets.pyrenode import stops
@@ -242,7 +242,7 @@ class RenodeTarget(Closing):
 
     def overrun_uart(self, count: int) -> None:
         """The next bytes to the firmware are lost in the UART."""
-        self.machine.renode.call("overrun_uart", count)
+        self.machine.renode.call("overrun_uart", how_many(count))
 
     def count_blocks(self) -> None:
         """Count how often each block of instructions runs, until blocks() is asked for."""

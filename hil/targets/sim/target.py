@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hil.board import Board
-from hil.targets.base import Capabilities, Direction, Observed, TargetError, TargetFault, dma_stream
+from hil.targets.base import Capabilities, Direction, Observed, TargetError, TargetFault, dma_stream, how_many
 from hil.targets.closing import Closing
 from hil.targets.image import load
 from hil.targets.sim.bit_flips import BitFlip
@@ -129,7 +129,7 @@ class SimTarget(Closing):
 
     def overrun_uart(self, count: int) -> None:
         """The next bytes to the firmware are lost in the UART, with its overrun flag set."""
-        self.sim.usart.overruns_to_come += count
+        self.sim.usart.overruns_to_come += how_many(count)
 
     def observed(self) -> Observed:
         """Cycles, instructions and the stack's high-water mark, exactly."""
