@@ -23,6 +23,7 @@ PLACES = (  # x, y and edge of each astronaut
     *((x, y, 80) for x in (480, 560) for y in (160, 400)),
 )
 SIZE, PANEL, CAPTION, COLUMNS = (640, 480), (400, 300), 20, 2
+BOARD = "stm32f429_disco"  # the first that has room for all
 BOX, TEXT, PAPER = (255, 220, 0), (20, 20, 20), (255, 255, 255)
 
 
@@ -38,7 +39,7 @@ def photo(path: Path) -> Path:
 def panel(name: str, shown: Path, folder: Path) -> Image.Image:
     """What a network's firmware finds in a photo, above its operating point, with its name below."""
     result = folder / f"{name}.json"
-    words = ["run", name, str(shown), "--fit", "--target", "native", "--json", str(result)]
+    words = ["run", name, str(shown), "--fit", "--target", "native", "--board", BOARD, "--json", str(result)]
     subprocess.run([sys.executable, "-m", "hil", *words], check=True)
     said = json.loads(result.read_text())
     boxes = [box for box in said["detections"] if box["score"] >= said["operating_point"]]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hil.commands.console import console, leave, progress
+from hil.commands.console import console, leave, paragraph, progress
 from hil.commands.options import DEFAULT_BOARD, BoardName
 
 PROGRAMS, PHOTOS = 500, 5
@@ -46,6 +46,6 @@ def diff_emulators(
             step(f"building {model} for {board}", 0)
             found = photo_disagreements(build(model, board), seed, count, step=step)
     for one in found:
-        console.print(str(one), soft_wrap=True, highlight=False, markup=False)
+        console.print(paragraph(str(one)), soft_wrap=True)
     console.print(f"{len(found)} of {count} {what} differ between sim and Renode", highlight=False)
     leave([not found])

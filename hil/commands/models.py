@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from hil.commands.console import console, leave, progress
+from hil.commands.console import console, leave, paragraph, progress
 from hil.commands.options import Cluster
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def models(
 def _boards(networks: list[str], checkpoints: Path | None) -> None:
     from hil.measure.boards import fits, header, row
 
-    console.print(header([]), soft_wrap=True, highlight=False, markup=False)
+    console.print(paragraph(header([])), soft_wrap=True)
     with progress() as step:
         for found in fits(networks, [], checkpoints, step):
             console.print(row(found), soft_wrap=True, highlight=False, markup=False)
@@ -72,7 +72,7 @@ def _measure(networks: list[str], checkpoints: Path | None, data: Path | None, j
     from hil.measure.networks import HEADER, Measured, measure, row
 
     is_exact = []
-    console.print(HEADER, soft_wrap=True, highlight=False, markup=False)
+    console.print(paragraph(HEADER), soft_wrap=True)
     with progress() as step:
         for found in measure(networks, checkpoints, data, jobs, step, cluster):
             console.print(row(found), soft_wrap=True, highlight=False, markup=False)
