@@ -97,6 +97,16 @@ def test_eight_bits_without_their_scales_are_an_error(checkpoint: Path, tmp_path
             weights.load(path)
 
 
+def test_scales_do_not_make_a_small_tensor_a_huge_one(checkpoint: Path, tmp_path: Path) -> None:
+    path, many = tmp_path / "narrow.safetensors", 300_000
+    tensors = safetensors.torch.load_file(checkpoint)
+    name = next(name for name, tensor in tensors.items() if tensor.dim() == 4)
+    tensors |= {name: torch.ones(many, 1, dtype=torch.int8), name + stored.SCALE: torch.ones(many)}
+    safetensors.torch.save_file(tensors, path, weights.metadata(checkpoint) | {stored.KEY: "int8"})
+    with pytest.raises(HilError, match="1 tensor of another shape"):
+        weights.load(path)
+
+
 def test_equal_networks_make_equal_files(checkpoint: Path, tmp_path: Path) -> None:
     network, again = weights.load(checkpoint), tmp_path / "again.safetensors"
     weights.save(network, again, {"z": "ü", "note": "untrained", "a": "b" * 9})

@@ -50,7 +50,8 @@ def unpacked(tensors: Mapping[str, Tensor], precision: Precision | None) -> dict
     found = dict(tensors)
     for name, tensor in tensors.items():
         scale = tensors.get(name + SCALE)
-        if scale is not None and tensor.dtype == torch.int8 and scale.shape == tensor.shape[:1]:
+        is_narrow = tensor.dtype == torch.int8 and tensor.dim() == 4
+        if scale is not None and is_narrow and scale.shape == tensor.shape[:1]:
             found[name] = _whole(tensor, found.pop(name + SCALE))
     return found
 
