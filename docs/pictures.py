@@ -1,8 +1,8 @@
 """The gallery's pictures, made by the bench: `make docs-pictures` runs its commands and photographs what they write.
 
 Needs chromium, git, and for the calls speedscope: `npm install --prefix build speedscope`. Without it that picture
-stays as it is. The report and Robot's log are of the demo, what networks find is of the shipped ones, everything else is
-of the tutorials' network.
+stays as it is. The report and Robot's log are of the demo, what networks find is of the shipped ones, all else is of
+the tutorials' network.
 """
 
 from __future__ import annotations
