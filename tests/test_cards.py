@@ -19,10 +19,10 @@ EARLIER = re.compile(r"^[A-Z]+$")  # FIRST, SECOND: what the training before has
 FEW = {"--images": "4", "--count": "2", "--limit": "1", "--minutes": "5"}
 
 
-def of_card(name: str, verb: str) -> list[list[str]]:
-    """The words of a card's commands of one kind."""
+def of_card(name: str, *verbs: str) -> list[list[str]]:
+    """The words of a card's commands of some kinds, in the card's order."""
     text = "\n".join(line[4:] for line in (ZOO / f"{name}.md").read_text().splitlines() if line.startswith("    "))
-    return [words for words in commands(text) if words[:2] == ["hil", verb]]
+    return [words for words in commands(text) if words[0] == "hil" and words[1] in verbs]
 
 
 def shortened(words: list[str], made: Path | None) -> list[str]:
@@ -35,7 +35,7 @@ def shortened(words: list[str], made: Path | None) -> list[str]:
             words[i] = "float"  # native builds each network, as other tests do
         elif words[i - 1] == "--start" and EARLIER.match(words[i]):
             words[i] = str(made)
-        elif words[i - 1] in ("--start", "--teacher") and Path(words[i]).parent in (Path(), Path("hil/zoo")):
+        elif words[i - 1] in ("--start", "--teacher") and not Path(words[i]).is_file():
             words[i] = str(ZOO / Path(words[i]).name)
     return words
 
@@ -50,22 +50,20 @@ def test_a_cards_training_can_be_repeated(
     for split in ("train", "val"):
         write_classes(Path("imagenette", split))
     made = None
-    for words in of_card(name, "train"):
+    for words in of_card(name, "train", "quantise"):
         words = shortened(words, made)
-        options = dict(zip(words, words[1:], strict=False))
-        recipe = Path(options.get("--recipe", "short.toml"))
-        recipe.write_text(SHORT)
-        more = ["--recipe", str(recipe)] if "--recipe" not in options else []
-        more += ["--images", "4"] if "--images" not in options else []
-        done = hil(capsys, monkeypatch, *words[1:], *more)
-        assert done.code == 0, done.err
-        made = Path(options["--out"], f"{name}-last{zoo.SUFFIX}")
-    for words in of_card(name, "quantise"):
-        done = hil(capsys, monkeypatch, *shortened(words, made)[1:])
+        if words[1] == "train":
+            options = dict(zip(words, words[1:], strict=False))
+            recipe = Path(options.get("--recipe", "short.toml"))
+            recipe.write_text(SHORT)
+            words += ["--recipe", str(recipe)] if "--recipe" not in options else []
+            words += ["--images", "4"] if "--images" not in options else []
+            made = Path(options["--out"], f"{name}-last{zoo.SUFFIX}")
+        done = hil(capsys, monkeypatch, *words[1:])
         assert done.code == 0, done.err
     assert weights.load(Path(f"{name}{zoo.SUFFIX}")).spec.name == name
     kept = weights.metadata(Path(f"{name}{zoo.SUFFIX}")).keys()
-    assert kept >= {"ranges", "bias_shifts"} and kept == weights.metadata(zoo.find(name)).keys()
+    assert "ranges" in kept and kept == weights.metadata(zoo.find(name)).keys()
 
 
 @pytest.mark.parametrize("name", zoo.names())

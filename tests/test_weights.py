@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 
 from hil import zoo
+from hil.checkpoints.calibration import round_checkpoint
 from hil.compiler.quantise import compile_network
 from hil.compiler.quantised.graph import QConv
 from hil.compiler.reading.trace import trace
@@ -60,6 +61,16 @@ def test_narrow_weights_take_less_and_load_as_what_they_were_rounded_to(
     kept = tmp_path / "kept.safetensors"
     weights.save(weights.load(path), kept, weights.metadata(path))  # as an operating point is added
     assert kept.read_bytes() == path.read_bytes()
+
+
+def test_learnt_ranges_stay_with_rounded_weights(checkpoint: Path, tmp_path: Path) -> None:
+    out = tmp_path / "rounded.safetensors"
+    with pytest.raises(HilError, match="no ranges to keep: give --images"):
+        round_checkpoint(str(checkpoint), out, "int8")
+    round_checkpoint("rnnpool_face_quant", out, "int8")
+    whole = weights.metadata(zoo.find("rnnpool_face_quant"))
+    assert weights.metadata(out) == whole | {stored.KEY: "int8"}
+    assert out.stat().st_size < 0.6 * zoo.find("rnnpool_face_quant").stat().st_size
 
 
 def test_what_half_precision_cannot_hold_is_an_error(checkpoint: Path) -> None:

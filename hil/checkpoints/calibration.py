@@ -34,9 +34,7 @@ def calibrate_checkpoint(
     chosen with other ranges. Raises HilError for a bad checkpoint, an --out that is no .safetensors
     file, and a folder without photos.
     """
-    if out.suffix != zoo.SUFFIX:
-        raise HilError(f"{out} must end in {zoo.SUFFIX}: that is the format that keeps ranges beside the weights")
-    source = zoo.find(model)
+    source = _found(model, out)
     network = weights.load(source)
     photos = find_photos(folder, count)
     known = weights.metadata(source)
@@ -47,6 +45,26 @@ def calibrate_checkpoint(
     known.pop(OPERATING_POINT, None)
     weights.save(network, out, {**known, **found})
     return len(photos)
+
+
+def round_checkpoint(model: str, out: Path, precision: Precision) -> None:
+    """Write a copy of a calibrated checkpoint with rounded weights, which keeps its ranges, such as learnt ones.
+
+    Raises HilError for a bad checkpoint, one without ranges, and an --out that is no .safetensors file.
+    """
+    source = _found(model, out)
+    network, known = weights.load(source), weights.metadata(source)
+    if "ranges" not in known:
+        raise HilError(f"{source} has no ranges to keep: give --images, too")
+    stored.round_weights(network, precision)
+    weights.save(network, out, known | {stored.KEY: precision})
+
+
+def _found(model: str, out: Path) -> Path:
+    """The checkpoint. Raises HilError where there is none, and for an --out of another kind."""
+    if out.suffix != zoo.SUFFIX:
+        raise HilError(f"{out} must end in {zoo.SUFFIX}: that is the format that keeps ranges beside the weights")
+    return zoo.find(model)
 
 
 @dataclass(frozen=True)

@@ -30,20 +30,21 @@ def quantise(
     """Calibrate a checkpoint's activation ranges on photos, so that it can be built.
 
     --faces also chooses the operating point, the lowest score of a box that people are shown: one false box a photo on
-    every 20th training photo. --faces without --images keeps the ranges.
+    every 20th training photo. Without --images the ranges stay: a network that has learnt its rounding needs its own.
     """
-    from hil.checkpoints.calibration import calibrate_checkpoint
+    from hil.checkpoints.calibration import calibrate_checkpoint, round_checkpoint
     from hil.checkpoints.operating_point import add_operating_point
 
-    if images is None and faces is None:
-        raise HilError("nothing to do: give --images for ranges, --faces for an operating point, or both")
-    if precision and images is None:
-        raise HilError("--weights rounds the weights, which ranges follow from: give --images, too")
+    if images is None and faces is None and precision is None:
+        raise HilError("nothing to do: give --images for ranges, --faces for an operating point, or --weights")
     with progress() as step:
         if images is not None:
             used = calibrate_checkpoint(model, images, out, count, step, precision)
             console.print(f"{out}: ranges from {used} photos")
+        elif precision is not None:
+            round_checkpoint(model, out, precision)
+        is_begun = images is not None or precision is not None
         if faces is not None:
-            score = add_operating_point(model if images is None else str(out), faces, out, step)
+            score = add_operating_point(str(out) if is_begun else model, faces, out, step)
             console.print(f"{out}: operating point {score:.2f}")
     console.print(f"next: hil build {out}")

@@ -238,6 +238,8 @@ _TABLES = (
         input_mean=_RGB_MEAN,
         input_scale=(1.0, 1.0, 1.0),
         score_threshold=0.01,
+        device_candidates=640,
+        device_detections=640,
     ),
     DetectorSpec(
         name="rnnpool_face_b",
@@ -262,6 +264,8 @@ _TABLES = (
         input_mean=_RGB_MEAN,
         input_scale=(1.0, 1.0, 1.0),
         score_threshold=0.01,
+        device_candidates=1000,
+        device_detections=640,
     ),
     DetectorSpec(
         name="rnnpool_face_c",
@@ -285,6 +289,8 @@ _TABLES = (
         input_mean=_RGB_MEAN,
         input_scale=(1.0, 1.0, 1.0),
         score_threshold=0.01,
+        device_candidates=1000,
+        device_detections=640,
     ),
 )
 # M4's table again, of weights with zeros and ties (hil.training.structure): the tensors show which.
