@@ -271,7 +271,7 @@ def step(training: Training, inputs: Tensor, *targets: Tensor) -> dict[str, floa
     for group in training.optimiser.param_groups:
         group["lr"] = training.schedule.rate(training.seen, recipe) * group.get("rate_factor", 1.0)
     network.train()
-    if training.ranges is not None:
+    if training.ranges is not None or recipe.keeps_statistics:
         keep_statistics(network)
     with training.device.mixed():
         outputs = network(inputs)

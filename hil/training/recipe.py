@@ -27,6 +27,7 @@ class Recipe:
     weight_decay: float = 1e-3  # of matrices and convolutions only
     clip_norm: float = 5.0
     ema_decay: float = 0.998
+    keeps_statistics: bool = False  # batch norms keep those of the start: crops have others than whole photos
 
     focal_gamma: float = 2.0
     positive_weight: float = 1.0
