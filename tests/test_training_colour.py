@@ -67,6 +67,19 @@ def test_a_step_of_every_colour_network(name: str, data: Path) -> None:
     assert idle == [], "only a head without a face of its size has nothing to learn, and gates that are off"
 
 
+@pytest.mark.parametrize("keeps_statistics", [False, True])
+def test_statistics_stay_where_the_recipe_keeps_them(keeps_statistics: bool, data: Path) -> None:
+    name = "rnnpool_face_quant"
+    recipe = replace(SMALL, window=0.5, warm_up=0.0, keeps_statistics=keeps_statistics)
+    training = begin(name, recipe, 0)
+    batch = Batches(open_photos([data], "train", is_mono=False), np.arange(4), SPECS[name], recipe, 0)[0]
+    convolution, norm = training.network.layers["conv0"].conv, training.network.layers["conv0"].bn
+    weight, mean = convolution.weight.clone(), norm.running_mean.clone()
+    step(training, *batch)
+    assert torch.equal(norm.running_mean, mean) == keeps_statistics
+    assert not torch.equal(convolution.weight, weight), "the rest learns"
+
+
 def test_rnnpool_on_unscaled_levels_starts_unsaturated() -> None:
     training = begin("rnnpool_face_c", SMALL, 0)
     levels = training.network.normalise(torch.randint(0, 256, (1, 3, 480, 640), dtype=torch.uint8))

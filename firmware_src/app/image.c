@@ -92,12 +92,22 @@ uint8_t image_begin(const link_begin_t *begin)
     return 0;
 }
 
-// Adds what has passed. No row is free, and none takes half of what the counter can hold (12 s).
-static void count(uint32_t elapsed)
+// Adds what has passed, and looks at the counter: no row is free.
+static void count(uint32_t elapsed, bool ran_back)
 {
     result.cycles += elapsed;
-    if (result.counter == LINK_COUNTER_RUNS && elapsed - 1 >= INT32_MAX)
+    if (result.counter == LINK_COUNTER_RUNS && (elapsed == 0 || ran_back))
         result.counter = elapsed == 0 ? LINK_COUNTER_STANDS_STILL : LINK_COUNTER_RAN_BACK;
+}
+
+// Adds the rounds of the counter that passed unseen: a row may take longer than one (25 s), and the layers' cycles were
+// added up step by step.
+static void add_rounds(void)
+{
+    uint64_t parts = model_decode_cycles + model_schedule_cycles;
+    for (uint32_t i = 0; i < MODEL_LAYERS; i++)
+        parts += model_layer_cycles[i];
+    result.cycles += (parts - result.cycles + (1u << 31)) >> 32 << 32;
 }
 
 static void push_row(void)
@@ -105,7 +115,7 @@ static void push_row(void)
     port_quiet(true);
     uint32_t begun = port_cycles(), begun_taps = model_tap_cycles;
     model_push_row();
-    count(port_cycles() - begun - (model_tap_cycles - begun_taps));
+    count(port_cycles() - begun - (model_tap_cycles - begun_taps), model_ran_back());
     port_quiet(false);
     port_alive();
 }
@@ -115,10 +125,12 @@ static void finish(void)
     port_quiet(true);
     uint32_t begun = port_cycles();
     result.detections = model_finish(&detections);
-    count(port_cycles() - begun);
+    const uint32_t elapsed = port_cycles() - begun;
+    count(elapsed, elapsed > INT32_MAX);
     port_quiet(false);
     result.decode_cycles = model_decode_cycles;
     result.schedule_cycles = model_schedule_cycles;
+    add_rounds();
     state = LINK_DONE;
 }
 

@@ -3,6 +3,7 @@
 #ifndef MODEL_H
 #define MODEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "model_config.h"
@@ -36,6 +37,9 @@ const int16_t *model_logits(void);
 extern uint64_t model_layer_cycles[MODEL_LAYERS];
 extern uint64_t model_decode_cycles;
 extern uint64_t model_schedule_cycles;
+
+// Whether the cycle counter went backwards: a step of this image took more than half of what it can hold, which none does.
+bool model_ran_back(void);
 
 extern const char *const model_layer_names[MODEL_LAYERS];
 

@@ -6,6 +6,7 @@
 #include "tap.h"
 
 static uint32_t mark, taps_at_mark;  // up to when everything has been counted
+static uint32_t laps;                // or'ed: the highest bit is set if one took half of the counter, 12 s, which none does
 
 void schedule_mark(void)
 {
@@ -19,7 +20,13 @@ static uint32_t lap(void)
     const uint32_t now = port_cycles(), elapsed = now - mark - (model_tap_cycles - taps_at_mark);
     mark = now;
     taps_at_mark = model_tap_cycles;
+    laps |= elapsed;
     return elapsed;
+}
+
+bool schedule_ran_back(void)
+{
+    return laps >> 31 != 0;
 }
 
 void schedule_begin(const progress_t *progress, uint32_t nodes, uint32_t indices)
@@ -28,6 +35,7 @@ void schedule_begin(const progress_t *progress, uint32_t nodes, uint32_t indices
     memset(progress->steps, 0, nodes * sizeof progress->steps[0]);
     memset(progress->cycles, 0, indices * sizeof progress->cycles[0]);
     *progress->between = 0;
+    laps = 0;
 }
 
 static bool is_ready(const node_t *node, uint32_t step, const uint16_t *rows)
@@ -54,8 +62,10 @@ static bool run_step(const node_t *node, uint32_t number, const progress_t *prog
     bool is_complete;
     *progress->between += lap();
     if (node->chain != 0) {
+        const uint32_t begun = mark, spent = model_tap_cycles;
         is_complete = chain_step(node->chain, step, out, progress->cycles, &mark);
         taps_at_mark = model_tap_cycles;
+        laps |= mark - begun - (taps_at_mark - spent);
     } else {
         is_complete = node->step(step, out);
         progress->cycles[node->index] += lap();

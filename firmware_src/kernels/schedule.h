@@ -41,6 +41,9 @@ void schedule_begin(const progress_t *progress, uint32_t nodes, uint32_t indices
 // Begins to count: what passes until a layer's step begins is `between`.
 void schedule_mark(void);
 
+// Whether the cycle counter went backwards since schedule_begin().
+bool schedule_ran_back(void);
+
 // Runs every node as far as it goes after a new row of the image. last_reader: the last node that reads the image.
 void schedule_run(const node_t *nodes, uint32_t last_reader, const progress_t *progress);
 

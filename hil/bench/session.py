@@ -27,7 +27,7 @@ from hil.link import Client, DeviceFault, Hello, ProtocolError, Result
 from hil.reference.classifiers import Classifier
 from hil.reference.own import Tensors
 from hil.reference.photo import Photo, from_array
-from hil.targets.base import Target
+from hil.targets.base import EndsLoops, Target
 from hil.targets.reported import explain
 
 Progress = Callable[[float], None]
@@ -45,7 +45,10 @@ class Bench:
         self.firmware = firmware
         self.target = target
         self.limits = limits_of(firmware) if limits is None else limits
-        self.client = Client(target, busy_s=_busy_s(firmware))
+        busy_s = _busy_s(firmware)
+        self.client = Client(target, busy_s=busy_s)
+        if isinstance(target, EndsLoops):
+            target.expect_work(2 * busy_s)
         self.hello: Hello | None = None
         self.sent: Photo | None = None  # the latest image, and what came of it: what a failure is about
         self.judged: Run | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Protocol, Self, runtime_checkable
 
 from hil.board import Board
 from hil.board.describe import DmaStream
@@ -94,6 +94,15 @@ class Target(Transport, Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+
+@runtime_checkable
+class EndsLoops(Protocol):
+    """A target that takes a program for an endless one which computes for long without a pause."""
+
+    def expect_work(self, seconds: float) -> None:
+        """From the next boot() on it may compute for so long, of the target's time, at the least."""
+        ...
 
 
 class FlipsBits(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-from hil.targets.base import BreaksPeripherals, Direction, FlipsBits, Observed, Target
+from hil.targets.base import BreaksPeripherals, Direction, EndsLoops, FlipsBits, Observed, Target
 from hil.targets.closing import Closing
 
 
@@ -20,6 +20,10 @@ class Wrapper(Closing):
     def place(self) -> str | None:
         """Which board of a lab it is; None where it is none, and before it is held."""
         return getattr(self.target, "place", None)
+
+    def expect_work(self, seconds: float) -> None:
+        if isinstance(self.target, EndsLoops):
+            self.target.expect_work(seconds)
 
     def boot(self, elf: Path) -> None:
         self.target.boot(elf)

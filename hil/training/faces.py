@@ -18,8 +18,8 @@ from hil.training.photos import Photos, as_planes, open_photos
 from hil.training.recipe import Recipe
 from hil.training.wider import read_annotations
 
-# AP of faces of at least so many pixels of a 320 wide input. WIDER FACE's easy, medium and hard faces are at least 50, 30
-# and 10 pixels high in photos that are 1,024 wide: 16, 9 and 3 of 320.
+# AP of faces of at least so many pixels of a 320 wide input. WIDER FACE's easy, medium and hard faces are at least 50,
+# 30 and 10 pixels high in photos that are 1,024 wide: 16, 9 and 3 of 320.
 HOLDOUT_SIZES = (16, 9, 3)
 
 

@@ -19,12 +19,13 @@ static uint8_t row[ROW_BYTES];
 static uint8_t inverted[ROW_BYTES];
 HIL_CCM static uint16_t sums[ROW_BYTES];
 static uint32_t rows;
+static uint32_t steps;  // their cycles, or'ed
 static uint32_t checksums[BANDS];
 static detection_t boxes[MODEL_MAX_DETECTIONS];
 
 void model_begin(void)
 {
-    rows = 0;
+    rows = steps = 0;
     memset(sums, 0, sizeof sums);
     memset(checksums, 0, sizeof checksums);
     memset(model_layer_cycles, 0, sizeof model_layer_cycles);
@@ -41,12 +42,23 @@ static void offer(uint16_t layer, const void *data, uint32_t bytes)
     model_tap_cycles += port_cycles() - begun;
 }
 
+static void count(uint16_t layer, uint32_t elapsed)
+{
+    model_layer_cycles[layer] += elapsed;
+    steps |= elapsed;
+}
+
+bool model_ran_back(void)
+{
+    return steps >> 31 != 0;
+}
+
 static void invert(void)
 {
     uint32_t begun = port_cycles();
     for (uint32_t i = 0; i < ROW_BYTES; i++)
         inverted[i] = (uint8_t)~row[i];
-    model_layer_cycles[0] += port_cycles() - begun;
+    count(0, port_cycles() - begun);
 }
 
 static void add(void)
@@ -56,7 +68,7 @@ static void add(void)
         sums[i] = (uint16_t)(sums[i] + row[i]);
     for (uint32_t i = 0; i < ROW_BYTES; i++)
         checksums[rows / BAND_ROWS] = checksums[rows / BAND_ROWS] * 31 + row[i];
-    model_layer_cycles[1] += port_cycles() - begun;
+    count(1, port_cycles() - begun);
 }
 
 uint8_t *model_row(void)
