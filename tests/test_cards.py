@@ -45,8 +45,8 @@ def test_a_cards_training_can_be_repeated(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    write_discs(Path("DIR"))
-    write_discs(Path("EXTRA"))
+    for folder in ("DIR", "EXTRA", "AGAIN"):
+        write_discs(Path(folder))
     for split in ("train", "val"):
         write_classes(Path("imagenette", split))
     made = None

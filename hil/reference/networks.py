@@ -238,7 +238,7 @@ _TABLES = (
         input_mean=_RGB_MEAN,
         input_scale=(1.0, 1.0, 1.0),
         score_threshold=0.01,
-        device_candidates=640,
+        device_candidates=1000,
         device_detections=640,
     ),
     DetectorSpec(
