@@ -215,6 +215,7 @@ _TABLES = (
         input_mean=_RGB_MEAN,
         input_scale=(1.0, 1.0, 1.0),
         score_threshold=0.01,
+        device_candidates=500,
     ),
     DetectorSpec(
         name="rnnpool_face_a",
