@@ -17,9 +17,7 @@ from hil.targets.wrapper import Wrapper
 from hil.timing.compiled import blockhook as hook
 
 MODEL, BOARD = "rnnpool_face_m4", "stm32f407_disco"
-TIMES = (
-    2000  # as fast as the core: its longest rows take more than a round of the counter then, and no step half of one
-)
+TIMES = 2000  # as fast as the core: the longest rows take more than a round of the counter, and no step half of one
 
 pytestmark = needs(BOARD)
 
