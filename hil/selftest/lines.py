@@ -26,8 +26,8 @@ OWNERS: tuple[tuple[str, type], ...] = (  # beginning of a function's name, whos
 )  # fmt: skip
 # what only the board's instructions, counter or watchdog, or several kinds of objects make a difference of; equal sizes
 UNJUDGED = (
-    "HIL_DSP", "d->output !=", "cycles", "between", "lap()", "laps", "mark", "begun", "label", "BOX_CLASSES", "port_alive",
-    "sizeof", "tap(", "is_tapped(",
+    "HIL_DSP", "d->output !=", "cycles", "between", "lap()", "laps", "mark", "begun", "label", "BOX_CLASSES",
+    "port_alive", "sizeof", "tap(", "is_tapped(",
     "c->inputs - first",  # of a pixel's last channels: what would be read too much meets weights of zero
 )  # fmt: skip
 OF_TURNS = ("carry", "turn[-", "turn->from", "turn->to", "turn->keep")  # where a row is made in one, they are all 0
