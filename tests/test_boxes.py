@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hil.bench.compare import iou
+from hil.compiler.decode import suppress
 from hil.reference.boxes import decode, detections, face_scores, nms, priors
 from hil.reference.networks import SPECS
 from hil.training.matching import encode
@@ -63,7 +65,47 @@ def plain_nms(boxes: np.ndarray, limit: float) -> list[int]:
 def test_nms_keeps_what_the_plain_one_keeps(seed: int) -> None:
     corner = np.random.default_rng(seed).uniform(0, 40, (30, 2))
     boxes = np.concatenate([corner, corner + np.random.default_rng(seed + 1).uniform(5, 30, (30, 2))], 1)
-    assert np.flatnonzero(nms(boxes, 0.3)).tolist() == plain_nms(boxes, 0.3)
+    rows = np.concatenate([boxes, np.zeros((30, 2))], 1).astype(np.float32)
+    for most in (30, 4):
+        np.testing.assert_array_equal(nms(rows, 0.3, most, False), rows[plain_nms(boxes, 0.3)[:most]])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32))
+def test_weighted_suppression_gives_weighted_means(seed: int) -> None:
+    rows = scored_boxes(seed)
+    expected = plain_weighted_nms(rows, 0.3)
+    for most in (40, 5):
+        np.testing.assert_allclose(nms(rows, 0.3, most, True)[:, :5], suppress(rows[:, :5], 0.3, most, True), rtol=1e-5)
+    np.testing.assert_allclose(nms(rows, 0.3, 40, True), expected, rtol=1e-4)
+    assert len(expected) < 40
+
+
+def scored_boxes(seed: int) -> np.ndarray:
+    """40 boxes of a class, best first."""
+    rng = np.random.default_rng(seed)
+    corner, score = rng.uniform(0, 40, (40, 2)), np.sort(rng.uniform(0.05, 1, (40, 1)), 0)[::-1]
+    return np.concatenate([corner, corner + rng.uniform(15, 30, (40, 2)), score, 0 * score], 1).astype(np.float32)
+
+
+def plain_weighted_nms(rows: np.ndarray, limit: float) -> np.ndarray:
+    """Every kept box as the list of what it is the mean of."""
+    groups: list[list[tuple[float, np.ndarray]]] = []
+    for row in rows.astype(np.float64):
+        for group in groups:
+            shared = iou(row[None], mean(group)[None])[0, 0]
+            if shared > limit:
+                group.append((row[4] * shared**2, row))
+                break
+        else:
+            groups.append([(row[4], row)])
+    return np.array([[*mean(group)[:4], *group[0][1][4:]] for group in groups])
+
+
+def mean(group: list[tuple[float, np.ndarray]]) -> np.ndarray:
+    weights = np.array([weight for weight, _ in group])
+    found: np.ndarray = weights @ np.array([row for _, row in group]) / weights.sum()
+    return found
 
 
 def test_detections_are_sorted_above_the_threshold_and_suppressed() -> None:

@@ -34,6 +34,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a tensor less": (lambda plan: plan["tensors"].pop(), "is None, specified"),
     "the input": (lambda plan: plan["input"].update(width=8), "the input is"),
     "suppression": (lambda plan: plan["detector"].update(nms_iou=0.9), "the detector is"),
+    "weights in suppression": (lambda plan: plan["detector"].update(weighted_nms=True), "the detector is"),
     "classes": (lambda plan: plan["detector"].update(classes=2), "the detector is"),
     "no detector": (lambda plan: plan.update(detector=None), "the detector is None"),
     "outputs": (lambda plan: plan.update(outputs=["conv0"]), "the outputs is"),

@@ -95,4 +95,4 @@ def test_suppression_equals_the_definition(seed: int) -> None:
     corners = rng.integers(0, 40, (30, 2))
     sizes = rng.integers(1, 20, (30, 2))
     decoded = np.concatenate([corners, corners + sizes, np.ones((30, 1))], 1).astype(np.float32)
-    np.testing.assert_array_equal(suppress(decoded, 0.3), decoded[_naive_suppress(decoded, 0.3)])
+    np.testing.assert_array_equal(suppress(decoded, 0.3, 30), decoded[_naive_suppress(decoded, 0.3)])

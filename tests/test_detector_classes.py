@@ -44,7 +44,8 @@ class Boxes(nn.Module):
 
 def make():
     priors = [Source(4, 12, background=2), Source(8, 20)]
-    return detector(Boxes(), "kinds", (1, 30, 40), priors, score_threshold=0.4, nms_iou=0.5, classes=("cat", "dog"))
+    return detector(Boxes(), "kinds", (1, 30, 40), priors, score_threshold=0.4, nms_iou=0.5, classes=("cat", "dog"),
+                    weighted_nms=True)
 """
 
 

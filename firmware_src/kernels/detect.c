@@ -114,8 +114,9 @@ void detect_collect_row(const detector_t *detector, const source_t *source, uint
     }
 }
 
-// e^x within 2 units in the last place, x clamped to -87..88 (the reduction of Cephes' expf).
-static float exponential(float x)
+// e^x within 2 units in the last place, x clamped to -87..88 (the reduction of Cephes' expf). A function of its own: one copy
+// of it stays in the flash's cache.
+static __attribute__((noinline)) float exponential(float x)
 {
     x = x < -87.0f ? -87.0f : x;
     x = x > 88.0f ? 88.0f : x;
@@ -166,6 +167,14 @@ static float area(const detection_t *box)
     return (box->x1 - box->x0) * (box->y1 - box->y0);
 }
 
+// What two boxes that meet have in common.
+static float shared_area(const detection_t *a, const detection_t *b)
+{
+    const float width = (a->x1 < b->x1 ? a->x1 : b->x1) - (a->x0 > b->x0 ? a->x0 : b->x0);
+    const float height = (a->y1 < b->y1 ? a->y1 : b->y1) - (a->y0 > b->y0 ? a->y0 : b->y0);
+    return width * height;
+}
+
 // Whether two boxes of a class overlap by more than the threshold; `kept` is the one with the higher score. Most do not meet,
 // which four comparisons show.
 static bool is_suppressed(const detection_t *kept, const detection_t *box, float threshold)
@@ -175,16 +184,34 @@ static bool is_suppressed(const detection_t *kept, const detection_t *box, float
         return false;
     }
 #endif
-    if (!(kept->x1 > box->x0 && box->x1 > kept->x0 && kept->y1 > box->y0 && box->y1 > kept->y0)) {
+    const bool meet = kept->x1 > box->x0 && box->x1 > kept->x0 && kept->y1 > box->y0 && box->y1 > kept->y0;
+    if (__builtin_expect(!meet, true)) {
         return false;
     }
-    const float width = (kept->x1 < box->x1 ? kept->x1 : box->x1) - (kept->x0 > box->x0 ? kept->x0 : box->x0);
-    const float height = (kept->y1 < box->y1 ? kept->y1 : box->y1) - (kept->y0 > box->y0 ? kept->y0 : box->y0);
-    if (!(width > 0.0f && height > 0.0f)) {
-        return false;
-    }
-    const float shared = width * height;
+    const float shared = shared_area(kept, box);
     return shared > threshold * (area(kept) + area(box) - shared);
+}
+
+// Draws a kept box towards one that it suppresses: to the mean of them all, weighted by score times overlap squared.
+static void draw_towards(detection_t *kept, float *weight, const detection_t *box)
+{
+    const float shared = shared_area(kept, box), overlap = shared / (area(kept) + area(box) - shared);
+    const float added = box->score * (overlap * overlap);
+    *weight += added;
+    const float part = added / *weight;
+    kept->x0 += (box->x0 - kept->x0) * part;
+    kept->y0 += (box->y0 - kept->y0) * part;
+    kept->x1 += (box->x1 - kept->x1) * part;
+    kept->y1 += (box->y1 - kept->y1) * part;
+}
+
+// The first of the detections up to `end` that suppresses a box; `end` where none does.
+static detection_t *suppressor(detection_t *kept, const detection_t *end, const detection_t box, float threshold)
+{
+    while (kept != end && !is_suppressed(kept, &box, threshold)) {
+        kept++;
+    }
+    return kept;
 }
 
 uint32_t detect_finish(const detector_t *detector)
@@ -193,12 +220,13 @@ uint32_t detect_finish(const detector_t *detector)
     sort(detector->candidates, candidate_count);
     for (uint32_t i = 0; i < candidate_count && count < MODEL_MAX_DETECTIONS; i++) {
         const detection_t box = decode(detector, &detector->candidates[i]);
-        uint32_t k = 0;
-        while (k < count && !is_suppressed(&detector->detections[k], &box, detector->nms_iou)) {
-            k++;
-        }
-        if (k == count) {
+        detection_t *const end = &detector->detections[count];
+        detection_t *const kept = suppressor(detector->detections, end, box, detector->nms_iou);
+        if (kept == end) {
+            detector->candidates[count].weight = box.score;
             detector->detections[count++] = box;
+        } else if (MODEL_WEIGHTED_NMS) {
+            draw_towards(kept, &detector->candidates[kept - detector->detections].weight, &box);
         }
     }
     return count;

@@ -26,8 +26,11 @@ typedef struct {
 enum { ANCHOR_BITS = 15 };
 
 typedef struct {
-    uint32_t key;    // 17 bits of class minus background, then the anchor counted from the last: more is better
-    int16_t loc[4];  // dx dy dw dh, 10 fractional bits
+    uint32_t key;  // 17 bits of class minus background, then the anchor counted from the last: more is better
+    union {
+        int16_t loc[4];  // dx dy dw dh, 10 fractional bits
+        float weight;    // once candidate n is decoded: of all boxes that are in detection n
+    };
 } candidate_t;
 
 typedef struct {

@@ -37,7 +37,7 @@ def check_plan(plan: dict[str, Any], graph: q.QuantisedGraph) -> None:
     ends: dict[str, int] = {}
     for buffer in plan["buffers"]:
         ends[buffer["place"]] = max(ends.get(buffer["place"], 0), buffer["offset"] + buffer["bytes"])
-    image, rules = graph.input, ("candidates", "detections", "nms_iou", "classes")
+    image, rules = graph.input, ("candidates", "detections", "nms_iou", "weighted_nms", "classes")
     size = ("width", "height", "channels")
     wrong = _first_difference({
         "the input": (_fields(plan["input"], *size), tuple(getattr(image, name) for name in size)),
@@ -90,6 +90,7 @@ def _of_boxes(graph: q.QuantisedGraph, detector: q.Detector, spec: Any) -> dict[
     return {
         "the variances": (tuple(detector.variances), tuple(spec.variances)),
         "the IoU of non-maximum suppression": (detector.nms_iou, spec.nms_iou),
+        "whether suppressed boxes count": (detector.weighted_nms, spec.weighted_nms),
         "the score threshold": (detector.threshold, math.floor(math.log(likelihood) * 256)),
         "the candidates": (detector.candidates, min(spec.candidates, spec.device_candidates)),
         "the detections": (detector.detections, min(spec.detections, spec.device_detections)),

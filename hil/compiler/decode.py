@@ -37,7 +37,7 @@ def boxes(detector: Detector, trace: Trace) -> np.ndarray:
     order = np.lexsort((candidates[:, 1], -candidates[:, 0]))[: detector.candidates]
     decoded = np.array([_decode(detector, trace, *map(int, row)) for row in candidates[order]], F)
     decoded = decoded.reshape(-1, 6)[:, : detector.columns]
-    return suppress(decoded, detector.nms_iou)[: detector.detections]
+    return suppress(decoded, detector.nms_iou, detector.detections, detector.weighted_nms)
 
 
 def _collect(source: Source, trace: Trace, detector: Detector, first_anchor: int) -> np.ndarray:
@@ -85,20 +85,37 @@ def exponential(x: np.float32) -> np.float32:
     return y * np.int32((int(n) + 127) << 23).view(F)
 
 
-def suppress(decoded: np.ndarray, threshold: float) -> np.ndarray:
-    """Greedy non-maximum suppression of boxes in falling order of score; keeps those with IoU <= threshold.
+def suppress(decoded: np.ndarray, threshold: float, most: int, is_weighted: bool = False) -> np.ndarray:
+    """Greedy non-maximum suppression of boxes in falling order of score; keeps at most so many, with IoU <= threshold.
 
-    Boxes of different classes leave each other alone.
+    Boxes of different classes leave each other alone. is_weighted: a kept box is drawn towards each that it is the
+    first to suppress, to the mean of all of them, weighted by score times overlap squared.
     """
-    x0, y0, x1, y1 = decoded[:, :4].T
-    areas = (x1 - x0) * (y1 - y0)
-    kept: list[int] = []
-    for i in range(len(decoded)):
-        width = np.minimum(x1[kept], x1[i]) - np.maximum(x0[kept], x0[i])
-        height = np.minimum(y1[kept], y1[i]) - np.maximum(y0[kept], y0[i])
+    kept = np.empty((most, decoded.shape[1]), F)
+    weights = np.empty(most, F)
+    count = 0
+    for box in decoded:
+        if count == most:
+            break
+        others = kept[:count]
+        width = np.minimum(others[:, 2], box[2]) - np.maximum(others[:, 0], box[0])
+        height = np.minimum(others[:, 3], box[3]) - np.maximum(others[:, 1], box[1])
         shared = width * height
-        union = areas[kept] + areas[i] - shared
-        is_same = (decoded[kept, 5:] == decoded[i, 5:]).all(-1)
-        if not np.any(is_same & (width > 0) & (height > 0) & (shared > F(threshold) * union)):
-            kept.append(i)
-    return decoded[kept]
+        union = _areas(others) + _areas(box) - shared
+        is_same = (others[:, 5:] == box[5:]).all(-1)
+        suppressors = np.flatnonzero(is_same & (width > 0) & (height > 0) & (shared > F(threshold) * union))
+        if not len(suppressors):
+            kept[count], weights[count] = box, box[4]
+            count += 1
+        elif is_weighted:
+            k = suppressors[0]
+            overlap = shared[k] / union[k]
+            added = box[4] * (overlap * overlap)
+            weights[k] += added
+            kept[k, :4] += (box[:4] - kept[k, :4]) * (added / weights[k])
+    return kept[:count]
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    areas: np.ndarray = (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
+    return areas

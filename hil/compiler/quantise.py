@@ -214,7 +214,8 @@ class _Quantiser:
                 f"{spec.name} has {anchors:,} priors, {classes} for each place; the device numbers {ANCHORS:,}"
             )
         return q.Detector(sources, threshold, spec.nms_iou, min(spec.candidates, spec.device_candidates),
-                          min(spec.detections, spec.device_detections), spec.variances, classes)  # fmt: skip
+                          min(spec.detections, spec.device_detections), spec.variances, classes,
+                          spec.weighted_nms)  # fmt: skip
 
 
 def _multiplier(ratio: np.ndarray) -> tuple[np.ndarray, int]:

@@ -61,30 +61,44 @@ def detections(
     chosen = chosen[np.argsort(-scores[chosen], kind="stable")][: spec.candidates]
     cells, labels = np.divmod(chosen, len(spec.classes))
     boxes = decode(offsets[cells], priors(spec)[cells], spec.variances)
+    found = np.concatenate([boxes, scores[chosen, None], labels[:, None]], 1).astype(np.float32)
     limit = spec.nms_iou if nms_iou is None else nms_iou
-    kept = np.zeros(len(boxes), np.bool_)
-    for label in range(len(spec.classes)):
-        kept[labels == label] = nms(np.ascontiguousarray(boxes[labels == label], np.float32), limit)
-    columns = [boxes, scores[chosen, None], labels[:, None]][: 2 if len(spec.classes) == 1 else 3]
-    return np.concatenate(columns, 1)[kept][: spec.detections].astype(np.float32)
+    return nms(found, limit, spec.detections, spec.weighted_nms)[:, : 5 if len(spec.classes) == 1 else 6]
 
 
 @njit(nogil=True)
-def nms(boxes, iou):  # type: ignore[no-untyped-def]
-    """Greedy non-maximum suppression of (n, 4) boxes, best first: (n,) bool, false where a kept box overlaps more."""
-    kept = np.ones(len(boxes), np.bool_)
+def nms(boxes, iou, most, is_weighted):  # type: ignore[no-untyped-def]
+    """Greedy non-maximum suppression of (n, 6) float32 x0 y0 x1 y1 score class, best first: (m, 6), m <= most.
+
+    A box is left out where a kept one of its class overlaps it by more than iou. is_weighted: the first that does then
+    moves to the mean of all that it has suppressed and itself, weighted by score times overlap squared (after the
+    blending of BlazeFace: Bazarevsky et al., 2019).
+    """
+    kept = np.empty((most, 6), np.float32)
+    weights = np.empty(most, np.float32)
+    count = 0
     for i in range(len(boxes)):
-        if not kept[i]:
-            continue
-        x0, y0, x1, y1 = boxes[i]
-        area = (x1 - x0) * (y1 - y0)
-        for j in range(i + 1, len(boxes)):
-            if not kept[j]:
-                continue
-            w = min(x1, boxes[j, 2]) - max(x0, boxes[j, 0])
-            h = min(y1, boxes[j, 3]) - max(y0, boxes[j, 1])
-            if w > 0 and h > 0:
-                other = (boxes[j, 2] - boxes[j, 0]) * (boxes[j, 3] - boxes[j, 1])
-                if w * h > iou * (area + other - w * h):
-                    kept[j] = False
-    return kept
+        if count == most:
+            break
+        box, shared, union = boxes[i], np.float32(0), np.float32(1)
+        area = (box[2] - box[0]) * (box[3] - box[1])
+        k = 0
+        while k < count:
+            other = kept[k]
+            w = min(other[2], box[2]) - max(other[0], box[0])
+            h = min(other[3], box[3]) - max(other[1], box[1])
+            if w > 0 and h > 0 and other[5] == box[5]:
+                shared = w * h
+                union = (other[2] - other[0]) * (other[3] - other[1]) + area - shared
+                if shared > iou * union:
+                    break
+            k += 1
+        if k == count:
+            kept[k] = box
+            weights[k] = box[4]
+            count += 1
+        elif is_weighted:
+            added = box[4] * (shared / union) ** 2
+            weights[k] += added
+            kept[k, :4] += (box[:4] - kept[k, :4]) * (added / weights[k])
+    return kept[:count]

@@ -43,7 +43,8 @@ class DetectorSpec:
     input_shape: (C, H, W). Network input = (uint8 - input_mean) * input_scale, a value a channel (RGB order).
     score_threshold, nms_iou, candidates (best boxes that enter NMS), detections (most boxes an image): the detection
     rules; device_candidates, device_detections: no more of them on a device, whose memory they take; variances: of the
-    box offsets from the priors' centres and sizes; classes: the kinds of objects.
+    box offsets from the priors' centres and sizes; classes: the kinds of objects; weighted_nms: whether a box moves
+    towards those that it suppresses (`hil.reference.boxes.nms`).
     """
 
     name: str
@@ -59,6 +60,7 @@ class DetectorSpec:
     classes: tuple[str, ...] = ("face",)
     device_candidates: int = 400
     device_detections: int = 200
+    weighted_nms: bool = False
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -173,6 +175,7 @@ _TABLES = (
         input_mean=_MONO_MEAN,
         input_scale=(1 / 64,),
         score_threshold=0.05,
+        weighted_nms=True,
     ),
     DetectorSpec(
         name="rnnpool_face_qvga_mono",
@@ -192,6 +195,7 @@ _TABLES = (
         input_mean=_MONO_MEAN,
         input_scale=(1.0,),
         score_threshold=0.05,
+        weighted_nms=True,
     ),
     DetectorSpec(
         name="rnnpool_face_quant",
@@ -216,6 +220,7 @@ _TABLES = (
         input_scale=(1.0, 1.0, 1.0),
         score_threshold=0.01,
         device_candidates=500,
+        weighted_nms=True,
     ),
     DetectorSpec(
         name="rnnpool_face_a",
@@ -241,6 +246,7 @@ _TABLES = (
         score_threshold=0.01,
         device_candidates=1000,
         device_detections=640,
+        weighted_nms=True,
     ),
     DetectorSpec(
         name="rnnpool_face_b",
@@ -267,6 +273,7 @@ _TABLES = (
         score_threshold=0.01,
         device_candidates=1000,
         device_detections=640,
+        weighted_nms=True,
     ),
     DetectorSpec(
         name="rnnpool_face_c",
@@ -292,6 +299,7 @@ _TABLES = (
         score_threshold=0.01,
         device_candidates=1000,
         device_detections=640,
+        weighted_nms=True,
     ),
 )
 # M4's table again, of weights with zeros and ties (hil.training.structure): the tensors show which.

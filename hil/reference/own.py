@@ -122,6 +122,7 @@ def detector(
     detections: int = 200,
     variances: tuple[float, float] = (0.1, 0.2),
     classes: Sequence[str] = ("object",),
+    weighted_nms: bool = False,
 ) -> OwnDetector:
     """A module that gives (offsets, scores) for each of `priors`, in a list.
 
@@ -145,6 +146,7 @@ def detector(
         detections,
         variances,
         _kinds(name, classes),
+        weighted_nms=weighted_nms,
     )
     own = OwnDetector(network, spec)
     found = _try(own.eval(), name, "maps")

@@ -47,11 +47,18 @@ MISTAKES = (
             ("0x1p-8f));", "0x1p-9f));"), decode, ("F(2.0**-CONF_BITS)", "F(2.0**-9)")),
     Mistake("both-overlap", "overlap as a share of the better box", "detect.c",
             ("threshold * (area(kept) + area(box) - shared)", "threshold * area(kept)"),
-            decode, ("union = areas[kept] + areas[i] - shared", "union = areas[kept]")),
+            decode, ("F(threshold) * union", "F(threshold) * _areas(others)")),
     Mistake("both-unsuppressed", "the best box suppresses alone", "detect.c",
-            ("!is_suppressed(&detector->detections[k], &box, detector->nms_iou)",
-             "(k > 0 || !is_suppressed(&detector->detections[k], &box, detector->nms_iou))"),
-            decode, ("np.any(is_same", "np.any((np.arange(len(kept)) < 1) & is_same")),
+            ("    while (kept != end && !is_suppressed(kept, &box, threshold)) {",
+             "    const detection_t *const first = kept;\n"
+             "    while (kept != end && (kept != first || !is_suppressed(kept, &box, threshold))) {"),
+            decode, ("np.flatnonzero(is_same", "np.flatnonzero((np.arange(count) < 1) & is_same")),
+    Mistake("both-unweighted", "a suppressed box draws by its overlap alone", "detect.c",
+            ("box->score * (overlap * overlap)", "(overlap * overlap)"),
+            decode, ("box[4] * (overlap * overlap)", "overlap * overlap")),
+    Mistake("both-undrawn", "the sides of a box are drawn across alone", "detect.c",
+            ("kept->y1 += (box->y1 - kept->y1) * part;", ""),
+            decode, ("kept[k, :4] += (box[:4] - kept[k, :4])", "kept[k, :3] += (box[:3] - kept[k, :3])")),
     Mistake("both-max-out", "the first background score alone", "detect.c",
             ("i < backgrounds; i++", "i < 1; i++"),
             decode, ("background.max(-1, keepdims=True)", "background[..., :1]")),
@@ -71,13 +78,13 @@ MISTAKES = (
 }
 
 #endif"""),
-            decode, ("nms_iou)[: detector.detections]", "nms_iou)[: detector.detections][::-1]")),
+            decode, ("detections, detector.weighted_nms)", "detections, detector.weighted_nms)[::-1]")),
     Mistake("both-twice", "the best box twice", "detect.c",
             ("detections[count++] = box;", "detections[count++] = box;\n            count += count == 1;\n"
              "            detector->detections[1] = count == 2 ? detector->detections[0] : detector->detections[1];"),
-            decode, ("suppress(decoded, detector.nms_iou)[: detector.detections]",
-                     "(lambda kept: np.concatenate([kept[:1], kept])[: detector.detections])"
-                     "(suppress(decoded, detector.nms_iou))")),
+            decode, ("return suppress(decoded, detector.nms_iou, detector.detections, detector.weighted_nms)",
+                     "kept = suppress(decoded, detector.nms_iou, detector.detections, detector.weighted_nms)\n"
+                     "    return np.concatenate([kept[:1], kept])[: detector.detections]")),
     Mistake("both-exponential", "an exponential whose powers of two are off by a tenth", "detect.c",
             ("(float)n * 0.693359375f", "(float)n * 0.8f"), decode, ("n * F(0.693359375)", "n * F(0.8)")),
     Mistake("both-pooled", "RNNPool's states of half their size", "rnnpool.h",

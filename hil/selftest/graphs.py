@@ -68,6 +68,7 @@ DETECTOR: tuple[tuple[str, str, Change], ...] = (
     ("shared-threshold-near", "a score threshold an eighth of a logit higher", _detector(threshold=lambda v: v + 32)),
     ("shared-suppression", "suppression at 0.9", _detector(nms_iou=lambda v: 0.9)),
     ("shared-suppression-low", "suppression at 0.05", _detector(nms_iou=lambda v: 0.05)),
+    ("shared-weighted", "suppression without weights", _detector(weighted_nms=lambda v: not v)),
     ("shared-threshold", "a higher score threshold", _detector(threshold=lambda v: v + 300)),
     ("shared-threshold-low", "a lower score threshold", _detector(threshold=lambda v: v - 300)),
     ("shared-candidates", "fewer candidates", _detector(candidates=lambda v: 5)),
@@ -195,7 +196,9 @@ def _attempt(graph: q.QuantisedGraph, is_checked: bool, bait: Bait) -> Outcome:
     texts = {"model/model.c": model_source(graph, plan), "model/weights.c": weights_source(graph)}
     config = bait.workshop.text("model/model_config.h")
     if graph.detector is not None:
-        for name, value in (("CANDIDATES", graph.detector.candidates), ("MAX_DETECTIONS", graph.detector.detections)):
+        made = graph.detector
+        for name, value in (("CANDIDATES", made.candidates), ("MAX_DETECTIONS", made.detections),
+                            ("WEIGHTED_NMS", int(made.weighted_nms))):  # fmt: skip
             start = config.index(f"MODEL_{name} ") + len(f"MODEL_{name} ")
             config = config[:start] + str(value) + config[config.index("\n", start) :]
     firmware = bait.workshop.changed(texts | {"model/model_config.h": config})

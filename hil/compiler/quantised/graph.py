@@ -63,7 +63,8 @@ class Source:
 class Detector:
     """The rules that make boxes of the heads' outputs.
 
-    threshold: on a class's score minus the background's, CONF_BITS; classes: how many there are of them.
+    threshold: on a class's score minus the background's, CONF_BITS; classes: how many there are of them; weighted_nms:
+    whether boxes move towards those that they suppress.
     """
 
     sources: tuple[Source, ...]
@@ -73,6 +74,7 @@ class Detector:
     detections: int
     variances: tuple[float, float]
     classes: int = 1
+    weighted_nms: bool = False
 
     @property
     def columns(self) -> int:
