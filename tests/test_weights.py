@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from cli import hil
 
 from hil import zoo
 from hil.checkpoints.calibration import round_checkpoint
@@ -71,6 +72,16 @@ def test_learnt_ranges_stay_with_rounded_weights(checkpoint: Path, tmp_path: Pat
     whole = weights.metadata(zoo.find("rnnpool_face_quant"))
     assert weights.metadata(out) == whole | {stored.KEY: "int8"}
     assert out.stat().st_size < 0.6 * zoo.find("rnnpool_face_quant").stat().st_size
+
+
+def test_weights_alone_are_rounded_from_the_command_line(capsys, monkeypatch, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours.safetensors", tmp_path / "theirs.safetensors"
+    outcome = hil(capsys, monkeypatch, "quantise", "rnnpool_face_quant", "--weights", "int8", "-o", theirs)
+    assert outcome.code == 0 and f"next: hil build {theirs}" in " ".join(outcome.out.split())
+    round_checkpoint("rnnpool_face_quant", ours, "int8")
+    assert ours.read_bytes() == theirs.read_bytes()
+    outcome = hil(capsys, monkeypatch, "quantise", "rnnpool_face_quant", "--weights", "int4", "-o", tmp_path / "none")
+    assert outcome.code == 2 and "int4" in outcome.err and not (tmp_path / "none").exists()
 
 
 def test_what_half_precision_cannot_hold_is_an_error(checkpoint: Path) -> None:
