@@ -219,7 +219,8 @@ _TABLES = (
         input_mean=_RGB_MEAN,
         input_scale=(1.0, 1.0, 1.0),
         score_threshold=0.01,
-        device_candidates=500,
+        device_candidates=520,
+        device_detections=400,
         weighted_nms=True,
     ),
     DetectorSpec(
@@ -244,7 +245,7 @@ _TABLES = (
         input_mean=_RGB_MEAN,
         input_scale=(1.0, 1.0, 1.0),
         score_threshold=0.01,
-        device_candidates=1000,
+        device_candidates=1400,
         device_detections=640,
         weighted_nms=True,
     ),
