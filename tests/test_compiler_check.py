@@ -35,6 +35,7 @@ EDITS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "the input": (lambda plan: plan["input"].update(width=8), "the input is"),
     "suppression": (lambda plan: plan["detector"].update(nms_iou=0.9), "the detector is"),
     "weights in suppression": (lambda plan: plan["detector"].update(weighted_nms=True), "the detector is"),
+    "what an older version does not say": (lambda plan: plan["detector"].pop("weighted_nms"), "the detector is"),
     "classes": (lambda plan: plan["detector"].update(classes=2), "the detector is"),
     "no detector": (lambda plan: plan.update(detector=None), "the detector is None"),
     "outputs": (lambda plan: plan.update(outputs=["conv0"]), "the outputs is"),

@@ -60,7 +60,7 @@ def _each(kind: str, said: list[Any], made: list[Any]) -> dict[str, tuple[object
 
 
 def _fields(of: dict[str, Any], *names: str) -> tuple[object, ...]:
-    return tuple(of[name] for name in names)
+    return tuple(of.get(name) for name in names)  # None: a plan that lacks it is of no network
 
 
 def _layer_said(said: dict[str, Any]) -> tuple[object, ...]:
