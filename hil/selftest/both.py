@@ -55,10 +55,10 @@ MISTAKES = (
             decode, ("np.flatnonzero(is_same", "np.flatnonzero((np.arange(count) < 1) & is_same")),
     Mistake("both-unweighted", "a suppressed box draws by its overlap alone", "detect.c",
             ("box->score * (overlap * overlap)", "(overlap * overlap)"),
-            decode, ("box[4] * (overlap * overlap)", "overlap * overlap")),
+            decode, ("box[4] * (overlap * overlap)", "overlap * overlap"), "weighted"),
     Mistake("both-undrawn", "the sides of a box are drawn across alone", "detect.c",
             ("kept->y1 += (box->y1 - kept->y1) * part;", ""),
-            decode, ("kept[k, :4] += (box[:4] - kept[k, :4])", "kept[k, :3] += (box[:3] - kept[k, :3])")),
+            decode, ("kept[k, :4] += (box[:4] - kept[k, :4])", "kept[k, :3] += (box[:3] - kept[k, :3])"), "weighted"),
     Mistake("both-max-out", "the first background score alone", "detect.c",
             ("i < backgrounds; i++", "i < 1; i++"),
             decode, ("background.max(-1, keepdims=True)", "background[..., :1]")),
@@ -80,8 +80,14 @@ MISTAKES = (
 #endif"""),
             decode, ("detections, detector.weighted_nms)", "detections, detector.weighted_nms)[::-1]")),
     Mistake("both-twice", "the best box twice", "detect.c",
-            ("detections[count++] = box;", "detections[count++] = box;\n            count += count == 1;\n"
-             "            detector->detections[1] = count == 2 ? detector->detections[0] : detector->detections[1];"),
+            ("    return count;\n}\n\n#endif", """    if (count > 0) {
+        count += count < MODEL_MAX_DETECTIONS;
+        memmove(&detector->detections[1], detector->detections, (count - 1) * sizeof detector->detections[0]);
+    }
+    return count;
+}
+
+#endif"""),
             decode, ("return suppress(decoded, detector.nms_iou, detector.detections, detector.weighted_nms)",
                      "kept = suppress(decoded, detector.nms_iou, detector.detections, detector.weighted_nms)\n"
                      "    return np.concatenate([kept[:1], kept])[: detector.detections]")),

@@ -202,6 +202,7 @@ def _attempt(graph: q.QuantisedGraph, is_checked: bool, bait: Bait) -> Outcome:
             start = config.index(f"MODEL_{name} ") + len(f"MODEL_{name} ")
             config = config[:start] + str(value) + config[config.index("\n", start) :]
     firmware = bait.workshop.changed(texts | {"model/model_config.h": config})
-    rules = {} if graph.detector is None else {"detections": graph.detector.detections}
+    names = () if graph.detector is None else ("detections", "weighted_nms")
+    rules = {name: getattr(graph.detector, name) for name in names}
     said = firmware.plan | {"detector": firmware.plan["detector"] and firmware.plan["detector"] | rules}
     return bait.run(replace(firmware, graph=graph, plan=said))

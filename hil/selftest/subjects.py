@@ -76,7 +76,8 @@ class Subject:
         pools = [layer for layer in self.graph.layers if isinstance(layer, q.QPool)]
         cells = [cell for pool in pools for cell in (pool.cell1, pool.cell2) if isinstance(cell, q.QCell)]
         tied = {"tied" if cell.is_tied else "untied" for cell in cells}
-        return frozenset({"any", kind, "board" if self.is_on_board else "native"} | tied)
+        weighted = {"weighted"} if self.graph.detector is not None and self.graph.detector.weighted_nms else set()
+        return frozenset({"any", kind, "board" if self.is_on_board else "native"} | tied | weighted)
 
 
 def names() -> tuple[str, ...]:
