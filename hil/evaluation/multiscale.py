@@ -82,7 +82,8 @@ def _detect(network: Detector, planes: np.ndarray) -> np.ndarray:
         device = next(network.parameters()).device
         offsets, confidence = network(network.normalise(torch.from_numpy(padded)[None].to(device)))
     offsets, confidence = (values[0].cpu().numpy() for values in (offsets, confidence))
-    return detections(offsets, confidence, replace(spec, input_shape=shape), SCORE_THRESHOLD)
+    plain = replace(spec, input_shape=shape, weighted_nms=False)  # the script's; its votes come after all scales
+    return detections(offsets, confidence, plain, SCORE_THRESHOLD)
 
 
 def vote(boxes: np.ndarray) -> np.ndarray:
