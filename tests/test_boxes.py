@@ -89,17 +89,25 @@ def scored_boxes(seed: int) -> np.ndarray:
 
 
 def plain_weighted_nms(rows: np.ndarray, limit: float) -> np.ndarray:
-    """Every kept box as the list of what it is the mean of."""
+    """Every kept box as the list of what it is the mean of, then the scores' odds raised."""
     groups: list[list[tuple[float, np.ndarray]]] = []
     for row in rows.astype(np.float64):
         for group in groups:
             shared = iou(row[None], mean(group)[None])[0, 0]
             if shared > limit:
-                group.append((row[4] * shared**2, row))
+                group.append(((row[4] * shared) ** 2, row))
                 break
         else:
-            groups.append([(row[4], row)])
-    return np.array([[*mean(group)[:4], *group[0][1][4:]] for group in groups])
+            groups.append([(row[4] ** 2, row)])
+    raised = [raised_score(group) for group in groups]
+    boxes = [[*mean(group)[:4], score, *group[0][1][5:]] for group, score in zip(groups, raised, strict=True)]
+    return np.array(boxes)[np.argsort(-np.array(raised), kind="stable")]
+
+
+def raised_score(group: list[tuple[float, np.ndarray]]) -> float:
+    score, weight = group[0][1][4], sum(weight for weight, _ in group)
+    odds = score / (1 - score) * weight**0.5 / score
+    return odds / (1 + odds)
 
 
 def mean(group: list[tuple[float, np.ndarray]]) -> np.ndarray:

@@ -51,28 +51,26 @@ static void sift_up(candidate_t *heap, uint32_t place)
     }
 }
 
-static void sift_down(candidate_t *heap, uint32_t count)
+// Puts a candidate in the root's place. The gap goes down to a leaf first: most candidates belong near one.
+static void sift_down(candidate_t *heap, uint32_t count, const candidate_t moved)
 {
-    const candidate_t moved = heap[0];
     uint32_t place = 0;
     for (uint32_t child = 1; child < count; child = 2 * place + 1) {
         child += child + 1 < count && is_better(&heap[child], &heap[child + 1]);
-        if (!is_better(&moved, &heap[child])) {
-            break;
-        }
         heap[place] = heap[child];
         place = child;
     }
     heap[place] = moved;
+    sift_up(heap, place);
 }
 
 // Takes the heap apart: best first.
 static void sort(candidate_t *heap, uint32_t count)
 {
     while (count > 1) {
-        count--;
-        swap(&heap[0], &heap[count]);
-        sift_down(heap, count);
+        const candidate_t last = heap[--count];
+        heap[count] = heap[0];
+        sift_down(heap, count, last);
     }
 }
 
@@ -82,8 +80,7 @@ static void insert(candidate_t *heap, const candidate_t *candidate)
         heap[candidate_count] = *candidate;
         sift_up(heap, candidate_count++);
     } else if (is_better(candidate, &heap[0])) {
-        heap[0] = *candidate;
-        sift_down(heap, candidate_count);
+        sift_down(heap, candidate_count, *candidate);
     }
 }
 
@@ -192,17 +189,37 @@ static bool is_suppressed(const detection_t *kept, const detection_t *box, float
     return shared > threshold * (area(kept) + area(box) - shared);
 }
 
-// Draws a kept box towards one that it suppresses: to the mean of them all, weighted by score times overlap squared.
+// Draws a kept box towards one that it suppresses: to the mean of them all, weighted by the square of score times overlap.
 static void draw_towards(detection_t *kept, float *weight, const detection_t *box)
 {
     const float shared = shared_area(kept, box), overlap = shared / (area(kept) + area(box) - shared);
-    const float added = box->score * (overlap * overlap);
+    const float pull = box->score * overlap, added = pull * pull;
     *weight += added;
     const float part = added / *weight;
     kept->x0 += (box->x0 - kept->x0) * part;
     kept->y0 += (box->y0 - kept->y0) * part;
     kept->x1 += (box->x1 - kept->x1) * part;
     kept->y1 += (box->y1 - kept->y1) * part;
+}
+
+// Raises each detection's score by what it suppressed, its odds by the root of all the weight over its own score, and sorts them
+// again: best first.
+static void raise_scores(const detector_t *detector, uint32_t count)
+{
+    detection_t *const kept = detector->detections;
+    for (uint32_t i = 0; i < count; i++) {
+        detection_t box = kept[i];
+        if (detector->candidates[i].weight == box.score * box.score) {
+            continue;  // it suppressed none, and no one before it has less
+        }
+        const float root = __builtin_sqrtf(detector->candidates[i].weight);
+        box.score = root / (root + (1.0f - box.score));
+        uint32_t place = i;
+        for (; place > 0 && kept[place - 1].score < box.score; place--) {
+            kept[place] = kept[place - 1];
+        }
+        kept[place] = box;
+    }
 }
 
 // The first of the detections up to `end` that suppresses a box; `end` where none does.
@@ -223,11 +240,14 @@ uint32_t detect_finish(const detector_t *detector)
         detection_t *const end = &detector->detections[count];
         detection_t *const kept = suppressor(detector->detections, end, box, detector->nms_iou);
         if (kept == end) {
-            detector->candidates[count].weight = box.score;
+            detector->candidates[count].weight = box.score * box.score;
             detector->detections[count++] = box;
         } else if (MODEL_WEIGHTED_NMS) {
             draw_towards(kept, &detector->candidates[kept - detector->detections].weight, &box);
         }
+    }
+    if (MODEL_WEIGHTED_NMS) {
+        raise_scores(detector, count);
     }
     return count;
 }

@@ -236,7 +236,11 @@ def _number(value: float) -> float:
 
 
 def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes, list[Measurement]]:
-    """The float model's boxes, and how far the device is from them; a classifier has none."""
+    """The float model's boxes, and how far the device is from them; a classifier has none.
+
+    Distances are those under plain suppression: with weights, a rounding by which another of two boxes suppresses a
+    third moves both by more than itself. That the device's boxes are by the network's rules is `decoder.differing`'s.
+    """
     network, detector = firmware.network, firmware.graph.detector
     if not isinstance(network, Detector) or detector is None:
         return np.zeros((0, 5), np.float32), []
@@ -246,23 +250,25 @@ def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes
     ]
     outputs = float_path.device_outputs(heads, network.spec)
     floating = float_path.float_outputs(network, found.photo.pixels)
-    boxes, kept = (float_path.decoded(floating, network.spec, as_device=limited) for limited in (False, True))
+    plain = replace(network.spec, weighted_nms=False)
+    kept, expected = (float_path.decoded(made, plain, as_device=True) for made in (outputs, floating))
+    every_kept = float_path.decoded(floating, plain)
     twins = float_path.differing(device, outputs, network.spec)
     offset_error = float_path.offset_error(outputs, floating, network.spec.score_threshold)
     sides = (
-        (device, float_path.candidates(floating, network.spec)),
-        (boxes, float_path.candidates(outputs, network.spec)),
+        (kept, float_path.candidates(floating, plain)),
+        (every_kept, float_path.candidates(outputs, plain)),
     )
     distances = [d for d in (largest_distance(*side) for side in sides) if d is not None]
-    return boxes, [
+    return float_path.decoded(floating, network.spec), [
         Measurement(
             "decoder.differing", twins, "box", cause="boxes of the device's outputs by the network's own rules"
         ),
         Measurement("outputs.offset_error", offset_error, "prior / variance"),
         Measurement("outputs.score_error", float_path.score_error(outputs, floating), "logit"),
-        Measurement("boxes.count_distance_to_float", float_path.count_distance(device, kept), "deviation"),
+        Measurement("boxes.count_distance_to_float", float_path.count_distance(kept, expected), "deviation"),
         Measurement("boxes.unmatched_with_float", sum(unmatched(*side) for side in sides), "box"),
-        Measurement("boxes.score_distance_to_float", float_path.score_distance(device, boxes), "score"),
+        Measurement("boxes.score_distance_to_float", float_path.score_distance(kept, every_kept), "score"),
         Measurement("boxes.distance_to_float", max(distances, default=None), "1 - IoU"),
     ]
 

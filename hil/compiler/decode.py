@@ -89,7 +89,8 @@ def suppress(decoded: np.ndarray, threshold: float, most: int, is_weighted: bool
     """Greedy non-maximum suppression of boxes in falling order of score; keeps at most so many, with IoU <= threshold.
 
     Boxes of different classes leave each other alone. is_weighted: a kept box is drawn towards each that it is the
-    first to suppress, to the mean of all of them, weighted by score times overlap squared.
+    first to suppress, to the mean of all of them, weighted by the square of score times overlap; its score's odds then
+    rise by the root of all the weight over its own score, and the boxes are sorted again.
     """
     kept = np.empty((most, decoded.shape[1]), F)
     weights = np.empty(most, F)
@@ -105,15 +106,21 @@ def suppress(decoded: np.ndarray, threshold: float, most: int, is_weighted: bool
         is_same = (others[:, 5:] == box[5:]).all(-1)
         suppressors = np.flatnonzero(is_same & (width > 0) & (height > 0) & (shared > F(threshold) * union))
         if not len(suppressors):
-            kept[count], weights[count] = box, box[4]
+            kept[count], weights[count] = box, box[4] * box[4]
             count += 1
         elif is_weighted:
             k = suppressors[0]
-            overlap = shared[k] / union[k]
-            added = box[4] * (overlap * overlap)
+            pull = box[4] * (shared[k] / union[k])
+            added = pull * pull
             weights[k] += added
             kept[k, :4] += (box[:4] - kept[k, :4]) * (added / weights[k])
-    return kept[:count]
+    return _raised(kept[:count], weights[:count]) if is_weighted else kept[:count]
+
+
+def _raised(kept: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    roots = np.sqrt(weights)
+    kept[:, 4] = roots / (roots + (F(1) - kept[:, 4]))
+    return kept[np.argsort(-kept[:, 4], kind="stable")]
 
 
 def _areas(boxes: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ class DetectorSpec:
     score_threshold, nms_iou, candidates (best boxes that enter NMS), detections (most boxes an image): the detection
     rules; device_candidates, device_detections: no more of them on a device, whose memory they take; variances: of the
     box offsets from the priors' centres and sizes; classes: the kinds of objects; weighted_nms: whether a box moves
-    towards those that it suppresses (`hil.reference.boxes.nms`).
+    towards those that it suppresses, and its score rises (`hil.reference.boxes.nms`).
     """
 
     name: str
@@ -175,6 +175,7 @@ _TABLES = (
         input_mean=_MONO_MEAN,
         input_scale=(1 / 64,),
         score_threshold=0.05,
+        nms_iou=0.4,
         weighted_nms=True,
     ),
     DetectorSpec(
@@ -195,6 +196,7 @@ _TABLES = (
         input_mean=_MONO_MEAN,
         input_scale=(1.0,),
         score_threshold=0.05,
+        nms_iou=0.4,
         weighted_nms=True,
     ),
     DetectorSpec(
@@ -221,6 +223,7 @@ _TABLES = (
         score_threshold=0.01,
         device_candidates=520,
         device_detections=400,
+        nms_iou=0.4,
         weighted_nms=True,
     ),
     DetectorSpec(
@@ -247,6 +250,7 @@ _TABLES = (
         score_threshold=0.01,
         device_candidates=1400,
         device_detections=640,
+        nms_iou=0.4,
         weighted_nms=True,
     ),
     DetectorSpec(
@@ -274,6 +278,7 @@ _TABLES = (
         score_threshold=0.01,
         device_candidates=1000,
         device_detections=640,
+        nms_iou=0.4,
         weighted_nms=True,
     ),
     DetectorSpec(
@@ -300,11 +305,12 @@ _TABLES = (
         score_threshold=0.01,
         device_candidates=1000,
         device_detections=640,
+        nms_iou=0.4,
         weighted_nms=True,
     ),
 )
 # M4's table again, of weights with zeros and ties (hil.training.structure): the tensors show which.
-_M4_SPARSE = replace(_TABLES[0], name="rnnpool_face_m4_sparse", device_candidates=640, device_detections=640)
+_M4_SPARSE = replace(_TABLES[0], name="rnnpool_face_m4_sparse")
 SPECS = {spec.name: spec for spec in (_TABLES[0], _M4_SPARSE, *_TABLES[1:])}
 
 

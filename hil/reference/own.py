@@ -130,7 +130,8 @@ def detector(
     how many scores of the background precede those of the classes. Offsets are (N, 4, h, w), scores (N, background +
     classes, h, w); h and w are the input's size divided by the step, rounded up. A box's score is its class's against
     the background: 1 / (1 + exp(background - class)). Several sizes at one place are several Sources.
-    weighted_nms: a box moves to the mean of itself and of those that it suppresses (`hil.reference.boxes.nms`).
+    weighted_nms: a box moves to the mean of itself and of those that it suppresses, and its score rises with them
+    (`hil.reference.boxes.nms`).
     Raises HilError where the module gives something else.
     """
     _check_name(name)

@@ -64,7 +64,7 @@ class Detector:
     """The rules that make boxes of the heads' outputs.
 
     threshold: on a class's score minus the background's, CONF_BITS; classes: how many there are of them; weighted_nms:
-    whether boxes move towards those that they suppress.
+    whether boxes move towards those that they suppress, and gain by them.
     """
 
     sources: tuple[Source, ...]
