@@ -20,7 +20,7 @@ from hil.bench.judge import Findings
 from hil.bench.run import Run
 from hil.errors import HilError
 from hil.paths import source_root
-from hil.selftest import both, campaign, catalogue, subjects
+from hil.selftest import both, campaign, catalogue, hosts, subjects
 from hil.selftest.campaign import Verdict
 from hil.selftest.lines import used_lines
 from hil.selftest.mutant import Mutant, Operator, Outcome
@@ -210,6 +210,12 @@ def test_every_operator_that_suits_a_network_has_something_to_break() -> None:
 def test_a_mistake_on_both_sides_has_its_text_on_both(mistake: both.Mistake) -> None:
     kernel = (source_root() / both.KERNELS / mistake.kernel).read_text()
     assert mistake.here[0] in kernel and mistake.there[0] in inspect.getsource(mistake.module)
+
+
+@pytest.mark.parametrize("kind", hosts.KINDS, ids=lambda kind: kind[0])
+def test_a_mutant_of_the_host_has_its_text_in_its_module(kind: hosts.Kind) -> None:
+    _, _, module, old, *_ = kind
+    assert old in inspect.getsource(module)
 
 
 def test_a_mutant_that_the_bench_fell_over_is_not_killed() -> None:

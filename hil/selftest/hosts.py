@@ -52,7 +52,7 @@ KINDS: tuple[Kind, ...] = (
     ("reference-suppress", "the overlap", decode,
      "_areas(others) + _areas(box) - shared", "_areas(others) + _areas(box)", EXACT, "detector"),
     ("reference-weights", "the weight of a suppressed box", decode,
-     "box[4] * (overlap * overlap)", "box[4] * overlap", EXACT, "weighted"),
+     "added = pull * pull", "added = pull", EXACT, "weighted"),
     ("float-centre", "the prior's centre", boxes, "(x + 0.5) * step", "x * step", FLOAT, "detector"),
     ("float-variance", "a variance", boxes, "variances[1] * offsets", "variances[0] * offsets", FLOAT, "detector"),
     ("float-score", "the sign of a score", boxes,
