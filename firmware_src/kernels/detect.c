@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "dsp.h"
+
 #if MODEL_CANDIDATES > 0
 
 static uint32_t candidate_count;
@@ -30,38 +32,45 @@ static uint32_t anchor_of(const candidate_t *candidate)
     return LAST_ANCHOR - (candidate->key & LAST_ANCHOR);
 }
 
-static bool is_better(const candidate_t *a, const candidate_t *b)
-{
-    return a->key > b->key;
-}
+// The candidates are a heap with the worst at its root, which is the one that goes when a better one comes. A candidate has
+// four below it: in a tree half as high it is moved half as often.
+enum { BELOW = 4 };
 
-static void swap(candidate_t *a, candidate_t *b)
+// Puts a candidate above all that are better, from a place on.
+static void sift_up(candidate_t *heap, uint32_t place, const candidate_t moved)
 {
-    const candidate_t kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
-// The candidates are a heap with the worst at its root, which is the one that goes when a better one comes.
-static void sift_up(candidate_t *heap, uint32_t place)
-{
-    while (place > 0 && is_better(&heap[(place - 1) / 2], &heap[place])) {
-        swap(&heap[(place - 1) / 2], &heap[place]);
-        place = (place - 1) / 2;
+    while (place > 0 && heap[(place - 1) / BELOW].key > moved.key) {
+        heap[place] = heap[(place - 1) / BELOW];
+        place = (place - 1) / BELOW;
     }
+    heap[place] = moved;
 }
 
-// Puts a candidate in the root's place. The gap goes down to a leaf first: most candidates belong near one.
+ALWAYS_INLINE uint32_t worst_of(const candidate_t *some, uint32_t count)
+{
+    uint32_t worst = 0, key = some[0].key;
+#pragma GCC unroll 4
+    for (uint32_t n = 1; n < count; n++) {
+        worst = some[n].key < key ? n : worst;
+        key = some[n].key < key ? some[n].key : key;
+    }
+    return worst;
+}
+
+// Puts a candidate in the root's place, or lower, below all that are worse.
 static void sift_down(candidate_t *heap, uint32_t count, const candidate_t moved)
 {
     uint32_t place = 0;
-    for (uint32_t child = 1; child < count; child = 2 * place + 1) {
-        child += child + 1 < count && is_better(&heap[child], &heap[child + 1]);
-        heap[place] = heap[child];
-        place = child;
+    for (uint32_t below = 1; below < count; below = BELOW * place + 1) {
+        const candidate_t *const some = &heap[below];
+        const uint32_t left = count - below, worst = left < BELOW ? worst_of(some, left) : worst_of(some, BELOW);
+        if (some[worst].key > moved.key) {
+            break;
+        }
+        heap[place] = some[worst];
+        place = below + worst;
     }
     heap[place] = moved;
-    sift_up(heap, place);
 }
 
 // Takes the heap apart: best first.
@@ -74,38 +83,45 @@ static void sort(candidate_t *heap, uint32_t count)
     }
 }
 
-static void insert(candidate_t *heap, const candidate_t *candidate)
+enum { LOC_SHIFT = 6 };  // from the 10 fractional bits of a head's offsets to a candidate's 4
+
+static void insert(candidate_t *heap, uint32_t key, const int16_t *offsets)
 {
-    if (candidate_count < MODEL_CANDIDATES) {
-        heap[candidate_count] = *candidate;
-        sift_up(heap, candidate_count++);
-    } else if (is_better(candidate, &heap[0])) {
-        sift_down(heap, candidate_count, *candidate);
+    candidate_t candidate = {.key = key};
+    for (int i = 0; i < 4; i++) {
+        candidate.loc[i] = (int8_t)SATURATE_SHIFTED(offsets[i] + (1 << (LOC_SHIFT - 1)), LOC_SHIFT, 8);
     }
+    if (candidate_count < MODEL_CANDIDATES) {
+        sift_up(heap, candidate_count++, candidate);
+    } else if (key > heap[0].key) {
+        sift_down(heap, candidate_count, candidate);
+    }
+}
+
+// The least difference that makes a candidate.
+static int32_t least(const detector_t *detector)
+{
+    return candidate_count < MODEL_CANDIDATES ? detector->threshold + 1 : difference_of(&detector->candidates[0]);
 }
 
 void detect_collect_row(const detector_t *detector, const source_t *source, uint32_t row, const int16_t *loc,
                         const int16_t *conf)
 {
-    const uint32_t width = source->width, backgrounds = source->background;
-    const uint32_t to_loc = source->loc_channels, to_conf = source->conf_channels;
-    const int32_t threshold = detector->threshold;
-    const int16_t *offsets = loc + source->loc_channel, *scores = conf + source->conf_channel;
-    uint32_t anchor = source->first_anchor + row * width * MODEL_BOX_CLASSES;
-    for (uint32_t column = 0; column < width; column++, offsets += to_loc, scores += to_conf) {
-        int32_t background = scores[0];
-        for (uint32_t i = 1; i < backgrounds; i++) {
-            background = scores[i] > background ? scores[i] : background;
-        }
-        for (uint32_t label = 0; label < MODEL_BOX_CLASSES; label++, anchor++) {
-            const int32_t difference = scores[backgrounds + label] - background;
-            if (difference > threshold) {
-                candidate_t candidate = {.key = key(difference, anchor)};
-                if (candidate_count == MODEL_CANDIDATES && candidate.key < detector->candidates[0].key) {
-                    continue;
-                }
-                memcpy(candidate.loc, offsets, sizeof candidate.loc);
-                insert(detector->candidates, &candidate);
+    const uint32_t width = source->width, backgrounds = source->background, to_conf = source->conf_channels;
+    const int16_t *scores = conf + source->conf_channel;
+    int32_t limit = least(detector);
+    for (uint32_t column = 0; column < width; column++, scores += to_conf) {
+        for (uint32_t label = 0; label < MODEL_BOX_CLASSES; label++) {
+            const int32_t score = scores[backgrounds + label];
+            int32_t difference = score - scores[0];
+            for (uint32_t i = 1; i < backgrounds && difference >= limit; i++) {
+                difference = score - scores[i] < difference ? score - scores[i] : difference;
+            }
+            if (__builtin_expect(difference >= limit, false)) {
+                const uint32_t anchor = source->first_anchor + (row * width + column) * MODEL_BOX_CLASSES + label;
+                insert(detector->candidates, key(difference, anchor),
+                       loc + column * source->loc_channels + source->loc_channel);
+                limit = least(detector);
             }
         }
     }
@@ -144,7 +160,7 @@ static detection_t decode(const detector_t *detector, const candidate_t *candida
     const uint32_t anchor = anchor_of(candidate) - source->first_anchor, cell = anchor / MODEL_BOX_CLASSES;
     float d[4];
     for (int i = 0; i < 4; i++) {
-        d[i] = (float)candidate->loc[i] * 0x1p-10f;
+        d[i] = (float)candidate->loc[i] * 0x1p-4f;
     }
     const float column = (float)(cell % source->width), row = (float)(cell / source->width);
     const float cx = (column + 0.5f) * source->step + d[0] * detector->centre_variance * source->size;
@@ -222,28 +238,53 @@ static void raise_scores(const detector_t *detector, uint32_t count)
     }
 }
 
-// The first of the detections up to `end` that suppresses a box; `end` where none does.
-static detection_t *suppressor(detection_t *kept, const detection_t *end, const detection_t box, float threshold)
+// Which of a number of equal parts of the input, 0 to last, a coordinate lies in; what lies beyond counts as the edge.
+static uint32_t part_of(float coordinate, float part, uint32_t last)
 {
-    while (kept != end && !is_suppressed(kept, &box, threshold)) {
-        kept++;
+    const float n = coordinate * (1.0f / part);
+    return n > 0.0f ? n < (float)last ? (uint32_t)n : last : 0;
+}
+
+// The cells that a box reaches, of eight across and four down: a bit each.
+static uint32_t cells_of(const detection_t *box)
+{
+    const float width = MODEL_WIDTH / 8.0f, height = MODEL_HEIGHT / 4.0f;
+    const uint32_t columns = (2u << part_of(box->x1, width, 7)) - (1u << part_of(box->x0, width, 7));
+    const uint32_t rows = 0x01010101u >> 8 * (3 - part_of(box->y1, height, 3)) & 0x01010101u << 8 * part_of(box->y0, height, 3);
+    return columns * rows;
+}
+
+// The first of the detections that suppresses a box; `count` where none does. Most have no cell in common with it.
+static uint32_t suppressor(const detector_t *detector, uint32_t count, const detection_t box, uint32_t cells)
+{
+    const detection_t *const kept = detector->detections;
+    candidate_t *const taken = detector->candidates;
+    const float threshold = detector->nms_iou;
+    taken[count].cells = UINT32_MAX;  // the search ends there
+    for (uint32_t n = 0;; n++) {
+        while ((taken[n].cells & cells) == 0) {
+            n++;
+        }
+        if (n == count || is_suppressed(&kept[n], &box, threshold)) {
+            return n;
+        }
     }
-    return kept;
 }
 
 uint32_t detect_finish(const detector_t *detector)
 {
+    candidate_t *const candidates = detector->candidates;
     uint32_t count = 0;
-    sort(detector->candidates, candidate_count);
+    sort(candidates, candidate_count);
     for (uint32_t i = 0; i < candidate_count && count < MODEL_MAX_DETECTIONS; i++) {
-        const detection_t box = decode(detector, &detector->candidates[i]);
-        detection_t *const end = &detector->detections[count];
-        detection_t *const kept = suppressor(detector->detections, end, box, detector->nms_iou);
-        if (kept == end) {
-            detector->candidates[count].weight = box.score * box.score;
+        const detection_t box = decode(detector, &candidates[i]);
+        const uint32_t cells = cells_of(&box), n = suppressor(detector, count, box, cells);
+        if (n == count) {
+            candidates[count] = (candidate_t){.cells = cells, .weight = box.score * box.score};
             detector->detections[count++] = box;
         } else if (MODEL_WEIGHTED_NMS) {
-            draw_towards(kept, &detector->candidates[kept - detector->detections].weight, &box);
+            candidates[n].cells |= cells;
+            draw_towards(&detector->detections[n], &candidates[n].weight, &box);
         }
     }
     if (MODEL_WEIGHTED_NMS) {

@@ -25,11 +25,15 @@ typedef struct {
 
 enum { ANCHOR_BITS = 15 };
 
+// A candidate until it is decoded. In the places of those that are, the first ones, lies then what detection n needs besides.
 typedef struct {
-    uint32_t key;  // 17 bits of class minus background, then the anchor counted from the last: more is better
     union {
-        int16_t loc[4];  // dx dy dw dh, 10 fractional bits
-        float weight;    // once candidate n is decoded: of all boxes that are in detection n
+        uint32_t key;    // 17 bits of class minus background, then the anchor counted from the last: more is better
+        uint32_t cells;  // of the input that the boxes in detection n reach (cells_of)
+    };
+    union {
+        int8_t loc[4];  // dx dy dw dh, 4 fractional bits
+        float weight;   // of all boxes that are in detection n
     };
 } candidate_t;
 

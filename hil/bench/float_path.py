@@ -68,6 +68,11 @@ def device_outputs(heads: Sequence[Head], spec: DetectorSpec) -> Outputs:
     return Outputs(np.concatenate(offsets), np.concatenate(scores))
 
 
+def as_candidates(outputs: Outputs) -> Outputs:
+    """The device's outputs with the offsets of its candidates, which it keeps in 8 bits: multiples of 1/16, -8 to 8."""
+    return replace(outputs, offsets=(np.floor(outputs.offsets * 16 + 0.5) / 16).clip(-8, 127 / 16))
+
+
 def decoded(outputs: Outputs, spec: DetectorSpec, *, as_device: bool = False) -> Boxes:
     """Boxes by the network's own rules; as_device: with no more of them than a device can keep."""
     if as_device:

@@ -250,14 +250,14 @@ def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes
     ]
     outputs = float_path.device_outputs(heads, network.spec)
     floating = float_path.float_outputs(network, found.photo.pixels)
-    plain = replace(network.spec, weighted_nms=False)
-    kept, expected = (float_path.decoded(made, plain, as_device=True) for made in (outputs, floating))
+    plain, read = replace(network.spec, weighted_nms=False), float_path.as_candidates(outputs)
+    kept, expected = (float_path.decoded(made, plain, as_device=True) for made in (read, floating))
     every_kept = float_path.decoded(floating, plain)
-    twins = float_path.differing(device, outputs, network.spec)
+    twins = float_path.differing(device, read, network.spec)
     offset_error = float_path.offset_error(outputs, floating, network.spec.score_threshold)
     sides = (
         (kept, float_path.candidates(floating, plain)),
-        (every_kept, float_path.candidates(outputs, plain)),
+        (every_kept, float_path.candidates(read, plain)),
     )
     distances = [d for d in (largest_distance(*side) for side in sides) if d is not None]
     return float_path.decoded(floating, network.spec), [

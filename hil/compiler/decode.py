@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from hil.compiler.integer import Trace
-from hil.compiler.quantised.graph import CONF_BITS, LOC_BITS, Detector, QuantisedGraph, Source
+from hil.compiler.quantised.formats import CANDIDATE_LOC_BITS, CONF_BITS, LOC_BITS
+from hil.compiler.quantised.graph import Detector, QuantisedGraph, Source
 
 F = np.float32
 _POLYNOMIAL = (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
@@ -62,7 +63,7 @@ def _decode(detector: Detector, trace: Trace, difference: int, anchor: int) -> t
     cell, label = divmod(anchor, detector.classes)
     row, column = divmod(cell, width)
     loc = trace[source.loc][row, column, source.loc_channel : source.loc_channel + 4]
-    dx, dy, dw, dh = (F(v) * F(2.0**-LOC_BITS) for v in loc)
+    dx, dy, dw, dh = (F(v) * F(2.0**-CANDIDATE_LOC_BITS) for v in _kept(loc))
     centre, scale = (F(v) for v in detector.variances)
     size = F(source.size)
     cx = (F(column) + F(0.5)) * F(source.step) + dx * centre * size
@@ -70,6 +71,13 @@ def _decode(detector: Detector, trace: Trace, difference: int, anchor: int) -> t
     half_w, half_h = (size * exponential(d * scale) * F(0.5) for d in (dw, dh))
     score = F(1) / (F(1) + exponential(F(-difference) * F(2.0**-CONF_BITS)))
     return cx - half_w, cy - half_h, cx + half_w, cy + half_h, score, F(label)
+
+
+def _kept(loc: np.ndarray) -> np.ndarray:
+    """Offsets as a candidate keeps them, rounded to 8 bits."""
+    shift = LOC_BITS - CANDIDATE_LOC_BITS
+    rounded = (loc.astype(np.int32) + (1 << (shift - 1))) >> shift
+    return rounded.clip(-128, 127)
 
 
 def exponential(x: np.float32) -> np.float32:

@@ -55,8 +55,7 @@ OF_PARTS = (  # of rows that are swept in parts
 )  # fmt: skip
 A_GROUP = 4  # channels of a pixel whose weights lie together
 OF_MANY = (  # over 400 candidates
-    "candidate, &heap[0]", "heap[0] = *candidate", "sift_down(heap, candidate_count)",
-    "candidate_count == MODEL_CANDIDATES",
+    "key > heap[0].key", "sift_down(heap, candidate_count,", "candidate_count < MODEL_CANDIDATES ? detector",
 )  # fmt: skip
 FUNCTION = re.compile(r"^(?:ALWAYS_INLINE|static|static inline)? ?[\w ]*?[ *](\w+)\(")
 

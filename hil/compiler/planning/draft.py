@@ -21,7 +21,7 @@ from hil.compiler.planning.schedule import Node, Replay, nodes_of
 from hil.compiler.quantised import graph as q
 
 ALIGNMENT = 8
-CANDIDATE_BYTES, BOX_NUMBER_BYTES = 12, 4
+CANDIDATE_BYTES, BOX_NUMBER_BYTES = 8, 4
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ GATE_TABLE, GATE_STEP_BITS = 512, 5  # entries, an entry a 32nd: -8 to 8
 TANH_TABLE, TANH_STEP_BITS = 1024, 7  # entries, an entry a 128th: -4 to 4
 TIED_TABLE, TIED_STEP_BITS = 512, 5  # entries of a tied cell's only table, an entry a 32nd: -8 to 8
 LOC_BITS = 10  # box offsets: int16 with 10 fractional bits
+CANDIDATE_LOC_BITS = 4  # and those that a detector's candidate keeps: int8 with 4 fractional bits, -8 to 8
 CONF_BITS = 8  # scores before softmax, and a classifier's logits: int16 with 8 fractional bits
 
 
