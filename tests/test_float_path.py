@@ -38,10 +38,14 @@ def own_boxes(graph: QuantisedGraph) -> np.ndarray:
     return decode.detect(graph, integer.run(graph, PIXELS))
 
 
+def kept_outputs() -> float_path.Outputs:
+    return float_path.as_candidates(outputs())
+
+
 def test_the_float_decoder_makes_the_devices_boxes_of_its_outputs() -> None:
     boxes = own_boxes(GRAPH)
     assert len(boxes) > 5
-    assert float_path.without_twin(boxes, float_path.decoded(outputs(), TINY, as_device=True)) == 0
+    assert float_path.without_twin(boxes, float_path.decoded(kept_outputs(), TINY, as_device=True)) == 0
 
 
 @pytest.mark.parametrize(
@@ -54,7 +58,7 @@ def test_the_float_decoder_makes_the_devices_boxes_of_its_outputs() -> None:
 )  # fmt: skip
 def test_a_rule_that_both_sides_have_wrong_shows(changes: dict[str, Any]) -> None:
     boxes = own_boxes(with_detector(**changes))
-    assert float_path.without_twin(boxes, float_path.decoded(outputs(), TINY, as_device=True)) > 2
+    assert float_path.without_twin(boxes, float_path.decoded(kept_outputs(), TINY, as_device=True)) > 2
 
 
 def test_a_box_is_the_twin_of_one_and_the_best_comes_first() -> None:
@@ -64,6 +68,12 @@ def test_a_box_is_the_twin_of_one_and_the_best_comes_first() -> None:
     reversed_ = boxes[::-1]
     assert float_path.without_twin(reversed_, boxes) == 0 and float_path.differing(reversed_, outputs(), TINY) > 2
     assert float_path.out_of_order(boxes[:0]) == float_path.out_of_order(boxes) == 0
+
+
+def test_candidates_keep_offsets_in_8_bits() -> None:
+    made = float_path.Outputs(np.array([[0.031, 0.032, -0.031, 9.0], [-0.032, -8.1, 7.95, 0.5]]), np.zeros((2, 2)))
+    kept = float_path.as_candidates(made).offsets
+    assert kept.tolist() == [[0.0, 0.0625, 0.0, 7.9375], [-0.0625, -8.0, 7.9375, 0.5]]
 
 
 def test_outputs_that_both_sides_have_wrong_show() -> None:

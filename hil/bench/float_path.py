@@ -98,10 +98,11 @@ def differing(device: Boxes, outputs: Outputs, spec: DetectorSpec) -> int:
 
     Two boxes may overlap by the limit of suppression but for rounding: then a limit that is a hair off makes its boxes.
     """
-    found = without_twin(device, decoded(outputs, spec, as_device=True))
+    read = as_candidates(outputs)
+    found = without_twin(device, decoded(read, spec, as_device=True))
     for hair in (-HAIR, HAIR) if found else ():
         off = replace(spec, nms_iou=spec.nms_iou * (1 + hair))
-        found = min(found, without_twin(device, decoded(outputs, off, as_device=True)))
+        found = min(found, without_twin(device, decoded(read, off, as_device=True)))
     return found + out_of_order(device)
 
 

@@ -253,7 +253,7 @@ def _of_boxes(found: Findings, firmware: Firmware, device: Boxes) -> tuple[Boxes
     plain, read = replace(network.spec, weighted_nms=False), float_path.as_candidates(outputs)
     kept, expected = (float_path.decoded(made, plain, as_device=True) for made in (read, floating))
     every_kept = float_path.decoded(floating, plain)
-    twins = float_path.differing(device, read, network.spec)
+    twins = float_path.differing(device, outputs, network.spec)
     offset_error = float_path.offset_error(outputs, floating, network.spec.score_threshold)
     sides = (
         (kept, float_path.candidates(floating, plain)),
