@@ -25,7 +25,7 @@ typedef struct {
 
 enum { ANCHOR_BITS = 15 };
 
-// A candidate until it is decoded. In the places of those that are, the first ones, lies then what detection n needs besides.
+// A candidate until it is decoded; then place n has what detection n needs besides its box.
 typedef struct {
     union {
         uint32_t key;    // 17 bits of class minus background, then the anchor counted from the last: more is better
